@@ -1,0 +1,31 @@
+/**
+ * Everything a stage can tell the outside while it works. Stages emit; only a reporter in `cli/` prints.
+ * The JSON form (`--json` progress on standard error) is documented in docs/events.md.
+ */
+export type VmpkgEvent =
+  | { readonly type: 'stage-started' | 'stage-finished'; readonly stage: Stage; readonly subject: string }
+  | { readonly type: 'fetch-started'; readonly subject: string; readonly sizeBytes: number | undefined }
+  | { readonly type: 'fetch-progressed'; readonly subject: string; readonly receivedBytes: number }
+  | { readonly type: 'fetch-finished'; readonly subject: string; readonly from: 'network' | 'cache' | 'local' }
+  | { readonly type: 'noted'; readonly message: string }
+  | { readonly type: 'warned'; readonly code: string; readonly message: string; readonly hint?: string }
+
+export type Stage =
+  | 'update'
+  | 'resolve'
+  | 'fetch'
+  | 'verify'
+  | 'unpack'
+  | 'render'
+  | 'define'
+  | 'start'
+  | 'attest'
+  | 'build'
+  | 'publish'
+  | 'recover'
+  | 'host'
+
+export type Emit = (event: VmpkgEvent) => void
+
+/** The library's default: silence. */
+export const emitNothing: Emit = () => {}

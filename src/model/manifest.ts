@@ -1,0 +1,73 @@
+/** The manifest `vmpkg.yaml` as data (formats 3.4). Parsing and the zod schema are in `manifest-schema.ts`. */
+import type { Capability } from './capability.ts'
+import type { Arch, Layer, PackageKind } from './line.ts'
+
+export interface Manifest {
+  readonly vmpkg: 1
+  readonly name: string
+  readonly version: string
+  readonly arch: Arch
+  readonly kind: PackageKind
+  readonly summary: string
+  readonly description: string
+  readonly license: string
+  /** libosinfo short id (`debian12`), for virt-manager. */
+  readonly os?: { readonly id: string; readonly family: 'linux' | 'windows' | 'bsd' | 'other' }
+  readonly depends: readonly string[]
+  readonly recommends: readonly string[]
+  readonly provides: readonly string[]
+  readonly conflicts: readonly string[]
+  readonly replaces: readonly string[]
+  /** Routers only. */
+  readonly layer?: Layer
+  /** Recipe file below the package folder; left out of the archive's meaning for clients. */
+  readonly images?: { readonly recipe: string }
+  readonly capabilities: readonly Capability[]
+  readonly parameters: Readonly<Record<string, Parameter>>
+  /** Paths of Handlebars templates below the package folder. */
+  readonly templates: { readonly domain: string; readonly network?: string; readonly uplink?: string }
+  /** Folder of files rendered onto the guest's read-only configuration medium. */
+  readonly guest?: { readonly files: string }
+  readonly ready?: { readonly agent: 'rules-loaded' | 'up'; readonly timeoutSeconds: number }
+  readonly notes?: string
+  readonly supportEndsAt?: string
+}
+
+interface ParameterBase {
+  readonly description?: string
+  readonly optional?: boolean
+}
+
+/** A typed parameter. Sizes are written `192MiB` and carried as bytes. */
+export type Parameter =
+  | (ParameterBase & {
+      readonly type: 'size'
+      readonly default?: string
+      readonly minimum?: string
+      readonly maximum?: string
+    })
+  | (ParameterBase & {
+      readonly type: 'integer'
+      readonly default?: number
+      readonly minimum?: number
+      readonly maximum?: number
+    })
+  | (ParameterBase & { readonly type: 'boolean'; readonly default?: boolean })
+  | (ParameterBase & {
+      readonly type: 'string'
+      readonly default?: string
+      readonly pattern?: string
+      readonly maxLength?: number
+    })
+  | (ParameterBase & { readonly type: 'choice'; readonly values: readonly string[]; readonly default?: string })
+  /** `auto`, `network:NAME` (libvirt NAT network), `bridge:NAME` (host bridge) or `pci:DDDD:BB:DD.F` (vfio). */
+  | (ParameterBase & { readonly type: 'uplink'; readonly default?: string })
+  | (ParameterBase & { readonly type: 'file'; readonly format: string })
+
+/** A parameter value after checking. Sizes are bytes. */
+export type ParameterValue = string | number | boolean
+
+export type Origin = 'default' | 'package' | 'profile' | 'host' | 'command line'
+
+/** Checked values, each knowing where it came from. */
+export type ParameterValues = Readonly<Record<string, { readonly value: ParameterValue; readonly origin: Origin }>>

@@ -1,0 +1,55 @@
+/**
+ * The outside world as small interfaces, handed in from the edge. `node/` implements them for real, tests as they need.
+ * The file system is not among them: its bugs are in the details, so code uses `node:fs` and tests real folders.
+ */
+import type { Readable } from 'node:stream'
+
+/** Time. `now()` is UTC. */
+export interface Clock {
+  now(): Date
+}
+
+/** Cryptographically strong random bytes. */
+export interface Randomness {
+  bytes(count: number): Uint8Array
+}
+
+export interface RunOptions {
+  readonly cwd?: string
+  /** Replaces the environment entirely when given. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly input?: string | Uint8Array
+  readonly signal?: AbortSignal
+  /** Milliseconds until the process is killed. */
+  readonly timeoutMs?: number
+}
+
+export interface RunResult {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a program without a shell. A non-zero exit is a result, not an exception. */
+export interface Processes {
+  /** @throws {VmpkgError} `TOOL_MISSING` when the program cannot be found; `ABORTED` when the signal fires. */
+  run(program: string, args: readonly string[], options?: RunOptions): Promise<RunResult>
+}
+
+export interface HttpRequest {
+  readonly url: URL
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+}
+
+export interface HttpResponse {
+  readonly status: number
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Readable
+}
+
+/** One request, no redirect following, no decompression, no retries: policy lives in `fetch/`. */
+export interface Http {
+  request(request: HttpRequest): Promise<HttpResponse>
+}
