@@ -120,3 +120,8 @@ export class VmpkgError extends Error {
 export function isVmpkgError(error: unknown, ...codes: readonly ErrorCode[]): error is VmpkgError {
   return error instanceof VmpkgError && (codes.length === 0 || codes.includes(error.code))
 }
+
+/** `ENOENT` and the like, where the error came from the operating system. */
+export function systemErrorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
