@@ -5,7 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Emit } from '../events.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import type { Clock, Http, Processes, Randomness } from '../ports.ts'
+import type { Clock, Http, Processes, Randomness, Terminal } from '../ports.ts'
 import { openStateDatabase, openTrustDatabase } from '../state/database.ts'
 import { prepareConnectionFolders, prepareFolders } from '../state/folders.ts'
 import { ImageReferences } from '../state/image-references.ts'
@@ -19,6 +19,7 @@ export interface Outside {
   readonly clock: Clock
   readonly randomness: Randomness
   readonly processes: Processes
+  readonly terminal: Terminal
   readonly http: Http
   readonly emit: Emit
   readonly signal: AbortSignal

@@ -7,7 +7,7 @@ export const command: CommandSpec = {
   options: [
     { flags: '--out <folder>', summary: 'where built packages go (default: ./built)' },
     { flags: '--cache <folder>', summary: 'cache of downloaded Debian packages' },
-    { flags: '--mirror <file>', summary: 'apt source file to use instead of this host’s own' },
+    { flags: '--mirror <url>', summary: 'Debian mirror to use instead of this host’s own apt sources' },
   ],
   examples: ['vmpkg build templates/router-uni', 'vmpkg build templates/router-uni templates/app-console --out /srv/built'],
   async run({ args, options, io }) {
