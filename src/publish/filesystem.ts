@@ -78,7 +78,11 @@ export async function makeExt4(
 
 async function inodeCommands(root: string, epoch: number, owners: ReadonlyMap<string, Owner>): Promise<string> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true })
-  const paths = ['', 'lost+found', ...entries.map((entry) => relative(root, join(entry.parentPath, entry.name))).toSorted()]
+  const paths = [
+    '',
+    'lost+found',
+    ...entries.map((entry) => relative(root, join(entry.parentPath, entry.name))).toSorted(),
+  ]
   const stamp = `@${epoch}`
   const lines: string[] = []
   for (const path of paths) {
