@@ -53,7 +53,7 @@ export interface CloneResult {
  *   `CAPABILITY_NOT_GRANTED` `PARAMETER_INVALID` `IMAGE_DAMAGED` and what rendering, the gate and libvirt refuse
  */
 export async function clone(workspace: Workspace, request: CloneRequest): Promise<CloneResult> {
-  const { line, grants } = workspace.installed.get(request.package)
+  const { line, grants, source } = workspace.installed.get(request.package)
   if (line.kind === 'router' || line.kind === 'controller') {
     throw new VmpkgError('USAGE', `${line.name} is a ${line.kind}: it is one machine, not a template`, {
       hint: `vmpkg start ${line.name}`,
@@ -67,6 +67,7 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
   const name = await chooseName(connect, line, request.name)
   const net = await chooseNet(connect, pkg, request.net)
   const input = await plan(workspace, connect, pkg, { ...request, name, net, grants: grants.map((one) => one.name) })
+  const disk = line.images.find(({ role }) => role === 'disk')
   const guest = renderGuestFiles(input)
   const xml = await renderMachine(input, {
     package: line.name,
@@ -75,10 +76,13 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     kind: line.kind,
     ephemeral: request.ephemeral,
     medium: input.medium,
-    created: workspace.outside.clock.now().toISOString(),
+    origin: source,
+    createdAt: workspace.outside.clock.now().toISOString(),
     parameters: input.parameters,
     ...(net === undefined ? {} : { net }),
     ...(input.overlay === undefined ? {} : { overlay: input.overlay.path }),
+    ...(input.serialLog === undefined ? {} : { serialLog: input.serialLog }),
+    ...(disk === undefined ? {} : { base: disk.digest }),
   })
   const { uuid } = input.identity
   const result: CloneResult = { name, uuid, net, ephemeral: request.ephemeral, address: undefined, xml }
@@ -92,7 +96,6 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     intend(transaction, { kind: 'release-images', holder: cloneHolder(uuid) })
     workspace.imageReferences.hold(cloneHolder(uuid), line.images)
     await mkdir(dirname(files.medium), { recursive: true })
-    const disk = line.images.find(({ role }) => role === 'disk')
     if (input.overlay !== undefined && disk !== undefined) {
       const virtualSize = Math.ceil(disk.size / 512) * 512
       await writeOverlay({ path: input.overlay.path, backing: input.overlay.base, virtualSize, isDurable: !request.ephemeral })

@@ -12,7 +12,8 @@ import { type Capability, type CapabilityName, needsGrant } from '../model/capab
 import type { PackageLine } from '../model/line.ts'
 import { contentPath } from '../publish/registry-folder.ts'
 import type { Transaction } from '../state/journal.ts'
-import { type Candidate, resolveRequests } from './candidates.ts'
+import type { CatalogueEntry as Candidate } from '../catalogue/catalogue.ts'
+import { resolveRequests } from './candidates.ts'
 import { requireFreeSpace } from './disk-space.ts'
 import { fetchImages, missingBytes } from './images.ts'
 import { explainCapability, type PlanSummary } from './install-plan.ts'
@@ -81,9 +82,11 @@ export async function applyInstall(
   return transact(workspace, { operation: 'install', subject }, async (transaction) => {
     const started: string[] = []
     const granted = [...plan.request.grants, ...grants]
-    for (const pkg of packages) {
+    for (const [i, pkg] of packages.entries()) {
       throwIfAborted(signal)
-      if (await provision(workspace, connect, transaction, { pkg, granted, request: plan.request })) started.push(pkg.line.name)
+      const source = plan.steps[i]?.candidate.source ?? ''
+      const provisioning = { pkg, source, granted, request: plan.request }
+      if (await provision(workspace, connect, transaction, provisioning)) started.push(pkg.line.name)
     }
     throwIfAborted(signal)
     transaction.commit(() => record(workspace, plan, packages, granted))
@@ -94,6 +97,7 @@ export async function applyInstall(
 
 interface Provisioning {
   readonly pkg: LoadedPackage
+  readonly source: string
   readonly granted: readonly string[]
   readonly request: InstallRequest
 }
@@ -103,7 +107,7 @@ async function provision(
   workspace: Workspace,
   connect: Connect,
   transaction: Transaction,
-  { pkg, granted, request }: Provisioning,
+  { pkg, source, granted, request }: Provisioning,
 ): Promise<boolean> {
   const { line } = pkg
   const { emit } = workspace.outside
@@ -113,6 +117,7 @@ async function provision(
   if (line.kind !== 'router' || (await findMachine(connect, line.name)) !== undefined) return false
   const machine = await provisionRouter(workspace, connect, transaction, {
     pkg,
+    source,
     parameters: mergeFor(workspace, pkg, request.set),
     grants: grantsFor(line, granted).map(({ name }) => name),
   })

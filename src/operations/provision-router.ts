@@ -29,6 +29,8 @@ import type { Workspace } from './workspace.ts'
 
 export interface RouterRequest {
   readonly pkg: LoadedPackage
+  /** Name of the source it came from. */
+  readonly source: string
   readonly parameters: ParameterValues
   readonly grants: readonly CapabilityName[]
 }
@@ -38,7 +40,7 @@ export async function provisionRouter(
   workspace: Workspace,
   connect: Connect,
   transaction: Transaction,
-  { pkg, parameters, grants }: RouterRequest,
+  { pkg, source, parameters, grants }: RouterRequest,
 ): Promise<Machine> {
   const { randomness, clock, processes, signal, emit } = workspace.outside
   const { manifest, line } = pkg
@@ -51,8 +53,13 @@ export async function provisionRouter(
     ...taken,
     subnets: [...taken.subnets, lan.cidr],
   })
-  const created = clock.now().toISOString()
-  const owner = { package: line.name, version: line.version }
+  const owner = {
+    package: line.name,
+    version: line.version,
+    digest: line.package.sha256,
+    origin: source,
+    createdAt: clock.now().toISOString(),
+  }
   if (wan.define !== undefined) {
     const { cidr, ...context } = wan.define
     await defineNetwork(connect, transaction, { pkg, role: 'uplink', context, grants, facts: { ...owner, role: 'uplink', cidr } })
@@ -87,13 +94,12 @@ export async function provisionRouter(
   const guest = renderGuestFiles(input)
   const xml = await renderMachine(input, {
     ...owner,
-    digest: line.package.sha256,
     kind: line.kind,
     layer,
     instance,
     ephemeral: false,
     medium: files.medium,
-    created,
+    serialLog: files.log,
     parameters,
     ...(guest.rules === undefined ? {} : { rules: guest.rules }),
     lanMac: lanNic.mac,

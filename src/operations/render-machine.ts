@@ -6,12 +6,13 @@ import type { Identity } from '../domain/identity.ts'
 import { VmpkgError } from '../errors.ts'
 import type { CapabilityName } from '../model/capability.ts'
 import { type Sha256, sha256 } from '../model/digest.ts'
+import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { ParameterValue, ParameterValues } from '../model/manifest.ts'
 import type { DomainTemplateContext, NicContext, RouterContext } from '../model/template-context.ts'
 import { renderDomain } from '../render/domain.ts'
 import { renderGuestFile } from '../render/guest.ts'
-import { verifyDomainPolicy } from '../render/policy.ts'
-import { type DomainFacts, stampDomain } from '../render/stamp.ts'
+import { verifyDomainPolicy } from '../render/domain-policy.ts'
+import { stampDomain } from '../render/stamp.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { readPartials } from './templates.ts'
 
@@ -83,6 +84,7 @@ export async function renderMachine(input: MachineInput, facts: DomainFacts): Pr
     title: `${name} (vmpkg ${manifest.name} ${manifest.version})`,
     description: manifest.description.trim(),
     facts,
+    definitions: manifest.parameters,
     ...(manifest.os === undefined ? {} : { osId: manifest.os.id }),
   })
 }

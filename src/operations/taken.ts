@@ -1,7 +1,7 @@
 /** What is taken on the connection's host: names and subnets that a new network must not collide with. */
 import { networkInterfaces } from 'node:os'
 import type { Connect } from '../libvirt/connect.ts'
-import { readNetworkFacts } from '../render/stamp.ts'
+import { readNetworkFacts } from '../render/facts-xml.ts'
 import type { Taken } from '../router/plan.ts'
 import { findElement, findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
