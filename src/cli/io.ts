@@ -61,6 +61,7 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
         connect: optionText(options, 'connect'),
         env: process.env,
         home: process.env['HOME'] ?? homedir(),
+        folder: process.cwd(),
         uid: process.getuid?.() ?? 0,
         command: process.argv.slice(2),
         write: needs.write === true,

@@ -29,7 +29,7 @@ export class KeyRing {
   /** @throws {VmpkgError} `KEY_UNKNOWN` when none or several carry the name. */
   async get(name: string): Promise<Certificate> {
     const found = (await listKeys(this.folder)).filter(
-      ({ fingerprint, userIds }) => fingerprint === name.toLowerCase().replaceAll(' ', '') || userIds.includes(name),
+      ({ fingerprint, userIds }) => fingerprint === name.toUpperCase().replaceAll(' ', '') || userIds.includes(name),
     )
     const [certificate, ...others] = found
     if (certificate !== undefined && others.length === 0) return certificate

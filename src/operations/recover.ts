@@ -6,7 +6,6 @@
 import { rm } from 'node:fs/promises'
 import { isAbsolute, relative } from 'node:path'
 import { VmpkgError } from '../errors.ts'
-import { destroyOwnDomain, undefineOwnNetwork } from '../domain/removal.ts'
 import type { Transaction, UndoRecord } from '../state/journal.ts'
 import { connectionKey } from '../state/paths.ts'
 import type { Workspace } from './workspace.ts'
@@ -61,16 +60,20 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
     case 'remove-file':
       if (isOurs(workspace, undo.path)) await rm(undo.path, { force: true, recursive: true })
       return
-    case 'remove-domain': {
-      await destroyOwnDomain(await workspace.connect(), undo.uuid)
+    case 'remove-domain':
+      await (await loadRemoval()).destroyOwnDomain(await workspace.connect(), undo.uuid)
       return
-    }
     case 'remove-network':
-      await undefineOwnNetwork(await workspace.connect(), undo.uuid)
+      await (await loadRemoval()).undefineOwnNetwork(await workspace.connect(), undo.uuid)
       return
     case 'release-images':
       workspace.imageReferences.release(undo.holder)
   }
+}
+
+/** Loaded when there is something to undo in libvirt: most commands have nothing, and start faster without it. */
+async function loadRemoval(): Promise<typeof import('../domain/removal.ts')> {
+  return import('../domain/removal.ts')
 }
 
 function parseUndo(record: UndoRecord): Undo {

@@ -34,6 +34,8 @@ export interface WorkspaceOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly uid: number
   readonly home: string
+  /** Working folder, for relative paths. */
+  readonly folder: string
   /** The command line, for the lock and the journal. */
   readonly command: readonly string[]
   readonly write: boolean
@@ -44,6 +46,7 @@ export class Workspace {
   readonly paths: Paths
   readonly isRoot: boolean
   readonly env: WorkspaceOptions['env']
+  readonly folder: string
   readonly command: string
   /** `--connect` as given; `connection.ts` decides when it is absent. */
   readonly wantedConnection: string | undefined
@@ -58,6 +61,7 @@ export class Workspace {
     this.paths = paths
     this.isRoot = options.uid === 0
     this.env = options.env
+    this.folder = options.folder
     this.command = ['vmpkg', ...options.command].join(' ')
     this.wantedConnection = options.connect ?? options.env['VMPKG_CONNECT']
   }
