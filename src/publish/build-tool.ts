@@ -8,24 +8,6 @@ import type { Processes, RunResult } from '../ports.ts'
 const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const TAIL_LINES = 15
 
-/** The Debian package that brings each program. */
-const DEBIAN_PACKAGE: Readonly<Record<string, string>> = {
-  mmdebstrap: 'mmdebstrap',
-  tar: 'tar',
-  'mkfs.erofs': 'erofs-utils',
-  mke2fs: 'e2fsprogs',
-  debugfs: 'e2fsprogs',
-  modprobe: 'kmod',
-  depmod: 'kmod',
-  cpio: 'cpio',
-  zstd: 'zstd',
-  xorriso: 'xorriso',
-  objcopy: 'binutils',
-  'mkfs.vfat': 'dosfstools',
-  mcopy: 'mtools',
-  mmd: 'mtools',
-}
-
 /** What every step of one build shares. */
 export interface BuildTools {
   readonly processes: Processes
@@ -47,15 +29,11 @@ export async function runTool(
   options: { readonly cwd?: string; readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<RunResult> {
   const { env, ...rest } = options
-  const result = await tools.processes
-    .run(program, args, {
-      ...rest,
-      env: { PATH: SEARCH_PATH, LC_ALL: 'C.UTF-8', TZ: 'UTC', SOURCE_DATE_EPOCH: String(tools.epoch), ...env },
-      ...(tools.signal === undefined ? {} : { signal: tools.signal }),
-    })
-    .catch((cause: unknown) => {
-      throw nameMissingTool(program, cause)
-    })
+  const result = await tools.processes.run(program, args, {
+    ...rest,
+    env: { PATH: SEARCH_PATH, LC_ALL: 'C.UTF-8', TZ: 'UTC', SOURCE_DATE_EPOCH: String(tools.epoch), ...env },
+    ...(tools.signal === undefined ? {} : { signal: tools.signal }),
+  })
   if (result.exitCode !== 0) {
     throw new VmpkgError('BUILD_FAILED', `${program} failed with status ${result.exitCode}: ${tail(result)}`, {
       hint: 'Read the last lines of the program above; the build folder is left as it was.',
@@ -63,16 +41,6 @@ export async function runTool(
     })
   }
   return result
-}
-
-function nameMissingTool(program: string, cause: unknown): unknown {
-  if (!(cause instanceof VmpkgError) || cause.code !== 'TOOL_MISSING') return cause
-  const debian = DEBIAN_PACKAGE[program] ?? program
-  return new VmpkgError('TOOL_MISSING', `The program ${program} is not installed`, {
-    hint: `Install it: apt-get install ${debian}`,
-    cause,
-    details: { program, debianPackage: debian },
-  })
 }
 
 function tail(result: RunResult): string {
