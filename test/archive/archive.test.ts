@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { brotliCompressSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { Header, type HeaderData, Pax } from 'tar'
 import { loadPackage, openPackage } from '../../src/archive/load-package.ts'
 import { readArchive } from '../../src/archive/read.ts'
@@ -57,6 +57,10 @@ function hostileArchive(
     return [block, content, Buffer.alloc((512 - (content.length % 512)) % 512)]
   })
   return zstdCompressSync(Buffer.concat([...blocks, tail]))
+}
+
+function frame(windowDescriptor: number): Uint8Array {
+  return Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, windowDescriptor, 0x01, 0x00, 0x00])
 }
 
 /** A header with a type that the library would not write, and a right checksum. */
@@ -163,6 +167,14 @@ describe('readArchive', () => {
     })
   }
 
+  test('refuses a compressed file inside, which the tar library would unpack without bound', async () => {
+    const inner = zstdDecompressSync(writeArchive(files()))
+    for (const nested of [gzipSync(inner), zstdCompressSync(inner), brotliCompressSync(inner)]) {
+      const archive = zstdCompressSync(nested)
+      await assert.rejects(readArchive(archive, digestOf(archive)), { code: 'ARCHIVE_INVALID' })
+    }
+  })
+
   test('refuses bombs, truncated files and rubbish', async () => {
     const bomb = zstdCompressSync(Buffer.alloc(256 * 1024 * 1024))
     const whole = writeArchive(files())
@@ -178,7 +190,6 @@ describe('readArchive', () => {
 
   test('refuses a window larger than 128 MiB', async () => {
     // an empty last block under a window descriptor of 2^30 and, as the control, of 2^21
-    const frame = (descriptor: number) => Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, descriptor, 0x01, 0x00, 0x00])
     await assert.rejects(readArchive(frame(0xa0), digestOf(frame(0xa0))), /cannot be unpacked/)
     await assert.rejects(readArchive(frame(0x58), digestOf(frame(0x58))), /does not begin with/)
   })
