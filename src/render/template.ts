@@ -132,7 +132,7 @@ function readStatement(name: string, statement: hbs.AST.Statement, depth: number
 
 function readBlock(name: string, block: hbs.AST.BlockStatement, depth: number): TemplateNode {
   const { line } = block.loc.start
-  const helper = String(block.path.original)
+  const helper = isKind(block.path, 'PathExpression') ? block.path.original : ''
   const [argument] = block.params
   if (argument === undefined || block.params.length !== 1 || pairs(block.hash).length > 0) {
     return refuse(name, line, `block ${JSON.stringify(helper.slice(0, 40))} takes one argument`)
