@@ -18,8 +18,6 @@ const KINDS: readonly PackageKind[] = ['os-image', 'router', 'controller', 'app'
 const LAYERS: readonly Layer[] = ['uni', 'gal', 'sol']
 const ORIGINS: readonly Origin[] = ['default', 'package', 'profile', 'host', 'command line']
 const NAME = /^[a-z0-9][a-z0-9+.-]{0,127}$/
-const MAC = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/
-const CIDR = /^\d{1,3}(?:\.\d{1,3}){3}\/\d{1,2}$/
 const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/
 
 /** Parameters that libvirt may hold: declared, not secret, not the content of a file. */
@@ -60,19 +58,21 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
   const common = element && readPackageFacts(element)
   if (element === undefined || common === undefined) return undefined
   const read = reader(element)
+  const [net, overlay, medium, serialLog] = ['net', 'overlay', 'medium', 'serialLog'].map(read)
   const kind = KINDS.find((candidate) => candidate === read('kind'))
   const ephemeral = read('ephemeral')
-  const [base, rules, lanMac] = [read('base'), read('rules'), read('lanMac')]
+  const base = read('base')
   const parameters = readParameters(element)
   if (kind === undefined || parameters === undefined || (ephemeral !== 'yes' && ephemeral !== 'no')) return undefined
   return {
     ...common,
     kind,
     ephemeral: ephemeral === 'yes',
-    ...present({ net: read('net'), overlay: read('overlay'), medium: read('medium'), serialLog: read('serialLog') }),
+    ...(net === undefined ? {} : { net }),
+    ...(overlay === undefined ? {} : { overlay }),
+    ...(medium === undefined ? {} : { medium }),
+    ...(serialLog === undefined ? {} : { serialLog }),
     ...(base !== undefined && isSha256(base) ? { base } : {}),
-    ...(rules !== undefined && isSha256(rules) ? { rules } : {}),
-    ...(lanMac !== undefined && MAC.test(lanMac) ? { lanMac } : {}),
     parameters,
   }
 }
@@ -82,9 +82,8 @@ export function readNetworkFacts(xml: string): NetworkFacts | undefined {
   const element = findOurs(xml, 'network')
   const common = element && readPackageFacts(element)
   const role = element && getAttribute(element, 'role')
-  const cidr = element && getAttribute(element, 'cidr')
-  if (common === undefined || cidr === undefined || !CIDR.test(cidr)) return undefined
-  return role === 'lan' || role === 'uplink' ? { ...common, role, cidr } : undefined
+  if (common === undefined || (role !== 'lan' && role !== 'uplink')) return undefined
+  return { ...common, role }
 }
 
 function findOurs(xml: string, name: 'domain' | 'network'): XmlElement | undefined {
@@ -96,13 +95,22 @@ function findOurs(xml: string, name: 'domain' | 'network'): XmlElement | undefin
   return isOurs && root.name === name ? element : undefined
 }
 
-function readPackageFacts(element: XmlElement): Omit<NetworkFacts, 'role' | 'cidr'> | undefined {
+function readPackageFacts(element: XmlElement): Omit<NetworkFacts, 'role'> | undefined {
   const read = reader(element)
   const [name, version, digest, origin, createdAt] = ['package', 'version', 'digest', 'origin', 'createdAt'].map(read)
   if (name === undefined || version === undefined || digest === undefined || origin === undefined) return undefined
   if (createdAt === undefined || !NAME.test(name) || !isSha256(digest) || !DATE.test(createdAt)) return undefined
   const layer = LAYERS.find((candidate) => candidate === read('layer'))
-  return { package: name, version, digest, origin, createdAt, ...present({ layer, instance: read('instance') }) }
+  const instance = read('instance')
+  return {
+    package: name,
+    version,
+    digest,
+    origin,
+    createdAt,
+    ...(layer === undefined ? {} : { layer }),
+    ...(instance === undefined ? {} : { instance }),
+  }
 }
 
 function readParameters(element: XmlElement): ParameterValues | undefined {
@@ -127,14 +135,6 @@ function readValue(type: string | undefined, text: string): ParameterValue | und
 
 function reader(element: XmlElement): (name: string) => string | undefined {
   return (name) => getAttribute(element, name)
-}
-
-/** Leaves out keys without a value. */
-function present<T extends Readonly<Record<string, unknown>>>(
-  values: T,
-): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
 }
 
 function formatAttributes(values: Readonly<Record<string, string | undefined>>): string {

@@ -28,8 +28,8 @@ export function stampDomain({ xml }: VerifiedDomainXml, stamp: DomainStamp): str
   const document = parseXml(xml)
   const parameters = publicParameters(stamp.facts.parameters, stamp.definitions)
   const elements = [
-    `<title>${escapeXml(cleanLine(stamp.title).slice(0, 200))}</title>`,
-    `<description>${escapeXml(cleanText(stamp.description).slice(0, 4000))}</description>`,
+    `<title>${escapeXml(cleanLine(stamp.title))}</title>`,
+    `<description>${escapeXml(cleanText(stamp.description))}</description>`,
     formatMetadata(formatOs(stamp.osId), formatDomainFacts({ ...stamp.facts, parameters })),
   ]
   insertAfterUuid(document.root, elements)
@@ -76,15 +76,10 @@ function formatOs(shortId: string | undefined): string | undefined {
 
 /** libvirt refuses a title with a line end; control characters never reach a terminal from here. */
 function cleanLine(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/[\p{Cc}\p{Cn}\p{Co}\u2028\u2029]+/gu, ' ')
-    .trim()
+  return cleanText(text.slice(0, 200)).replace(/[\n\u2028\u2029]+/g, ' ')
 }
 
 function cleanText(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/[^\n\P{Cc}]|[\uFFFE\uFFFF]/gu, ' ')
-    .trim()
+  const cut = text.slice(0, 4000).toWellFormed()
+  return cut.replace(/[^\n\P{Cc}]|[\uFFFE\uFFFF]/gu, ' ').trim()
 }
