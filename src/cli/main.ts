@@ -48,9 +48,13 @@ async function dispatch(argv: readonly string[], process: ProcessLike): Promise<
 function unknownCommand(words: readonly string[]): VmpkgError {
   const text = words.filter((word) => !word.startsWith('-')).join(' ')
   const near = suggestCommand(words)
-  return new VmpkgError('USAGE', text === '' ? 'No command is named' : `There is no command ${JSON.stringify(text.slice(0, 60))}`, {
-    hint: near === undefined ? 'vmpkg --help lists the commands.' : `Did you mean vmpkg ${near}?`,
-  })
+  return new VmpkgError(
+    'USAGE',
+    text === '' ? 'No command is named' : `There is no command ${JSON.stringify(text.slice(0, 60))}`,
+    {
+      hint: near === undefined ? 'vmpkg --help lists the commands.' : `Did you mean vmpkg ${near}?`,
+    },
+  )
 }
 
 function exitStatusOf(error: unknown): number {

@@ -18,7 +18,10 @@ export interface Opened {
  * @throws {VmpkgError} `LIBVIRT_UNREACHABLE` `PRIVATE_HOST_FAILED` `TOOL_MISSING`
  */
 export async function openConnection(workspace: Workspace, options: { readonly start: true }): Promise<Opened>
-export async function openConnection(workspace: Workspace, options: { readonly start: boolean }): Promise<Opened | undefined>
+export async function openConnection(
+  workspace: Workspace,
+  options: { readonly start: boolean },
+): Promise<Opened | undefined>
 export async function openConnection(workspace: Workspace, { start }: { start: boolean }): Promise<Opened | undefined> {
   const name = privateHostName(workspace.connectionName)
   const uri = name === undefined ? workspace.connectionName : await privateUri(workspace, name, start)

@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { newIdentity, newMac } from '../domain/identity.ts'
+import { newIdentity, newMac, newUuid } from '../domain/identity.ts'
 import { getMachine, type Machine } from '../domain/inventory.ts'
 import { writeMedium } from '../domain/medium.ts'
 import { VmpkgError } from '../errors.ts'
@@ -13,7 +13,6 @@ import type { CapabilityName } from '../model/capability.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { planLan, routerContext } from '../router/plan.ts'
-import { newUuid } from '../domain/identity.ts'
 import type { Transaction } from '../state/journal.ts'
 import { privateHostName } from './connection.ts'
 import { defineNetwork } from './define-network.ts'
@@ -62,7 +61,13 @@ export async function provisionRouter(
   }
   if (wan.define !== undefined) {
     const { cidr, ...context } = wan.define
-    await defineNetwork(connect, transaction, { pkg, role: 'uplink', context, grants, facts: { ...owner, role: 'uplink', cidr } })
+    await defineNetwork(connect, transaction, {
+      pkg,
+      role: 'uplink',
+      context,
+      grants,
+      facts: { ...owner, role: 'uplink', cidr },
+    })
   }
   const { instance, bridge, cidr } = lan
   const network = { name: instance, uuid: newUuid(randomness), bridge, mac: newMac(randomness) }
