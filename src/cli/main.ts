@@ -37,11 +37,11 @@ async function dispatch(argv: readonly string[], process: ProcessLike): Promise<
   if (found === undefined) throw unknownCommand(words)
   const spec = await found.entry.load()
   const parsed = parseInvocation(found.entry.name, spec, found.rest, process)
-  const { io, close } = createIo(process, parsed.options)
+  const edge = createIo(process, parsed.options)
   try {
-    return await spec.run({ args: parsed.args, options: parsed.options, io })
+    return await spec.run({ args: parsed.args, options: parsed.options, io: edge.io })
   } finally {
-    await close()
+    await edge.close()
   }
 }
 

@@ -17,7 +17,7 @@ import { parseDomainName } from '../model/name.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
-import { machineFiles } from './machine-files.ts'
+import { filePaths, machineFiles } from './machine-files.ts'
 import { type LoadedPackage, loadPackage } from './package-store.ts'
 import { mergeFor } from './parameters.ts'
 import { intend, transact } from './recover.ts'
@@ -94,7 +94,7 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     const { processes, signal, emit } = workspace.outside
     const files = machineFiles(workspace.connectionPaths, uuid)
     emit({ type: 'stage-started', stage: 'define', subject: name })
-    for (const path of Object.values(files)) intend(transaction, { kind: 'remove-file', path })
+    for (const path of filePaths(files)) intend(transaction, { kind: 'remove-file', path })
     intend(transaction, { kind: 'release-images', holder: cloneHolder(uuid) })
     workspace.imageReferences.hold(cloneHolder(uuid), line.images)
     await mkdir(dirname(files.medium), { recursive: true })

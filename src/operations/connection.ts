@@ -64,7 +64,7 @@ export async function preparePrivateFolders(workspace: Workspace): Promise<void>
 }
 
 function hintFor(uri: string): string {
-  if (/^qemu:\/\/\/system/.test(uri)) {
+  if (uri.startsWith('qemu:///system')) {
     return 'Start it (systemctl start libvirtd) or join its group (usermod -aG libvirt USER, then log in again); --connect private needs neither.'
   }
   if (/\+ssh:/.test(uri)) return 'Check that ssh reaches that host without a question, and that libvirt runs there.'

@@ -241,7 +241,7 @@ function noteOf(line: PackageLine, capability: Capability): PlanSummary['capabil
 }
 
 function isOptional(capability: Capability): boolean {
-  return 'optional' in capability && capability.optional === true
+  return 'optional' in capability && capability.optional
 }
 
 /** Who holds a package's images in the store. */

@@ -37,7 +37,9 @@ export async function* readLog(workspace: Workspace, { name, lines, follow }: Lo
       .slice(-Math.max(1, lines) - 1)
       .join('\n')
   yield printable(text)
-  while (follow && !workspace.outside.signal.aborted) {
+  const { signal } = workspace.outside
+  if (!follow) return
+  while (!signal.aborted) {
     const more = await file.readFile('utf8')
     if (more === '') await sleep(POLL_MS)
     else yield printable(more)
