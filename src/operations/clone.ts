@@ -155,7 +155,7 @@ async function plan(
       : [{ role: 'wan', mac: newMac(randomness), network: request.net, link: 'up', isolated: true }]
   return {
     pkg,
-    parameters: mergeFor(workspace, pkg, request.set),
+    parameters: mergeFor(pkg, request.set, true),
     grants: request.grants,
     name: request.name,
     identity,

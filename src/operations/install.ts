@@ -123,7 +123,7 @@ async function provision(
   const machine = await provisionRouter(workspace, connect, transaction, {
     pkg,
     source,
-    parameters: mergeFor(workspace, pkg, request.set),
+    parameters: mergeFor(pkg, request.set, request.requests.length === 1),
     grants: grantsFor(line, granted).map(({ name }) => name),
   })
   if (!request.start) return false
@@ -176,7 +176,7 @@ function record(
       isAuto,
       installedAt: workspace.outside.clock.now(),
       grants: [...line.capabilities.filter((one) => !needsGrant(one)), ...grantsFor(line, granted)],
-      parameters: mergeFor(workspace, pkg, request.set),
+      parameters: mergeFor(pkg, request.set, request.requests.length === 1),
     })
   }
 }

@@ -7,7 +7,7 @@ import type { NetworkTemplateContext, NicContext } from '../model/template-conte
 import type { Randomness } from '../ports.ts'
 import { readNetworkFacts } from '../render/facts-xml.ts'
 import { planUplink, type Taken } from '../router/plan.ts'
-import { privateHostName } from './connection.ts'
+import { privateHostName } from './connection-name.ts'
 import type { Workspace } from './workspace.ts'
 
 /** The NAT network that vmpkg makes where nobody names an uplink. */
