@@ -20,21 +20,32 @@ export interface Chosen {
  * @param reinstall also what is installed already, in its installed version
  * @throws {VmpkgError} `PACKAGE_UNKNOWN` `RELATION_CONFLICT` `SOURCE_UNKNOWN` `NAME_INVALID` `VERSION_INVALID`
  */
-export function resolveRequests(workspace: Workspace, requests: readonly string[], reinstall: boolean): readonly Chosen[] {
+export function resolveRequests(
+  workspace: Workspace,
+  requests: readonly string[],
+  reinstall: boolean,
+): readonly Chosen[] {
   requireCatalogue(workspace)
   using catalogue = openCatalogue(workspace)
   const installed = workspace.installed.list()
   const wishes = requests.map(parseWish)
   const { steps } = resolve(
-    { install: wishes, installed: installed.map((one) => ({ candidate: entryOf(catalogue, one), isAuto: one.isAuto })) },
+    {
+      install: wishes,
+      installed: installed.map((one) => ({ candidate: entryOf(catalogue, one), isAuto: one.isAuto })),
+    },
     universeOf(catalogue, installed),
   )
   const chosen = steps.map((step): Chosen => {
     if (step.kind === 'install') return { candidate: step.candidate, isAuto: step.isAuto }
     const { name, version } = step.candidate.line
-    throw new VmpkgError('RELATION_CONFLICT', `This would ${step.kind} ${name} to ${version}, which install does not do`, {
-      hint: `Remove ${name} first, or ask for other versions.`,
-    })
+    throw new VmpkgError(
+      'RELATION_CONFLICT',
+      `This would ${step.kind} ${name} to ${version}, which install does not do`,
+      {
+        hint: `Remove ${name} first, or ask for other versions.`,
+      },
+    )
   })
   const again = installed
     .filter(({ line }) => reinstall && wishes.some(({ name }) => name === line.name))
@@ -61,6 +72,18 @@ function universeOf(catalogue: Catalogue, installed: readonly InstalledPackage[]
 function entryOf(catalogue: Catalogue, { line, source }: InstalledPackage): CatalogueEntry {
   const offered = catalogue
     .versions(line.name)
-    .find((one) => one.source === source && one.line.version === line.version && one.line.package.sha256 === line.package.sha256)
-  return offered ?? { source, line, lineDigest: line.package.sha256, transport: { images: {} }, channel: 'stable', phasedPercent: 100 }
+    .find(
+      (one) =>
+        one.source === source && one.line.version === line.version && one.line.package.sha256 === line.package.sha256,
+    )
+  return (
+    offered ?? {
+      source,
+      line,
+      lineDigest: line.package.sha256,
+      transport: { images: {} },
+      channel: 'stable',
+      phasedPercent: 100,
+    }
+  )
 }

@@ -1,6 +1,12 @@
 /** The private hosts of this root: start, stop, list, look inside. */
 import { VmpkgError } from '../errors.ts'
-import { findPrivateHost, listPrivateHosts, type PrivateHost, UPLINKS, type Uplink } from '../host/private-host-record.ts'
+import {
+  findPrivateHost,
+  listPrivateHosts,
+  type PrivateHost,
+  UPLINKS,
+  type Uplink,
+} from '../host/private-host-record.ts'
 import { privateHostPrefix } from '../host/private-host-run.ts'
 import { startPrivateHost } from '../host/private-host-start.ts'
 import { stopPrivateHost } from '../host/private-host-stop.ts'

@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { newIdentity, newMac } from '../domain/identity.ts'
+import { newIdentity, newMac, newUuid } from '../domain/identity.ts'
 import { getMachine, type Machine } from '../domain/inventory.ts'
 import { writeMedium } from '../domain/medium.ts'
 import { VmpkgError } from '../errors.ts'
@@ -13,13 +13,12 @@ import type { CapabilityName } from '../model/capability.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { planLan, routerContext } from '../router/plan.ts'
-import { newUuid } from '../domain/identity.ts'
 import type { Transaction } from '../state/journal.ts'
 import { privateHostName } from './connection.ts'
 import { defineNetwork } from './define-network.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
-import { machineFiles } from './machine-files.ts'
+import { filePaths, machineFiles } from './machine-files.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { intend } from './recover.ts'
 import { type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
@@ -62,7 +61,13 @@ export async function provisionRouter(
   }
   if (wan.define !== undefined) {
     const { cidr, ...context } = wan.define
-    await defineNetwork(connect, transaction, { pkg, role: 'uplink', context, grants, facts: { ...owner, role: 'uplink', cidr } })
+    await defineNetwork(connect, transaction, {
+      pkg,
+      role: 'uplink',
+      context,
+      grants,
+      facts: { ...owner, role: 'uplink', cidr },
+    })
   }
   const { instance, bridge, cidr } = lan
   const network = { name: instance, uuid: newUuid(randomness), bridge, mac: newMac(randomness) }
@@ -104,7 +109,7 @@ export async function provisionRouter(
     ...(guest.rules === undefined ? {} : { rules: guest.rules }),
     lanMac: lanNic.mac,
   })
-  for (const path of Object.values(files)) intend(transaction, { kind: 'remove-file', path })
+  for (const path of filePaths(files)) intend(transaction, { kind: 'remove-file', path })
   await mkdir(dirname(files.medium), { recursive: true })
   await writeMedium({ files: guest.files, target: files.medium, processes, signal })
   intend(transaction, { kind: 'remove-domain', uuid: identity.uuid, name: line.name })
