@@ -79,6 +79,14 @@ describe('readArchive', () => {
     }
   })
 
+  test('refuses a tar cut off at any point, without hanging', async () => {
+    const tar = zstdDecompressSync(writeArchive(files()))
+    for (let length = 0; length < tar.length; length += 64) {
+      const archive = zstdCompressSync(tar.subarray(0, length))
+      await assert.rejects(readArchive(archive, digestOf(archive)), { code: 'ARCHIVE_INVALID' }, `cut at ${length}`)
+    }
+  })
+
   test('refuses bombs, truncated files and rubbish', async () => {
     const bomb = zstdCompressSync(Buffer.alloc(256 * 1024 * 1024))
     const whole = writeArchive(files())
