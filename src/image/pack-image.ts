@@ -43,7 +43,7 @@ export interface WrittenFile extends Digested {
   readonly file: string
 }
 
-/** 19 is 3 to 4 % smaller than 12 and takes five times as long; docs/images.md has the figures. */
+/** 19 is a tenth smaller than 12 and takes twelve times as long; docs/images.md has the figures. */
 export const DEFAULT_LEVEL = 12
 const DEFAULT_FRAME_BYTES = 1024 * 1024
 
