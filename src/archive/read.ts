@@ -23,9 +23,9 @@ const MAX_WINDOW_LOG = 27 // 128 MiB
  */
 export async function readArchive(archive: Uint8Array, expected: Digested): Promise<ArchiveFiles> {
   const tar = unpackZstd(verifyContent(archive, expected, 'The package archive'))
+  verifyBeginning(tar)
   const entries = await parseTar(tar)
   verifyEntries(entries.map(({ facts }) => facts))
-  if (entries[0]?.facts.path !== MANIFEST_PATH) throw invalid(`does not begin with ${MANIFEST_PATH}`)
   const files = entries.filter(({ facts }) => facts.type === 'File')
   return new Map(files.map(({ facts, file }) => [facts.path, file]))
 }
@@ -36,6 +36,14 @@ function unpackZstd(archive: Uint8Array): Uint8Array {
     return zstdDecompressSync(archive, { maxOutputLength, params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG } })
   } catch (error) {
     throw invalid(`cannot be unpacked within ${maxOutputLength} bytes`, error)
+  }
+}
+
+/** The first header is that of the manifest. The `tar` library unpacks what looks compressed, so it must not see any. */
+function verifyBeginning(tar: Uint8Array): void {
+  const text = (start: number, end: number) => Buffer.from(tar.subarray(start, end)).toString('latin1')
+  if (text(0, MANIFEST_PATH.length + 1) !== `${MANIFEST_PATH}\0` || text(257, 262) !== 'ustar') {
+    throw invalid(`does not begin with ${MANIFEST_PATH}`)
   }
 }
 

@@ -1,4 +1,5 @@
 /** Builds the `Io` of one run from the process: reporter, output, prompts, abort on SIGINT, SIGTERM and SIGHUP. */
+import { homedir } from 'node:os'
 import { VmpkgError } from '../errors.ts'
 import type { Workspace } from '../operations/workspace.ts'
 import { type Io, type OptionValues, optionText } from './command.ts'
@@ -59,6 +60,8 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
         root: optionText(options, 'root') ?? process.env['VMPKG_ROOT'],
         connect: optionText(options, 'connect'),
         env: process.env,
+        home: process.env['HOME'] ?? homedir(),
+        folder: process.cwd(),
         uid: process.getuid?.() ?? 0,
         command: process.argv.slice(2),
         write: needs.write === true,

@@ -217,7 +217,7 @@ export function fixed<T>(inner: Codec<unknown, T>, value: T): Codec<undefined, u
 }
 
 /** A field that may be left out and is then written as `value`. */
-export function preset<Out, In>(inner: Codec<Out, In>, value: In): Codec<Out, In | undefined, 'optional'> {
+export function preset<Out, In>(inner: Codec<Out, In>, value: NoInfer<In>): Codec<Out, In | undefined, 'optional'> {
   return {
     presence: 'optional',
     read: inner.read,

@@ -18,7 +18,10 @@ export interface Opened {
  * @throws {VmpkgError} `LIBVIRT_UNREACHABLE` `PRIVATE_HOST_FAILED` `TOOL_MISSING`
  */
 export async function openConnection(workspace: Workspace, options: { readonly start: true }): Promise<Opened>
-export async function openConnection(workspace: Workspace, options: { readonly start: boolean }): Promise<Opened | undefined>
+export async function openConnection(
+  workspace: Workspace,
+  options: { readonly start: boolean },
+): Promise<Opened | undefined>
 export async function openConnection(workspace: Workspace, { start }: { start: boolean }): Promise<Opened | undefined> {
   const name = privateHostName(workspace.connectionName)
   const uri = name === undefined ? workspace.connectionName : await privateUri(workspace, name, start)
@@ -61,7 +64,7 @@ export async function preparePrivateFolders(workspace: Workspace): Promise<void>
 }
 
 function hintFor(uri: string): string {
-  if (/^qemu:\/\/\/system/.test(uri)) {
+  if (uri.startsWith('qemu:///system')) {
     return 'Start it (systemctl start libvirtd) or join its group (usermod -aG libvirt USER, then log in again); --connect private needs neither.'
   }
   if (/\+ssh:/.test(uri)) return 'Check that ssh reaches that host without a question, and that libvirt runs there.'

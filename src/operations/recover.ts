@@ -6,7 +6,6 @@
 import { rm } from 'node:fs/promises'
 import { isAbsolute, relative } from 'node:path'
 import { VmpkgError } from '../errors.ts'
-import { destroyOwnDomain, undefineOwnNetwork } from '../domain/removal.ts'
 import type { Transaction, UndoRecord } from '../state/journal.ts'
 import { connectionKey } from '../state/paths.ts'
 import type { Workspace } from './workspace.ts'
@@ -30,7 +29,11 @@ export async function recover(workspace: Workspace): Promise<readonly string[]> 
     for (const record of pending.undo) await runUndo(workspace, record)
     workspace.journal.resolve(pending)
     done.push(`${pending.operation} ${pending.subject}`)
-    workspace.outside.emit({ type: 'stage-finished', stage: 'recover', subject: `what an interrupted ${pending.operation} of ${pending.subject} left` })
+    workspace.outside.emit({
+      type: 'stage-finished',
+      stage: 'recover',
+      subject: `what an interrupted ${pending.operation} of ${pending.subject} left`,
+    })
   }
   return done
 }
@@ -61,16 +64,20 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
     case 'remove-file':
       if (isOurs(workspace, undo.path)) await rm(undo.path, { force: true, recursive: true })
       return
-    case 'remove-domain': {
-      await destroyOwnDomain(await workspace.connect(), undo.uuid)
+    case 'remove-domain':
+      await (await loadRemoval()).destroyOwnDomain(await workspace.connect(), undo.uuid)
       return
-    }
     case 'remove-network':
-      await undefineOwnNetwork(await workspace.connect(), undo.uuid)
+      await (await loadRemoval()).undefineOwnNetwork(await workspace.connect(), undo.uuid)
       return
     case 'release-images':
       workspace.imageReferences.release(undo.holder)
   }
+}
+
+/** Loaded when there is something to undo in libvirt: most commands have nothing, and start faster without it. */
+async function loadRemoval(): Promise<typeof import('../domain/removal.ts')> {
+  return import('../domain/removal.ts')
 }
 
 function parseUndo(record: UndoRecord): Undo {
@@ -83,9 +90,13 @@ function parseUndo(record: UndoRecord): Undo {
     case 'release-images':
       return { kind: record.kind, holder: String(record['holder']) }
     default:
-      throw new VmpkgError('STATE_INVALID', `The journal asks for an unknown undo step ${JSON.stringify(record.kind)}`, {
-        hint: 'It was written by a newer vmpkg: use that one.',
-      })
+      throw new VmpkgError(
+        'STATE_INVALID',
+        `The journal asks for an unknown undo step ${JSON.stringify(record.kind)}`,
+        {
+          hint: 'It was written by a newer vmpkg: use that one.',
+        },
+      )
   }
 }
 

@@ -2,8 +2,9 @@
  * Starts machines. A router's LAN link is raised only when its guest has attested exactly the rules that were rendered
  * for it (decisions 10): until then clients hear nothing.
  */
-import { setLink } from '../domain/link.ts'
+
 import { getMachine, type Machine } from '../domain/inventory.ts'
+import { setLink } from '../domain/link.ts'
 import { waitUntilReady } from '../domain/readiness.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'

@@ -5,7 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Emit } from '../events.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import type { Clock, Http, Processes, Randomness } from '../ports.ts'
+import type { Clock, Http, Processes, Randomness, Terminal } from '../ports.ts'
 import { openStateDatabase, openTrustDatabase } from '../state/database.ts'
 import { prepareConnectionFolders, prepareFolders } from '../state/folders.ts'
 import { ImageReferences } from '../state/image-references.ts'
@@ -19,6 +19,7 @@ export interface Outside {
   readonly clock: Clock
   readonly randomness: Randomness
   readonly processes: Processes
+  readonly terminal: Terminal
   readonly http: Http
   readonly emit: Emit
   readonly signal: AbortSignal
@@ -33,6 +34,8 @@ export interface WorkspaceOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly uid: number
   readonly home: string
+  /** Working folder, for relative paths. */
+  readonly folder: string
   /** The command line, for the lock and the journal. */
   readonly command: readonly string[]
   readonly write: boolean
@@ -43,6 +46,7 @@ export class Workspace {
   readonly paths: Paths
   readonly isRoot: boolean
   readonly env: WorkspaceOptions['env']
+  readonly folder: string
   readonly command: string
   /** `--connect` as given; `connection.ts` decides when it is absent. */
   readonly wantedConnection: string | undefined
@@ -57,6 +61,7 @@ export class Workspace {
     this.paths = paths
     this.isRoot = options.uid === 0
     this.env = options.env
+    this.folder = options.folder
     this.command = ['vmpkg', ...options.command].join(' ')
     this.wantedConnection = options.connect ?? options.env['VMPKG_CONNECT']
   }
@@ -135,7 +140,10 @@ export class Workspace {
       command: this.command,
       signal,
       onWait: (holder) =>
-        emit({ type: 'noted', message: `Waiting for ${holder === undefined ? 'another vmpkg' : `process ${holder.pid} (${holder.command})`}` }),
+        emit({
+          type: 'noted',
+          message: `Waiting for ${holder === undefined ? 'another vmpkg' : `process ${holder.pid} (${holder.command})`}`,
+        }),
     })
     const { recover } = await import('./recover.ts')
     await recover(this)

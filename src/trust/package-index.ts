@@ -17,6 +17,8 @@ export interface PackageIndex {
   readonly entries: readonly Verified<PackageEntry>[]
 }
 
+/** Packed bytes. */
+export const MAX_INDEX_BYTES = 64 * 1024 * 1024
 /** Unpacked bytes; an index of 50,000 versions takes about 100 MiB. */
 const MAX_UNPACKED_BYTES = 256 * 1024 * 1024
 const MAX_WINDOW_LOG = 27 // 128 MiB
@@ -30,13 +32,10 @@ export async function verifyPackageIndex(
   root: TrustedRoot,
   keysAt: Date,
 ): Promise<Verified<PackageIndex>> {
-  const { index } = envelope
-  const unpacked = unpack(verifyContent(file, index, 'The package index'), index.unpackedSize)
-  const wire = splitLines(unpacked).map(parseIndexEntry)
-  if (wire.length !== index.count) throw invalid(`has ${wire.length} lines where ${index.count} were signed`)
+  const wire = readIndexEntries(verifyContent(file, envelope.index, 'The package index'), envelope.index)
   const entries: Verified<PackageEntry>[] = []
   for (let start = 0; start < wire.length; start += AT_ONCE) {
-    const slice: readonly IndexEntry[] = wire.slice(start, start + AT_ONCE)
+    const slice = wire.slice(start, start + AT_ONCE)
     entries.push(...(await Promise.all(slice.map((entry) => verifyPackageEntry(entry, root, keysAt)))))
   }
   const disorder = entries.findIndex((entry, i) => {
@@ -45,6 +44,17 @@ export async function verifyPackageIndex(
   })
   if (disorder !== -1) throw invalid(`repeats a package version or is out of order at line ${disorder + 1}`)
   return markVerified({ entries })
+}
+
+/**
+ * Unpacks and parses an index whose digest the caller has checked; asks nothing about signatures.
+ *
+ * @throws {VmpkgError} `INDEX_INVALID`
+ */
+export function readIndexEntries(file: Uint8Array, index: Envelope['index']): readonly IndexEntry[] {
+  const entries = splitLines(unpack(file, index.unpackedSize)).map(parseIndexEntry)
+  if (entries.length !== index.count) throw invalid(`has ${entries.length} lines where ${index.count} were signed`)
+  return entries
 }
 
 function unpack(file: Uint8Array, unpackedSize: number): Uint8Array {

@@ -26,7 +26,7 @@ export interface RoleCheck {
  * Returns the primary keys that counted.
  *
  * @throws {VmpkgError} `SIGNATURE_UNTRUSTED` where no key of the role signed, `THRESHOLD_UNMET` where too few did; where
- *   none counts, the reason of the first: `SIGNATURE_INVALID` `KEY_WEAK` `KEY_REVOKED` `KEY_EXPIRED` `KEY_INVALID`
+ *   none counts, the reason of the first: `SIGNATURE_INVALID` `CLOCK_WRONG` `KEY_WEAK` `KEY_REVOKED` `KEY_EXPIRED` `KEY_INVALID`
  */
 export async function verifyRole(check: RoleCheck): Promise<readonly Fingerprint[]> {
   const { role, subject } = check

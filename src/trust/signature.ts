@@ -24,7 +24,7 @@ const ISSUER_KEY_ID_SUBPACKET = 16
 /**
  * Verifies `signature` over `message` with the keys of one certificate, as of `now`.
  *
- * @throws {VmpkgError} `SIGNATURE_INVALID` `KEY_WEAK` `KEY_REVOKED` `KEY_EXPIRED` `KEY_INVALID`
+ * @throws {VmpkgError} `SIGNATURE_INVALID` `CLOCK_WRONG` `KEY_WEAK` `KEY_REVOKED` `KEY_EXPIRED` `KEY_INVALID`
  */
 export async function verifySignature(
   message: Uint8Array,
@@ -34,6 +34,15 @@ export async function verifySignature(
 ): Promise<Signer> {
   const body = unwrapSinglePacket(signature)
   const packet = await readPacket(signature, body)
+  if (packet.created !== null && packet.created > now) {
+    throw new VmpkgError(
+      'CLOCK_WRONG',
+      `A signature was made at ${packet.created.toISOString()}, which is in the future`,
+      {
+        hint: 'Set the clock of this machine, for example by NTP; if it is right, the signer used a wrong one.',
+      },
+    )
+  }
   const signer = await getSigningKey(certificate, packet.issuerKeyID.toHex(), now)
   try {
     const result = await verify({

@@ -3,10 +3,9 @@ import { type CommandSpec, optionText } from '../command.ts'
 
 export const command: CommandSpec = {
   args: '<name>',
-  summary: 'Make an OpenPGP signing key (Ed25519) in a key folder: NAME.key is the secret, NAME.asc the certificate.',
+  summary: 'Make an OpenPGP signing key (Ed25519) in a key folder: a 0600 secret key and its certificate.',
   options: [
     { flags: '--keys <folder>', summary: 'key folder (default: keys/ below vmpkg’s configuration)' },
-    { flags: '--user-id <text>', summary: 'user ID on the certificate (default: the name)' },
     { flags: '--expires <days>', summary: 'life of the key in days (default: no end)' },
     { flags: '--no-passphrase', summary: 'do not encrypt the secret key; else VMPKG_PASSPHRASE or a prompt gives it' },
   ],
@@ -16,7 +15,6 @@ export const command: CommandSpec = {
     const key = await generateKeyFile(await io.workspace(), {
       name,
       folder: optionText(options, 'keys'),
-      userId: optionText(options, 'userId'),
       expiresDays: optionText(options, 'expires'),
       passphrase: options['passphrase'] === false ? undefined : await io.passphrase(`Passphrase for ${name}`),
     })

@@ -9,7 +9,7 @@ export const command: CommandSpec = {
   options: [],
   examples: ['vmpkg show router-uni', 'vmpkg show router-uni --json'],
   async run({ args, io }) {
-    const packages = show(await io.workspace(), args)
+    const packages = await show(await io.workspace(), args)
     if (io.json) {
       io.printJson('show', { packages })
       return 0
@@ -20,7 +20,9 @@ export const command: CommandSpec = {
         ['Version', item.version],
         ['Installed', item.installedVersion ?? 'no'],
         ['Source', item.source],
-        ['Signed-By', item.signedBy.join(', ')],
+        ['Versions', item.versions.join(', ')],
+        ['Root-Keys', item.rootKeys.join(', ')],
+        ['Line-SHA256', item.lineDigest],
         ['Architecture', item.arch],
         ['Kind', item.layer === undefined ? item.kind : `${item.kind} (${item.layer})`],
         ['Depends', item.depends.join(', ')],
