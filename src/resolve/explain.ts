@@ -19,7 +19,7 @@ export interface Reason {
 const MAX_LINES = 30
 
 /** The failure as indented lines, the requirement first. */
-export function explain(failure: Failure): readonly string[] {
+function explain(failure: Failure): readonly string[] {
   const lines: string[] = []
   const write = (one: Failure, depth: number) => {
     lines.push(`${'  '.repeat(depth)}${one.requirement}`)
