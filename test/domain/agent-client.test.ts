@@ -44,7 +44,10 @@ describe('askAgent', () => {
     const abort = new AbortController()
     setTimeout(() => abort.abort(), 5)
     const channel = guest(() => [])
-    assert.equal(await askAgent(channel, { verb: 'status', randomness, timeoutMs: 60_000, signal: abort.signal }), undefined)
+    assert.equal(
+      await askAgent(channel, { verb: 'status', randomness, timeoutMs: 60_000, signal: abort.signal }),
+      undefined,
+    )
     assert.ok(channel.destroyed)
   })
 })
