@@ -51,9 +51,9 @@ export async function startBareGuest(t: Pick<TestContext, 'after'>, options: Bar
       ...['-device', `virtio-net-pci,netdev=n${index},mac=${mac},romfile=`],
     ]),
   ]
-  const child = spawn('unshare', ['-r', '-n', 'qemu-system-x86_64', ...args], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  // User-mode networking talks to its helpers over the loopback of its own namespace.
+  const inNamespace = ['-r', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', 'qemu-system-x86_64']
+  const child = spawn('unshare', [...inNamespace, ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
   const ended = once(child, 'exit')
   const sockets: Socket[] = []
   t.after(async () => {
