@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { writeMedium } from '../../src/domain/medium.ts'
+import { isVmpkgError } from '../../src/errors.ts'
+import { createProcesses } from '../../src/node/processes.ts'
+import { makeTempFolder } from '../support/temp-folder.ts'
+
+const processes = createProcesses()
+const files = new Map([
+  ['vmpkg.env', Buffer.from('HOSTNAME=a\n')],
+  ['nftables.nft', Buffer.from('table inet vmpkg\n')],
+])
+
+describe('writeMedium', () => {
+  test('makes a volume with the label and the exact bytes of the files', async (t) => {
+    const folder = await makeTempFolder(t)
+    const target = join(folder, 'config.iso')
+    await writeMedium({ files, target, processes })
+    const volume = await readFile(target)
+    assert.equal(volume.toString('latin1', 16 * 2048 + 40, 16 * 2048 + 72).trim(), 'VMPKGCFG')
+    for (const [name, bytes] of files) {
+      const out = join(folder, name)
+      execFileSync('xorriso', ['-osirrox', 'on', '-indev', target, '-extract', `/${name}`, out], { stdio: 'ignore' })
+      assert.deepEqual(await readFile(out), bytes)
+    }
+  })
+
+  test('is private, replaces an earlier volume and leaves nothing beside it', async (t) => {
+    const folder = await makeTempFolder(t)
+    const target = join(folder, 'config.iso')
+    await writeMedium({ files, target, processes })
+    await writeMedium({ files: new Map([['a', Buffer.from('b')]]), target, processes })
+    assert.equal((await stat(target)).mode & 0o777, 0o600)
+    assert.deepEqual(await readdir(folder), ['config.iso'])
+  })
+
+  test('gives the same bytes for the same files', async (t) => {
+    const folder = await makeTempFolder(t)
+    await writeMedium({ files, target: join(folder, 'a'), processes })
+    await writeMedium({ files: new Map([...files].toReversed()), target: join(folder, 'b'), processes })
+    assert.deepEqual(await readFile(join(folder, 'a')), await readFile(join(folder, 'b')))
+  })
+
+  test('refuses names and sizes that guests do not take', async (t) => {
+    const folder = await makeTempFolder(t)
+    const target = join(folder, 'config.iso')
+    const refused = (error: unknown): boolean => isVmpkgError(error, 'RENDER_REFUSED')
+    for (const name of ['../x', 'A', '.x', 'a/b', '', 'x'.repeat(65)]) {
+      await assert.rejects(writeMedium({ files: new Map([[name, Buffer.alloc(1)]]), target, processes }), refused)
+    }
+    await assert.rejects(
+      writeMedium({ files: new Map([['x', Buffer.alloc(1024 * 1024 + 1)]]), target, processes }),
+      refused,
+    )
+    const many = new Map(Array.from({ length: 33 }, (_, index) => [`f${index}`, Buffer.alloc(1)]))
+    await assert.rejects(writeMedium({ files: many, target, processes }), refused)
+    assert.deepEqual(await readdir(folder), [])
+  })
+})

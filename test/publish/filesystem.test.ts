@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { createProcesses } from '../../src/node/processes.ts'
+import { makeErofs, makeExt4, uuidFrom } from '../../src/publish/filesystem.ts'
+import { makeTempFolder } from '../support/temp-folder.ts'
+
+const tools = { processes: createProcesses(), epoch: 1_767_225_600 }
+
+async function makeTree(folder: string, order: readonly string[]): Promise<string> {
+  const root = join(folder, 'root')
+  await mkdir(join(root, 'etc'), { recursive: true })
+  for (const name of order) await writeFile(join(root, 'etc', name), `${name}\n`.repeat(500), { mode: 0o644 })
+  await symlink('etc/a', join(root, 'link'))
+  return root
+}
+
+const digest = async (path: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex')
+
+describe('makeExt4', () => {
+  test('gives the same bytes for the same files, whatever their order and time', async (t) => {
+    const digests: string[] = []
+    for (const order of [
+      ['a', 'b', 'c d'],
+      ['c d', 'b', 'a'],
+    ]) {
+      const folder = await makeTempFolder(t)
+      const target = join(folder, 'disk')
+      const root = await makeTree(folder, order)
+      await makeExt4(tools, { root, target, uuid: uuidFrom('x'), label: 'test', sizeBytes: 16 * 1024 * 1024 })
+      execFileSync('e2fsck', ['-fn', target], { stdio: 'ignore' })
+      digests.push(await digest(target))
+    }
+    assert.equal(digests[0], digests[1])
+  })
+
+  test('gives every file to root unless told otherwise', async (t) => {
+    const folder = await makeTempFolder(t)
+    const target = join(folder, 'disk')
+    const root = await makeTree(folder, ['a', 'b'])
+    const owners = new Map([['etc/b', { uid: 7, gid: 8 }]])
+    await makeExt4(tools, { root, target, uuid: uuidFrom('x'), label: 'test', sizeBytes: 16 * 1024 * 1024, owners })
+    const show = (path: string): string =>
+      execFileSync('debugfs', ['-R', `stat ${path}`, target], { encoding: 'utf8', stdio: 'pipe' })
+    assert.match(show('/etc/a'), /User: +0 +Group: +0 /)
+    assert.match(show('/etc/b'), /User: +7 +Group: +8 /)
+    assert.match(show('/lost+found'), /crtime: 0x6955b900/)
+  })
+})
+
+describe('makeErofs', () => {
+  test('gives the same bytes for the same files', async (t) => {
+    const digests: string[] = []
+    for (const order of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ]) {
+      const folder = await makeTempFolder(t)
+      await makeErofs(tools, await makeTree(folder, order), join(folder, 'root.erofs'), uuidFrom('x'))
+      digests.push(await digest(join(folder, 'root.erofs')))
+    }
+    assert.equal(digests[0], digests[1])
+  })
+})
+
+test('uuidFrom makes version 8 UUIDs that depend on the text alone', () => {
+  assert.match(uuidFrom('a'), /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+  assert.equal(uuidFrom('a'), uuidFrom('a'))
+  assert.notEqual(uuidFrom('a'), uuidFrom('b'))
+})

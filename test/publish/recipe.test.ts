@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { isVmpkgError } from '../../src/errors.ts'
+import { epochSeconds, parseRecipe } from '../../src/publish/recipe.ts'
+
+const TEMPLATES = join(import.meta.dirname, '..', '..', 'templates')
+
+const SMALL = `recipe: 1
+suite: bookworm
+variant: extract
+epoch: 2026-11-01T00:00:00Z
+packages: [busybox-static]
+kernel: { package: linux-image-cloud-amd64, modules: [virtio_pci] }
+keep: [bin/busybox]
+outputs: [{ role: kernel }]
+`
+
+function refusal(text: string): string {
+  try {
+    parseRecipe(text, 'recipe.yaml')
+  } catch (error) {
+    assert.ok(isVmpkgError(error, 'RECIPE_INVALID'), String(error))
+    return error.message
+  }
+  return assert.fail('the recipe was accepted')
+}
+
+describe('parseRecipe', () => {
+  test('reads the recipes of this repository', () => {
+    for (const name of ['router-uni', 'app-console']) {
+      const recipe = parseRecipe(readFileSync(join(TEMPLATES, name, 'recipe.yaml'), 'utf8'), name)
+      assert.equal(recipe.suite, 'bookworm')
+      assert.equal(epochSeconds(recipe), Date.UTC(2026, 10, 1) / 1000)
+    }
+  })
+
+  test('fills in what a small recipe leaves out', () => {
+    assert.deepEqual(parseRecipe(SMALL, 'recipe.yaml').components, ['main'])
+  })
+
+  test('refuses fields that are not in the closed set, commands among them', () => {
+    assert.match(refusal(`${SMALL}run: [rm]\n`), /run/)
+  })
+
+  test('refuses doubled keys, aliases and text that is not YAML', () => {
+    refusal(`${SMALL}suite: trixie\n`)
+    refusal(SMALL.replace('keep: [bin/busybox]', 'keep: &a [bin/busybox]\nlinks: *a'))
+    refusal('recipe: [')
+    refusal('')
+  })
+
+  test('refuses paths that leave the tree', () => {
+    for (const path of ['../etc/shadow', '/etc/shadow', 'usr/../../etc', 'a//b', './a', 'a/.']) {
+      refusal(SMALL.replace('bin/busybox', JSON.stringify(path)))
+    }
+  })
+
+  test('refuses words that a program could take for an option or a list', () => {
+    for (const name of ['-oProxy', 'a,b', 'a b', "a'b", '$(x)']) {
+      refusal(SMALL.replace('busybox-static', JSON.stringify(name)))
+    }
+  })
+
+  test('refuses a role that appears twice', () => {
+    assert.match(refusal(SMALL.replace('[{ role: kernel }]', '[{ role: kernel }, { role: kernel }]')), /once/)
+  })
+
+  test('refuses more than 64 KiB', () => {
+    assert.match(refusal(`${SMALL}#${'x'.repeat(65_536)}`), /64 KiB/)
+  })
+
+  test('accepts or refuses any text, and never fails otherwise', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.json(),
+          fc.string().map((tail) => SMALL + tail),
+        ),
+        (text) => {
+          try {
+            parseRecipe(text, 'recipe.yaml')
+          } catch (error) {
+            assert.ok(isVmpkgError(error, 'RECIPE_INVALID'), String(error))
+          }
+        },
+      ),
+    )
+  })
+})

@@ -1,0 +1,117 @@
+/** A guest under plain QEMU (TCG) in an empty network namespace: no libvirt, and no packet can leave the machine. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { createInterface, type Interface } from 'node:readline'
+import type { TestContext } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+
+export interface BareGuest {
+  /** The next line on the agent's channel, parsed. */
+  readLine(): Promise<Readonly<Record<string, unknown>>>
+  write(text: string): void
+  /** Sends a QMP command and waits for its answer. */
+  control(command: string, args?: Readonly<Record<string, unknown>>): Promise<void>
+  /** The text that the serial console has shown so far. */
+  serial(): string
+  typeLine(text: string): void
+  readonly ended: Promise<unknown>
+}
+
+export interface BareGuestOptions {
+  /** Sockets and logs; exists. */
+  readonly folder: string
+  readonly kernel: string
+  readonly initrd: string
+  readonly commandLine: string
+  readonly disk: { readonly file: string; readonly format: 'raw' | 'qcow2'; readonly readonly: boolean }
+  readonly medium: string
+  /** `-netdev` values with the id `n0`, `n1`, …, and the MAC of the card on each. */
+  readonly nics: readonly { readonly netdev: string; readonly mac: string }[]
+}
+
+export async function startBareGuest(t: Pick<TestContext, 'after'>, options: BareGuestOptions): Promise<BareGuest> {
+  const at = (name: string): string => join(options.folder, name)
+  const { disk } = options
+  const args = [
+    ...'-machine q35,accel=tcg -cpu qemu64 -m 160 -nographic -nodefaults -no-reboot'.split(' '),
+    ...['-kernel', options.kernel, '-initrd', options.initrd, '-append', options.commandLine],
+    ...['-drive', `file=${disk.file},format=${disk.format},if=none,id=d${disk.readonly ? ',readonly=on' : ''}`],
+    ...['-device', 'virtio-blk-pci,drive=d', '-device', 'virtio-scsi-pci', '-device', 'virtio-rng-pci'],
+    ...['-drive', `file=${options.medium},format=raw,if=none,id=c,readonly=on`, '-device', 'scsi-cd,drive=c,id=cd'],
+    ...['-chardev', `socket,id=s,path=${at('serial.sock')},server=on,wait=off,logfile=${at('serial.log')}`],
+    ...['-serial', 'chardev:s', '-device', 'virtio-serial-pci'],
+    ...['-chardev', `socket,id=a,path=${at('agent.sock')},server=on,wait=off`],
+    ...['-device', 'virtserialport,chardev=a,name=org.vmpkg.agent.0'],
+    ...['-qmp', `unix:${at('qmp.sock')},server=on,wait=off`],
+    ...options.nics.flatMap(({ netdev, mac }, index) => [
+      ...['-netdev', netdev],
+      ...['-device', `virtio-net-pci,netdev=n${index},mac=${mac},romfile=`],
+    ]),
+  ]
+  // User-mode networking talks to its helpers over the loopback of its own namespace.
+  const inNamespace = ['-r', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', 'qemu-system-x86_64']
+  const child = spawn('unshare', [...inNamespace, ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const ended = once(child, 'exit')
+  const sockets: Socket[] = []
+  t.after(async () => {
+    for (const socket of sockets) socket.destroy()
+    child.kill('SIGKILL')
+    await ended
+  })
+  const open = async (name: string): Promise<Socket> => {
+    const socket = await connectWhenThere(at(name))
+    sockets.push(socket)
+    return socket
+  }
+  const qmp = await open('qmp.sock')
+  const answers = lines(qmp)
+  const control: BareGuest['control'] = async (command, parameters = {}) => {
+    qmp.write(`${JSON.stringify({ execute: command, arguments: parameters })}\n`)
+    for (;;) {
+      const answer = await answers.next()
+      if (answer['error'] !== undefined) throw new Error(JSON.stringify(answer['error']))
+      if (answer['return'] !== undefined) return
+    }
+  }
+  await control('qmp_capabilities')
+  const console = await open('serial.sock')
+  console.resume()
+  const agent = await open('agent.sock')
+  const replies = lines(agent)
+  return {
+    readLine: replies.next,
+    write: (text) => void agent.write(Buffer.from(text, 'latin1')),
+    control,
+    serial: () => readFileSync(at('serial.log'), 'latin1'),
+    typeLine: (text) => void console.write(`${text}\n`),
+    ended,
+  }
+}
+
+function lines(socket: Socket): { next(): Promise<Readonly<Record<string, unknown>>> } {
+  const reader: Interface = createInterface(socket)
+  const iterator = reader[Symbol.asyncIterator]()
+  return {
+    async next() {
+      const { value, done } = await iterator.next()
+      if (done === true) throw new Error('the channel closed')
+      return JSON.parse(value) as Readonly<Record<string, unknown>>
+    },
+  }
+}
+
+/** Waits at most ten seconds for QEMU to make the socket. */
+async function connectWhenThere(path: string): Promise<Socket> {
+  for (let tries = 0; tries < 200; tries++) {
+    const socket = connect(path)
+    const isOpen = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true)).on('error', () => resolve(false))
+    })
+    if (isOpen) return socket
+    await wait(50)
+  }
+  throw new Error(`no socket ${path}`)
+}
