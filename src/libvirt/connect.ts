@@ -172,8 +172,17 @@ export class Connect extends invoker(connectMethods) implements Invoker, AsyncDi
   }
 }
 
-/** A connection that is authenticated and open. */
+/** A connection that is authenticated and open. A session's daemon that was just leaving gets a second try. */
 async function openRpc(target: Target, options: OpenOptions): Promise<Rpc> {
+  try {
+    return await openOnce(target, options)
+  } catch (error) {
+    if (!target.spawn || !(error instanceof ConnectionClosed)) throw error
+    return openOnce(target, options)
+  }
+}
+
+async function openOnce(target: Target, options: OpenOptions): Promise<Rpc> {
   const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? OPEN_TIMEOUT_MS }
   const rpc = new Rpc(await dial(target, surroundings(), options.signal))
   try {
