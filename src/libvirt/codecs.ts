@@ -6,7 +6,7 @@
 import { type Reader, STRING_LIMIT_BYTES, type Writer } from './xdr.ts'
 
 /** Whether a caller must give a field, may give it, or never sees it. */
-export type Presence = 'required' | 'optional' | 'hidden'
+type Presence = 'required' | 'optional' | 'hidden'
 
 export interface Codec<Out, In = Out, P extends Presence = Presence> {
   readonly presence: P
