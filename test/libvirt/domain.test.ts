@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Connect } from '../../src/libvirt/connect.ts'
 import { type Domain, domainMethods } from '../../src/libvirt/domain.ts'
+import { agentMethods } from '../../src/libvirt/domain-agent.ts'
+import { snapshotMethods } from '../../src/libvirt/domain-snapshot.ts'
 import { LibvirtError, type LibvirtErrorName } from '../../src/libvirt/error.ts'
 import type { LibvirtStream } from '../../src/libvirt/stream.ts'
 import { bootSector, GREETING, guestXml } from '../support/guest-xml.ts'
 import { type PrivateLibvirt, startPrivateLibvirt, withoutLibvirt } from '../support/private-libvirt.ts'
-import { recordCalls } from '../support/recorded-calls.ts'
+import { notRecorded, recordCalls } from '../support/recorded-calls.ts'
 
 const fails =
   (...names: LibvirtErrorName[]) =>
@@ -231,19 +233,19 @@ describe('Domain', { skip: withoutLibvirt, timeout: 240_000 }, () => {
       assert.equal(typeof (await domain.blockStats({ path: 'vda' })).rdReq, 'bigint')
       assert.equal((await domain.getBlockInfo({ path: 'vda' })).capacity, 1_048_576n)
       assert.deepEqual(await domain.getDiskErrors(), { errors: [], nerrors: 0 })
-      assert.equal((await domain.getBlockIoTune({ disk: 'vda' })).params['total_bytes_sec'], 0n)
+      assert.equal((await domain.getBlockIoTune({ disk: 'vda' }))['total_bytes_sec'], 0n)
       await domain.setBlockIoTune({
         disk: 'vda',
         params: [{ field: 'total_bytes_sec', type: 'u64', value: 1_000_000n }],
       })
-      assert.equal((await domain.getBlockIoTune({ disk: 'vda' })).params['total_bytes_sec'], 1_000_000n)
+      assert.equal((await domain.getBlockIoTune({ disk: 'vda' }))['total_bytes_sec'], 1_000_000n)
       assert.equal((await domain.getJobInfo()).type, 'none')
       assert.equal((await domain.getJobStats()).type, 'none')
       assert.equal((await domain.getBlockJobInfo({ path: 'vda' })).found, 0)
       assert.deepEqual((await domain.blockPeek({ path: 'vda', offset: 510n, size: 2 })).toString('hex'), '55aa')
       assert.equal((await domain.memoryPeek({ offset: 0n, size: 16, flags: ['physical'] })).length, 16)
       assert.match(await domain.monitorCommand({ command: 'info version', flags: ['hmp'] }), /\d+\.\d+/)
-      await assert.rejects(domain.getTime(), fails('agentUnresponsive', 'argumentUnsupported', 'configUnsupported'))
+      await assert.rejects(domain.getTime(), fails('operationInvalid', 'agentUnresponsive', 'argumentUnsupported'))
       await assert.rejects(domain.interfaceAddresses({ source: 'agent' }), LibvirtError)
     })
   })
@@ -264,6 +266,101 @@ describe('Domain', { skip: withoutLibvirt, timeout: 240_000 }, () => {
     })
   })
 
+  test('moves its disk by block jobs, and each tells when it is ready or over', async () => {
+    const own = await daemon.makeFile(join(folder, 'jobs.raw'), bootSector())
+    await using feed = connect.events('domain.blockJob')
+    await feed.ready
+    const told = async () => {
+      const { value } = await feed.next()
+      return `${value?.dst} ${value?.type} ${value?.status}`
+    }
+    const domain = await connect.domainCreateXML({ xml: guestXml({ name: 'jobs', disk: own }), flags: ['paused'] })
+    const overlay = async (name: string) => {
+      const source = `<source file='${join(folder, name)}'/>`
+      const xml = `<domainsnapshot><disks><disk name='vda'>${source}</disk></disks></domainsnapshot>`
+      await domain.snapshotCreateXML({ xml, flags: ['diskOnly', 'noMetadata', 'atomic'] })
+    }
+    await overlay('one.qcow2')
+    await domain.blockCommit({ disk: 'vda', flags: ['active'] })
+    assert.equal(await told(), 'vda activeCommit ready')
+    await domain.blockJobSetSpeed({ path: 'vda', bandwidth: 10n })
+    assert.deepEqual((await domain.getBlockJobInfo({ path: 'vda' })).type, 'activeCommit')
+    await domain.blockJobAbort({ path: 'vda', flags: ['pivot'] })
+    assert.equal(await told(), 'vda activeCommit completed')
+    await overlay('two.qcow2')
+    await domain.blockPull({ path: 'vda' })
+    assert.equal(await told(), 'vda pull completed')
+    await overlay('three.qcow2')
+    await domain.blockRebase({ path: 'vda' })
+    assert.equal(await told(), 'vda pull completed')
+    const xml = `<disk type='file'><source file='${join(folder, 'copy.qcow2')}'/><driver type='qcow2'/></disk>`
+    await domain.blockCopy({ path: 'vda', xml, params: [], flags: ['transientJob'] })
+    assert.equal(await told(), 'vda copy ready')
+    await domain.blockJobAbort({ path: 'vda' })
+    assert.equal(await told(), 'vda copy cancelled')
+    await domain.setBlockThreshold({ dev: 'vda', threshold: 1000n })
+    await domain.blockResize({ disk: 'vda', size: 2_097_152n, flags: ['bytes'] })
+    const target = `<target file='${join(folder, 'backup.qcow2')}'/>`
+    await domain.backupBegin({
+      backupXml: `<domainbackup><disks><disk name='vda' type='file'>${target}</disk></disks></domainbackup>`,
+    })
+    assert.match(await domain.backupGetXMLDesc(), /backup\.qcow2/)
+    await domain.abortJob()
+    await domain.destroy()
+  })
+
+  test('takes a device by its alias, says when it is added, and is saved by parameters', async () => {
+    await using feed = connect.events('domain.deviceAdded')
+    await feed.ready
+    await withDomain(guestXml({ name: 'alias' }), async (domain) => {
+      await domain.create({ flags: ['paused'] })
+      const xml = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-rng'/></rng>"
+      await domain.attachDevice({ xml, flags: ['live'] })
+      assert.equal((await feed.next()).value?.devAlias, 'ua-rng')
+      await domain.detachDeviceAlias({ alias: 'ua-rng', flags: ['live'] })
+      assert.equal(await domain.agentSetResponseTimeout({ timeout: 5 }), 0)
+      await domain.migrateSetMaxDowntime({ downtime: 300n })
+      await domain.migrateSetMaxSpeed({ bandwidth: 100n })
+      const params = [{ field: 'file', type: 'string', value: join(folder, 'params.image') }] as const
+      await domain.saveParams({ params })
+      await connect.domainRestoreParams({ params, flags: ['paused'] })
+      assert.equal((await domain.getState()).state, 'paused')
+    })
+  })
+
+  test('tells of its whole life in order', async () => {
+    await using feed = connect.events('domain.lifecycle')
+    await feed.ready
+    await withDomain(guestXml({ name: 'told' }), async (domain) => {
+      await domain.create()
+      await domain.destroy()
+    })
+    const told: string[] = []
+    for await (const { event, detail } of feed) if (told.push(`${event} ${detail}`) === 6) break
+    assert.deepEqual(told, [
+      'defined added',
+      'resumed unpaused',
+      'started booted',
+      'shutdown host',
+      'stopped destroyed',
+      'undefined removed',
+    ])
+  })
+
+  test('sees its agent come and go', async () => {
+    await using feed = connect.events('domain.agentLifecycle')
+    await feed.ready
+    const devices = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    await withDomain(guestXml({ name: 'agent', devices }), async (domain) => {
+      await domain.create({ flags: ['paused'] })
+      const { value } = await feed.next()
+      assert.deepEqual(
+        [value?.domain.uuid, value?.state, value?.reason],
+        [domain.uuid, 'disconnected', 'domainStarted'],
+      )
+    })
+  })
+
   test('refuses what the daemon would misread before anything is sent', async () => {
     await assert.rejects(connect.domainDefineXML({ xml: `<a>${'x'.repeat(1_048_576)}</a>` }), isLocal)
     await assert.rejects(connect.domainDefineXML({ xml: '<a/>\0' }), isLocal)
@@ -275,12 +372,45 @@ describe('Domain', { skip: withoutLibvirt, timeout: 240_000 }, () => {
     )
   })
 
-  test('has run every procedure of its table that needs neither an agent, a second host nor a newer daemon', () => {
-    const life = Object.values(domainMethods).map((row) => row.name)
-    const missing = life.filter((name) => !recorded.has(name))
-    assert.deepEqual(missing, [])
+  test('has run every procedure of its table but those named here', () => {
+    const elsewhere = [...Object.values(agentMethods), ...Object.values(snapshotMethods)].map((row) => row.name)
+    const missing = notRecorded(domainMethods, recorded).filter((name) => !elsewhere.includes(name))
+    assert.deepEqual(
+      missing,
+      [
+        // libvirt 10.2 and 11.2
+        'DOMAIN_GET_AUTOSTART_ONCE',
+        'DOMAIN_SET_AUTOSTART_ONCE',
+        'DOMAIN_GRAPHICS_RELOAD',
+        // on the test driver, in domain-agent.test.ts and network.test.ts
+        'DOMAIN_SCREENSHOT',
+        'DOMAIN_PIN_VCPU_FLAGS',
+        'DOMAIN_PIN_EMULATOR',
+        'DOMAIN_SET_MEMORY_STATS_PERIOD',
+        'DOMAIN_GET_MEMORY_PARAMETERS',
+        'DOMAIN_SET_MEMORY_PARAMETERS',
+        'DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS',
+        'DOMAIN_SET_INTERFACE_PARAMETERS',
+        'DOMAIN_INTERFACE_STATS',
+        'DOMAIN_INTERFACE_ADDRESSES',
+        // needs control groups, a job at the right moment, an agent
+        'DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS',
+        'DOMAIN_ABORT_JOB_FLAGS',
+        'DOMAIN_GET_GUEST_VCPUS',
+        'DOMAIN_SET_GUEST_VCPUS',
+        // needs a second host
+        'DOMAIN_MIGRATE_BEGIN3_PARAMS',
+        'DOMAIN_MIGRATE_PERFORM3_PARAMS',
+        'DOMAIN_MIGRATE_CONFIRM3_PARAMS',
+      ].toSorted((a, b) => order(a) - order(b)),
+    )
   })
 })
+
+/** Place of a procedure in the table. */
+function order(name: string): number {
+  return Object.values(domainMethods).findIndex((row) => row.name === name)
+}
 
 async function readUntil(stream: LibvirtStream, end: string): Promise<string> {
   let text = ''

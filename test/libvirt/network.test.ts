@@ -1,6 +1,6 @@
 /** Networks of libvirt's test driver, behind a real daemon: its networks start, have leases and need no rights. */
 import assert from 'node:assert/strict'
-import { readdir } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Connect } from '../../src/libvirt/connect.ts'
@@ -129,8 +129,7 @@ describe('Network', { skip: withoutLibvirt, timeout: 60_000 }, () => {
 
 /** Where the session's network driver looks for what dnsmasq's helper writes. */
 async function leaseFile(daemon: PrivateLibvirt, bridge: string): Promise<string> {
-  const folders = await readdir(daemon.folder, { recursive: true, withFileTypes: true })
-  const folder = folders.find((entry) => entry.isDirectory() && entry.name === 'dnsmasq')
-  assert.ok(folder)
-  return join(folder.parentPath, folder.name, `${bridge}.status`)
+  const folder = join(daemon.env['XDG_RUNTIME_DIR'] ?? '', 'libvirt/dnsmasq/lib')
+  await mkdir(folder, { recursive: true })
+  return join(folder, `${bridge}.status`)
 }

@@ -115,7 +115,7 @@ function startDaemon(place: Place): ChildProcess {
     DAEMON,
   ]
   const inside = ['sh', '-c', script, 'sh', join(place.folder, 'kvm'), ...unprivileged]
-  return spawn('unshare', ['--mount', '--propagation=private', ...inside], options)
+  return spawn('/usr/bin/unshare', ['--mount', '--propagation=private', ...inside], options)
 }
 
 async function makeFolder(folder: string, name: string): Promise<string> {
