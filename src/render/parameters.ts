@@ -59,7 +59,7 @@ export function mergeParameters(
 }
 
 /** What a parameter accepts, in words: for hints, `show` and the plan. */
-export function describeAllowed(definition: Parameter): string {
+function describeAllowed(definition: Parameter): string {
   switch (definition.type) {
     case 'size':
       return `a size such as 192MiB${range(definition.minimum, definition.maximum)}`

@@ -15,7 +15,7 @@ export type TemplateNode =
   | EachNode
   | PartialNode
 
-export interface IfNode {
+interface IfNode {
   readonly kind: 'if'
   readonly test: Expression
   readonly negated: boolean
@@ -64,7 +64,7 @@ export interface PathNode {
   readonly line: number
 }
 
-export type HelperName = keyof typeof HELPERS
+type HelperName = keyof typeof HELPERS
 
 /** Inline helpers with the least and the most arguments each takes. */
 const HELPERS = { eq: [2, 2], and: [2, 8], or: [2, 8], not: [1, 1], kib: [1, 1], mib: [1, 1] } as const
