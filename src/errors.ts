@@ -33,10 +33,13 @@ export const ERROR_CODES = [
   'KEY_INVALID',
   'KEY_UNKNOWN',
   'KEY_WEAK',
+  'KEY_EXPIRED',
+  'KEY_REVOKED',
   'SIGNATURE_INVALID',
   'SIGNATURE_UNTRUSTED',
   'THRESHOLD_UNMET',
   'ROOT_INVALID',
+  'ROOT_EXPIRED',
   'ENVELOPE_INVALID',
   'ENVELOPE_EXPIRED',
   'ENVELOPE_ROLLED_BACK',
@@ -44,6 +47,7 @@ export const ERROR_CODES = [
   'CLOCK_WRONG',
   'INDEX_INVALID',
   'CHANNELS_INVALID',
+  'CHANNELS_ROLLED_BACK',
   'DIGEST_MISMATCH',
   'SIZE_EXCEEDED',
   // fetching
@@ -115,4 +119,9 @@ export class VmpkgError extends Error {
 /** True for a `VmpkgError` with one of the given codes (any code when none is given). */
 export function isVmpkgError(error: unknown, ...codes: readonly ErrorCode[]): error is VmpkgError {
   return error instanceof VmpkgError && (codes.length === 0 || codes.includes(error.code))
+}
+
+/** `ENOENT` and the like, where the error came from the operating system. */
+export function systemErrorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -36,6 +36,12 @@ export interface Processes {
   run(program: string, args: readonly string[], options?: RunOptions): Promise<RunResult>
 }
 
+/** Hands this process's terminal to a program until it ends. */
+export interface Terminal {
+  /** @returns the program's exit status. @throws {VmpkgError} `TOOL_MISSING` */
+  attach(program: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<number>
+}
+
 export interface HttpRequest {
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>

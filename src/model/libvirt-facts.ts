@@ -31,9 +31,15 @@ export interface DomainFacts extends PackageFacts {
   readonly serialLog?: string
   /** Digest of the image below the overlay. */
   readonly base?: Sha256
+  /** Routers: digest of the rule file on the medium, which the guest must attest. */
+  readonly rules?: Sha256
+  /** Routers: MAC of the card on its LAN, whose link is the gate. */
+  readonly lanMac?: string
   readonly parameters: ParameterValues
 }
 
 export interface NetworkFacts extends PackageFacts {
   readonly role: 'lan' | 'uplink'
+  /** Subnet, so that later networks keep clear of it: `10.1.1.0/24`. */
+  readonly cidr: string
 }

@@ -18,6 +18,8 @@ const KINDS: readonly PackageKind[] = ['os-image', 'router', 'controller', 'app'
 const LAYERS: readonly Layer[] = ['uni', 'gal', 'sol']
 const ORIGINS: readonly Origin[] = ['default', 'package', 'profile', 'host', 'command line']
 const NAME = /^[a-z0-9][a-z0-9+.-]{0,127}$/
+const MAC = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/
+const CIDR = /^\d{1,3}(?:\.\d{1,3}){3}\/\d{1,2}$/
 const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/
 
 /** Parameters that libvirt may hold: declared, not secret, not the content of a file. */
@@ -61,7 +63,7 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
   const [net, overlay, medium, serialLog] = ['net', 'overlay', 'medium', 'serialLog'].map(read)
   const kind = KINDS.find((candidate) => candidate === read('kind'))
   const ephemeral = read('ephemeral')
-  const base = read('base')
+  const [base, rules, lanMac] = [read('base'), read('rules'), read('lanMac')]
   const parameters = readParameters(element)
   if (kind === undefined || parameters === undefined || (ephemeral !== 'yes' && ephemeral !== 'no')) return undefined
   return {
@@ -73,6 +75,8 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
     ...(medium === undefined ? {} : { medium }),
     ...(serialLog === undefined ? {} : { serialLog }),
     ...(base !== undefined && isSha256(base) ? { base } : {}),
+    ...(rules !== undefined && isSha256(rules) ? { rules } : {}),
+    ...(lanMac !== undefined && MAC.test(lanMac) ? { lanMac } : {}),
     parameters,
   }
 }
@@ -82,8 +86,9 @@ export function readNetworkFacts(xml: string): NetworkFacts | undefined {
   const element = findOurs(xml, 'network')
   const common = element && readPackageFacts(element)
   const role = element && getAttribute(element, 'role')
-  if (common === undefined || (role !== 'lan' && role !== 'uplink')) return undefined
-  return { ...common, role }
+  const cidr = element && getAttribute(element, 'cidr')
+  if (common === undefined || cidr === undefined || !CIDR.test(cidr)) return undefined
+  return role === 'lan' || role === 'uplink' ? { ...common, role, cidr } : undefined
 }
 
 function findOurs(xml: string, name: 'domain' | 'network'): XmlElement | undefined {
@@ -95,7 +100,7 @@ function findOurs(xml: string, name: 'domain' | 'network'): XmlElement | undefin
   return isOurs && root.name === name ? element : undefined
 }
 
-function readPackageFacts(element: XmlElement): Omit<NetworkFacts, 'role'> | undefined {
+function readPackageFacts(element: XmlElement): Omit<NetworkFacts, 'role' | 'cidr'> | undefined {
   const read = reader(element)
   const [name, version, digest, origin, createdAt] = ['package', 'version', 'digest', 'origin', 'createdAt'].map(read)
   if (name === undefined || version === undefined || digest === undefined || origin === undefined) return undefined

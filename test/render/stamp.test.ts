@@ -72,6 +72,7 @@ test('stamped networks are valid and read back the same facts', () => {
     layer: 'uni',
     instance: 'uni0',
     role: 'lan',
+    cidr: '10.1.1.0/24',
     createdAt: '2026-11-21T04:00:00.123Z',
   }
   const xml = stampNetwork(network, lan)

@@ -1,0 +1,257 @@
+/**
+ * What the sources offer: verified index lines in SQLite, so that listing and searching need no parsing. Channels, yanks
+ * and phasing are applied when asked for a candidate, and a name that several sources offer comes from one of them:
+ * the one it was installed from, else the one with the higher priority, else the one added first (threats M20).
+ *
+ * Only verified values enter. Source: formats 3.1, decisions 4 and 17; threats M08, M12.
+ */
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import type { Sha256 } from '../model/digest.ts'
+import type { Arch, PackageLine, Transport } from '../model/line.ts'
+import type { Channels, Envelope } from '../model/registry.ts'
+import { parseRelation } from '../model/relation.ts'
+import { inTransaction } from '../sqlite.ts'
+import type { PackageIndex } from '../trust/package-index.ts'
+import type { Verified } from '../trust/verified.ts'
+import { isPhasedIn } from './phasing.ts'
+
+export interface CatalogueEntry {
+  readonly source: string
+  readonly line: PackageLine
+  /** Of the line's exact bytes. */
+  readonly lineDigest: Sha256
+  readonly transport: Transport
+  readonly channel: string
+  /** The reason, where the version is withdrawn. */
+  readonly yanked?: string
+  readonly phasedPercent: number
+}
+
+export interface CatalogueSource {
+  readonly name: string
+  /** Higher wins. */
+  readonly priority: number
+  readonly addedAt: Date
+}
+
+/** One refresh of a source, verified as a whole. */
+export interface Refresh {
+  readonly envelope: Verified<Envelope>
+  readonly index: Verified<PackageIndex>
+  readonly channels: Verified<Channels>
+  readonly refreshedAt: Date
+}
+
+export interface RefreshedSource extends CatalogueSource {
+  readonly registryId: string
+  readonly indexSha256: Sha256
+  readonly channelsSha256: Sha256
+  readonly expiresAt: Date
+  readonly refreshedAt: Date
+  /** Package versions. */
+  readonly count: number
+}
+
+export interface CatalogueOptions {
+  /** Of the host: other architectures are not seen. */
+  readonly arch: Exclude<Arch, 'all'>
+  /** For phased updates. */
+  readonly seed: string
+  /** Besides `stable`, the channels that the user follows. */
+  readonly channels?: readonly string[]
+}
+
+export interface CandidateOptions {
+  /** The source a package of that name was installed from. */
+  readonly installedFrom?: string | undefined
+  /** Only from this source. */
+  readonly source?: string | undefined
+}
+
+export class Catalogue {
+  readonly #database: DatabaseSync
+  readonly #options: CatalogueOptions
+
+  /** `database` comes from `openCatalogueDatabase`. */
+  constructor(database: DatabaseSync, options: CatalogueOptions) {
+    this.#database = database
+    this.#options = options
+  }
+
+  /**
+   * Puts a refresh in place of what a source offered before, in one transaction. Returns the versions that are gone
+   * without having been yanked: a registry does not forget what it published (M12).
+   */
+  replace(
+    source: CatalogueSource,
+    refresh: Refresh,
+  ): { readonly vanished: readonly { name: string; version: string }[] } {
+    const before = this.#offered(source.name)
+    inTransaction(this.#database, () => {
+      this.removeSource(source.name)
+      this.#insertSource(source, refresh)
+      this.#insertPackages(source.name, refresh)
+    })
+    const after = new Set(refresh.index.entries.map(({ line }) => `${line.name} ${line.version}`))
+    return { vanished: before.filter(({ name, version }) => !after.has(`${name} ${version}`)) }
+  }
+
+  /** Does nothing where the source is not in the catalogue. */
+  removeSource(name: string): void {
+    this.#database.prepare('DELETE FROM words WHERE source = ?').run(name)
+    this.#database.prepare('DELETE FROM sources WHERE name = ?').run(name)
+  }
+
+  /** By name. */
+  sources(): readonly RefreshedSource[] {
+    const rows = this.#database
+      .prepare(
+        `SELECT *, (SELECT count(*) FROM packages WHERE source = sources.name) AS count FROM sources ORDER BY name`,
+      )
+      .all()
+    return rows.map((row) => ({
+      name: String(row['name']),
+      priority: Number(row['priority']),
+      addedAt: new Date(String(row['added_at'])),
+      registryId: String(row['registry_id']),
+      indexSha256: row['index_sha256'] as Sha256,
+      channelsSha256: row['channels_sha256'] as Sha256,
+      expiresAt: new Date(String(row['expires_at'])),
+      refreshedAt: new Date(String(row['refreshed_at'])),
+      count: Number(row['count']),
+    }))
+  }
+
+  /** Every version of a package from every source, yanked ones too, newest first within a source. */
+  versions(name: string): readonly CatalogueEntry[] {
+    return this.#select('packages.name = ?', [name])
+  }
+
+  /** The versions that may be installed, newest first, all from the one source that wins for this name. */
+  available(name: string, { installedFrom, source }: CandidateOptions = {}): readonly CatalogueEntry[] {
+    const entries = this.versions(name).filter((entry) => this.#isEligible(entry))
+    const wanted =
+      source ?? (entries.some((entry) => entry.source === installedFrom) ? installedFrom : entries[0]?.source)
+    return entries.filter((entry) => entry.source === wanted)
+  }
+
+  /** The version that an install or upgrade takes, `undefined` where there is none. */
+  candidate(name: string, options: CandidateOptions = {}): CatalogueEntry | undefined {
+    return this.available(name, options)[0]
+  }
+
+  /** The candidate of every name, by name. `installedFrom` says where installed packages came from. */
+  candidates(installedFrom: ReadonlyMap<string, string> = new Map()): readonly CatalogueEntry[] {
+    const byName = Map.groupBy(
+      this.#select('TRUE', []).filter((entry) => this.#isEligible(entry)),
+      ({ line }) => line.name,
+    )
+    return [...byName]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(
+        ([name, entries]) => entries.find(({ source }) => source === installedFrom.get(name)) ?? entries[0] ?? [],
+      )
+  }
+
+  /** Names of packages that provide a virtual one, by name. */
+  providers(virtual: string): readonly string[] {
+    const rows = this.#database
+      .prepare('SELECT DISTINCT name FROM provided WHERE virtual = ? ORDER BY name')
+      .all(virtual)
+    return rows.map((row) => String(row['name']))
+  }
+
+  /** All names, for suggestions. */
+  names(): readonly string[] {
+    const rows = this.#database.prepare('SELECT DISTINCT name FROM packages ORDER BY name').all()
+    return rows.map((row) => String(row['name']))
+  }
+
+  /** Candidates whose name or summary has words that begin with all of the given ones; best matches first. */
+  search(words: readonly string[]): readonly CatalogueEntry[] {
+    const terms = words.flatMap((word) => word.match(/[\p{L}\p{N}]+/gu) ?? [])
+    if (terms.length === 0) return []
+    const query = terms.map((term) => `"${term}"*`).join(' AND ')
+    const rows = this.#database
+      .prepare('SELECT DISTINCT package FROM words WHERE words MATCH ? ORDER BY bm25(words, 10.0, 1.0), package')
+      .all(query)
+    return [...new Set(rows.map((row) => String(row['package'])))].flatMap((name) => this.candidate(name) ?? [])
+  }
+
+  #isEligible(entry: CatalogueEntry): boolean {
+    const { seed, channels = [] } = this.#options
+    if (entry.yanked !== undefined) return false
+    if (entry.channel !== 'stable' && !channels.includes(entry.channel)) return false
+    return isPhasedIn(seed, entry.line.name, entry.line.version, entry.phasedPercent)
+  }
+
+  #select(where: string, values: readonly SQLInputValue[]): readonly CatalogueEntry[] {
+    const rows = this.#database
+      .prepare(
+        `SELECT packages.* FROM packages JOIN sources ON sources.name = packages.source
+         WHERE ${where} AND arch IN (?, 'all')
+         ORDER BY priority DESC, added_at, sources.name, rank DESC`,
+      )
+      .all(...values, this.#options.arch)
+    return rows.map((row) => ({
+      source: String(row['source']),
+      line: JSON.parse(String(row['line'])) as PackageLine,
+      lineDigest: row['line_digest'] as Sha256,
+      transport: JSON.parse(String(row['transport'])) as Transport,
+      channel: String(row['channel']),
+      ...(row['yanked'] === null ? {} : { yanked: String(row['yanked']) }),
+      phasedPercent: Number(row['phased_percent']),
+    }))
+  }
+
+  #offered(source: string): readonly { name: string; version: string }[] {
+    const rows = this.#database
+      .prepare('SELECT name, version FROM packages WHERE source = ? AND yanked IS NULL ORDER BY name, rank')
+      .all(source)
+    return rows.map((row) => ({ name: String(row['name']), version: String(row['version']) }))
+  }
+
+  #insertSource({ name, priority, addedAt }: CatalogueSource, { envelope, refreshedAt }: Refresh): void {
+    this.#database
+      .prepare(
+        `INSERT INTO sources (name, priority, added_at, registry_id, index_sha256, channels_sha256, expires_at, refreshed_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(
+        name,
+        priority,
+        addedAt.toISOString(),
+        envelope.registryId,
+        envelope.index.sha256,
+        envelope.channels.sha256,
+        envelope.expiresAt.toISOString(),
+        refreshedAt.toISOString(),
+      )
+  }
+
+  #insertPackages(source: string, { index, channels }: Refresh): void {
+    const changes = new Map(channels.entries.map((entry) => [keyOf(entry), entry]))
+    const insert = this.#database.prepare(
+      `INSERT INTO packages
+         (source, name, version, arch, rank, channel, yanked, phased_percent, line_digest, line, transport)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+    const provide = this.#database.prepare('INSERT OR IGNORE INTO provided (virtual, name, source) VALUES (?, ?, ?)')
+    const word = this.#database.prepare('INSERT INTO words (name, summary, source, package) VALUES (?, ?, ?, ?)')
+    // The index is in order of name and version, so the position of a line is its rank.
+    for (const [rank, { line, lineDigest, transport }] of index.entries.entries()) {
+      const { channel = 'stable', yanked = null, phasedPercent = 100 } = changes.get(keyOf(line)) ?? {}
+      const json = [JSON.stringify(line), JSON.stringify(transport)] as const
+      insert.run(source, line.name, line.version, line.arch, rank, channel, yanked, phasedPercent, lineDigest, ...json)
+      for (const text of line.provides) {
+        for (const { name } of parseRelation(text).alternatives) provide.run(name, line.name, source)
+      }
+      const isLast = index.entries[rank + 1]?.line.name !== line.name
+      if (isLast) word.run(line.name, line.summary, source, line.name)
+    }
+  }
+}
+
+function keyOf({ name, version, arch }: Pick<PackageLine, 'name' | 'version' | 'arch'>): string {
+  return `${name} ${version} ${arch}`
+}

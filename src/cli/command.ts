@@ -1,0 +1,73 @@
+/** What a command file states: enough to parse its arguments, to print its help and to run it. */
+import type { Emit } from '../events.ts'
+import type { Workspace } from '../operations/workspace.ts'
+
+export interface OptionSpec {
+  /** Commander's notation: `-n, --name <name>`. Repeatable options end in `...`. */
+  readonly flags: string
+  readonly summary: string
+}
+
+export type OptionValues = Readonly<Record<string, string | boolean | readonly string[] | undefined>>
+
+export interface Invocation {
+  /** Positional arguments in order; variadic ones flattened at the end. */
+  readonly args: readonly string[]
+  readonly options: OptionValues
+  readonly io: Io
+}
+
+/** The edge as commands see it: results on standard output, everything else on standard error. */
+export interface Io {
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly assumeYes: boolean
+  readonly dryRun: boolean
+  readonly signal: AbortSignal
+  readonly emit: Emit
+  readonly stdin: NodeJS.ReadStream
+  readonly stdout: NodeJS.WriteStream
+  /** Opens the state of this host: folders, databases, the chosen connection. Cleaned up by `main`. */
+  workspace(options?: WorkspaceNeeds): Promise<Workspace>
+  /** One line of result text. */
+  print(text: string): void
+  /** A result as the documented JSON document, `{"schema": "vmpkg.<name>/1", …}`. */
+  printJson(name: string, value: Readonly<Record<string, unknown>>): void
+  /** Rows as aligned columns on a terminal, tab-separated when piped. */
+  printTable(header: readonly string[], rows: readonly (readonly string[])[]): void
+  /** A line for the person (standard error), `N:` as apt prints it. */
+  note(text: string): void
+  /** Asks; true on yes. Without a terminal, or with `-y`, does not ask. */
+  confirm(question: string): Promise<boolean>
+  /** `VMPKG_PASSPHRASE`, else a hidden prompt. @throws {VmpkgError} `CONFIRMATION_NEEDED` without a terminal. */
+  passphrase(question: string): Promise<string>
+}
+
+export interface WorkspaceNeeds {
+  /** Take the write lock and undo what dead commands left behind. */
+  readonly write?: boolean
+}
+
+export interface CommandSpec {
+  /** Positional arguments in commander's notation: `<package...>`, `[word...]`. */
+  readonly args: string
+  readonly summary: string
+  /** Paragraphs below the usage line. */
+  readonly description?: string
+  readonly options: readonly OptionSpec[]
+  readonly examples: readonly string[]
+  /** @returns the exit status: 0 done, 1 negative answer. Failures are thrown. */
+  run(invocation: Invocation): Promise<number>
+}
+
+/** Text of an option that takes a value. */
+export function optionText(options: OptionValues, name: string): string | undefined {
+  const value = options[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+/** Values of a repeatable option. */
+export function optionList(options: OptionValues, name: string): readonly string[] {
+  const value = options[name]
+  return Array.isArray(value) ? value : typeof value === 'string' ? [value] : []
+}

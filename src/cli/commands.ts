@@ -1,0 +1,132 @@
+/**
+ * The command table: names, groups and summaries for the overview; each command's own file is loaded only when it runs,
+ * so that `vmpkg list` starts about as fast as Node itself.
+ */
+import type { CommandSpec } from './command.ts'
+
+export const GROUPS = ['Packages', 'Trust', 'Machines', 'Host', 'Publishing'] as const
+
+export interface CommandEntry {
+  readonly name: string
+  readonly group: (typeof GROUPS)[number]
+  readonly summary: string
+  load(): Promise<CommandSpec>
+}
+
+type Module = Readonly<Record<'command', CommandSpec>>
+
+function entry(group: CommandEntry['group'], name: string, summary: string, load: () => Promise<Module>): CommandEntry {
+  return { name, group, summary, load: async () => (await load()).command }
+}
+
+export const COMMANDS: readonly CommandEntry[] = [
+  entry(
+    'Packages',
+    'update',
+    'fetch and verify the package lists of all sources',
+    () => import('./commands/update.ts'),
+  ),
+  entry('Packages', 'search', 'find packages by words', () => import('./commands/search.ts')),
+  entry('Packages', 'show', 'everything known about a package', () => import('./commands/show.ts')),
+  entry('Packages', 'list', 'list packages', () => import('./commands/list.ts')),
+  entry(
+    'Packages',
+    'install',
+    'install packages, define and start what they bring',
+    () => import('./commands/install.ts'),
+  ),
+  entry('Packages', 'remove', 'remove packages and the machines they brought', () => import('./commands/remove.ts')),
+  entry(
+    'Packages',
+    'verify',
+    'check installed files and images against what was signed',
+    () => import('./commands/verify.ts'),
+  ),
+  entry('Trust', 'source add', 'trust a registry', () => import('./commands/source-add.ts')),
+  entry('Trust', 'source list', 'the registries this host trusts', () => import('./commands/source-list.ts')),
+  entry('Trust', 'source remove', 'stop trusting a registry', () => import('./commands/source-remove.ts')),
+  entry('Machines', 'clone', 'make a disposable machine from an app package', () => import('./commands/clone.ts')),
+  entry('Machines', 'start', 'start machines', () => import('./commands/start.ts')),
+  entry('Machines', 'stop', 'stop machines', () => import('./commands/stop.ts')),
+  entry('Machines', 'rm', 'remove clones', () => import('./commands/rm.ts')),
+  entry('Machines', 'ps', 'list machines', () => import('./commands/ps.ts')),
+  entry('Machines', 'status', 'state, addresses and attestation of machines', () => import('./commands/status.ts')),
+  entry('Machines', 'console', 'open the serial console of a machine', () => import('./commands/console.ts')),
+  entry('Machines', 'logs', 'print the serial log of a machine', () => import('./commands/logs.ts')),
+  entry('Machines', 'gc', 'remove what dead commands and stopped clones left', () => import('./commands/gc.ts')),
+  entry(
+    'Host',
+    'host private start',
+    'start a private libvirt in namespaces',
+    () => import('./commands/host-private-start.ts'),
+  ),
+  entry(
+    'Host',
+    'host private stop',
+    'stop a private libvirt and all its machines',
+    () => import('./commands/host-private-stop.ts'),
+  ),
+  entry(
+    'Host',
+    'host private status',
+    'list private hosts and how to look inside',
+    () => import('./commands/host-private-status.ts'),
+  ),
+  entry(
+    'Host',
+    'host private shell',
+    'run a program inside a private host',
+    () => import('./commands/host-private-shell.ts'),
+  ),
+  entry('Publishing', 'key generate', 'make an OpenPGP signing key', () => import('./commands/key-generate.ts')),
+  entry('Publishing', 'build', 'build the images of a template', () => import('./commands/build.ts')),
+  entry(
+    'Publishing',
+    'repo init',
+    'make a registry: root, roles, empty index',
+    () => import('./commands/repo-init.ts'),
+  ),
+  entry('Publishing', 'repo add', 'add built packages to a registry', () => import('./commands/repo-add.ts')),
+  entry('Publishing', 'repo resign', 'renew the envelope of a registry', () => import('./commands/repo-resign.ts')),
+  entry('Publishing', 'repo merge', 'take in signed submissions', () => import('./commands/repo-merge.ts')),
+  entry(
+    'Publishing',
+    'publish',
+    'build, sign and submit packages to a registry',
+    () => import('./commands/publish.ts'),
+  ),
+]
+
+/** The longest command name that the words begin with; options before it are not allowed, as with git and apt. */
+export function findCommand(words: readonly string[]): { entry: CommandEntry; rest: readonly string[] } | undefined {
+  for (let count = 3; count > 0; count--) {
+    const name = words.slice(0, count).join(' ')
+    const found = COMMANDS.find((candidate) => candidate.name === name)
+    if (found !== undefined && words.length >= count) return { entry: found, rest: words.slice(count) }
+  }
+  return undefined
+}
+
+/** The nearest command name by edit distance, when near enough to be a slip. */
+export function suggestCommand(words: readonly string[]): string | undefined {
+  const text = words.filter((word) => !word.startsWith('-')).join(' ')
+  const scored = COMMANDS.map(({ name }) => {
+    const typed = text.split(' ').slice(0, name.split(' ').length).join(' ')
+    return { name, distance: name.startsWith(`${text} `) ? 0 : editDistance(typed, name) }
+  })
+  const [best] = scored.toSorted((a, b) => a.distance - b.distance)
+  return best !== undefined && best.distance <= 2 ? best.name : undefined
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= Math.min(a.length, 40); i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, substitution))
+    }
+    row = next
+  }
+  return row[b.length] ?? b.length
+}

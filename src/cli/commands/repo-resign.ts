@@ -1,0 +1,20 @@
+import { resignRegistry } from '../../operations/repo-resign.ts'
+import { type CommandSpec, optionText } from '../command.ts'
+
+export const command: CommandSpec = {
+  args: '<registry>',
+  summary: 'Renew the envelope’s life. Idempotent; run it from a timer at half the life.',
+  options: [{ flags: '--keys <folder>', summary: 'folder with the secret keys' }],
+  examples: ['vmpkg repo resign ./registry --keys ./keys'],
+  async run({ args, options, io }) {
+    const [registry = ''] = args
+    const result = await resignRegistry(await io.workspace(), {
+      registry,
+      keys: optionText(options, 'keys'),
+      passphrase: () => io.passphrase('Passphrase of the keys'),
+    })
+    if (io.json) io.printJson('repo-resign', { ...result })
+    else for (const line of result.messages) io.print(line)
+    return 0
+  },
+}

@@ -1,0 +1,19 @@
+import { search } from '../../operations/search.ts'
+import type { CommandSpec } from '../command.ts'
+
+export const command: CommandSpec = {
+  args: '<word...>',
+  summary: 'Find packages whose name, summary or description has all the words.',
+  options: [],
+  examples: ['vmpkg search router', 'vmpkg search tor browser --json'],
+  async run({ args, io }) {
+    const packages = search(await io.workspace(), args)
+    if (io.json) io.printJson('search', { packages })
+    else
+      io.printTable(
+        ['NAME', 'VERSION', 'KIND', 'SUMMARY'],
+        packages.map((row) => [row.name, row.version, row.kind, row.summary]),
+      )
+    return packages.length > 0 ? 0 : 1
+  },
+}

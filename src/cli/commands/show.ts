@@ -1,0 +1,39 @@
+import { show } from '../../operations/show.ts'
+import type { CommandSpec } from '../command.ts'
+import { redact } from '../redact.ts'
+import { formatBytes } from '../table.ts'
+
+export const command: CommandSpec = {
+  args: '<package...>',
+  summary: 'Show what is known of packages: versions, relations, capabilities, images, signer.',
+  options: [],
+  examples: ['vmpkg show router-uni', 'vmpkg show router-uni --json'],
+  async run({ args, io }) {
+    const packages = await show(await io.workspace(), args)
+    if (io.json) {
+      io.printJson('show', { packages })
+      return 0
+    }
+    for (const item of packages) {
+      const rows: readonly (readonly [string, string])[] = [
+        ['Package', item.name],
+        ['Version', item.version],
+        ['Installed', item.installedVersion ?? 'no'],
+        ['Source', item.source],
+        ['Versions', item.versions.join(', ')],
+        ['Root-Keys', item.rootKeys.join(', ')],
+        ['Line-SHA256', item.lineDigest],
+        ['Architecture', item.arch],
+        ['Kind', item.layer === undefined ? item.kind : `${item.kind} (${item.layer})`],
+        ['Depends', item.depends.join(', ')],
+        ['Capabilities', item.capabilities.join(', ')],
+        ['Images', item.images.map((image) => `${image.role} ${formatBytes(image.size)}`).join(', ')],
+        ['Download', formatBytes(item.downloadBytes)],
+        ['Summary', item.summary],
+      ]
+      for (const [name, value] of rows) if (value !== '') io.print(redact(`${name}: ${value}`))
+      io.print('')
+    }
+    return 0
+  },
+}

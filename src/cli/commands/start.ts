@@ -1,0 +1,15 @@
+import { startMachines } from '../../operations/start.ts'
+import type { CommandSpec } from '../command.ts'
+
+export const command: CommandSpec = {
+  args: '<machine...>',
+  summary: 'Start machines. A router’s LAN comes up when the router has attested its firewall rules.',
+  options: [],
+  examples: ['vmpkg start router-uni'],
+  async run({ args, io }) {
+    const started = await startMachines(await io.workspace({ write: true }), args)
+    if (io.json) io.printJson('start', { machines: started })
+    else for (const { name, changed } of started) io.print(changed ? `Started ${name}` : `${name} is running already`)
+    return 0
+  },
+}

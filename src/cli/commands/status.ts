@@ -1,0 +1,29 @@
+import { machineStatus } from '../../operations/status.ts'
+import type { CommandSpec } from '../command.ts'
+
+export const command: CommandSpec = {
+  args: '[machine...]',
+  summary: 'State of machines as libvirt and their guests report it: addresses, LAN link, attested rules.',
+  options: [],
+  examples: ['vmpkg status', 'vmpkg status router-uni --json'],
+  async run({ args, io }) {
+    const { connection, machines } = await machineStatus(await io.workspace(), args)
+    if (io.json) io.printJson('status', { connection, machines })
+    else {
+      io.printTable(
+        ['NAME', 'STATE', 'READY', 'RULES', 'LAN LINK', 'WAN', 'LAN', 'PACKAGE'],
+        machines.map((row) => [
+          row.name,
+          row.state,
+          row.ready,
+          row.rules,
+          row.lanLink ?? '-',
+          row.wanAddress ?? '-',
+          row.lanAddress ?? '-',
+          `${row.package} ${row.version}`,
+        ]),
+      )
+    }
+    return machines.every(({ rules }) => rules !== 'mismatch') ? 0 : 1
+  },
+}

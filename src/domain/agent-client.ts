@@ -1,0 +1,44 @@
+/**
+ * Talks to the agent inside a guest over its virtio-serial channel: one request, one reply with the same nonce. Lines meant
+ * for an earlier reader are kept by QEMU and arrive first, so only the nonce says which line is ours (guests, fact 5). One
+ * client at a time: the channel is closed after each exchange.
+ */
+import type { Duplex } from 'node:stream'
+import type { Randomness } from '../ports.ts'
+import { type AgentReply, type AgentVerb, findReply, formatRequest, MAX_REPLY_BYTES } from '../router/agent.ts'
+
+export interface AskOptions {
+  readonly verb: AgentVerb
+  readonly randomness: Randomness
+  /** Milliseconds to wait for the reply. */
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal
+}
+
+/** The guest's reply, or `undefined` when none came in time or the channel closed. */
+export async function askAgent(channel: Duplex, options: AskOptions): Promise<AgentReply | undefined> {
+  const nonce = Buffer.from(options.randomness.bytes(16)).toString('hex')
+  const { promise, resolve } = Promise.withResolvers<AgentReply | undefined>()
+  let pending = ''
+  const onData = (chunk: Buffer): void => {
+    pending += chunk.toString('latin1')
+    const lines = pending.split('\n')
+    pending = (lines.pop() ?? '').slice(-MAX_REPLY_BYTES)
+    const reply = lines.map(findReply).find((candidate) => candidate?.nonce === nonce)
+    if (reply !== undefined) resolve(reply)
+  }
+  const give = (): void => resolve(undefined)
+  const timer = setTimeout(give, options.timeoutMs)
+  options.signal?.addEventListener('abort', give, { once: true })
+  channel.on('data', onData).once('end', give).once('close', give).once('error', give)
+  try {
+    channel.write(formatRequest(options.verb, nonce))
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    options.signal?.removeEventListener('abort', give)
+    channel.off('data', onData)
+    channel.on('error', () => {}) // a late error of a channel that nobody reads any more
+    channel.destroy()
+  }
+}

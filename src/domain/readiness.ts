@@ -1,0 +1,72 @@
+/**
+ * Waiting for a guest: not by sleeping but by asking its agent until it says that it is ready, or until the guest or the
+ * deadline ends. A question that was put before the guest opened its channel is simply put again.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { VmpkgError } from '../errors.ts'
+import type { Domain } from '../libvirt/domain.ts'
+import { LibvirtError } from '../libvirt/error.ts'
+import type { Clock, Randomness } from '../ports.ts'
+import { AGENT_CHANNEL, type AgentReply } from '../router/agent.ts'
+import { askAgent } from './agent-client.ts'
+
+const ANSWER_MS = 1500
+const PAUSE_MS = 100
+
+export interface WaitOptions {
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+  /** What counts as ready; default: the agent says so. */
+  readonly isReady?: (reply: AgentReply) => boolean
+}
+
+/**
+ * The reply in which the guest says that it is ready.
+ * @throws {VmpkgError} `GUEST_NOT_READY` when it stopped or the time is over; `ABORTED`.
+ */
+export async function waitUntilReady(domain: Domain, options: WaitOptions): Promise<AgentReply> {
+  const deadline = options.clock.now().getTime() + options.timeoutMs
+  const isReady = options.isReady ?? (({ ready }) => ready === true)
+  let heard = false
+  while (options.clock.now().getTime() < deadline) {
+    throwIfAborted(options.signal)
+    const { state } = await domain.getState()
+    if (state !== 'running') throw notReady(domain, `it is ${state}, not running`)
+    const reply = await askStatus(domain, options)
+    if (reply !== undefined && isReady(reply)) return reply
+    heard ||= reply !== undefined
+    await sleep(PAUSE_MS)
+  }
+  const waited = `${Math.round(options.timeoutMs / 1000)} s`
+  throw notReady(
+    domain,
+    heard ? `its agent answers, but was not ready within ${waited}` : `its agent did not answer within ${waited}`,
+  )
+}
+
+/** One question, one answer; `undefined` when the guest does not answer or the channel cannot be opened just now. */
+export async function askStatus(
+  domain: Domain,
+  { randomness, signal }: Pick<WaitOptions, 'randomness' | 'signal'>,
+): Promise<AgentReply | undefined> {
+  try {
+    const channel = await domain.openChannel({ name: AGENT_CHANNEL })
+    return await askAgent(channel, { verb: 'status', randomness, timeoutMs: ANSWER_MS, signal })
+  } catch (error) {
+    if (error instanceof LibvirtError) return undefined // busy with another reader, or the domain just stopped
+    throw error
+  }
+}
+
+/** @throws {VmpkgError} `ABORTED` */
+export function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw new VmpkgError('ABORTED', 'Interrupted', { cause: signal.reason })
+}
+
+function notReady(domain: Domain, reason: string): VmpkgError {
+  return new VmpkgError('GUEST_NOT_READY', `${domain.name} did not become ready: ${reason}`, {
+    hint: `See what its console said: vmpkg logs ${domain.name}`,
+  })
+}

@@ -1,0 +1,40 @@
+/**
+ * Files that are there in full or not at all, whenever the power goes: temporary name, fsync, rename, fsync of the folder.
+ * Source: threats L02. Test oracle: a child process killed at arbitrary points.
+ */
+import { randomUUID } from 'node:crypto'
+import { open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** Writes a whole file under its name, replacing what was there. The folder must exist. */
+export async function replaceFile(
+  path: string,
+  bytes: Uint8Array | string,
+  { mode = 0o644 }: { readonly mode?: number } = {},
+): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`
+  try {
+    {
+      await using handle = await open(temporary, 'wx', mode)
+      await handle.writeFile(bytes)
+      await handle.chmod(mode) // the umask had a say in `open`
+      await handle.sync()
+    }
+    await renameDurably(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+/** Gives a synced file its final name. Both names are in the same folder. */
+export async function renameDurably(temporary: string, path: string): Promise<void> {
+  await rename(temporary, path)
+  await syncFolder(dirname(path))
+}
+
+/** Makes the names in a folder durable. */
+export async function syncFolder(path: string): Promise<void> {
+  await using handle = await open(path, 'r')
+  await handle.sync()
+}

@@ -1,0 +1,154 @@
+/**
+ * The chunk map: every chunk of an image in disk order, holes, size and how it was cut. Canonical: one image, one file.
+ * The signed line names the map by digest, so a checked map commits to every byte of the disk.
+ *
+ * Source: design images 1 to 4, decisions 1; layout in docs/images.md. The bytes may be hostile.
+ */
+import { BinaryReader, BinaryWriter } from './binary.ts'
+
+const MAGIC = Buffer.from('VMPKGMAP')
+const VERSION = 1
+const CUT_BY_CRC32 = 1
+/** 16 TiB, what ext4 can hold in one file; bounds sums well below 2^53. */
+export const MAX_IMAGE_BYTES = 2 ** 44
+/** A chunk is decoded and hashed in memory. */
+const MAX_CHUNK_BYTES = 4 * 1024 * 1024
+
+/** How an image was cut into chunks: after a block whose CRC-32 has no bit of `mask`. */
+export interface Cutting {
+  readonly blockBytes: number
+  readonly mask: number
+  readonly minBlocks: number
+  readonly maxBlocks: number
+}
+
+/** 16 KiB to 256 KiB, about 64 KiB on average. */
+export const DEFAULT_CUTTING: Cutting = { blockBytes: 4096, mask: 15, minBlocks: 4, maxBlocks: 64 }
+
+export interface ChunkMap {
+  readonly cutting: Cutting
+  /** Bytes. */
+  readonly virtualSize: number
+  /** Distinct chunks in the order of their first use. Chunk numbers count from 0. */
+  readonly chunkCount: number
+  /** 32 bytes a chunk. */
+  readonly digests: Uint8Array
+  /** Bytes of each chunk. */
+  readonly lengths: Uint32Array
+  /** Where chunks lie on the disk, ascending: byte offset and chunk number. What no chunk covers is a hole. */
+  readonly offsets: Float64Array
+  readonly chunks: Uint32Array
+}
+
+/** A chunk or a hole, in disk order. */
+export type Extent = { readonly length: number; readonly digest: Uint8Array | undefined }
+
+/** The raw 32-byte digest of a chunk. */
+export function chunkDigest(map: ChunkMap, chunk: number): Uint8Array {
+  return map.digests.subarray(chunk * 32, chunk * 32 + 32)
+}
+
+/** Builds a map from extents in disk order; neighbouring holes are joined. */
+export function makeChunkMap(cutting: Cutting, extents: Iterable<Extent>): ChunkMap {
+  const numbers = new Map<string, number>()
+  const digests = new BinaryWriter()
+  const lengths: number[] = []
+  const offsets: number[] = []
+  const chunks: number[] = []
+  let offset = 0
+  for (const { length, digest } of extents) {
+    if (digest !== undefined) {
+      const key = Buffer.from(digest).toString('latin1')
+      let chunk = numbers.get(key)
+      if (chunk === undefined) {
+        chunk = lengths.push(length) - 1
+        numbers.set(key, chunk)
+        digests.raw(digest)
+      }
+      offsets.push(offset)
+      chunks.push(chunk)
+    }
+    offset += length
+  }
+  return {
+    cutting,
+    virtualSize: offset,
+    chunkCount: lengths.length,
+    digests: digests.finish(),
+    lengths: Uint32Array.from(lengths),
+    offsets: Float64Array.from(offsets),
+    chunks: Uint32Array.from(chunks),
+  }
+}
+
+export function formatChunkMap(map: ChunkMap): Buffer {
+  const { cutting } = map
+  const writer = new BinaryWriter().raw(MAGIC).varint(VERSION).varint(CUT_BY_CRC32)
+  writer.varint(cutting.blockBytes).varint(cutting.mask).varint(cutting.minBlocks).varint(cutting.maxBlocks)
+  writer.varint(map.virtualSize)
+  let end = 0
+  for (const [index, chunk] of map.chunks.entries()) {
+    const offset = map.offsets[index] ?? 0
+    const length = map.lengths[chunk] ?? 0
+    if (offset > end) writer.varint((offset - end) * 2)
+    writer.varint(length * 2 + 1).raw(chunkDigest(map, chunk))
+    end = offset + length
+  }
+  if (end < map.virtualSize) writer.varint((map.virtualSize - end) * 2)
+  return writer.finish()
+}
+
+/**
+ * Parses bytes whose digest has been checked or will be. What it accepts, `formatChunkMap` writes the same way.
+ *
+ * @throws {VmpkgError} `IMAGE_INVALID`
+ */
+export function parseChunkMap(bytes: Uint8Array): ChunkMap {
+  const reader = new BinaryReader(bytes, 'chunk map')
+  if (!MAGIC.equals(reader.raw('its magic', MAGIC.length))) throw reader.invalid('does not begin with VMPKGMAP')
+  const version = reader.varint('a version', 1000)
+  if (version !== VERSION) throw reader.invalid(`has version ${version}; this vmpkg reads ${VERSION}`)
+  if (reader.varint('a cutting method', 1000) !== CUT_BY_CRC32) throw reader.invalid('was cut by an unknown method')
+  const cutting = parseCutting(reader)
+  const virtualSize = reader.varint('a virtual size', MAX_IMAGE_BYTES)
+  return makeChunkMap(cutting, readExtents(reader, cutting, virtualSize))
+}
+
+function parseCutting(reader: BinaryReader): Cutting {
+  const blockBytes = reader.varint('a block size', MAX_CHUNK_BYTES)
+  if (blockBytes < 512 || (blockBytes & (blockBytes - 1)) !== 0) {
+    throw reader.invalid('has a block size that is no power of two from 512')
+  }
+  const mask = reader.varint('a cutting mask', 0xffff_ffff)
+  const minBlocks = reader.varint('a smallest chunk', MAX_CHUNK_BYTES / blockBytes)
+  const maxBlocks = reader.varint('a largest chunk', MAX_CHUNK_BYTES / blockBytes)
+  if (minBlocks < 1 || minBlocks > maxBlocks) throw reader.invalid('has a smallest chunk above its largest')
+  return { blockBytes, mask, minBlocks, maxBlocks }
+}
+
+function* readExtents(reader: BinaryReader, cutting: Cutting, virtualSize: number): Generator<Extent> {
+  const lengths = new Map<string, number>()
+  let left = virtualSize
+  let afterHole = false
+  while (left > 0) {
+    const word = reader.varint('an extent', MAX_IMAGE_BYTES * 2 + 1)
+    const isHole = word % 2 === 0
+    const length = Math.floor(word / 2)
+    if (length === 0 || length > left) throw reader.invalid('has an extent that does not fit into the image')
+    if (length % cutting.blockBytes !== 0 && length !== left) {
+      throw reader.invalid('has an extent that ends inside a block')
+    }
+    if (isHole && afterHole) throw reader.invalid('has two holes in a row')
+    if (!isHole && length > cutting.maxBlocks * cutting.blockBytes) throw reader.invalid('has a chunk that is too long')
+    const digest = isHole ? undefined : reader.raw('a digest', 32)
+    if (digest !== undefined) {
+      const key = Buffer.from(digest).toString('latin1')
+      if ((lengths.get(key) ?? length) !== length) throw reader.invalid('gives one chunk two lengths')
+      lengths.set(key, length)
+    }
+    yield { length, digest }
+    left -= length
+    afterHole = isHole
+  }
+  reader.end()
+}

@@ -1,0 +1,117 @@
+/**
+ * Cuts a disk image into content-defined chunks on block borders and finds its holes, in one pass over the file that
+ * also yields the image's own digest.
+ *
+ * Source: design images 2. Test oracle: `sha256sum` for the digest, a naive cutter for the borders.
+ */
+import { createHash } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import { crc32 } from 'node:zlib'
+import { VmpkgError } from '../errors.ts'
+import { parseSha256, type Sha256 } from '../model/digest.ts'
+import { type ChunkMap, type Cutting, DEFAULT_CUTTING, type Extent, makeChunkMap } from './chunk-map.ts'
+
+export interface CutImage {
+  /** SHA-256 of the raw bytes. */
+  readonly digest: Sha256
+  readonly size: number
+  readonly map: ChunkMap
+}
+
+const READ_BYTES = 4 * 1024 * 1024
+
+/**
+ * Reads the file once. The file must not change meanwhile.
+ *
+ * @throws {VmpkgError} `ABORTED`
+ */
+export async function cutImage(
+  file: string,
+  { cutting = DEFAULT_CUTTING, signal }: { readonly cutting?: Cutting; readonly signal?: AbortSignal | undefined } = {},
+): Promise<CutImage> {
+  const whole = createHash('sha256')
+  const cutter = new Cutter(cutting)
+  await using handle = await open(file, 'r')
+  const buffer = Buffer.allocUnsafe(READ_BYTES)
+  let filled = 0
+  let size = 0
+  for (;;) {
+    if (signal?.aborted) throw new VmpkgError('ABORTED', `Cutting of ${file} was interrupted`)
+    const { bytesRead } = await handle.read(buffer, filled, READ_BYTES - filled, null)
+    whole.update(buffer.subarray(filled, filled + bytesRead))
+    filled += bytesRead
+    size += bytesRead
+    if (filled < READ_BYTES && bytesRead > 0) continue
+    cutter.add(buffer.subarray(0, filled))
+    filled = 0
+    if (bytesRead === 0) break
+  }
+  return { digest: parseSha256(whole.digest('hex')), size, map: makeChunkMap(cutting, cutter.finish()) }
+}
+
+/** Cuts bytes that arrive in pieces of whole blocks; only the last piece may end inside a block. */
+export class Cutter {
+  readonly #cutting: Cutting
+  readonly #zeros: Buffer
+  readonly #extents: Extent[] = []
+  #chunk = createHash('sha256')
+  #blocks = 0
+  #chunkBytes = 0
+  #holeBytes = 0
+
+  constructor(cutting: Cutting) {
+    this.#cutting = cutting
+    this.#zeros = Buffer.alloc(cutting.blockBytes)
+  }
+
+  add(piece: Buffer): void {
+    const { blockBytes } = this.#cutting
+    let pending = 0 // start of the bytes of `piece` that belong to the open chunk and are not hashed yet
+    for (let start = 0; start < piece.length; start += blockBytes) {
+      const block = piece.subarray(start, start + blockBytes)
+      const end = start + block.length
+      if (this.#zeros.compare(block, 0, block.length, 0, block.length) === 0) {
+        this.#chunk.update(piece.subarray(pending, start))
+        this.#closeChunk()
+        this.#holeBytes += block.length
+        pending = end
+        continue
+      }
+      this.#closeHole()
+      this.#blocks++
+      this.#chunkBytes += block.length
+      if (this.#isCut(block)) {
+        this.#chunk.update(piece.subarray(pending, end))
+        this.#closeChunk()
+        pending = end
+      }
+    }
+    this.#chunk.update(piece.subarray(pending))
+  }
+
+  finish(): readonly Extent[] {
+    this.#closeChunk()
+    this.#closeHole()
+    return this.#extents
+  }
+
+  #isCut(block: Buffer): boolean {
+    const { mask, minBlocks, maxBlocks } = this.#cutting
+    if (this.#blocks >= maxBlocks) return true
+    return this.#blocks >= minBlocks && (crc32(block) & mask) === 0
+  }
+
+  #closeChunk(): void {
+    if (this.#blocks === 0) return
+    this.#extents.push({ length: this.#chunkBytes, digest: this.#chunk.digest() })
+    this.#chunk = createHash('sha256')
+    this.#blocks = 0
+    this.#chunkBytes = 0
+  }
+
+  #closeHole(): void {
+    if (this.#holeBytes === 0) return
+    this.#extents.push({ length: this.#holeBytes, digest: undefined })
+    this.#holeBytes = 0
+  }
+}

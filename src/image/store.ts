@@ -1,0 +1,173 @@
+/**
+ * The content-addressed store: raw images by the SHA-256 of their bytes, read-only (0444), and the chunk maps they were
+ * checked against. Whoever changes it holds the writer lock of `state/`.
+ *
+ *     <folder>/<digest>            the image, sparse
+ *     <folder>/<digest>.partial    an unfinished fetch, resumed by the next one
+ *     <folder>/maps/<map digest>   chunk map
+ *     <folder>/quarantine/…        what was found damaged; never used again, kept for a look
+ *
+ * Source: formats 6.2; threats D05, D06, D10, D11, L04. Test oracle: `sha256sum`.
+ */
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { replaceFile, syncFolder } from '../durable-file.ts'
+import { systemErrorCode, VmpkgError } from '../errors.ts'
+import type { Emit } from '../events.ts'
+import type { BlobSource } from '../fetch/blob-source.ts'
+import { isSha256, type Sha256, sha256 } from '../model/digest.ts'
+import type { PackageImage } from '../model/line.ts'
+import { assembleImage } from './assemble.ts'
+import { parseChunkMap } from './chunk-map.ts'
+import { parseTransportIndex } from './transport-index.ts'
+
+/** What the store needs to know of an image, from the signed line. */
+export type StoredImage = Pick<PackageImage, 'digest' | 'size' | 'map'>
+
+export interface FetchImageOptions {
+  readonly image: StoredImage
+  /** The chunk map and the transport index; digests are checked by whoever fetched them, the map's here again. */
+  readonly mapBytes: Uint8Array
+  readonly indexBytes: Uint8Array
+  readonly blobs: BlobSource
+  /** What events call the image. */
+  readonly subject: string
+  readonly emit?: Emit
+  readonly signal?: AbortSignal | undefined
+  readonly threads?: number
+}
+
+export class ImageStore {
+  readonly #folder: string
+
+  /** The folder is made when something is first stored. */
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /** Where an image is or would be. */
+  pathOf(digest: Sha256): string {
+    return join(this.#folder, digest)
+  }
+
+  /** True where the image lies there complete, by name, kind, size and mode; no byte is read. */
+  async has(image: StoredImage): Promise<boolean> {
+    const found = await lstat(this.pathOf(image.digest)).catch(absent)
+    return found !== undefined && found.isFile() && found.size === image.size && (found.mode & 0o222) === 0
+  }
+
+  /**
+   * Fetches what is missing and returns the path. Does nothing where the store has the image.
+   *
+   * @throws {VmpkgError} `DIGEST_MISMATCH`, `IMAGE_INVALID`, `NO_SPACE` and what the source throws.
+   */
+  async fetch({ image, mapBytes, indexBytes, ...rest }: FetchImageOptions): Promise<string> {
+    const target = this.pathOf(image.digest)
+    if (await this.has(image)) {
+      rest.emit?.({ type: 'fetch-finished', subject: rest.subject, from: 'local' })
+      return target
+    }
+    if (sha256(mapBytes) !== image.map.sha256) {
+      throw new VmpkgError('DIGEST_MISMATCH', `The chunk map of ${rest.subject} is not the signed one`)
+    }
+    const map = parseChunkMap(mapBytes)
+    if (map.virtualSize !== image.size) {
+      throw new VmpkgError('IMAGE_INVALID', `The chunk map of ${rest.subject} is for ${map.virtualSize} bytes`, {
+        hint: `The signed size is ${image.size} bytes; tell the publisher.`,
+      })
+    }
+    const index = parseTransportIndex(indexBytes, map)
+    await this.#makeFolders()
+    await this.quarantine(image.digest) // whatever lies there is not the image
+    await replaceFile(join(this.#folder, 'maps', image.map.sha256), mapBytes, { mode: 0o444 })
+    await assembleImage({ ...rest, map, index, target })
+    return target
+  }
+
+  /**
+   * Checks an image before use: cheap (size, mode, kind), or `isFull` by hashing every byte. A damaged one is moved into
+   * quarantine so that the next fetch brings it anew.
+   *
+   * @throws {VmpkgError} `IMAGE_DAMAGED`
+   */
+  async verify(
+    image: StoredImage,
+    { isFull = false, signal }: { readonly isFull?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<string> {
+    const path = this.pathOf(image.digest)
+    const isIntact = (await this.has(image)) && (!isFull || (await hashFile(path, signal)) === image.digest)
+    if (isIntact) return path
+    await this.quarantine(image.digest)
+    throw new VmpkgError('IMAGE_DAMAGED', `Image ${image.digest.slice(0, 12)} is missing from the store or damaged`, {
+      hint: 'Run vmpkg install --reinstall for its package; running domains on it should be stopped.',
+      details: { path },
+    })
+  }
+
+  /** Takes a file out of use. Returns where it went, or `undefined` when there was none. */
+  async quarantine(digest: Sha256): Promise<string | undefined> {
+    const path = this.pathOf(digest)
+    const found = await lstat(path).catch(absent)
+    if (found === undefined) return undefined
+    const folder = join(this.#folder, 'quarantine')
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    for (let attempt = 0; ; attempt++) {
+      const place = join(folder, `${digest}-${attempt}`)
+      if ((await lstat(place).catch(absent)) !== undefined) continue
+      await rename(path, place)
+      await syncFolder(this.#folder)
+      return place
+    }
+  }
+
+  /** Digests of the images that are there. */
+  async list(): Promise<readonly Sha256[]> {
+    const names = await readdir(this.#folder).catch(absent)
+    return (names ?? []).filter(isSha256).toSorted()
+  }
+
+  /**
+   * Removes images, unfinished fetches and maps that nothing refers to, and empties the quarantine.
+   * `referenced` holds the images of installed packages of every connection, of clones and of open downloads.
+   */
+  async removeUnreferenced(referenced: {
+    readonly images: ReadonlySet<Sha256>
+    readonly maps: ReadonlySet<Sha256>
+  }): Promise<readonly Sha256[]> {
+    const removed: Sha256[] = []
+    for (const name of (await readdir(this.#folder).catch(absent)) ?? []) {
+      const digest = name.replace(/\.partial$/, '')
+      if (!isSha256(digest) || referenced.images.has(digest)) continue
+      await rm(join(this.#folder, name))
+      if (name === digest) removed.push(digest)
+    }
+    for (const name of (await readdir(join(this.#folder, 'maps')).catch(absent)) ?? []) {
+      if (isSha256(name) && !referenced.maps.has(name)) await rm(join(this.#folder, 'maps', name))
+    }
+    await rm(join(this.#folder, 'quarantine'), { recursive: true, force: true })
+    return removed
+  }
+
+  async #makeFolders(): Promise<void> {
+    await mkdir(join(this.#folder, 'maps'), { recursive: true, mode: 0o755 })
+  }
+}
+
+async function hashFile(path: string, signal: AbortSignal | undefined): Promise<string> {
+  const hash = createHash('sha256')
+  await using handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  const buffer = Buffer.allocUnsafe(1024 * 1024)
+  for (;;) {
+    if (signal?.aborted) throw new VmpkgError('ABORTED', `The check of ${path} was interrupted`)
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, null)
+    if (bytesRead === 0) return hash.digest('hex')
+    hash.update(buffer.subarray(0, bytesRead))
+  }
+}
+
+function absent(error: unknown): undefined {
+  if (systemErrorCode(error) === 'ENOENT') return undefined
+  throw error
+}

@@ -1,0 +1,144 @@
+/**
+ * The transport index: which packs and frames carry the chunks of one image. It may change from one registry version to
+ * the next and is trusted for nothing: what its frames decode to is checked against the chunk map.
+ *
+ * Source: design images 3 and 4; layout in docs/images.md. The bytes may be hostile.
+ */
+import { parseSha256, type Sha256 } from '../model/digest.ts'
+import { BinaryReader, BinaryWriter } from './binary.ts'
+import { type ChunkMap, MAX_IMAGE_BYTES } from './chunk-map.ts'
+
+const MAGIC = Buffer.from('VMPKGTRN')
+const VERSION = 1
+const MAX_PACKS = 4096
+/** Bounds the memory of one decoding worker. A frame holds about 1 MiB and at least one chunk. */
+export const MAX_FRAME_BYTES = 8 * 1024 * 1024
+
+export interface Pack {
+  readonly sha256: Sha256
+  readonly size: number
+}
+
+/** A run of a frame's bytes: `count` chunks from number `first` on, or `skip` bytes that belong to other images. */
+export type FrameRun = { readonly first: number; readonly count: number } | { readonly skip: number }
+
+export interface Frame {
+  /** Number of the pack. */
+  readonly pack: number
+  /** Byte offset in the pack. */
+  readonly offset: number
+  /** Bytes in the pack. */
+  readonly size: number
+  /** Bytes after decompression. */
+  readonly rawSize: number
+  /** SHA-256 of the compressed bytes, 32 bytes. */
+  readonly digest: Uint8Array
+  readonly runs: readonly FrameRun[]
+}
+
+export interface TransportIndex {
+  readonly packs: readonly Pack[]
+  /** By pack, then by offset. */
+  readonly frames: readonly Frame[]
+}
+
+/** Bytes that a fetch of every frame moves. */
+export function fullBytes(index: TransportIndex): number {
+  return index.frames.reduce((sum, frame) => sum + frame.size, 0)
+}
+
+export function formatTransportIndex(index: TransportIndex): Buffer {
+  const writer = new BinaryWriter().raw(MAGIC).varint(VERSION).varint(index.packs.length)
+  for (const [number, pack] of index.packs.entries()) {
+    const frames = index.frames.filter((frame) => frame.pack === number)
+    writer.raw(Buffer.from(pack.sha256, 'hex')).varint(pack.size).varint(frames.length)
+    let end = 0
+    for (const frame of frames) {
+      writer
+        .varint(frame.offset - end)
+        .varint(frame.size)
+        .varint(frame.rawSize)
+        .raw(frame.digest)
+      writer.varint(frame.runs.length)
+      for (const run of frame.runs) {
+        if ('skip' in run) writer.varint(0).varint(run.skip)
+        else writer.varint(run.first + 1).varint(run.count)
+      }
+      end = frame.offset + frame.size
+    }
+  }
+  return writer.finish()
+}
+
+/**
+ * Parses the index of an image whose chunk map is known and checks it against the map: every chunk is in some frame,
+ * every frame's runs add up to its size, no frame leaves its pack or overlaps another.
+ *
+ * @throws {VmpkgError} `IMAGE_INVALID`
+ */
+export function parseTransportIndex(bytes: Uint8Array, map: ChunkMap): TransportIndex {
+  const reader = new BinaryReader(bytes, 'transport index')
+  if (!MAGIC.equals(reader.raw('its magic', MAGIC.length))) throw reader.invalid('does not begin with VMPKGTRN')
+  const version = reader.varint('a version', 1000)
+  if (version !== VERSION) throw reader.invalid(`has version ${version}; this vmpkg reads ${VERSION}`)
+  const packCount = reader.varint('a number of packs', MAX_PACKS)
+  const packs: Pack[] = []
+  const frames: Frame[] = []
+  const carried = new Uint8Array(map.chunkCount)
+  for (let pack = 0; pack < packCount; pack++) {
+    const sha256 = parseSha256(Buffer.from(reader.raw('a digest', 32)).toString('hex'))
+    if (packs.some((other) => other.sha256 === sha256)) throw reader.invalid('names one pack twice')
+    const size = reader.varint('a pack size', MAX_IMAGE_BYTES)
+    packs.push({ sha256, size })
+    let left = size
+    // A frame takes more than 36 bytes here, so `remaining` bounds the count before anything is built.
+    const count = reader.varint('a number of frames', Math.floor(reader.remaining / 36))
+    for (let number = 0; number < count; number++) {
+      const gap = reader.varint('a gap', left)
+      left -= gap
+      const frame = parseFrame(reader, map, carried, pack, size - left, left)
+      frames.push(frame)
+      left -= frame.size
+    }
+  }
+  reader.end()
+  const missing = carried.indexOf(0)
+  if (missing !== -1) throw reader.invalid(`carries no frame for chunk ${missing} of the image`)
+  return { packs, frames }
+}
+
+function parseFrame(
+  reader: BinaryReader,
+  map: ChunkMap,
+  carried: Uint8Array,
+  pack: number,
+  offset: number,
+  left: number,
+): Frame {
+  const size = reader.varint('a frame size', Math.min(left, MAX_FRAME_BYTES))
+  const rawSize = reader.varint('a raw frame size', MAX_FRAME_BYTES)
+  if (size === 0 || rawSize === 0) throw reader.invalid('has an empty frame')
+  const digest = reader.raw('a digest', 32)
+  const runCount = reader.varint('a number of runs', Math.floor(reader.remaining / 2))
+  const runs: FrameRun[] = []
+  let rawLeft = rawSize
+  for (let number = 0; number < runCount; number++) {
+    const word = reader.varint('a chunk number', map.chunkCount)
+    if (word === 0) {
+      const skip = reader.varint('a number of foreign bytes', rawLeft)
+      runs.push({ skip })
+      rawLeft -= skip
+      continue
+    }
+    const first = word - 1
+    const count = reader.varint('a number of chunks', map.chunkCount - first)
+    for (let chunk = first; chunk < first + count; chunk++) {
+      rawLeft -= map.lengths[chunk] ?? 0
+      if (rawLeft < 0) throw reader.invalid('has a frame whose chunks are longer than it')
+      carried[chunk] = 1
+    }
+    runs.push({ first, count })
+  }
+  if (rawLeft !== 0) throw reader.invalid('has a frame whose chunks are shorter than it')
+  return { pack, offset, size, rawSize, digest, runs }
+}

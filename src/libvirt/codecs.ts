@@ -1,0 +1,268 @@
+/**
+ * Typed codecs over XDR. A codec is at once the wire form, the type a caller gets (`Out`) and the type a caller gives
+ * (`In`); the procedure tables are made of them, so types, encoding and methods cannot disagree.
+ * Flags are lists of names, enumerations are names, 64-bit numbers are `bigint`, UUIDs are lower-case text.
+ */
+import { type Reader, STRING_LIMIT_BYTES, type Writer } from './xdr.ts'
+
+/** Whether a caller must give a field, may give it, or never sees it. */
+export type Presence = 'required' | 'optional' | 'hidden'
+
+export interface Codec<Out, In = Out, P extends Presence = Presence> {
+  readonly presence: P
+  readonly read: (reader: Reader) => Out
+  readonly write: (writer: Writer, value: In) => void
+}
+
+/** Any codec; what it writes is known to the table only. */
+export type AnyCodec = Codec<unknown, never>
+export type Fields = Readonly<Record<string, AnyCodec>>
+
+/** What a caller gets: no hidden fields. */
+export type Output<F extends Fields> = {
+  readonly [K in keyof F as F[K]['presence'] extends 'hidden' ? never : K]: ReturnType<F[K]['read']>
+}
+/** What a caller gives: no hidden fields, optional ones may be left out. */
+export type Input<F extends Fields> = {
+  readonly [K in keyof F as F[K]['presence'] extends 'required' ? K : never]: Parameters<F[K]['write']>[1]
+} & {
+  readonly [K in keyof F as F[K]['presence'] extends 'optional' ? K : never]?: Parameters<F[K]['write']>[1]
+}
+
+/** A name newer than this table. */
+export type Unknown = `unknown(${number})`
+
+/** XML longer than this is refused before it is sent: the daemon would quote it in an error too long to send. */
+const XML_LIMIT_BYTES = 1_048_576
+
+export const i32 = plain(
+  (reader) => reader.i32(),
+  (writer, value: number) => writer.i32(value),
+)
+export const u32 = plain(
+  (reader) => reader.u32(),
+  (writer, value: number) => writer.u32(value),
+)
+export const i64 = plain(
+  (reader) => reader.i64(),
+  (writer, value: bigint) => writer.i64(value),
+)
+export const u64 = plain(
+  (reader) => reader.u64(),
+  (writer, value: bigint) => writer.u64(value),
+)
+export const f64 = plain(
+  (reader) => reader.f64(),
+  (writer, value: number) => writer.f64(value),
+)
+/** A u64 that is a number here; unsafe integers are refused. */
+export const count64 = plain(
+  (reader) => {
+    const value = reader.u64()
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw reader.malformed('is too large')
+    return Number(value)
+  },
+  (writer, value: number) => {
+    if (!Number.isSafeInteger(value)) throw writer.refused('must be a safe integer')
+    writer.u64(BigInt(value))
+  },
+)
+export const bool = plain(
+  (reader) => reader.i32() !== 0,
+  (writer, value: boolean) => writer.i32(value ? 1 : 0),
+)
+export const bytes = plain(
+  (reader) => Buffer.from(reader.opaque(reader.u32())),
+  (writer, value: Uint8Array) => {
+    if (!(value instanceof Uint8Array)) throw writer.refused('must be bytes')
+    if (value.length > STRING_LIMIT_BYTES) throw writer.refused('is longer than 4 MiB')
+    writer.u32(value.length)
+    writer.opaque(value)
+  },
+)
+export const string = text(STRING_LIMIT_BYTES, '4 MiB')
+export const xml = text(XML_LIMIT_BYTES, '1 MiB')
+
+export const uuid = plain(
+  (reader) => {
+    const hex = reader.opaque(16).toString('hex')
+    return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+  },
+  (writer, value: string) => {
+    if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)) throw writer.refused('must be a UUID')
+    writer.opaque(Buffer.from(value.replaceAll('-', ''), 'hex'))
+  },
+)
+
+/** Bytes of which each takes a word of four. With a length there is no count on the wire. */
+export function chars(length?: number): Codec<Buffer, Uint8Array, 'required'> {
+  return plain(
+    (reader) => {
+      const words = reader.opaque((length ?? reader.count()) * 4)
+      return Buffer.from(words.filter((_, i) => i % 4 === 3))
+    },
+    (writer, value: Uint8Array) => {
+      if (length === undefined) writer.u32(value.length)
+      else if (value.length !== length) throw writer.refused(`must have ${length} bytes`)
+      for (const byte of value) writer.u32(byte)
+    },
+  )
+}
+
+/** Text in an array of `length` chars, ended by a NUL. */
+export function fixedText(length: number): Codec<string, string, 'required'> {
+  const inner = chars(length)
+  return plain(
+    (reader) => {
+      const read = inner.read(reader)
+      const end = read.indexOf(0)
+      return read.toString('utf8', 0, end === -1 ? length : end)
+    },
+    (writer, value: string) => inner.write(writer, Buffer.concat([Buffer.from(value)], length)),
+  )
+}
+
+/** A value that may be absent. */
+export function maybe<Out, In>(inner: Codec<Out, In>): Codec<Out | undefined, In | undefined, 'optional'> {
+  return {
+    presence: 'optional',
+    read: (reader) => {
+      const present = reader.u32()
+      if (present > 1) throw reader.malformed(`has presence ${present}`)
+      return present === 1 ? inner.read(reader) : undefined
+    },
+    write: (writer, value) => {
+      writer.u32(value === undefined ? 0 : 1)
+      if (value !== undefined) inner.write(writer, value)
+    },
+  }
+}
+
+export function list<Out, In>(inner: Codec<Out, In>): Codec<Out[], readonly In[], 'required'> {
+  return plain(
+    (reader) => Array.from({ length: reader.count() }, () => inner.read(reader)),
+    (writer, values: readonly In[]) => {
+      if (!Array.isArray(values)) throw writer.refused('must be a list')
+      writer.u32(values.length)
+      for (const value of values) inner.write(writer, value)
+    },
+  )
+}
+
+export function struct<F extends Fields>(fields: F): Codec<Output<F>, Input<F>, 'required'> {
+  return plain(
+    (reader) => readFields(reader, fields),
+    (writer, value: Input<F>) => writeFields(writer, fields, value),
+  )
+}
+
+/** The names in order of their numbers, from 0. */
+export function choice<N extends string>(...names: readonly N[]): Codec<N | Unknown, N, 'required'> {
+  return numbered(Object.fromEntries(names.map((name, number) => [name, number])) as Record<N, number>)
+}
+
+export function numbered<N extends string>(numbers: Readonly<Record<N, number>>): Codec<N | Unknown, N, 'required'> {
+  const byNumber = new Map<number, N>(Object.keys(numbers).map((name) => [numbers[name as N], name as N]))
+  return plain(
+    (reader) => {
+      const number = reader.i32()
+      return byNumber.get(number) ?? (`unknown(${number})` as const)
+    },
+    (writer, name: N) => {
+      if (!Object.hasOwn(numbers, name)) throw writer.refused(`must be one of ${Object.keys(numbers).join(', ')}`)
+      writer.i32(numbers[name])
+    },
+  )
+}
+
+/** A set of bits as a list of names; nothing given is nothing set. */
+export function flags<N extends string>(
+  bits: Readonly<Record<N, number>>,
+): Codec<(N | Unknown)[], readonly N[] | undefined, 'optional'> {
+  const names = Object.keys(bits) as N[]
+  return {
+    presence: 'optional',
+    read: (reader) => {
+      let rest = reader.u32()
+      const found: (N | Unknown)[] = []
+      for (const name of names) {
+        if ((rest & bits[name]) === 0) continue
+        found.push(name)
+        rest = (rest & ~bits[name]) >>> 0
+      }
+      return rest === 0 ? found : [...found, `unknown(${rest})`]
+    },
+    write: (writer, given = []) => {
+      let all = 0
+      for (const name of given) {
+        if (!Object.hasOwn(bits, name))
+          throw writer.refused(`has no ${JSON.stringify(name)}; known: ${names.join(', ')}`)
+        all |= bits[name]
+      }
+      writer.u32(all >>> 0)
+    },
+  }
+}
+
+/** A field the caller never sees: written as `value`, ignored when read. */
+export function fixed<T>(inner: Codec<unknown, T>, value: T): Codec<undefined, undefined, 'hidden'> {
+  return {
+    presence: 'hidden',
+    read: (reader) => {
+      inner.read(reader)
+      return undefined
+    },
+    write: (writer) => inner.write(writer, value),
+  }
+}
+
+/** A field that may be left out and is then written as `value`. */
+export function preset<Out, In>(inner: Codec<Out, In>, value: NoInfer<In>): Codec<Out, In | undefined, 'optional'> {
+  return {
+    presence: 'optional',
+    read: inner.read,
+    write: (writer, given) => inner.write(writer, given === undefined ? value : given),
+  }
+}
+
+export function readFields<F extends Fields>(reader: Reader, fields: F): Output<F> {
+  const result: Record<string, unknown> = {}
+  for (const [name, codec] of Object.entries(fields)) {
+    reader.field = name
+    const value = codec.read(reader)
+    if (codec.presence !== 'hidden') result[name] = value
+  }
+  return result as Output<F>
+}
+
+export function writeFields(writer: Writer, fields: Fields, values: Readonly<Record<string, unknown>>): void {
+  for (const [name, codec] of Object.entries(fields)) {
+    writer.field = name
+    codec.write(writer, values[name] as never)
+  }
+}
+
+function plain<Out, In>(
+  read: (reader: Reader) => Out,
+  write: (writer: Writer, value: In) => void,
+): Codec<Out, In, 'required'> {
+  return { presence: 'required', read, write }
+}
+
+function text(limitBytes: number, limit: string): Codec<string, string, 'required'> {
+  return plain(
+    (reader) => {
+      const length = reader.u32()
+      if (length > STRING_LIMIT_BYTES) throw reader.malformed(`announces ${length} bytes of text`)
+      return reader.opaque(length).toString('utf8')
+    },
+    (writer, value: string) => {
+      if (typeof value !== 'string') throw writer.refused('must be text')
+      if (value.includes('\0')) throw writer.refused('holds a NUL character')
+      const encoded = Buffer.from(value, 'utf8')
+      if (encoded.length > limitBytes) throw writer.refused(`is longer than ${limit}`)
+      writer.u32(encoded.length)
+      writer.opaque(encoded)
+    },
+  )
+}

@@ -1,0 +1,155 @@
+/** A domain's devices, processors, memory and statistics. */
+import { bool, bytes, choice, flags, i32, i64, list, maybe, preset, string, struct, u32, u64, xml } from './codecs.ts'
+import { call } from './methods.ts'
+import { parameters } from './parameters.ts'
+import { impact, none } from './vocabulary.ts'
+
+const deviceFlags = flags({ live: 1, config: 2, force: 4 })
+const vcpuFlags = flags({ live: 1, config: 2, maximum: 4, guest: 8, hotpluggable: 16 })
+/** How many parameters are asked for: the protocol's own limit. */
+const upTo = (most: number) => preset(i32, most)
+
+const address = struct({ type: choice('ipv4', 'ipv6'), address: string, prefix: u32 })
+
+export const deviceMethods = {
+  attachDevice: call('DOMAIN_ATTACH_DEVICE_FLAGS', 160, { xml, flags: impact }),
+  /** Returns before the guest has let go: wait for the event `domain.deviceRemoved`. */
+  detachDevice: call('DOMAIN_DETACH_DEVICE_FLAGS', 161, { xml, flags: impact }),
+  detachDeviceAlias: call('DOMAIN_DETACH_DEVICE_ALIAS', 392, { alias: string, flags: impact }),
+  updateDevice: call('DOMAIN_UPDATE_DEVICE_FLAGS', 174, { xml, flags: deviceFlags }),
+  setVcpus: call('DOMAIN_SET_VCPUS_FLAGS', 199, { count: u32, flags: vcpuFlags }),
+  getVcpusCount: call('DOMAIN_GET_VCPUS_FLAGS', 200, { flags: vcpuFlags }, { count: i32 }),
+  /** `cpumaps` holds `maplen` bytes for each processor. */
+  getVcpus: call(
+    'DOMAIN_GET_VCPUS',
+    20,
+    { maxinfo: i32, maplen: i32 },
+    {
+      info: list(struct({ number: u32, state: choice('offline', 'running', 'blocked'), cpuTime: u64, cpu: i32 })),
+      cpumaps: bytes,
+    },
+  ),
+  pinVcpu: call('DOMAIN_PIN_VCPU_FLAGS', 225, { vcpu: u32, cpumap: bytes, flags: impact }),
+  pinEmulator: call('DOMAIN_PIN_EMULATOR', 279, { cpumap: bytes, flags: impact }),
+  /** KiB. */
+  setMemory: call('DOMAIN_SET_MEMORY_FLAGS', 204, { memory: u64, flags: flags({ live: 1, config: 2, maximum: 4 }) }),
+  /** Seconds. */
+  setMemoryStatsPeriod: call('DOMAIN_SET_MEMORY_STATS_PERIOD', 308, { period: i32, flags: impact }),
+  getMemoryParameters: call(
+    'DOMAIN_GET_MEMORY_PARAMETERS',
+    198,
+    { nparams: upTo(16), flags: impact },
+    { params: parameters, nparams: i32 },
+  ),
+  setMemoryParameters: call('DOMAIN_SET_MEMORY_PARAMETERS', 197, { params: parameters, flags: impact }),
+  getSchedulerParameters: call(
+    'DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS',
+    223,
+    { nparams: upTo(16), flags: impact },
+    { params: parameters },
+  ),
+  setSchedulerParameters: call('DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS', 219, { params: parameters, flags: impact }),
+  getBlockIoTune: call(
+    'DOMAIN_GET_BLOCK_IO_TUNE',
+    253,
+    { disk: maybe(string), nparams: upTo(32), flags: impact },
+    { params: parameters, nparams: i32 },
+  ),
+  setBlockIoTune: call('DOMAIN_SET_BLOCK_IO_TUNE', 252, { disk: string, params: parameters, flags: impact }),
+  setInterfaceParameters: call('DOMAIN_SET_INTERFACE_PARAMETERS', 256, {
+    device: string,
+    params: parameters,
+    flags: impact,
+  }),
+  memoryStats: call(
+    'DOMAIN_MEMORY_STATS',
+    159,
+    { maxStats: preset(u32, 64), flags: none },
+    {
+      stats: list(
+        struct({
+          tag: choice(
+            'swapIn',
+            'swapOut',
+            'majorFault',
+            'minorFault',
+            'unused',
+            'available',
+            'actualBalloon',
+            'rss',
+            'usable',
+            'lastUpdate',
+            'diskCaches',
+            'hugetlbAlloc',
+            'hugetlbFail',
+          ),
+          value: u64,
+        }),
+      ),
+    },
+  ),
+  /** `path` is the disk's target name. */
+  blockStats: call(
+    'DOMAIN_BLOCK_STATS',
+    64,
+    { path: string },
+    { rdReq: i64, rdBytes: i64, wrReq: i64, wrBytes: i64, errs: i64 },
+  ),
+  interfaceStats: call(
+    'DOMAIN_INTERFACE_STATS',
+    65,
+    { device: string },
+    {
+      rxBytes: i64,
+      rxPackets: i64,
+      rxErrs: i64,
+      rxDrop: i64,
+      txBytes: i64,
+      txPackets: i64,
+      txErrs: i64,
+      txDrop: i64,
+    },
+  ),
+  getDiskErrors: call(
+    'DOMAIN_GET_DISK_ERRORS',
+    263,
+    { maxErrors: preset(u32, 256), flags: none },
+    { errors: list(struct({ disk: string, error: choice('none', 'unspecified', 'noSpace') })), nerrors: i32 },
+  ),
+  interfaceAddresses: call(
+    'DOMAIN_INTERFACE_ADDRESSES',
+    353,
+    { source: choice('lease', 'agent', 'arp'), flags: none },
+    { interfaces: list(struct({ name: string, hwaddr: maybe(string), addresses: list(address) })) },
+  ),
+  getJobInfo: call(
+    'DOMAIN_GET_JOB_INFO',
+    163,
+    {},
+    {
+      type: choice('none', 'bounded', 'unbounded', 'completed', 'failed', 'cancelled'),
+      timeElapsed: u64,
+      timeRemaining: u64,
+      dataTotal: u64,
+      dataProcessed: u64,
+      dataRemaining: u64,
+      memTotal: u64,
+      memProcessed: u64,
+      memRemaining: u64,
+      fileTotal: u64,
+      fileProcessed: u64,
+      fileRemaining: u64,
+    },
+  ),
+  getJobStats: call(
+    'DOMAIN_GET_JOB_STATS',
+    298,
+    { flags: flags({ completed: 1, keepCompleted: 2 }) },
+    { type: choice('none', 'bounded', 'unbounded', 'completed', 'failed', 'cancelled'), params: parameters },
+  ),
+  abortJob: call('DOMAIN_ABORT_JOB', 164),
+  abortJobFlags: call('DOMAIN_ABORT_JOB_FLAGS', 442, { flags: flags({ postcopy: 1 }) }),
+  getGuestVcpus: call('DOMAIN_GET_GUEST_VCPUS', 371, { flags: none }, { params: parameters }),
+  /** `cpumap` in libvirt's text form, as `0-2,4`. */
+  setGuestVcpus: call('DOMAIN_SET_GUEST_VCPUS', 372, { cpumap: string, state: bool, flags: none }),
+}

@@ -1,0 +1,179 @@
+/**
+ * Rows of the procedure tables, and the methods made of them. One row gives the number, the wire form and the types
+ * of a method; the object a method belongs to is always the first argument on the wire.
+ */
+import { type AnyCodec, type Fields, type Input, type Output, readFields, writeFields } from './codecs.ts'
+import { PROGRAM } from './protocol.ts'
+import type { Binder } from './references.ts'
+import type { CallOptions } from './rpc.ts'
+import type { LibvirtStream, StreamDirection } from './stream.ts'
+import { Reader, Writer } from './xdr.ts'
+
+export interface Call<A extends Fields = Fields, R extends Fields = Fields> {
+  readonly kind: 'call'
+  /** libvirt's name without its prefix, as `DOMAIN_CREATE`. */
+  readonly name: string
+  readonly program: number
+  readonly procedure: number
+  readonly args: A
+  readonly result: R
+}
+
+export interface StreamCall<A extends Fields = Fields, R extends Fields = Fields> extends Omit<Call<A, R>, 'kind'> {
+  readonly kind: 'stream'
+  readonly direction: StreamDirection
+}
+
+export type Row = Call | StreamCall
+export type Table = Readonly<Record<string, Row>>
+
+const noFields = {}
+type NoFields = typeof noFields
+
+/** A procedure of the remote program. */
+export function call<A extends Fields = NoFields, R extends Fields = NoFields>(
+  name: string,
+  procedure: number,
+  args?: A,
+  result?: R,
+): Call<A, R> {
+  return {
+    kind: 'call',
+    name,
+    program: PROGRAM.remote,
+    procedure,
+    args: (args ?? noFields) as A,
+    result: (result ?? noFields) as R,
+  }
+}
+
+/** A procedure of the QEMU program. */
+export function qemuCall<A extends Fields, R extends Fields = NoFields>(
+  name: string,
+  procedure: number,
+  args: A,
+  result?: R,
+): Call<A, R> {
+  return { ...call(name, procedure, args, result), program: PROGRAM.qemu }
+}
+
+/** A procedure that opens a stream; it runs on a connection of its own. */
+export function streamCall<A extends Fields, R extends Fields = NoFields>(
+  name: string,
+  procedure: number,
+  direction: StreamDirection,
+  args: A,
+  result?: R,
+): StreamCall<A, R> {
+  return { ...call(name, procedure, args, result), kind: 'stream', direction }
+}
+
+type Simplify<T> = { [K in keyof T]: T[K] }
+type IsUnion<T, Whole = T> = [T] extends [never]
+  ? false
+  : T extends Whole
+    ? [Whole] extends [T]
+      ? false
+      : true
+    : never
+type RequiredKeys<T> = { [K in keyof T]-?: Partial<Pick<T, K>> extends Pick<T, K> ? never : K }[keyof T]
+
+/** No visible field is `void`, one is returned bare, several as an object. */
+export type Result<R extends Fields> = keyof Output<R> extends never
+  ? undefined
+  : IsUnion<keyof Output<R>> extends true
+    ? Simplify<Output<R>>
+    : Output<R>[keyof Output<R>]
+type Returned<T extends Row> =
+  T extends StreamCall<Fields, infer R>
+    ? keyof Output<R> extends never
+      ? LibvirtStream
+      : Simplify<Output<R> & { readonly stream: LibvirtStream }>
+    : T extends Call<Fields, infer R>
+      ? Result<R>
+      : never
+/** What a method takes: its fields by name, and how long to wait. */
+export type Arguments<A extends Fields> = Simplify<Input<A> & CallOptions>
+type Method<T extends Row> =
+  RequiredKeys<Input<T['args']>> extends never
+    ? (args?: Arguments<T['args']>) => Promise<Returned<T>>
+    : (args: Arguments<T['args']>) => Promise<Returned<T>>
+/** The methods of a table. */
+export type Methods<T extends Table> = { readonly [K in keyof T]: Method<T[K]> }
+
+/** The object a method is called on, with the codec that writes its identity. */
+export interface Self {
+  readonly codec: AnyCodec
+  readonly value: unknown
+}
+
+/** What carries out rows: a `Connect`. */
+export interface Invoker {
+  invoke(row: Row, args: Readonly<Record<string, unknown>>, self?: Self): Promise<unknown>
+}
+
+/** A base class whose objects have the methods of a table and belong to a connection. */
+export function liveObject<T extends Table>(
+  table: T,
+  codec: AnyCodec,
+): new (
+  connect: Invoker,
+) => Methods<T> & { readonly connect: Invoker } {
+  class LiveObject {
+    readonly connect: Invoker
+
+    constructor(connect: Invoker) {
+      this.connect = connect
+    }
+  }
+  define(LiveObject.prototype, table, (row) => {
+    return function (this: LiveObject, args: Readonly<Record<string, unknown>> = {}) {
+      return this.connect.invoke(row, args, { codec, value: this })
+    }
+  })
+  return LiveObject as new (
+    connect: Invoker,
+  ) => LiveObject & Methods<T>
+}
+
+/** A base class for the connection itself: its methods have no object on the wire. */
+export function invoker<T extends Table>(table: T): abstract new () => Methods<T> {
+  abstract class InvokerObject implements Invoker {
+    abstract invoke(row: Row, args: Readonly<Record<string, unknown>>, self?: Self): Promise<unknown>
+  }
+  define(InvokerObject.prototype, table, (row) => {
+    return function (this: Invoker, args: Readonly<Record<string, unknown>> = {}) {
+      return this.invoke(row, args)
+    }
+  })
+  return InvokerObject as unknown as abstract new () => Methods<T>
+}
+
+function define(prototype: object, table: Table, method: (row: Row) => unknown): void {
+  for (const [name, row] of Object.entries(table))
+    Object.defineProperty(prototype, name, { value: method(row), configurable: true, writable: true })
+}
+
+/** @throws {LibvirtError} `invalidArg` for an argument the daemon must not see. */
+export function encodeArguments(row: Row, args: Readonly<Record<string, unknown>>, self?: Self): Buffer {
+  const writer = new Writer()
+  self?.codec.write(writer, self.value as never)
+  writeFields(writer, row.args, args)
+  return writer.bytes()
+}
+
+/** @throws {MalformedPacket} */
+export function decodeResult(row: Row, payload: Buffer, binder: Binder | undefined): Readonly<Record<string, unknown>> {
+  const reader = new Reader(payload, binder)
+  const result = readFields(reader, row.result)
+  reader.end()
+  return result
+}
+
+/** Nothing, the one field, or all of them. */
+export function unwrapResult(row: Row, result: Readonly<Record<string, unknown>>): unknown {
+  const visible = Object.entries(row.result).filter(([, codec]) => codec.presence !== 'hidden')
+  const [only] = visible
+  if (only === undefined) return undefined
+  return visible.length === 1 ? result[only[0]] : result
+}

@@ -1,0 +1,250 @@
+/**
+ * Many calls, streams and events over one socket. Replies come in any order and are matched by serial only.
+ * Whatever happens, every promise settles once: with the reply, the caller's own abort, or the one `ConnectionClosed`.
+ * The peer may be hostile: anything that is not the protocol closes the connection.
+ */
+import type { Duplex } from 'node:stream'
+import { ConnectionClosed, type RemoteError, refuse } from './error.ts'
+import {
+  decodeError,
+  encodeHeader,
+  FrameSplitter,
+  type Header,
+  KEEPALIVE,
+  type Packet,
+  PROGRAM,
+  STATUS,
+  TYPE,
+} from './protocol.ts'
+import { MalformedPacket, Reader } from './xdr.ts'
+
+export interface CallOptions {
+  /** Stops the waiting, not the daemon: libvirt cannot cancel a call. */
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds to wait for the reply; for ever when absent. */
+  readonly timeoutMs?: number | undefined
+}
+
+export interface Request<T> {
+  /** For messages, as `DOMAIN_CREATE`. */
+  readonly name: string
+  readonly program: number
+  readonly procedure: number
+  readonly payload: Buffer
+  readonly decode: (payload: Buffer) => T
+  /** Given when the call opens a stream; told its serial at once, since data may precede the reply's handling. */
+  readonly stream?: StreamSink
+}
+
+export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: RemoteError }
+
+/** The receiving end of a stream. */
+export interface StreamSink {
+  opened(serial: number): void
+  data(payload: Buffer): void
+  /** @param length bytes */
+  hole(length: bigint): void
+  /** The daemon has no more data; a finish is still due. */
+  ended(): void
+  /** The daemon has confirmed our finish or abort. */
+  confirmed(): void
+  failed(error: RemoteError): void
+  dropped(reason: ConnectionClosed): void
+}
+
+interface Pending {
+  /** Decodes first and settles afterwards, so that a malformed reply leaves the call to the closing. */
+  settle(packet: Packet): void
+  close(reason: ConnectionClosed): void
+}
+
+export class Rpc {
+  /** Gets every event; must not throw but for malformed payloads. */
+  onEvent: (packet: Packet) => void = () => {}
+  /** Told once, after every call has been rejected. */
+  onClosed: (reason: ConnectionClosed) => void = () => {}
+  readonly #socket: Duplex
+  readonly #splitter = new FrameSplitter()
+  readonly #pending = new Map<number, Pending>()
+  readonly #streams = new Map<number, StreamSink>()
+  #lastSerial = 0
+  #closed: ConnectionClosed | undefined
+
+  constructor(socket: Duplex) {
+    this.#socket = socket
+    socket.on('data', (piece: Buffer) => this.#receive(piece))
+    socket.on('error', (error) =>
+      this.close(new ConnectionClosed(`libvirt connection failed: ${error.message}`, { cause: error })),
+    )
+    socket.on('close', () => this.close(new ConnectionClosed('libvirt closed the connection')))
+    socket.on('end', () => this.close(new ConnectionClosed('libvirt closed the connection')))
+    socket.resume()
+  }
+
+  get closed(): ConnectionClosed | undefined {
+    return this.#closed
+  }
+
+  /** Sends a call; the promise rejects only for what is not the daemon's answer. */
+  call<T>(request: Request<T>, options: CallOptions = {}): Promise<Reply<T>> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed !== undefined) throw this.#closed
+      options.signal?.throwIfAborted()
+      const serial = this.#nextSerial()
+      const stopWaiting = limitWaiting(request.name, options, (reason) => {
+        this.#pending.set(serial, { settle: () => {}, close: () => {} })
+        reject(reason)
+      })
+      this.#pending.set(serial, {
+        settle: (packet) => {
+          const reply = decodeReply(packet, request.decode)
+          if (!reply.ok) this.#streams.delete(serial)
+          stopWaiting()
+          resolve(reply)
+        },
+        close: (reason) => {
+          stopWaiting()
+          reject(reason)
+        },
+      })
+      if (request.stream !== undefined) {
+        this.#streams.set(serial, request.stream)
+        request.stream.opened(serial)
+      }
+      const { program, procedure } = request
+      this.send({ program, procedure, type: TYPE.call, serial, status: STATUS.ok }, request.payload)
+    })
+  }
+
+  /** Writes one packet. `done` is called when the socket has taken it, or lost it. */
+  send(header: Header, payload: Uint8Array, done?: () => void): void {
+    if (this.#closed !== undefined) {
+      done?.()
+      return
+    }
+    this.#socket.cork()
+    this.#socket.write(encodeHeader(header, payload.length))
+    this.#socket.write(payload, () => done?.())
+    this.#socket.uncork()
+  }
+
+  /** Stops reading everything of this connection; for the stream that has it to itself. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    if (this.#closed === undefined) this.#socket.resume()
+  }
+
+  forget(serial: number): void {
+    this.#streams.delete(serial)
+  }
+
+  /** Ends the connection; the first reason stands. */
+  close(reason: ConnectionClosed): void {
+    if (this.#closed !== undefined) return
+    this.#closed = reason
+    this.#socket.destroy()
+    const [pending, streams] = [[...this.#pending.values()], [...this.#streams.values()]]
+    this.#pending.clear()
+    this.#streams.clear()
+    for (const call of pending) call.close(reason)
+    for (const stream of streams) stream.dropped(reason)
+    this.onClosed(reason)
+  }
+
+  #receive(piece: Buffer): void {
+    if (this.#closed !== undefined) return
+    try {
+      this.#splitter.push(piece)
+      for (let packet = this.#splitter.next(); packet !== undefined; packet = this.#splitter.next()) {
+        this.#dispatch(packet)
+        if (this.#closed !== undefined) return
+      }
+    } catch (error) {
+      if (!(error instanceof MalformedPacket)) throw error
+      this.close(new ConnectionClosed(`libvirt connection dropped: ${error.message}`, { cause: error }))
+    }
+  }
+
+  #dispatch(packet: Packet): void {
+    if (packet.program === PROGRAM.keepalive) return this.#answerPing(packet)
+    if (packet.program !== PROGRAM.remote && packet.program !== PROGRAM.qemu)
+      throw new MalformedPacket(`malformed packet: its program is ${packet.program}`)
+    if (packet.type === TYPE.message) return this.onEvent(packet)
+    if (packet.type === TYPE.reply) return this.#settle(packet)
+    if (packet.type === TYPE.stream || packet.type === TYPE.hole) return this.#stream(packet)
+    throw new MalformedPacket(`malformed packet: its type is ${packet.type}`)
+  }
+
+  #settle(packet: Packet): void {
+    const pending = this.#pending.get(packet.serial)
+    if (pending === undefined) throw new MalformedPacket(`malformed packet: no call has the serial ${packet.serial}`)
+    pending.settle(packet)
+    this.#pending.delete(packet.serial)
+  }
+
+  #stream(packet: Packet): void {
+    const sink = this.#streams.get(packet.serial)
+    // A stream that is over may still have packets under way; one that never was may not.
+    if (sink === undefined && packet.serial > this.#lastSerial)
+      throw new MalformedPacket(`malformed packet: no stream has the serial ${packet.serial}`)
+    if (sink === undefined) return
+    if (packet.type === TYPE.hole) return sink.hole(decodeHole(packet.payload))
+    if (packet.status === STATUS.continue) return packet.payload.length === 0 ? sink.ended() : sink.data(packet.payload)
+    const error = packet.status === STATUS.error ? decodeError(packet.payload) : undefined
+    this.#streams.delete(packet.serial)
+    if (error === undefined) sink.confirmed()
+    else sink.failed(error)
+  }
+
+  #answerPing(packet: Packet): void {
+    if (packet.procedure !== KEEPALIVE.ping) return
+    const { program, type } = packet
+    this.send({ program, procedure: KEEPALIVE.pong, type, serial: 0, status: STATUS.ok }, Buffer.alloc(0))
+  }
+
+  #nextSerial(): number {
+    this.#lastSerial = this.#lastSerial === 0xffff_ffff ? 1 : this.#lastSerial + 1
+    return this.#pending.has(this.#lastSerial) || this.#streams.has(this.#lastSerial)
+      ? this.#nextSerial()
+      : this.#lastSerial
+  }
+}
+
+function decodeReply<T>(packet: Packet, decode: (payload: Buffer) => T): Reply<T> {
+  if (packet.status === STATUS.ok) return { ok: true, value: decode(packet.payload) }
+  if (packet.status === STATUS.error) return { ok: false, error: decodeError(packet.payload) }
+  throw new MalformedPacket(`malformed packet: a reply has the status ${packet.status}`)
+}
+
+function decodeHole(payload: Buffer): bigint {
+  const reader = new Reader(payload)
+  reader.field = 'hole'
+  const length = reader.i64()
+  reader.u32()
+  reader.end()
+  if (length < 0n) throw reader.malformed('is negative')
+  return length
+}
+
+/** Calls `stop` when the signal fires or the time is over; returns what ends both. */
+function limitWaiting(name: string, options: CallOptions, stop: (reason: unknown) => void): () => void {
+  const { signal, timeoutMs } = options
+  const end = () => {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
+  }
+  const abort = () => {
+    end()
+    stop(signal?.reason)
+  }
+  const expire = () => {
+    end()
+    stop(refuse('operationTimeout', `no answer to ${name} within ${timeoutMs} ms`, { procedure: name }))
+  }
+  const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs)
+  signal?.addEventListener('abort', abort)
+  return end
+}

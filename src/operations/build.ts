@@ -1,0 +1,60 @@
+/** Builds template folders: their images from Debian packages, without root. */
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { VmpkgError } from '../errors.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { parseManifest } from '../model/manifest-schema.ts'
+import { type BuiltPackage, buildPackage } from '../publish/build-package.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface BuildRequest {
+  readonly templates: readonly string[]
+  readonly out: string
+  readonly cache: string | undefined
+  /** Debian mirror instead of the host's own apt sources. */
+  readonly mirror: string | undefined
+}
+
+/** @throws {VmpkgError} `MANIFEST_INVALID` `RECIPE_INVALID` `TOOL_MISSING` `BUILD_FAILED` `NO_SPACE` `ABORTED` */
+export async function buildTemplates(workspace: Workspace, request: BuildRequest): Promise<readonly BuiltPackage[]> {
+  const { processes, emit, signal } = workspace.outside
+  const environment = proxies(workspace.env)
+  const built: BuiltPackage[] = []
+  for (const packageDir of request.templates) {
+    built.push(
+      await buildPackage({
+        packageDir: resolve(packageDir),
+        manifest: await readManifest(packageDir),
+        outDir: resolve(request.out),
+        cacheDir: resolve(request.cache ?? join(workspace.paths.cache, 'build')),
+        environment,
+        processes,
+        emit,
+        signal,
+        ...(request.mirror === undefined ? {} : { mirror: parseMirror(request.mirror) }),
+      }),
+    )
+  }
+  return built
+}
+
+/** @throws {VmpkgError} `MANIFEST_INVALID` */
+export async function readManifest(packageDir: string): Promise<Manifest> {
+  const text = await readFile(join(packageDir, 'vmpkg.yaml'), 'utf8').catch((cause: unknown) => {
+    throw new VmpkgError('MANIFEST_INVALID', `${JSON.stringify(packageDir)} has no readable vmpkg.yaml`, {
+      hint: 'Name a folder that holds a package, such as templates/router-uni.',
+      cause,
+    })
+  })
+  return parseManifest(text)
+}
+
+function parseMirror(text: string): URL {
+  if (URL.canParse(text)) return new URL(text)
+  throw new VmpkgError('USAGE', `--mirror takes a URL, not ${JSON.stringify(text.slice(0, 100))}`)
+}
+
+function proxies(env: Workspace['env']): Readonly<Record<string, string>> {
+  const names = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']
+  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
+}

@@ -1,0 +1,72 @@
+/** Opens the chosen libvirt: a URI as libvirt has them, or a private host that is started on demand. */
+import { join } from 'node:path'
+import { VmpkgError } from '../errors.ts'
+import { findPrivateHost, type PrivateHostFolders } from '../host/private-host-record.ts'
+import { startPrivateHost } from '../host/private-host-start.ts'
+import { Connect } from '../libvirt/connect.ts'
+import { prepareFolder } from '../state/folders.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface Opened {
+  /** What virsh takes. */
+  readonly uri: string
+  readonly connect: Connect
+}
+
+/**
+ * @param options.start without it a private host that does not run gives `undefined`.
+ * @throws {VmpkgError} `LIBVIRT_UNREACHABLE` `PRIVATE_HOST_FAILED` `TOOL_MISSING`
+ */
+export async function openConnection(workspace: Workspace, options: { readonly start: true }): Promise<Opened>
+export async function openConnection(
+  workspace: Workspace,
+  options: { readonly start: boolean },
+): Promise<Opened | undefined>
+export async function openConnection(workspace: Workspace, { start }: { start: boolean }): Promise<Opened | undefined> {
+  const name = privateHostName(workspace.connectionName)
+  const uri = name === undefined ? workspace.connectionName : await privateUri(workspace, name, start)
+  if (uri === undefined) return undefined
+  try {
+    return { uri, connect: await Connect.open(uri, { signal: workspace.outside.signal }) }
+  } catch (cause) {
+    throw new VmpkgError('LIBVIRT_UNREACHABLE', `No libvirt answers at ${uri}`, {
+      hint: hintFor(uri),
+      cause,
+      details: { uri },
+    })
+  }
+}
+
+/** `default` of `private`, `lab` of `private:lab`; `undefined` for a libvirt URI. */
+export function privateHostName(connection: string): string | undefined {
+  const match = /^private(?::(.*))?$/.exec(connection)
+  return match === null ? undefined : (match[1] ?? 'default')
+}
+
+export function privateFolders(workspace: Workspace): PrivateHostFolders {
+  return { durableDir: join(workspace.paths.state, 'private'), runtimeDir: join(workspace.paths.runtime, 'private') }
+}
+
+async function privateUri(workspace: Workspace, name: string, start: boolean): Promise<string | undefined> {
+  const folders = privateFolders(workspace)
+  const found = await findPrivateHost(name, folders)
+  if (found === undefined && !start) return undefined
+  await preparePrivateFolders(workspace)
+  const { processes, emit, signal } = workspace.outside
+  // A host that was found may still be starting: startPrivateHost waits for it.
+  return (await startPrivateHost({ ...folders, name, uplink: found?.uplink ?? 'none', processes, emit, signal })).uri
+}
+
+export async function preparePrivateFolders(workspace: Workspace): Promise<void> {
+  const { durableDir, runtimeDir } = privateFolders(workspace)
+  await prepareFolder(durableDir, 0o700)
+  await prepareFolder(runtimeDir, 0o700)
+}
+
+function hintFor(uri: string): string {
+  if (uri.startsWith('qemu:///system')) {
+    return 'Start it (systemctl start libvirtd) or join its group (usermod -aG libvirt USER, then log in again); --connect private needs neither.'
+  }
+  if (/\+ssh:/.test(uri)) return 'Check that ssh reaches that host without a question, and that libvirt runs there.'
+  return 'Check the address; --connect private starts a libvirt of your own.'
+}

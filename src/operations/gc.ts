@@ -1,0 +1,35 @@
+/** Finds and removes what nobody uses: files of domains that are gone, and images that no package or clone refers to. */
+import { listMachines } from '../domain/inventory.ts'
+import { ImageStore } from '../image/store.ts'
+import { listMachineFileOwners } from './machine-files.ts'
+import { forgetClone } from './stop.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface Removed {
+  readonly what: 'files of a vanished machine' | 'image'
+  readonly subject: string
+}
+
+/** What dead commands left has been undone already when the workspace was opened for writing. */
+export async function collectGarbage(
+  workspace: Workspace,
+  { dryRun }: { readonly dryRun: boolean },
+): Promise<readonly Removed[]> {
+  const removed: Removed[] = []
+  const owners = await listMachineFileOwners(workspace.connectionPaths)
+  if (owners.size > 0) {
+    const connect = await workspace.connect()
+    const living = new Set((await listMachines(connect)).map(({ domain }) => domain.uuid))
+    for (const uuid of owners) {
+      if (living.has(uuid)) continue
+      if (!dryRun) await forgetClone(workspace, uuid)
+      removed.push({ what: 'files of a vanished machine', subject: uuid })
+    }
+  }
+  const store = new ImageStore(workspace.paths.images)
+  const referenced = workspace.imageReferences.referenced()
+  const orphans = (await store.list()).filter((digest) => !referenced.images.has(digest))
+  if (!dryRun) await store.removeUnreferenced(referenced)
+  removed.push(...orphans.map((subject) => ({ what: 'image', subject }) as const))
+  return removed
+}

@@ -1,0 +1,35 @@
+/** What the connection's host runs guests with: the QEMU binary that its libvirt names, and KVM only where it was proved. */
+
+import { VmpkgError } from '../errors.ts'
+import type { Connect } from '../libvirt/connect.ts'
+import { LibvirtError } from '../libvirt/error.ts'
+import type { DomainTemplateContext } from '../model/template-context.ts'
+import { findElement, getText } from '../xml/find.ts'
+import { parseXml } from '../xml/parse.ts'
+import { isKvmUsable } from './kvm.ts'
+import type { Workspace } from './workspace.ts'
+
+/** @throws {VmpkgError} `HOST_UNSUPPORTED` when libvirt finds no QEMU for x86_64. */
+export async function chooseHypervisor(workspace: Workspace, connect: Connect): Promise<DomainTemplateContext['host']> {
+  const emulator = await findEmulator(connect)
+  return { emulator, virtType: (await isKvmUsable(workspace, connect)) ? 'kvm' : 'qemu' }
+}
+
+async function findEmulator(connect: Connect): Promise<string> {
+  try {
+    const text = await connect.getDomainCapabilities({ arch: 'x86_64', virtType: 'qemu' })
+    const path = findElement(parseXml(text).root, 'path')
+    if (path !== undefined) return getText(path)
+  } catch (cause) {
+    if (!(cause instanceof LibvirtError)) throw cause
+    throw unsupported(cause)
+  }
+  throw unsupported()
+}
+
+function unsupported(cause?: unknown): VmpkgError {
+  return new VmpkgError('HOST_UNSUPPORTED', 'libvirt finds no QEMU that runs x86_64 machines', {
+    hint: 'Install it: apt-get install qemu-system-x86',
+    cause,
+  })
+}

@@ -1,0 +1,258 @@
+/**
+ * `install`: resolve, show the plan, then fetch, verify, define and start. Everything that is created is in the journal
+ * first; a failure or Ctrl-C undoes it, and what was fetched stays in the store for the next try.
+ */
+
+import type { CatalogueEntry as Candidate } from '../catalogue/catalogue.ts'
+import { absent, findMachine } from '../domain/inventory.ts'
+import { throwIfAborted } from '../domain/readiness.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
+import { fetchDigested } from '../fetch/small-file.ts'
+import { ImageStore } from '../image/store.ts'
+import type { Connect } from '../libvirt/connect.ts'
+import { type Capability, type CapabilityName, needsGrant } from '../model/capability.ts'
+import type { PackageLine } from '../model/line.ts'
+import { contentPath } from '../publish/registry-folder.ts'
+import type { Transaction } from '../state/journal.ts'
+import { resolveRequests } from './candidates.ts'
+import { requireFreeSpace } from './disk-space.ts'
+import { fetchImages, missingBytes } from './images.ts'
+import { explainCapability, type PlanSummary } from './install-plan.ts'
+import { type LoadedPackage, loadPackage, openPackage, storePackage } from './package-store.ts'
+import { mergeFor, parseAssignments } from './parameters.ts'
+import { provisionRouter } from './provision-router.ts'
+import { intend, transact } from './recover.ts'
+import { mirrorOf } from './sources.ts'
+import { startMachine } from './start.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface InstallRequest {
+  /** `name` or `name=version`. */
+  readonly requests: readonly string[]
+  /** `parameter=value`, or `package:parameter=value` where several packages are named. */
+  readonly set: readonly string[]
+  readonly grants: readonly string[]
+  readonly start: boolean
+  readonly reinstall: boolean
+}
+
+export interface InstallStep {
+  readonly candidate: Candidate
+  readonly isAuto: boolean
+}
+
+export interface InstallPlan {
+  readonly steps: readonly InstallStep[]
+  readonly request: InstallRequest
+  readonly summary: PlanSummary
+}
+
+export interface InstallResult {
+  readonly installed: readonly { readonly name: string; readonly version: string }[]
+  readonly started: readonly string[]
+  readonly messages: readonly string[]
+}
+
+/** @throws {VmpkgError} `PACKAGE_UNKNOWN` `RELATION_CONFLICT` `DOMAIN_EXISTS` `LIBVIRT_UNREACHABLE` `NO_SPACE` `USAGE` */
+export async function planInstall(workspace: Workspace, request: InstallRequest): Promise<InstallPlan> {
+  parseAssignments(request.set)
+  const steps = resolveRequests(workspace, request.requests, request.reinstall)
+  if (steps.length === 0) return { steps, request, summary: await summarise(workspace, steps, request) }
+  const connect = await workspace.connect()
+  for (const { candidate } of steps) await requireFreeName(connect, candidate.line)
+  const summary = await summarise(workspace, steps, request)
+  await requireFreeSpace(workspace.paths.images, summary.diskBytes)
+  return { steps, request, summary }
+}
+
+/** @param grants capabilities that the user has granted on being asked. */
+export async function applyInstall(
+  workspace: Workspace,
+  plan: InstallPlan,
+  grants: readonly string[],
+): Promise<InstallResult> {
+  const connect = await workspace.connect()
+  const { emit, signal } = workspace.outside
+  const packages: LoadedPackage[] = []
+  for (const { candidate } of plan.steps) {
+    throwIfAborted(signal)
+    emit({ type: 'stage-started', stage: 'fetch', subject: candidate.line.name })
+    packages.push(await fetchPackage(workspace, candidate))
+  }
+  const subject = plan.steps.map(({ candidate }) => candidate.line.name).join(' ')
+  return transact(workspace, { operation: 'install', subject }, async (transaction) => {
+    const started: string[] = []
+    const granted = [...plan.request.grants, ...grants]
+    for (const [i, pkg] of packages.entries()) {
+      throwIfAborted(signal)
+      const source = plan.steps[i]?.candidate.source ?? ''
+      const provisioning = { pkg, source, granted, request: plan.request }
+      if (await provision(workspace, connect, transaction, provisioning)) started.push(pkg.line.name)
+    }
+    throwIfAborted(signal)
+    transaction.commit(() => record(workspace, plan, packages, granted))
+    const installed = packages.map(({ line }) => ({ name: line.name, version: line.version }))
+    return { installed, started, messages: messagesFor(packages, started) }
+  })
+}
+
+interface Provisioning {
+  readonly pkg: LoadedPackage
+  readonly source: string
+  readonly granted: readonly string[]
+  readonly request: InstallRequest
+}
+
+/** Routers are defined, and started unless told otherwise. True when the package's machine was started. */
+async function provision(
+  workspace: Workspace,
+  connect: Connect,
+  transaction: Transaction,
+  { pkg, source, granted, request }: Provisioning,
+): Promise<boolean> {
+  const { line } = pkg
+  const { emit } = workspace.outside
+  emit({
+    type: 'stage-finished',
+    stage: 'verify',
+    subject: `${line.name} ${line.version}: signatures, archive and images`,
+  })
+  intend(transaction, { kind: 'release-images', holder: packageHolder(line.name) })
+  workspace.imageReferences.hold(packageHolder(line.name), line.images)
+  if (line.kind !== 'router' || (await findMachine(connect, line.name)) !== undefined) return false
+  const machine = await provisionRouter(workspace, connect, transaction, {
+    pkg,
+    source,
+    parameters: mergeFor(workspace, pkg, request.set),
+    grants: grantsFor(line, granted).map(({ name }) => name),
+  })
+  if (!request.start) return false
+  await startMachine(workspace, connect, machine)
+  return true
+}
+
+/** Fetches and verifies archive and images; nothing of it is used before all digests are right. */
+async function fetchPackage(workspace: Workspace, { line, source, transport }: Candidate): Promise<LoadedPackage> {
+  const { emit, signal } = workspace.outside
+  const mirror = await mirrorOf(workspace, source)
+  let pkg = await loadPackage(workspace, line).catch((error: unknown) => {
+    if (isVmpkgError(error, 'STATE_INVALID', 'DIGEST_MISMATCH', 'SIZE_EXCEEDED')) return undefined // absent or damaged
+    throw error
+  })
+  if (pkg === undefined) {
+    const archive = await fetchDigested(mirror, {
+      path: contentPath('package', line.package.sha256),
+      expected: line.package,
+      subject: `${line.name} ${line.version}`,
+      emit,
+      signal,
+    })
+    pkg = await openPackage(line, archive)
+    await storePackage(workspace, line, archive)
+  }
+  const store = new ImageStore(workspace.paths.images)
+  for (const image of line.images) {
+    await store.verify(image, { isFull: false, signal }).catch((error: unknown) => {
+      if (!isVmpkgError(error, 'IMAGE_DAMAGED')) throw error // damaged ones are in quarantine now and fetched again
+    })
+  }
+  await fetchImages(workspace, line, transport, mirror)
+  return pkg
+}
+
+function record(
+  workspace: Workspace,
+  { steps, request }: InstallPlan,
+  packages: readonly LoadedPackage[],
+  granted: readonly string[],
+): void {
+  for (const [i, { candidate, isAuto }] of steps.entries()) {
+    const pkg = packages[i]
+    if (pkg === undefined) throw new TypeError('a step without its package')
+    const { line, source } = candidate
+    workspace.installed.put({
+      line,
+      source,
+      isAuto,
+      installedAt: workspace.outside.clock.now(),
+      grants: [...line.capabilities.filter((one) => !needsGrant(one)), ...grantsFor(line, granted)],
+      parameters: mergeFor(workspace, pkg, request.set),
+    })
+  }
+}
+
+function grantsFor({ capabilities }: PackageLine, granted: readonly string[]): readonly Capability[] {
+  return capabilities.filter((one) => !needsGrant(one) || granted.includes(one.name))
+}
+
+/** A router's machine has its package's name. @throws {VmpkgError} `DOMAIN_EXISTS` for a foreign domain of that name. */
+async function requireFreeName(connect: Connect, { name, kind }: PackageLine): Promise<void> {
+  if (kind !== 'router') return
+  const domain = await connect.domainLookupByName({ name }).catch(absent('noDomain'))
+  if (domain === undefined) return
+  await findMachine(connect, name).catch((cause: unknown) => {
+    if (!isVmpkgError(cause, 'DOMAIN_FOREIGN')) throw cause
+    throw new VmpkgError('DOMAIN_EXISTS', `A machine ${name} is there that vmpkg did not make`, {
+      hint: `Rename or remove it first: virsh domrename ${name} NEW-NAME`,
+      cause,
+    })
+  })
+}
+
+async function summarise(
+  workspace: Workspace,
+  steps: readonly InstallStep[],
+  request: InstallRequest,
+): Promise<PlanSummary> {
+  const lines = steps.map(({ candidate }) => candidate.line)
+  const sizes = await Promise.all(
+    steps.map(({ candidate }) => missingBytes(workspace, candidate.line, candidate.transport)),
+  )
+  const capabilities = lines.flatMap((line) =>
+    line.capabilities.map((capability) => ({ line, capability, note: noteOf(line, capability) })),
+  )
+  const held = (line: PackageLine, name: CapabilityName): boolean =>
+    request.grants.includes(name) ||
+    (workspace.installed.find(line.name)?.grants.some((grant) => grant.name === name) ?? false)
+  const sum = (pick: (size: { download: number; disk: number }) => number): number =>
+    sizes.reduce((total, size) => total + pick(size), 0)
+  const names = (auto: boolean): string[] =>
+    steps.filter(({ isAuto }) => isAuto === auto).map(({ candidate: { line } }) => `${line.name} (${line.version})`)
+  return {
+    changes: [
+      { verb: 'Installing', items: names(false) },
+      { verb: 'Installing dependencies', items: names(true) },
+      { verb: 'Defining machines', items: lines.filter(({ kind }) => kind === 'router').map(({ name }) => name) },
+    ],
+    capabilities: capabilities.filter(({ capability }) => needsGrant(capability)).map(({ note }) => note),
+    missingGrants: capabilities
+      .filter(
+        ({ line, capability }) => needsGrant(capability) && !isOptional(capability) && !held(line, capability.name),
+      )
+      .map(({ note }) => note),
+    downloadBytes: sum(({ download }) => download),
+    diskBytes: sum(({ disk }) => disk),
+    notes: [],
+  }
+}
+
+function noteOf(line: PackageLine, capability: Capability): PlanSummary['capabilities'][number] {
+  return { package: line.name, capability: capability.name, reason: explainCapability(capability) }
+}
+
+function isOptional(capability: Capability): boolean {
+  return 'optional' in capability && capability.optional
+}
+
+/** Who holds a package's images in the store. */
+export function packageHolder(name: string): string {
+  return `package ${name}`
+}
+
+function messagesFor(packages: readonly LoadedPackage[], started: readonly string[]): readonly string[] {
+  return packages.flatMap(({ line, manifest }) => [
+    `Installed ${line.name} ${line.version}${started.includes(line.name) ? ', its machine is running' : ''}`,
+    ...(line.kind === 'app' ? [`Make a machine of it: vmpkg clone ${line.name}`] : []),
+    ...(manifest.notes === undefined ? [] : [manifest.notes.trim()]),
+  ])
+}

@@ -1,0 +1,64 @@
+/**
+ * Package archives on this host: kept as the very file that was signed, and read through its digest each time, so that
+ * what was verified is what is used.
+ */
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { openPackage as openFiles, type PackageContents } from '../archive/load-package.ts'
+import { readArchive } from '../archive/read.ts'
+import { replaceFile } from '../durable-file.ts'
+import { systemErrorCode, VmpkgError } from '../errors.ts'
+import { formatCanonicalJson } from '../model/canonical-json.ts'
+import type { PackageLine } from '../model/line.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface LoadedPackage extends PackageContents {
+  readonly line: PackageLine
+}
+
+export function packageFile({ paths }: Workspace, line: PackageLine): string {
+  return join(paths.packages, `${line.package.sha256}.vmpkg`)
+}
+
+/** Keeps an archive whose digest has been checked. */
+export async function storePackage(workspace: Workspace, line: PackageLine, archive: Uint8Array): Promise<void> {
+  const path = packageFile(workspace, line)
+  await mkdir(dirname(path), { recursive: true })
+  await replaceFile(path, archive, { mode: 0o444 })
+}
+
+/**
+ * @throws {VmpkgError} `DIGEST_MISMATCH` `ARCHIVE_INVALID` `ARCHIVE_ENTRY_REFUSED` `MANIFEST_INVALID`, `STATE_INVALID` when
+ *   the file is gone
+ */
+export async function loadPackage(workspace: Workspace, line: PackageLine): Promise<LoadedPackage> {
+  const archive = await readFile(packageFile(workspace, line)).catch((cause: unknown) => {
+    if (systemErrorCode(cause) !== 'ENOENT') throw cause
+    throw new VmpkgError('STATE_INVALID', `The archive of ${line.name} ${line.version} is gone from this host`, {
+      hint: `vmpkg install --reinstall ${line.name} brings it back.`,
+      cause,
+    })
+  })
+  return openPackage(line, archive)
+}
+
+/** The archive's content, whose manifest must say what the signed line says. */
+export async function openPackage(line: PackageLine, archive: Uint8Array): Promise<LoadedPackage> {
+  const contents = openFiles(await readArchive(archive, line.package))
+  if (signedFacts(contents.manifest) !== signedFacts(line)) {
+    throw new VmpkgError(
+      'ARCHIVE_INVALID',
+      `The manifest in the archive of ${line.name} ${line.version} contradicts its signed line`,
+      { hint: 'Do not use it; tell the publisher.' },
+    )
+  }
+  return { ...contents, line }
+}
+
+/** What both the manifest and the signed line state, in one spelling. */
+function signedFacts(facts: PackageLine | Manifest): string {
+  const { name, version, arch, kind, summary, layer, depends, capabilities } = facts
+  const shared = { name, version, arch, kind, summary, depends, capabilities }
+  return formatCanonicalJson(layer === undefined ? shared : { ...shared, layer })
+}

@@ -1,0 +1,108 @@
+/**
+ * Undo records and how they are run: by the command that made them when it fails, and by the next command when it died
+ * (threats L01). Each is safe to run twice, and touches only what vmpkg made: domains and networks that carry our
+ * metadata, files below our own folders.
+ */
+import { rm } from 'node:fs/promises'
+import { isAbsolute, relative } from 'node:path'
+import { VmpkgError } from '../errors.ts'
+import type { Transaction, UndoRecord } from '../state/journal.ts'
+import { connectionKey } from '../state/paths.ts'
+import type { Workspace } from './workspace.ts'
+
+export type Undo =
+  | { readonly kind: 'remove-file'; readonly path: string }
+  | { readonly kind: 'remove-domain'; readonly uuid: string; readonly name: string }
+  | { readonly kind: 'remove-network'; readonly uuid: string; readonly name: string }
+  | { readonly kind: 'release-images'; readonly holder: string }
+
+/** Intends, narrowed to what we can undo. */
+export function intend(transaction: Transaction, undo: Undo): void {
+  transaction.intend({ ...undo })
+}
+
+/** Undoes what dead commands of this connection left; of other connections only when they are asked for. */
+export async function recover(workspace: Workspace): Promise<readonly string[]> {
+  const done: string[] = []
+  const key = connectionKey(workspace.connectionName)
+  for (const pending of workspace.journal.pending().filter(({ connection }) => connection === key)) {
+    for (const record of pending.undo) await runUndo(workspace, record)
+    workspace.journal.resolve(pending)
+    done.push(`${pending.operation} ${pending.subject}`)
+    workspace.outside.emit({
+      type: 'stage-finished',
+      stage: 'recover',
+      subject: `what an interrupted ${pending.operation} of ${pending.subject} left`,
+    })
+  }
+  return done
+}
+
+/**
+ * Runs `work` under a journal entry: committed by it, or undone when it throws. A failed undo stays in the journal, for
+ * the next command.
+ */
+export async function transact<T>(
+  workspace: Workspace,
+  facts: { readonly operation: string; readonly subject: string },
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  const connection = connectionKey(workspace.connectionName)
+  const transaction = workspace.journal.begin({ ...facts, connection, command: workspace.command })
+  try {
+    return await work(transaction)
+  } catch (error) {
+    for (const record of transaction.undoRecords()) await runUndo(workspace, record)
+    transaction.abandon()
+    throw error
+  }
+}
+
+async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> {
+  const undo = parseUndo(record)
+  switch (undo.kind) {
+    case 'remove-file':
+      if (isOurs(workspace, undo.path)) await rm(undo.path, { force: true, recursive: true })
+      return
+    case 'remove-domain':
+      await (await loadRemoval()).destroyOwnDomain(await workspace.connect(), undo.uuid)
+      return
+    case 'remove-network':
+      await (await loadRemoval()).undefineOwnNetwork(await workspace.connect(), undo.uuid)
+      return
+    case 'release-images':
+      workspace.imageReferences.release(undo.holder)
+  }
+}
+
+/** Loaded when there is something to undo in libvirt: most commands have nothing, and start faster without it. */
+async function loadRemoval(): Promise<typeof import('../domain/removal.ts')> {
+  return import('../domain/removal.ts')
+}
+
+function parseUndo(record: UndoRecord): Undo {
+  switch (record.kind) {
+    case 'remove-file':
+      return { kind: record.kind, path: String(record['path']) }
+    case 'remove-domain':
+    case 'remove-network':
+      return { kind: record.kind, uuid: String(record['uuid']), name: String(record['name']) }
+    case 'release-images':
+      return { kind: record.kind, holder: String(record['holder']) }
+    default:
+      throw new VmpkgError(
+        'STATE_INVALID',
+        `The journal asks for an unknown undo step ${JSON.stringify(record.kind)}`,
+        {
+          hint: 'It was written by a newer vmpkg: use that one.',
+        },
+      )
+  }
+}
+
+function isOurs({ paths }: Workspace, path: string): boolean {
+  return [paths.state, paths.images, paths.packages, paths.cache].some((folder) => {
+    const inside = relative(folder, path)
+    return inside !== '' && !inside.startsWith('..') && !isAbsolute(inside)
+  })
+}

@@ -1,0 +1,34 @@
+/** Removes clones: the domain, its overlay, its medium and its log. Routers go with their package. */
+import { getMachine } from '../domain/inventory.ts'
+import { destroyOwnDomain } from '../domain/removal.ts'
+import { VmpkgError } from '../errors.ts'
+import { transact } from './recover.ts'
+import { forgetClone } from './stop.ts'
+import type { Workspace } from './workspace.ts'
+
+/** @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `DOMAIN_STATE` `USAGE` */
+export async function removeClones(
+  workspace: Workspace,
+  { names, force }: { readonly names: readonly string[]; readonly force: boolean },
+): Promise<readonly string[]> {
+  const connect = await workspace.connect()
+  const machines = await Promise.all([...new Set(names)].map((name) => getMachine(connect, name)))
+  for (const { name, facts, domain } of machines) {
+    if (facts.kind === 'router') {
+      throw new VmpkgError('USAGE', `${name} is the machine of package ${facts.package}`, {
+        hint: `vmpkg remove ${facts.package} removes both.`,
+      })
+    }
+    if (!force && (await domain.isActive())) {
+      throw new VmpkgError('DOMAIN_STATE', `${name} is running`, { hint: `vmpkg stop ${name} first, or add --force.` })
+    }
+  }
+  for (const { name, domain } of machines) {
+    await transact(workspace, { operation: 'rm', subject: name }, async (transaction) => {
+      await destroyOwnDomain(connect, domain.uuid)
+      await forgetClone(workspace, domain.uuid)
+      transaction.commit()
+    })
+  }
+  return machines.map(({ name }) => name)
+}

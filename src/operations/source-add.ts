@@ -1,0 +1,83 @@
+/**
+ * Trusts a registry from now on. Trust begins with its root file: given as a file, or fetched and accepted only when its
+ * root keys are exactly the fingerprints that the user names. There is no way to add a source without either (M01).
+ */
+import { readFile } from 'node:fs/promises'
+import { systemErrorCode, VmpkgError } from '../errors.ts'
+import { findSmallFile } from '../fetch/small-file.ts'
+import { type Fingerprint, parseFingerprint } from '../model/fingerprint.ts'
+import { FILE_LIMITS } from '../model/registry-schema.ts'
+import { rootPath } from '../sources/locations.ts'
+import { DEFAULT_PRIORITY, parseExpiry, parseSourceName, parseSourceUrl } from '../sources/source.ts'
+import { inspectRoot } from '../trust/root-chain.ts'
+import { mirrorOfSource, type SourceRow, sourceRow, sourceStore } from './sources.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface AddSourceRequest {
+  readonly name: string
+  readonly url: string
+  readonly rootFile: string | undefined
+  readonly fingerprints: readonly string[]
+  readonly expiry: string | undefined
+}
+
+/** @throws {VmpkgError} `SOURCE_INVALID` `SOURCE_EXISTS` `KEY_INVALID` `USAGE`, or why the root file does not verify */
+export async function addSource(workspace: Workspace, request: AddSourceRequest): Promise<SourceRow> {
+  const { rootFile, fingerprints } = request
+  const name = parseSourceName(request.name)
+  const url = parseSourceUrl(request.url, workspace.folder)
+  const expiry = parseExpiry(request.expiry ?? 'strict')
+  if (rootFile === undefined && fingerprints.length === 0) {
+    throw new VmpkgError('USAGE', 'A source needs root keys to trust', {
+      hint: 'Name --root-file FILE, or the --fingerprint of every root key, from a place other than the registry itself.',
+    })
+  }
+  const file = rootFile === undefined ? await fetchFirstRoot(workspace, url) : await readRootFile(rootFile)
+  const now = workspace.outside.clock.now()
+  const { pin, registryId, rootKeys } = await inspectRoot(file, now)
+  if (fingerprints.length > 0) requireSameKeys(fingerprints.map(parseFingerprint), rootKeys)
+  const source = { name, url, pin, registryId, rootKeys, expiry, priority: DEFAULT_PRIORITY, addedAt: now }
+  await sourceStore(workspace).add(source, file)
+  return sourceRow(source)
+}
+
+async function fetchFirstRoot(workspace: Workspace, url: URL): Promise<Uint8Array> {
+  const mirror = mirrorOfSource(workspace, { url })
+  const file = await findSmallFile(mirror, {
+    path: rootPath(1),
+    maxBytes: FILE_LIMITS.root,
+    signal: workspace.outside.signal,
+  })
+  if (file !== undefined) return file
+  throw new VmpkgError(
+    'SOURCE_INVALID',
+    `There is no registry at ${url.host}${url.pathname}: it has no ${rootPath(1)}`,
+    {
+      hint: 'Check the address.',
+    },
+  )
+}
+
+async function readRootFile(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path)
+  } catch (cause) {
+    throw new VmpkgError(
+      'SOURCE_INVALID',
+      `Cannot read the root file ${JSON.stringify(path)} (${systemErrorCode(cause) ?? 'unknown'})`,
+      {
+        hint: 'Name the file that the registry’s owner gave you.',
+        cause,
+      },
+    )
+  }
+}
+
+function requireSameKeys(named: readonly Fingerprint[], actual: readonly Fingerprint[]): void {
+  const same = named.length === actual.length && actual.every((key) => named.includes(key))
+  if (same) return
+  throw new VmpkgError('SIGNATURE_UNTRUSTED', 'The registry’s root keys are not the ones you named', {
+    hint: `Its root file names ${actual.join(', ')}; trust them only when its owner confirms each.`,
+    details: { named, actual },
+  })
+}

@@ -1,0 +1,36 @@
+/** The registries this host trusts, as files and as places to fetch from. */
+import type { Mirror } from '../fetch/mirror.ts'
+import { formatExpiry, type Source } from '../sources/source.ts'
+import { SourceStore } from '../sources/store.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface SourceRow {
+  readonly name: string
+  /** Without user and password. */
+  readonly url: string
+  readonly expiry: string
+  readonly priority: number
+  readonly registryId: string
+  readonly rootKeys: readonly string[]
+}
+
+export function sourceStore({ paths }: Workspace): SourceStore {
+  return new SourceStore(paths)
+}
+
+/** Where a source's files are fetched from. @throws {VmpkgError} `SOURCE_UNKNOWN` `SOURCE_INVALID` */
+export async function mirrorOf(workspace: Workspace, name: string): Promise<Mirror> {
+  return mirrorOfSource(workspace, await sourceStore(workspace).get(name))
+}
+
+export function mirrorOfSource({ outside }: Workspace, { url }: Pick<Source, 'url'>): Mirror {
+  return { http: outside.http, base: url }
+}
+
+export function sourceRow({ name, url, expiry, priority, registryId, rootKeys }: Source): SourceRow {
+  const shown = new URL(url)
+  shown.username = ''
+  shown.password = ''
+  shown.search = ''
+  return { name, url: shown.href, expiry: formatExpiry(expiry), priority, registryId, rootKeys }
+}

@@ -1,0 +1,99 @@
+/**
+ * Starts machines. A router's LAN link is raised only when its guest has attested exactly the rules that were rendered
+ * for it (decisions 10): until then clients hear nothing.
+ */
+
+import { getMachine, type Machine } from '../domain/inventory.ts'
+import { setLink } from '../domain/link.ts'
+import { waitUntilReady } from '../domain/readiness.ts'
+import { VmpkgError } from '../errors.ts'
+import type { Connect } from '../libvirt/connect.ts'
+import { LibvirtError } from '../libvirt/error.ts'
+import { parseSha256 } from '../model/digest.ts'
+import { type AgentReply, verifyAttestation } from '../router/agent.ts'
+import { findElements, getAttribute } from '../xml/find.ts'
+import { parseXml } from '../xml/parse.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface Started {
+  readonly name: string
+  /** False when it was running, and open, already. */
+  readonly changed: boolean
+}
+
+/** Most seconds a guest gets to become ready: generous, because under TCG on a busy host a boot takes its time. */
+const READY_TIMEOUT_MS = 180_000
+
+/** @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `GUEST_NOT_READY` `ATTESTATION_FAILED` `LIBVIRT_FAILED` */
+export async function startMachines(workspace: Workspace, names: readonly string[]): Promise<readonly Started[]> {
+  const connect = await workspace.connect()
+  const started: Started[] = []
+  for (const name of names) started.push(await startMachine(workspace, connect, await getMachine(connect, name)))
+  return started
+}
+
+export async function startMachine(workspace: Workspace, connect: Connect, machine: Machine): Promise<Started> {
+  const { domain, name } = machine
+  const { emit } = workspace.outside
+  const { state } = await domain.getState()
+  if (state === 'paused') {
+    throw new VmpkgError('DOMAIN_STATE', `${name} is paused`, { hint: `Resume it: virsh resume ${name}` })
+  }
+  if (state !== 'running') {
+    emit({ type: 'stage-started', stage: 'start', subject: name })
+    await startNetworks(connect, machine.xml)
+    await domain.create()
+    emit({ type: 'stage-finished', stage: 'start', subject: name })
+  }
+  const opened = machine.facts.kind === 'router' && (await openRouter(workspace, machine))
+  return { name, changed: state !== 'running' || opened }
+}
+
+/** Waits for the attestation, then opens the LAN. True when the link was down before. */
+async function openRouter(workspace: Workspace, machine: Machine): Promise<boolean> {
+  const { emit } = workspace.outside
+  const { rules, lanMac } = machine.facts
+  if (rules === undefined || lanMac === undefined) {
+    throw new VmpkgError('STATE_INVALID', `The metadata of ${machine.name} does not say which rules it must attest`, {
+      hint: `Remove it and install its package again: vmpkg remove ${machine.facts.package}`,
+    })
+  }
+  emit({ type: 'stage-started', stage: 'attest', subject: machine.name })
+  verifyAttestation(await waitForGuest(workspace, machine), parseSha256(rules), machine.name)
+  await setLink(machine.domain, lanMac, 'up')
+  emit({ type: 'stage-finished', stage: 'attest', subject: `the firewall rules of ${machine.name}, its LAN is open` })
+  return true
+}
+
+/** @param isReady default: the guest says that it is ready. */
+export async function waitForGuest(
+  workspace: Workspace,
+  machine: Machine,
+  isReady?: (reply: AgentReply) => boolean,
+): Promise<AgentReply> {
+  const { clock, randomness, signal } = workspace.outside
+  return waitUntilReady(machine.domain, {
+    clock,
+    randomness,
+    signal,
+    timeoutMs: READY_TIMEOUT_MS,
+    ...(isReady === undefined ? {} : { isReady }),
+  })
+}
+
+/** The libvirt networks that a domain's NICs name are started when they are not. */
+export async function startNetworks(connect: Connect, xml: string): Promise<void> {
+  const names = findElements(parseXml(xml).root, "devices/interface[@type='network']/source").map((source) =>
+    getAttribute(source, 'network'),
+  )
+  for (const name of new Set(names.filter((candidate) => candidate !== undefined))) {
+    const network = await connect.networkLookupByName({ name }).catch((cause: unknown) => {
+      if (!(cause instanceof LibvirtError) || !cause.is('noNetwork')) throw cause
+      throw new VmpkgError('NETWORK_UNAVAILABLE', `There is no libvirt network ${name}`, {
+        hint: 'Install the router package that brings it, or correct the machine with virsh edit.',
+        cause,
+      })
+    })
+    if (!(await network.isActive())) await network.create()
+  }
+}

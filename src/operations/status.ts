@@ -1,0 +1,89 @@
+/** What libvirt and the guests say of our machines: `ps` without asking guests, `status` with. */
+
+import { getMachine, listMachines as list, type Machine } from '../domain/inventory.ts'
+import { findLink, type LinkState } from '../domain/link.ts'
+import { askStatus } from '../domain/readiness.ts'
+import type { AgentReply } from '../router/agent.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface MachineRow {
+  readonly name: string
+  readonly uuid: string
+  readonly state: string
+  readonly package: string
+  readonly version: string
+  readonly kind: string
+  /** The router LAN a client is on; a router's own LAN. */
+  readonly net: string | undefined
+  readonly ephemeral: boolean
+}
+
+export interface MachineStatus extends MachineRow {
+  /** `yes` and `no` are the guest's word, `silent` means that it did not answer, `-` that it does not run. */
+  readonly ready: 'yes' | 'no' | 'silent' | '-'
+  /** Routers: do the kernel's rules equal the rendered ones, by the guest's attestation of just now? */
+  readonly rules: 'attested' | 'mismatch' | '-'
+  readonly lanLink: LinkState | undefined
+  readonly wanAddress: string | undefined
+  readonly lanAddress: string | undefined
+  readonly uptimeSeconds: number | undefined
+}
+
+/** Machines of the connection; none when it is a private host that does not run. */
+export async function listMachines(workspace: Workspace): Promise<readonly MachineRow[]> {
+  const connect = await workspace.connectIfRunning()
+  return connect === undefined ? [] : Promise.all((await list(connect)).map(rowOf))
+}
+
+/** @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` */
+export async function machineStatus(
+  workspace: Workspace,
+  names: readonly string[],
+): Promise<{ readonly connection: string; readonly machines: readonly MachineStatus[] }> {
+  const connect = names.length > 0 ? await workspace.connect() : await workspace.connectIfRunning()
+  if (connect === undefined) return { connection: workspace.connectionName, machines: [] }
+  const machines =
+    names.length === 0 ? await list(connect) : await Promise.all(names.map((name) => getMachine(connect, name)))
+  return {
+    connection: workspace.uri,
+    machines: await Promise.all(machines.map((machine) => statusOf(workspace, machine))),
+  }
+}
+
+async function rowOf({ domain, name, facts }: Machine): Promise<MachineRow> {
+  const { state } = await domain.getState()
+  const { package: packageName, version, kind, ephemeral } = facts
+  return {
+    name,
+    uuid: domain.uuid,
+    state,
+    package: packageName,
+    version,
+    kind,
+    net: facts.net ?? facts.instance,
+    ephemeral,
+  }
+}
+
+async function statusOf(workspace: Workspace, machine: Machine): Promise<MachineStatus> {
+  const row = await rowOf(machine)
+  const { facts } = machine
+  const isRunning = row.state === 'running'
+  const reply = isRunning ? await askStatus(machine.domain, workspace.outside) : undefined
+  const lanLink =
+    isRunning && facts.lanMac !== undefined ? findLink(await machine.domain.getXMLDesc(), facts.lanMac) : undefined
+  return {
+    ...row,
+    ready: !isRunning ? '-' : reply === undefined ? 'silent' : reply.ready === true ? 'yes' : 'no',
+    rules: rulesOf(reply, facts.rules),
+    lanLink,
+    wanAddress: reply?.wan?.address ?? undefined,
+    lanAddress: reply?.lan?.address ?? undefined,
+    uptimeSeconds: reply?.uptimeSeconds,
+  }
+}
+
+function rulesOf(reply: AgentReply | undefined, expected: string | undefined): MachineStatus['rules'] {
+  if (reply?.rules === undefined || expected === undefined) return '-'
+  return reply.rules.matches && reply.rules.sha256 === expected ? 'attested' : 'mismatch'
+}

@@ -1,0 +1,63 @@
+/** Stops machines: links first, then the guest (routers.md rule 10). Stopping an ephemeral clone removes it. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { getMachine, type Machine } from '../domain/inventory.ts'
+import { setLink } from '../domain/link.ts'
+import { throwIfAborted } from '../domain/readiness.ts'
+import { destroyIfRunning } from '../domain/removal.ts'
+import { removeMachineFiles } from './machine-files.ts'
+import type { Workspace } from './workspace.ts'
+
+/** How long a guest gets to shut itself down before the plug is pulled. */
+const SHUTDOWN_MS = 20_000
+const POLL_MS = 200
+
+export interface Stopped {
+  readonly name: string
+  readonly changed: boolean
+}
+
+/** @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `ABORTED` */
+export async function stopMachines(
+  workspace: Workspace,
+  { names, force }: { readonly names: readonly string[]; readonly force: boolean },
+): Promise<readonly Stopped[]> {
+  const connect = await workspace.connect()
+  const stopped: Stopped[] = []
+  for (const name of names) stopped.push(await stopMachine(workspace, await getMachine(connect, name), force))
+  return stopped
+}
+
+export async function stopMachine(workspace: Workspace, machine: Machine, force: boolean): Promise<Stopped> {
+  const { domain, facts, name } = machine
+  const { state } = await domain.getState()
+  if (state !== 'shutoff') {
+    if (state === 'running' && facts.lanMac !== undefined) await setLink(domain, facts.lanMac, 'down')
+    // A router's disk is read-only and an ephemeral clone's disk goes anyway: nothing to wait for.
+    if (!force && state === 'running' && facts.kind !== 'router' && !facts.ephemeral) {
+      await shutDown(machine, workspace.outside.signal)
+    }
+    await destroyIfRunning(domain)
+  }
+  if (facts.ephemeral) await forgetClone(workspace, domain.uuid)
+  return { name, changed: state !== 'shutoff' }
+}
+
+/** Removes what a clone leaves once its domain is gone. */
+export async function forgetClone(workspace: Workspace, uuid: string): Promise<void> {
+  await removeMachineFiles(workspace.connectionPaths, uuid)
+  workspace.imageReferences.release(cloneHolder(uuid))
+}
+
+/** Who holds a clone's base image in the store. */
+export function cloneHolder(uuid: string): string {
+  return `clone ${uuid}`
+}
+
+async function shutDown({ domain }: Machine, signal: AbortSignal): Promise<void> {
+  await domain.shutdown()
+  for (let waited = 0; waited < SHUTDOWN_MS; waited += POLL_MS) {
+    throwIfAborted(signal)
+    if (!(await domain.isActive())) return
+    await sleep(POLL_MS)
+  }
+}

@@ -1,0 +1,84 @@
+/** Where a uni router's WAN goes: a NIC given away by vfio, a bridge of the host, or a libvirt NAT network (TOP-1). */
+import { newMac, newUuid } from '../domain/identity.ts'
+import { VmpkgError } from '../errors.ts'
+import type { Connect } from '../libvirt/connect.ts'
+import { LibvirtError } from '../libvirt/error.ts'
+import type { NetworkTemplateContext, NicContext } from '../model/template-context.ts'
+import type { Randomness } from '../ports.ts'
+import { readNetworkFacts } from '../render/facts-xml.ts'
+import { planUplink, type Taken } from '../router/plan.ts'
+import { privateHostName } from './connection.ts'
+import type { Workspace } from './workspace.ts'
+
+/** The NAT network that vmpkg makes where nobody names an uplink. */
+export const UPLINK_NETWORK = 'vmpkg-uplink'
+
+export interface UplinkPlan {
+  readonly nic: Pick<NicContext, 'network' | 'bridge' | 'pci'>
+  /** A NAT network that is to be defined first. */
+  readonly define?: NetworkTemplateContext & { readonly cidr: string }
+}
+
+/**
+ * @param value of the parameter: `auto`, `network:NAME`, `bridge:NAME`, `pci:DDDD:BB:DD.F`
+ * @throws {VmpkgError} `HOST_UNSUPPORTED` on a private host, `NETWORK_UNAVAILABLE` `NETWORK_EXISTS` `ADDRESS_UNAVAILABLE`
+ */
+export async function planWan(
+  workspace: Workspace,
+  connect: Connect,
+  value: string,
+  taken: Taken,
+): Promise<UplinkPlan> {
+  if (value === 'auto') return planNat(connect, taken, workspace.outside.randomness)
+  const [kind = '', ...rest] = value.split(':')
+  const name = rest.join(':')
+  if (kind === 'network') {
+    if (!taken.networks.includes(name)) {
+      throw new VmpkgError('NETWORK_UNAVAILABLE', `There is no libvirt network ${JSON.stringify(name)}`, {
+        hint: 'virsh net-list --all lists them; --set uplink=auto makes one.',
+      })
+    }
+    return { nic: { network: name } }
+  }
+  if (privateHostName(workspace.connectionName) !== undefined) {
+    throw new VmpkgError(
+      'HOST_UNSUPPORTED',
+      `A private host has neither the PCI devices nor the bridges of this machine: ${value}`,
+      {
+        hint: 'Use --connect qemu:///system for that uplink, or --set uplink=auto here.',
+      },
+    )
+  }
+  if (kind === 'bridge') return { nic: { bridge: name } }
+  const [, domain = '', bus = '', slot = '', fn = ''] =
+    /^([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/.exec(name) ?? []
+  return { nic: { pci: { domain, bus, slot, function: fn } } }
+}
+
+async function planNat(connect: Connect, taken: Taken, randomness: Randomness): Promise<UplinkPlan> {
+  const existing = await connect.networkLookupByName({ name: UPLINK_NETWORK }).catch((error: unknown) => {
+    if (error instanceof LibvirtError && error.is('noNetwork')) return undefined
+    throw error
+  })
+  if (existing !== undefined) {
+    if (readNetworkFacts(await existing.getXMLDesc()) === undefined) {
+      throw new VmpkgError('NETWORK_EXISTS', `A network ${UPLINK_NETWORK} is there that vmpkg did not make`, {
+        hint: `Remove it, or use it on purpose: --set uplink=network:${UPLINK_NETWORK}`,
+      })
+    }
+    return { nic: { network: UPLINK_NETWORK } }
+  }
+  const plan = planUplink(taken)
+  const { address, netmask, rangeFirst, rangeLast } = plan
+  const network = {
+    name: UPLINK_NETWORK,
+    uuid: newUuid(randomness),
+    bridge: 'vmp-uplink',
+    mac: newMac(randomness),
+    address,
+    netmask,
+    rangeFirst,
+    rangeLast,
+  }
+  return { nic: { network: UPLINK_NETWORK }, define: { network, cidr: plan.cidr } }
+}

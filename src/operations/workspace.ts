@@ -1,0 +1,166 @@
+/**
+ * What every operation works with: the ports, the folders, the databases and the libvirt connection of this run, each
+ * opened when first needed. With `write` the root's lock is held and what dead commands left has been undone.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Emit } from '../events.ts'
+import type { Connect } from '../libvirt/connect.ts'
+import type { Clock, Http, Processes, Randomness, Terminal } from '../ports.ts'
+import { openStateDatabase, openTrustDatabase } from '../state/database.ts'
+import { prepareConnectionFolders, prepareFolders } from '../state/folders.ts'
+import { ImageReferences } from '../state/image-references.ts'
+import { InstalledPackages } from '../state/installed.ts'
+import { Journal } from '../state/journal.ts'
+import { acquireLock } from '../state/lock.ts'
+import { type ConnectionPaths, connectionPaths, locatePaths, type Paths } from '../state/paths.ts'
+import { readOwnIdentity } from '../state/process-identity.ts'
+
+export interface Outside {
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly processes: Processes
+  readonly terminal: Terminal
+  readonly http: Http
+  readonly emit: Emit
+  readonly signal: AbortSignal
+}
+
+export interface WorkspaceOptions {
+  readonly outside: Outside
+  /** From `--root` or `VMPKG_ROOT`. */
+  readonly root: string | undefined
+  /** From `--connect`. */
+  readonly connect: string | undefined
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly uid: number
+  readonly home: string
+  /** Working folder, for relative paths. */
+  readonly folder: string
+  /** The command line, for the lock and the journal. */
+  readonly command: readonly string[]
+  readonly write: boolean
+}
+
+export class Workspace {
+  readonly outside: Outside
+  readonly paths: Paths
+  readonly isRoot: boolean
+  readonly env: WorkspaceOptions['env']
+  readonly folder: string
+  readonly command: string
+  /** `--connect` as given; `connection.ts` decides when it is absent. */
+  readonly wantedConnection: string | undefined
+  #state: DatabaseSync | undefined
+  #trust: DatabaseSync | undefined
+  #lock: AsyncDisposable | undefined
+  #connection: { uri: string; connect: Connect } | undefined
+  #chosen: string | undefined
+
+  constructor(options: WorkspaceOptions, paths: Paths) {
+    this.outside = options.outside
+    this.paths = paths
+    this.isRoot = options.uid === 0
+    this.env = options.env
+    this.folder = options.folder
+    this.command = ['vmpkg', ...options.command].join(' ')
+    this.wantedConnection = options.connect ?? options.env['VMPKG_CONNECT']
+  }
+
+  get state(): DatabaseSync {
+    this.#state ??= openStateDatabase(this.paths.database)
+    return this.#state
+  }
+
+  get trust(): DatabaseSync {
+    this.#trust ??= openTrustDatabase(this.paths.trustDatabase)
+    return this.#trust
+  }
+
+  get journal(): Journal {
+    return new Journal(this.state, this.outside.clock, readOwnIdentity())
+  }
+
+  /** Which libvirt: a URI, `private` or `private:NAME`. Decided once a run. */
+  get connectionName(): string {
+    if (this.#chosen === undefined) throw new TypeError('the connection is chosen when the workspace opens')
+    return this.#chosen
+  }
+
+  get connectionPaths(): ConnectionPaths {
+    return connectionPaths(this.paths, this.connectionName)
+  }
+
+  get installed(): InstalledPackages {
+    return new InstalledPackages(this.state, this.connectionPaths.key)
+  }
+
+  get imageReferences(): ImageReferences {
+    return new ImageReferences(this.state, this.connectionPaths.key)
+  }
+
+  /** The open connection to libvirt. @throws {VmpkgError} `LIBVIRT_UNREACHABLE` `PRIVATE_HOST_FAILED` */
+  async connect(): Promise<Connect> {
+    if (this.#connection === undefined) {
+      const { openConnection } = await import('./connection.ts')
+      this.#connection = await openConnection(this, { start: true })
+      await prepareConnectionFolders(this.connectionPaths, { isRoot: this.isRoot })
+    }
+    return this.#connection.connect
+  }
+
+  /** Like `connect`, but does not start a private host that is not running. */
+  async connectIfRunning(): Promise<Connect | undefined> {
+    if (this.#connection === undefined) {
+      const { openConnection } = await import('./connection.ts')
+      this.#connection = await openConnection(this, { start: false })
+    }
+    return this.#connection?.connect
+  }
+
+  /** The URI that virsh and virt-manager take for the open connection. */
+  get uri(): string {
+    return this.#connection?.uri ?? this.connectionName
+  }
+
+  async close(): Promise<void> {
+    await this.#connection?.connect.close()
+    this.#state?.close()
+    this.#trust?.close()
+    await this.#lock?.[Symbol.asyncDispose]()
+  }
+
+  /** @internal used by `openWorkspace` only */
+  async prepare(options: WorkspaceOptions, chosen: string): Promise<void> {
+    this.#chosen = chosen
+    await prepareFolders(this.paths, { isRoot: this.isRoot })
+    if (!options.write) return
+    const { emit, signal } = this.outside
+    this.#lock = await acquireLock({
+      path: this.paths.lock,
+      command: this.command,
+      signal,
+      onWait: (holder) =>
+        emit({
+          type: 'noted',
+          message: `Waiting for ${holder === undefined ? 'another vmpkg' : `process ${holder.pid} (${holder.command})`}`,
+        }),
+    })
+    const { recover } = await import('./recover.ts')
+    await recover(this)
+  }
+}
+
+/** Opens the workspace; close it in any case. @throws {VmpkgError} `LOCK_HELD` `STATE_INVALID` `NO_RIGHTS` */
+export async function openWorkspace(options: WorkspaceOptions): Promise<Workspace> {
+  const { root, env, uid, home } = options
+  const paths = locatePaths({ isRoot: uid === 0, home, env, ...(root === undefined ? {} : { root }) })
+  const workspace = new Workspace(options, paths)
+  try {
+    const { chooseConnection } = await import('./connection-choice.ts')
+    await workspace.prepare(options, await chooseConnection(workspace))
+    return workspace
+  } catch (error) {
+    await workspace.close()
+    throw error
+  }
+}

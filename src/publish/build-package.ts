@@ -1,0 +1,176 @@
+/**
+ * Building a package: recipe and files of one folder become what `publish` signs. The output folder has
+ * `package/` (what clients get), `images/<role>` (raw bytes), `images.json` and `packages.list`, and appears at once
+ * and complete, or not at all. Two builds of the same inputs give the same digests; what the inputs were is recorded.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { VmpkgError } from '../errors.ts'
+import type { Emit } from '../events.ts'
+import type { Sha256 } from '../model/digest.ts'
+import type { ImageRole } from '../model/line.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { Processes } from '../ports.ts'
+import { mirrorAptSources, readHostAptSources } from './apt-sources.ts'
+import { type Bootstrapped, bootstrap } from './bootstrap.ts'
+import type { BuildTools } from './build-tool.ts'
+import { makeImages } from './make-images.ts'
+import { copyPackageFiles } from './package-files.ts'
+import { epochSeconds, parseRecipe, type Recipe } from './recipe.ts'
+
+/** One image as `images.json` lists it; `file` is below the output folder. */
+export interface BuiltImage {
+  readonly role: ImageRole
+  readonly format: 'raw'
+  readonly digest: Sha256
+  readonly size: number
+  readonly file: string
+}
+
+export interface BuiltPackage {
+  /** `<outDir>/<name>_<version>_<arch>` */
+  readonly folder: string
+  readonly images: readonly BuiltImage[]
+}
+
+export interface BuildOptions {
+  readonly packageDir: string
+  /** The checked manifest of that folder. */
+  readonly manifest: Manifest
+  readonly outDir: string
+  /** Kept between builds: downloaded Debian packages. */
+  readonly cacheDir: string
+  /** Debian mirror; by default the host's own apt sources decide. */
+  readonly mirror?: URL
+  /** Environment for programs that reach the mirror (`http_proxy`). */
+  readonly environment?: Readonly<Record<string, string>>
+  readonly processes: Processes
+  readonly emit: Emit
+  readonly signal?: AbortSignal
+}
+
+const MIB = 1024 * 1024
+/** Unpacked packages, their tar and the images, rounded up. */
+const NEEDED_BYTES: Readonly<Record<Recipe['variant'], number>> = { extract: 900 * MIB, minbase: 2500 * MIB }
+
+/**
+ * Builds one package folder.
+ * @throws {VmpkgError} `RECIPE_INVALID`, `MANIFEST_INVALID`, `TOOL_MISSING`, `BUILD_FAILED`, `NO_SPACE`, `ABORTED`
+ */
+export async function buildPackage(options: BuildOptions): Promise<BuiltPackage> {
+  const { manifest, packageDir, outDir, emit } = options
+  const recipe = await readRecipe(packageDir, manifest)
+  const name = `${manifest.name}_${manifest.version.replace(':', '%3a')}_${manifest.arch}`
+  emit({ type: 'stage-started', stage: 'build', subject: name })
+  await mkdir(outDir, { recursive: true })
+  await mkdir(options.cacheDir, { recursive: true })
+  await requireSpace(tmpdir(), NEEDED_BYTES[recipe.variant])
+  await requireSpace(outDir, NEEDED_BYTES[recipe.variant] / 2)
+  const staging = join(outDir, `.staging-${name}-${randomBytes(4).toString('hex')}`)
+  const work = await mkdtemp(join(tmpdir(), 'vmpkg-build-'))
+  const tools: BuildTools = {
+    processes: options.processes,
+    epoch: epochSeconds(recipe),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.environment === undefined ? {} : { environment: options.environment }),
+  }
+  try {
+    const sources =
+      options.mirror === undefined
+        ? await readHostAptSources(recipe.suite, recipe.components)
+        : mirrorAptSources(options.mirror, recipe.suite, recipe.components)
+    const base = await bootstrap(tools, recipe, { work, cache: options.cacheDir, sources })
+    await mkdir(join(staging, 'images'), { recursive: true, mode: 0o755 })
+    await makeImages(tools, {
+      recipe,
+      base,
+      packageDir,
+      identity: `${manifest.name} ${manifest.version}`,
+      work,
+      target: join(staging, 'images'),
+    })
+    await copyPackageFiles(packageDir, manifest, join(staging, 'package'))
+    const images = await describeImages(staging, recipe)
+    await writeFile(join(staging, 'images.json'), `${JSON.stringify(images, undefined, 2)}\n`)
+    await writeFile(join(staging, 'packages.list'), formatPackages(base))
+    await replaceFolder(staging, join(outDir, name))
+    emit({ type: 'stage-finished', stage: 'build', subject: name })
+    return { folder: join(outDir, name), images }
+  } finally {
+    await rm(staging, { recursive: true, force: true })
+    await removeTree(work)
+  }
+}
+
+async function readRecipe(packageDir: string, manifest: Manifest): Promise<Recipe> {
+  const path = manifest.images?.recipe
+  if (path === undefined) {
+    throw new VmpkgError(
+      'RECIPE_INVALID',
+      `The package ${manifest.name} names no recipe, so there is nothing to build`,
+      {
+        hint: 'Add "images: { recipe: recipe.yaml }" to vmpkg.yaml.',
+      },
+    )
+  }
+  try {
+    return parseRecipe(await readFile(join(packageDir, path), 'utf8'), path)
+  } catch (cause) {
+    if (cause instanceof VmpkgError) throw cause
+    throw new VmpkgError('RECIPE_INVALID', `Cannot read the recipe ${JSON.stringify(path)} of ${manifest.name}`, {
+      hint: 'Check the path in vmpkg.yaml.',
+      cause,
+    })
+  }
+}
+
+async function describeImages(staging: string, recipe: Recipe): Promise<BuiltImage[]> {
+  const images: BuiltImage[] = []
+  for (const { role } of recipe.outputs) {
+    const file = `images/${role}`
+    const hash = createHash('sha256')
+    for await (const chunk of createReadStream(join(staging, file))) hash.update(chunk as Buffer)
+    await chmod(join(staging, file), 0o644)
+    const { size } = await stat(join(staging, file))
+    images.push({ role, format: 'raw', digest: hash.digest('hex') as Sha256, size, file })
+  }
+  return images
+}
+
+function formatPackages(base: Bootstrapped): string {
+  return base.packages.map(({ name, version }) => `${name} ${version}\n`).join('')
+}
+
+async function requireSpace(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder)
+  const free = bavail * bsize
+  if (free >= bytes) return
+  throw new VmpkgError(
+    'NO_SPACE',
+    `${folder} has ${Math.floor(free / MIB)} MiB free; the build needs ${Math.ceil(bytes / MIB)} MiB`,
+    {
+      hint: 'Free some space, or point TMPDIR and the output folder at a larger file system.',
+      details: { folder, freeBytes: free, neededBytes: bytes },
+    },
+  )
+}
+
+/** Puts the finished folder in place of an earlier build of the same version. */
+async function replaceFolder(staging: string, target: string): Promise<void> {
+  const old = `${staging}-old`
+  try {
+    await rename(target, old)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  }
+  await rename(staging, target)
+  await rm(old, { recursive: true, force: true })
+}
+
+/** Unpacked trees may hold folders without write permission for their owner. */
+async function removeTree(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 2 })
+}

@@ -1,0 +1,172 @@
+/**
+ * A recipe: the declarative description of the images of one package (decisions 24). A closed set of fields and verbs,
+ * no commands, no scripts; the builder knows how, the recipe says what. Authored by the publisher, checked as strictly
+ * as foreign input because a package folder may have been fetched from anywhere before it is built.
+ */
+import { parseDocument } from 'yaml'
+import { z } from 'zod'
+import { VmpkgError } from '../errors.ts'
+
+const MAXIMUM_RECIPE_BYTES = 64 * 1024
+
+/** A path below the tree's root: no leading slash, no empty, `.` or `..` parts, plain characters. */
+const treePath = z
+  .string()
+  .max(255)
+  .regex(/^[A-Za-z0-9_+@.-]+(?:\/[A-Za-z0-9_+@.-]+)*$/, 'write a relative path of plain characters')
+  .refine((path) => path.split('/').every((part) => part !== '.' && part !== '..'), 'must not contain . or ..')
+const linkTarget = z
+  .string()
+  .max(255)
+  .regex(/^[A-Za-z0-9_+@./-]+$/)
+const debianPackage = z
+  .string()
+  .max(100)
+  .regex(/^[a-z0-9][a-z0-9+.-]+$/)
+const moduleName = z
+  .string()
+  .max(64)
+  .regex(/^[a-z0-9_-]+$/)
+const account = z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/)
+const mode = z.string().regex(/^[0-7]{4}$/)
+const label = z.string().regex(/^[A-Za-z0-9_-]{1,16}$/)
+
+const kernelOutput = z.strictObject({ role: z.literal('kernel') })
+const initrdOutput = z.strictObject({ role: z.literal('initrd'), modules: z.array(moduleName).min(1).max(32) })
+const erofsOutput = z.strictObject({ role: z.literal('root'), filesystem: z.literal('erofs') })
+const ext4Output = z.strictObject({
+  role: z.literal('disk'),
+  filesystem: z.literal('ext4'),
+  label,
+  sizeMib: z.int().min(16).max(65_536),
+})
+const uefiOutput = z.strictObject({
+  role: z.literal('disk'),
+  layout: z.literal('uefi'),
+  label,
+  sizeMib: z.int().min(256).max(65_536),
+  espMib: z.int().min(32).max(1024),
+  commandLine: z
+    .string()
+    .max(512)
+    .regex(/^[A-Za-z0-9_=.,:/ -]*$/),
+  modules: z.array(moduleName).min(1).max(32),
+})
+
+const recipeSchema = z
+  .strictObject({
+    recipe: z.literal(1),
+    suite: z
+      .string()
+      .max(32)
+      .regex(/^[a-z][a-z0-9-]*$/),
+    /** `extract`: packages are unpacked and only `keep` is taken; `minbase`: a configured Debian, taken whole. */
+    variant: z.enum(['extract', 'minbase']),
+    components: z.array(z.enum(['main', 'contrib', 'non-free', 'non-free-firmware'])).default(['main']),
+    /** Every time stamp in the images. */
+    epoch: z.iso.datetime(),
+    packages: z.array(debianPackage).min(1).max(200),
+    kernel: z.strictObject({ package: debianPackage, modules: z.array(moduleName).max(200) }),
+    keep: z.array(treePath).max(500).default([]),
+    directories: z.record(treePath, mode).default({}),
+    links: z.record(treePath, linkTarget).default({}),
+    /** Folders copied over the tree in order: `image/...` of the package, or `shared:NAME` beside it. */
+    files: z
+      .array(
+        z.strictObject({
+          from: z.union([treePath, z.string().regex(/^shared:[a-z0-9-]+$/)]),
+          executable: z.array(treePath).max(200).default([]),
+        }),
+      )
+      .max(10)
+      .default([]),
+    users: z
+      .array(
+        z.strictObject({
+          name: account,
+          uid: z.int().min(0).max(65_534),
+          gid: z.int().min(0).max(65_534),
+          group: account.optional(),
+          home: linkTarget,
+          shell: linkTarget,
+        }),
+      )
+      .max(20)
+      .default([]),
+    /** Minbase only: systemd units that are enabled by a link into a target's `.wants`. */
+    units: z
+      .record(z.string().regex(/^[a-z0-9@.-]+\.(?:service|socket)$/), z.string().regex(/^[a-z0-9-]+\.target$/))
+      .default({}),
+    outputs: z
+      .array(z.union([kernelOutput, initrdOutput, erofsOutput, ext4Output, uefiOutput]))
+      .min(1)
+      .max(4),
+  })
+  .superRefine((recipe, context) => {
+    const roles = recipe.outputs.map((output) => output.role)
+    if (new Set(roles).size !== roles.length) {
+      context.addIssue({ code: 'custom', path: ['outputs'], message: 'each role may appear once' })
+    }
+    if ((recipe.variant === 'extract') !== recipe.keep.length > 0) {
+      context.addIssue({ code: 'custom', path: ['keep'], message: 'is for the variant "extract", and needed there' })
+    }
+    if (
+      recipe.variant === 'extract' &&
+      (recipe.outputs.some((o) => 'layout' in o) || Object.keys(recipe.units).length > 0)
+    ) {
+      context.addIssue({ code: 'custom', path: ['variant'], message: 'layout "uefi" and units need "minbase"' })
+    }
+    if (recipe.variant === 'minbase' && recipe.outputs.some((output) => !('layout' in output))) {
+      context.addIssue({
+        code: 'custom',
+        path: ['outputs'],
+        message: 'the variant "minbase" makes one disk of layout "uefi"',
+      })
+    }
+  })
+
+export type Recipe = z.infer<typeof recipeSchema>
+export type RecipeOutput = Recipe['outputs'][number]
+
+/**
+ * Checks the text of a `recipe.yaml`.
+ * @throws {VmpkgError} `RECIPE_INVALID`
+ */
+export function parseRecipe(text: string, source: string): Recipe {
+  if (Buffer.byteLength(text) > MAXIMUM_RECIPE_BYTES) throw invalid(source, ['larger than 64 KiB'])
+  const document = parseDocument(text, { uniqueKeys: true, strict: true, version: '1.2' })
+  const problems = [...document.errors, ...document.warnings]
+  if (problems.length > 0)
+    throw invalid(
+      source,
+      problems.map((problem) => problem.message.split('\n')[0] ?? ''),
+    )
+  let data: unknown
+  try {
+    data = document.toJS({ maxAliasCount: 0 })
+  } catch (cause) {
+    throw invalid(source, ['aliases are not allowed'], cause)
+  }
+  const result = recipeSchema.safeParse(data)
+  if (!result.success) {
+    throw invalid(
+      source,
+      result.error.issues.map((issue) => `${issue.path.join('.') || 'recipe'}: ${issue.message}`),
+    )
+  }
+  return result.data
+}
+
+/** Seconds since 1970 that every time stamp in the images carries. */
+export function epochSeconds(recipe: Recipe): number {
+  return Math.floor(Date.parse(recipe.epoch) / 1000)
+}
+
+function invalid(source: string, problems: readonly string[], cause?: unknown): VmpkgError {
+  const shown = problems.slice(0, 5).map((problem) => JSON.stringify(problem.slice(0, 200)))
+  return new VmpkgError('RECIPE_INVALID', `The recipe ${JSON.stringify(source)} is not valid: ${shown.join(', ')}`, {
+    hint: 'Correct the recipe; docs/images-build.md lists its fields.',
+    cause,
+    details: { problems: problems.slice(0, 20) },
+  })
+}

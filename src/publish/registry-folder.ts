@@ -1,0 +1,73 @@
+/**
+ * The files of a registry on disk (formats 1): immutable ones named by digest or number, one envelope that changes in
+ * place. Every write is a temporary file, fsync, rename, so a reader sees a file whole or not at all.
+ */
+import { constants } from 'node:fs'
+import { mkdir, open } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { replaceFile } from '../durable-file.ts'
+import { VmpkgError } from '../errors.ts'
+import { type Digested, sha256 } from '../model/digest.ts'
+
+export const ENVELOPE_PATH = 'envelope.json'
+
+export function rootPath(version: number): string {
+  return `root/${version}.json`
+}
+
+/** Where a file named by its digest lies. */
+export function contentPath(
+  kind: 'index' | 'package' | 'channels' | 'map' | 'transport' | 'blob',
+  digest: string,
+): string {
+  const suffix = { index: '.jsonl.zst', package: '.vmpkg', channels: '.json', map: '', transport: '', blob: '' }[kind]
+  return `${kind}/${digest}${suffix}`
+}
+
+/** Bounded read without following a link. @throws {VmpkgError} `REGISTRY_INVALID` when it is absent or too large */
+export async function readRegistryFile(folder: string, path: string, maxBytes: number): Promise<Uint8Array> {
+  const found = await findRegistryFile(folder, path, maxBytes)
+  if (found !== undefined) return found
+  throw new VmpkgError('REGISTRY_INVALID', `The registry ${JSON.stringify(folder)} has no ${path}`, {
+    hint: 'Make a registry with `vmpkg repo init`, or name its folder.',
+  })
+}
+
+/** `undefined` where there is no such file. @throws {VmpkgError} `REGISTRY_INVALID` */
+export async function findRegistryFile(
+  folder: string,
+  path: string,
+  maxBytes: number,
+): Promise<Uint8Array | undefined> {
+  try {
+    await using handle = await open(join(folder, path), constants.O_RDONLY | constants.O_NOFOLLOW)
+    if ((await handle.stat()).size > maxBytes) throw new Error(`larger than ${maxBytes} bytes`)
+    return new Uint8Array(await handle.readFile())
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw new VmpkgError('REGISTRY_INVALID', `Cannot read ${path} of the registry`, { cause: error })
+  }
+}
+
+/** Writes a file that must never change: an equal one is left, another one refused. @throws {VmpkgError} `REGISTRY_CHANGED` */
+export async function writeImmutable(folder: string, path: string, bytes: Uint8Array): Promise<Digested> {
+  const written = { sha256: sha256(bytes), size: bytes.length }
+  const existing = await findRegistryFile(folder, path, Number.MAX_SAFE_INTEGER)
+  if (existing !== undefined && sha256(existing) === written.sha256) return written
+  if (existing !== undefined) {
+    throw new VmpkgError('REGISTRY_CHANGED', `The registry already has another ${path}`, {
+      hint: 'Files of a registry never change once written; find out who wrote it.',
+    })
+  }
+  await mkdir(dirname(join(folder, path)), { recursive: true })
+  await replaceFile(join(folder, path), bytes)
+  return written
+}
+
+export async function writeEnvelope(folder: string, bytes: Uint8Array): Promise<void> {
+  await replaceFile(join(folder, ENVELOPE_PATH), bytes)
+}
+
+function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+}

@@ -1,0 +1,110 @@
+/**
+ * The address plan: which subnet, bridge and names a router instance takes. Pure; the caller says what is taken.
+ *
+ * Source: requirements CID-1, NAM-1, TOP-5: uni0 10.1.1.0/24, gal0 10.2.2.0/24, sol0 10.3.3.0/24; further instances take
+ * the next free subnets of their layer, never one that the host or another network uses.
+ */
+import { VmpkgError } from '../errors.ts'
+import type { Layer } from '../model/line.ts'
+import type { RouterContext } from '../model/template-context.ts'
+import { formatIpv4, type Ipv4Range, overlaps, parseCidr } from './ipv4.ts'
+
+/** Second octet of a layer's subnets. */
+const LAYER_OCTET: Readonly<Record<Layer, number>> = { uni: 1, gal: 2, sol: 3 }
+const LEASE_SECONDS = 12 * 3600
+
+export interface Taken {
+  /** Subnets in use on the host side, by any libvirt network or by other routers, as CIDR texts. */
+  readonly subnets: readonly string[]
+  /** Names of libvirt networks. */
+  readonly networks: readonly string[]
+  /** Names of bridge devices. */
+  readonly bridges: readonly string[]
+}
+
+export interface LanPlan {
+  /** `uni0`: name of the instance and of its libvirt network. */
+  readonly instance: string
+  /** `vmp-uni0`, at most 15 characters. */
+  readonly bridge: string
+  readonly cidr: string
+  readonly address: string
+  readonly prefix: number
+  readonly netmask: string
+  readonly broadcast: string
+  readonly rangeFirst: string
+  readonly rangeLast: string
+}
+
+/**
+ * Picks the first free instance of `layer` whose subnet overlaps nothing.
+ * @throws {VmpkgError} `ADDRESS_UNAVAILABLE` when all 100 candidates collide.
+ */
+export function planLan(layer: Layer, taken: Taken): LanPlan {
+  const busy = taken.subnets.map(parseCidr)
+  for (let index = 0; index < 100; index++) {
+    const instance = `${layer}${index}`
+    if (taken.networks.includes(instance) || taken.bridges.includes(bridgeOf(instance))) continue
+    const cidr = freeSubnet(layer, index, busy)
+    if (cidr !== undefined) return describeLan(instance, cidr)
+  }
+  throw new VmpkgError('ADDRESS_UNAVAILABLE', `No free name and subnet is left for a ${layer} router`, {
+    hint: 'Remove an instance with vmpkg remove, or free a 10.x.y.0/24 network of this host.',
+  })
+}
+
+/** A free /24 for the NAT network that gives routers an uplink where no NIC is given away. */
+export function planUplink(taken: Taken): { readonly cidr: string } & Omit<LanPlan, 'instance' | 'bridge' | 'cidr'> {
+  const busy = taken.subnets.map(parseCidr)
+  for (let third = 130; third < 230; third++) {
+    const cidr = `192.168.${third}.0/24`
+    if (isFree(cidr, busy)) {
+      const { instance: _instance, bridge: _bridge, ...plan } = describeLan('', cidr)
+      return plan
+    }
+  }
+  throw new VmpkgError('ADDRESS_UNAVAILABLE', 'No free 192.168.x.0/24 network is left for the uplink', {
+    hint: 'Name an existing NAT network with --set uplink=network:NAME.',
+  })
+}
+
+/** What guest templates see of the plan. */
+export function routerContext(layer: Layer, plan: LanPlan, macs: { wan: string; lan: string }): RouterContext {
+  const { instance, bridge: _bridge, ...lan } = plan
+  return { layer, instance, wan: { mac: macs.wan }, lan: { mac: macs.lan, ...lan, leaseSeconds: LEASE_SECONDS } }
+}
+
+function bridgeOf(instance: string): string {
+  return `vmp-${instance}`
+}
+
+/** The layer's own subnet for this index first (10.1.1, 10.1.2, …), then any other third octet. */
+function freeSubnet(layer: Layer, index: number, busy: readonly Ipv4Range[]): string | undefined {
+  const second = LAYER_OCTET[layer]
+  for (let step = 0; step < 254; step++) {
+    const third = ((second + index + step - 1) % 254) + 1
+    const cidr = `10.${second}.${third}.0/24`
+    if (isFree(cidr, busy)) return cidr
+  }
+  return undefined
+}
+
+function isFree(cidr: string, busy: readonly Ipv4Range[]): boolean {
+  const range = parseCidr(cidr)
+  return !busy.some((other) => overlaps(range, other))
+}
+
+function describeLan(instance: string, cidr: string): LanPlan {
+  const { first, last, prefix } = parseCidr(cidr)
+  return {
+    instance,
+    bridge: bridgeOf(instance),
+    cidr,
+    address: formatIpv4(first + 1),
+    prefix,
+    netmask: formatIpv4((0xffff_ffff << (32 - prefix)) >>> 0),
+    broadcast: formatIpv4(last),
+    rangeFirst: formatIpv4(first + 2),
+    rangeLast: formatIpv4(last - 1),
+  }
+}

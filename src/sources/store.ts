@@ -1,0 +1,93 @@
+/** The sources of a host: `<name>.yaml` in one folder, and beside it the root files they are pinned to. */
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { replaceFile, syncFolder } from '../durable-file.ts'
+import { systemErrorCode, VmpkgError } from '../errors.ts'
+import { sha256 } from '../model/digest.ts'
+import { formatSource, parseSource, parseSourceName, type Source } from './source.ts'
+
+export interface SourceFolders {
+  readonly sources: string
+  readonly roots: string
+}
+
+export class SourceStore {
+  readonly #folders: SourceFolders
+
+  constructor(folders: SourceFolders) {
+    this.#folders = folders
+  }
+
+  /** By name. @throws {VmpkgError} `SOURCE_INVALID` */
+  async list(): Promise<readonly Source[]> {
+    const names = await readdir(this.#folders.sources).catch(absent)
+    const files = (names ?? []).filter((name) => name.endsWith('.yaml')).toSorted()
+    return await Promise.all(files.map((file) => this.get(file.slice(0, -'.yaml'.length))))
+  }
+
+  /** @throws {VmpkgError} `SOURCE_UNKNOWN`, `SOURCE_INVALID` */
+  async get(name: string): Promise<Source> {
+    const text = await readFile(this.#pathOf(name), 'utf8').catch(absent)
+    if (text === undefined) {
+      throw new VmpkgError('SOURCE_UNKNOWN', `There is no source named ${name}`, {
+        hint: 'Run vmpkg source list to see the names.',
+      })
+    }
+    return parseSource(name, text)
+  }
+
+  /**
+   * Writes a new source with the root file that it is pinned to.
+   *
+   * @throws {VmpkgError} `SOURCE_EXISTS`; `SOURCE_INVALID` where the file is not the pinned one
+   */
+  async add(source: Source, rootFile: Uint8Array): Promise<void> {
+    if (sha256(rootFile) !== source.pin.sha256) {
+      throw new VmpkgError('SOURCE_INVALID', `The root file of source ${source.name} is not the one it is pinned to`)
+    }
+    const path = this.#pathOf(source.name)
+    if ((await readFile(path).catch(absent)) !== undefined) {
+      throw new VmpkgError('SOURCE_EXISTS', `There is already a source named ${source.name}`, {
+        hint: `Choose another name, or remove it first: vmpkg source remove ${source.name}.`,
+      })
+    }
+    await mkdir(this.#folders.sources, { recursive: true })
+    await mkdir(this.#folders.roots, { recursive: true })
+    await replaceFile(this.#rootPathOf(source), rootFile)
+    const hasSecret = source.url.username !== '' || source.url.password !== '' || source.url.search !== ''
+    await replaceFile(path, formatSource(source), { mode: hasSecret ? 0o600 : 0o644 })
+  }
+
+  /** The root file a source is pinned to. @throws {VmpkgError} `SOURCE_INVALID` when it is gone or altered */
+  async readPinnedRoot(source: Source): Promise<Buffer> {
+    const bytes = await readFile(this.#rootPathOf(source)).catch(absent)
+    if (bytes === undefined || sha256(bytes) !== source.pin.sha256) {
+      throw new VmpkgError('SOURCE_INVALID', `The pinned root file of source ${source.name} is missing or altered`, {
+        hint: 'Remove the source and add it again with a root file or fingerprints that you trust.',
+      })
+    }
+    return bytes
+  }
+
+  /** @throws {VmpkgError} `SOURCE_UNKNOWN` */
+  async remove(name: string): Promise<void> {
+    const source = await this.get(name)
+    await rm(this.#pathOf(name))
+    const others = await this.list()
+    if (!others.some(({ pin }) => pin.sha256 === source.pin.sha256)) await rm(this.#rootPathOf(source), { force: true })
+    await syncFolder(this.#folders.sources)
+  }
+
+  #pathOf(name: string): string {
+    return join(this.#folders.sources, `${parseSourceName(name)}.yaml`)
+  }
+
+  #rootPathOf({ pin }: Source): string {
+    return join(this.#folders.roots, `${pin.sha256}.json`)
+  }
+}
+
+function absent(error: unknown): undefined {
+  if (systemErrorCode(error) === 'ENOENT') return undefined
+  throw error
+}

@@ -1,0 +1,104 @@
+/**
+ * Opening SQLite files as vmpkg keeps them: owner-only, write-ahead log, synced at every commit, migrated forward.
+ * A crash leaves the state before or after a transaction (threats L01). Test oracle: a child killed between statements.
+ */
+import { closeSync, constants, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { systemErrorCode, VmpkgError } from './errors.ts'
+
+export interface OpenDatabaseOptions {
+  /** Marks the file as ours, so that no other database is migrated by mistake. */
+  readonly applicationId: number
+  /** Statements that lead from version `i` to `i + 1`. Released ones never change. */
+  readonly migrations: readonly string[]
+  /** `full` survives a power cut after every commit; `normal` may lose the last commits, never the file. */
+  readonly synchronous?: 'full' | 'normal'
+}
+
+/**
+ * Opens or creates a database of mode 0600. The folder must exist. Close it with `close()`.
+ *
+ * @throws {VmpkgError} `STATE_INVALID` when the file is not ours, damaged, or of a newer vmpkg; `NO_RIGHTS`.
+ */
+export function openDatabase(path: string, options: OpenDatabaseOptions): DatabaseSync {
+  createOwnerOnly(path)
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: 5000 })
+    database.exec('PRAGMA trusted_schema = OFF')
+    database.exec(`PRAGMA synchronous = ${options.synchronous === 'normal' ? 'NORMAL' : 'FULL'}`)
+    migrate(database, path, options)
+    return database
+  } catch (error) {
+    database?.close()
+    if (error instanceof VmpkgError) throw error
+    throw new VmpkgError('STATE_INVALID', `${path} cannot be opened as a database`, {
+      hint: 'Restore it from a backup, or move it away to start anew; vmpkg doctor says what is lost.',
+      cause: error,
+    })
+  }
+}
+
+/** Runs `use` in one transaction that takes the write lock at once. What throws leaves everything as it was. */
+export function inTransaction<T>(database: DatabaseSync, use: () => T): T {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const result = use()
+    database.exec('COMMIT')
+    return result
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function createOwnerOnly(path: string): void {
+  try {
+    // The side files of SQLite take over the mode of the database.
+    closeSync(openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600))
+  } catch (cause) {
+    const code = systemErrorCode(cause)
+    if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
+      throw new VmpkgError('NO_RIGHTS', `No right to write ${path}`, {
+        hint: 'Run the command as the user who owns it, or with sudo.',
+        cause,
+      })
+    }
+    throw new VmpkgError('STATE_INVALID', `${path} cannot be opened`, {
+      hint: code === 'ELOOP' ? 'It is a symbolic link, which vmpkg does not follow: remove it.' : 'Check its folder.',
+      cause,
+    })
+  }
+}
+
+function migrate(database: DatabaseSync, path: string, { applicationId, migrations }: OpenDatabaseOptions): void {
+  const version = pragma(database, 'user_version')
+  const found = pragma(database, 'application_id')
+  if (version === migrations.length && found === applicationId) return
+  database.exec('PRAGMA journal_mode = WAL')
+  inTransaction(database, () => {
+    const current = pragma(database, 'user_version') // another process may have been first
+    const owner = pragma(database, 'application_id')
+    if (owner !== applicationId && (owner !== 0 || current !== 0 || tableCount(database) > 0)) {
+      throw new VmpkgError('STATE_INVALID', `${path} is a database of something else`, {
+        hint: 'Move it away; vmpkg will not touch it.',
+      })
+    }
+    if (current > migrations.length) {
+      throw new VmpkgError('STATE_INVALID', `${path} was written by a newer vmpkg (version ${current})`, {
+        hint: 'Use that vmpkg, or a newer one.',
+      })
+    }
+    for (const statements of migrations.slice(current)) database.exec(statements)
+    database.exec(`PRAGMA application_id = ${applicationId}`)
+    database.exec(`PRAGMA user_version = ${migrations.length}`)
+  })
+}
+
+function pragma(database: DatabaseSync, name: 'user_version' | 'application_id'): number {
+  return Number(database.prepare(`PRAGMA ${name}`).get()?.[name])
+}
+
+function tableCount(database: DatabaseSync): number {
+  return Number(database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.['count'])
+}

@@ -1,0 +1,49 @@
+/**
+ * Who still needs which image: packages, clones, downloads. An image goes when its last holder has gone, on every
+ * connection of the root, since the store is shared (threats L04, decisions 25).
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Sha256 } from '../model/digest.ts'
+import type { PackageImage } from '../model/line.ts'
+
+export class ImageReferences {
+  readonly #database: DatabaseSync
+  readonly #connection: string
+
+  constructor(database: DatabaseSync, connection: string) {
+    this.#database = database
+    this.#connection = connection
+  }
+
+  /** Sets what a holder needs, as in `package router-uni` or `clone firefox-1`, in place of what it needed before. */
+  hold(holder: string, images: readonly Pick<PackageImage, 'digest' | 'map'>[]): void {
+    this.release(holder)
+    const insert = this.#database.prepare(
+      'INSERT OR IGNORE INTO image_references (connection, holder, image, map) VALUES (?, ?, ?, ?)',
+    )
+    for (const { digest, map } of images) insert.run(this.#connection, holder, digest, map.sha256)
+  }
+
+  release(holder: string): void {
+    this.#database
+      .prepare('DELETE FROM image_references WHERE connection = ? AND holder = ?')
+      .run(this.#connection, holder)
+  }
+
+  /** Who holds an image on this connection, by name. */
+  holdersOf(image: Sha256): readonly string[] {
+    return this.#database
+      .prepare('SELECT holder FROM image_references WHERE connection = ? AND image = ? ORDER BY holder')
+      .all(this.#connection, image)
+      .map((row) => String(row['holder']))
+  }
+
+  /** What must stay, over all connections: hand it to `ImageStore.removeUnreferenced`. */
+  referenced(): { readonly images: ReadonlySet<Sha256>; readonly maps: ReadonlySet<Sha256> } {
+    const rows = this.#database.prepare('SELECT DISTINCT image, map FROM image_references').all()
+    return {
+      images: new Set(rows.map((row) => row['image'] as Sha256)),
+      maps: new Set(rows.map((row) => row['map'] as Sha256)),
+    }
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * One writer per root. The lock is SQLite's lock on an otherwise empty file: the kernel drops it with the process, so a
+ * dead holder never blocks and nobody has to judge whether a lock is stale. A note beside it names the holder.
+ *
+ * Source: threats L03. Test oracle: child processes that wait, that are killed, and that hold on.
+ */
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as delay } from 'node:timers/promises'
+import { VmpkgError } from '../errors.ts'
+import { isAlive, type ProcessIdentity, readOwnIdentity } from './process-identity.ts'
+
+export interface LockOptions {
+  /** The lock file; its folder must exist. */
+  readonly path: string
+  /** What the holder is doing, as in `vmpkg install router-uni`; shown to those who wait. */
+  readonly command: string
+  /** Milliseconds to wait for another holder. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal | undefined
+  /** Called once when there is somebody to wait for. */
+  readonly onWait?: (holder: LockHolder | undefined) => void
+}
+
+export interface LockHolder extends ProcessIdentity {
+  readonly command: string
+}
+
+const DEFAULT_TIMEOUT_MS = 60_000
+const RETRY_MS = 50
+
+/**
+ * Holds the lock while `use` runs.
+ *
+ * @throws {VmpkgError} `LOCK_HELD` after the timeout; `ABORTED` when the signal fires first.
+ */
+export async function withLock<T>(options: LockOptions, use: () => Promise<T>): Promise<T> {
+  const lock = await acquireLock(options)
+  try {
+    return await use()
+  } finally {
+    await lock[Symbol.asyncDispose]()
+  }
+}
+
+/** @throws {VmpkgError} `LOCK_HELD`, `ABORTED` */
+export async function acquireLock(options: LockOptions): Promise<AsyncDisposable> {
+  const { path, command, timeoutMs = DEFAULT_TIMEOUT_MS, signal, onWait } = options
+  const database = new DatabaseSync(path, { timeout: 0 })
+  try {
+    const attempts = Math.max(1, Math.ceil(timeoutMs / RETRY_MS))
+    for (let attempt = 0; !tryLock(database); attempt++) {
+      const holder = findLockHolder(path)
+      if (attempt === 0) onWait?.(holder)
+      if (attempt >= attempts) throw lockHeld(holder)
+      if (signal?.aborted) throw new VmpkgError('ABORTED', 'The wait for another vmpkg was interrupted')
+      await delay(RETRY_MS)
+    }
+    writeHolder(path, { ...readOwnIdentity(), command })
+  } catch (error) {
+    database.close()
+    throw error
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      rmSync(noteOf(path), { force: true })
+      database.close()
+    },
+  }
+}
+
+/** Who holds the lock, where that can be said. */
+export function findLockHolder(path: string): LockHolder | undefined {
+  try {
+    const note: unknown = JSON.parse(readFileSync(noteOf(path), 'utf8'))
+    return isHolder(note) && isAlive(note) ? note : undefined
+  } catch {
+    return undefined // no note, or one that is being replaced: it is a courtesy only
+  }
+}
+
+function tryLock(database: DatabaseSync): boolean {
+  try {
+    database.exec('BEGIN IMMEDIATE')
+    return true
+  } catch (error) {
+    const isBusy = error instanceof Error && 'errcode' in error && error.errcode === 5
+    if (!isBusy) throw new VmpkgError('STATE_INVALID', 'The lock file cannot be locked', { cause: error })
+    return false
+  }
+}
+
+function writeHolder(path: string, holder: LockHolder): void {
+  const temporary = `${noteOf(path)}.tmp` // ours alone: we hold the lock
+  writeFileSync(temporary, JSON.stringify(holder), { mode: 0o600 })
+  renameSync(temporary, noteOf(path))
+}
+
+function noteOf(path: string): string {
+  return `${path}.holder`
+}
+
+function isHolder(value: unknown): value is LockHolder {
+  if (typeof value !== 'object' || value === null) return false
+  const { pid, startTicks, bootId, command } = value as Partial<Record<string, unknown>>
+  return [pid, startTicks].every(Number.isSafeInteger) && [bootId, command].every((field) => typeof field === 'string')
+}
+
+function lockHeld(holder: LockHolder | undefined): VmpkgError {
+  const who = holder === undefined ? 'Another vmpkg' : `Process ${holder.pid} (${holder.command.slice(0, 200)})`
+  return new VmpkgError('LOCK_HELD', `${who} is changing things here`, {
+    hint: 'Wait until it is done and try again.',
+    ...(holder && { details: { pid: holder.pid, command: holder.command } }),
+  })
+}

@@ -1,0 +1,157 @@
+/**
+ * One refresh of a registry as a state machine without I/O: bytes in, verified documents and new marks out, in the only
+ * order that is safe (formats 2.6): root chain, envelope, then index and channels. Calling out of order is a mistake of
+ * the program and throws `TypeError`; whatever the bytes hold throws `VmpkgError` and leaves the session where it was.
+ */
+
+import { VmpkgError } from '../errors.ts'
+import type { Channels, Envelope } from '../model/registry.ts'
+import { verifyChannels } from './channels.ts'
+import { type AcceptedEnvelope, verifyEnvelope } from './envelope.ts'
+import {
+  CLOCK_TOLERANCE_MS,
+  type Freshness,
+  type FreshnessPolicy,
+  verifyClockNotBehind,
+  verifyNotExpired,
+} from './freshness.ts'
+import type { TrustMarks } from './marks.ts'
+import { type PackageIndex, verifyPackageIndex } from './package-index.ts'
+import {
+  isRotated,
+  MAX_ROOT_STEPS,
+  openPinnedRoot,
+  type RootPin,
+  type TrustedRoot,
+  verifyNextRoot,
+} from './root-chain.ts'
+import type { Verified } from './verified.ts'
+
+export interface TrustSessionOptions {
+  /** Of the root file that the user accepted when adding the source. */
+  readonly pin: RootPin
+  /** From the state database; absent on the first refresh only. */
+  readonly marks?: TrustMarks
+  readonly policy: FreshnessPolicy
+  /** Read from the clock once. */
+  readonly now: Date
+}
+
+/** The root file to start from: `root/<version>.json` with that digest. */
+export function startingRoot({ pin, marks }: Pick<TrustSessionOptions, 'pin' | 'marks'>): RootPin {
+  return marks?.root ?? pin
+}
+
+export class TrustSession {
+  readonly #policy: FreshnessPolicy
+  readonly #now: Date
+  readonly #keysAt: Date
+  #root: TrustedRoot
+  #steps = 0
+  #marks: TrustMarks
+  #accepted: AcceptedEnvelope | undefined
+
+  private constructor(options: TrustSessionOptions, now: Date, keysAt: Date, root: TrustedRoot) {
+    this.#policy = options.policy
+    this.#now = now
+    this.#keysAt = keysAt
+    this.#root = root
+    this.#marks = options.marks ?? {
+      registryId: root.root.registryId,
+      root: { version: root.root.version, sha256: root.file.sha256 },
+    }
+  }
+
+  /**
+   * Begins with the file that `startingRoot` names.
+   *
+   * @throws {VmpkgError} `CLOCK_WRONG` `SOURCE_CHANGED` `ROOT_INVALID`, or why its signatures do not count
+   */
+  static async open(options: TrustSessionOptions, rootFile: Uint8Array): Promise<TrustSession> {
+    const { policy, marks } = options
+    const now = policy.kind === 'snapshot' ? policy.at : options.now
+    if (policy.kind !== 'snapshot') verifyClockNotBehind(now, marks?.envelope?.issuedAt)
+    const keysAt = new Date(now.getTime() + CLOCK_TOLERANCE_MS)
+    const root = await openPinnedRoot(rootFile, startingRoot(options), keysAt)
+    if (marks !== undefined && marks.registryId !== root.root.registryId) {
+      throw new VmpkgError('SOURCE_CHANGED', 'The registry is another one than was seen before')
+    }
+    return new TrustSession(options, now, keysAt, root)
+  }
+
+  /** To be stored after every accepted document, so that an interrupted refresh continues from there. */
+  get marks(): TrustMarks {
+    return this.#marks
+  }
+
+  get root(): TrustedRoot {
+    return this.#root
+  }
+
+  /** The next file to ask for, `root/<n>.json`; when it is absent the chain is at its end. */
+  get nextRootVersion(): number {
+    return this.#root.root.version + 1
+  }
+
+  /** @throws {VmpkgError} `ROOT_INVALID`, or why the signatures do not count */
+  async acceptRoot(file: Uint8Array): Promise<void> {
+    if (this.#accepted !== undefined) throw new TypeError('the root chain comes before the envelope')
+    if (this.#steps >= MAX_ROOT_STEPS) {
+      throw new VmpkgError('ROOT_INVALID', `The registry offers more than ${MAX_ROOT_STEPS} root files in one go`, {
+        hint: 'Run `vmpkg update` again; it continues from there.',
+      })
+    }
+    const before = this.#root.root
+    const next = await verifyNextRoot(this.#root, file, this.#keysAt)
+    const { envelope, channels, ...rest } = this.#marks
+    this.#steps += 1
+    this.#root = next
+    this.#marks = {
+      ...rest,
+      root: { version: next.root.version, sha256: next.file.sha256 },
+      ...(envelope === undefined || isRotated('timestamp', before, next.root) ? {} : { envelope }),
+      ...(channels === undefined || isRotated('promoter', before, next.root) ? {} : { channels }),
+    }
+  }
+
+  /**
+   * Ends the chain: only now does the root's own expiry count.
+   *
+   * @throws {VmpkgError} `ROOT_EXPIRED` and those of `verifyEnvelope`
+   */
+  async acceptEnvelope(
+    file: Uint8Array,
+  ): Promise<{ readonly envelope: Verified<Envelope>; readonly freshness: Freshness }> {
+    if (this.#accepted !== undefined) throw new TypeError('a session accepts one envelope')
+    const [root, policy, now] = [this.#root, this.#policy, this.#now]
+    const expiry = { code: 'ROOT_EXPIRED', subject: `Root file ${root.root.version}` } as const
+    const rootFreshness = verifyNotExpired(root.root.expiresAt, now, policy, expiry)
+    const accepted = await verifyEnvelope({ file, root, marks: this.#marks, policy, now, keysAt: this.#keysAt })
+    const { envelope, payloadDigest } = accepted
+    this.#accepted = accepted
+    this.#marks = {
+      ...this.#marks,
+      envelope: { version: envelope.version, sha256: payloadDigest, issuedAt: envelope.issuedAt },
+    }
+    return { envelope, freshness: rootFreshness === 'grace' ? 'grace' : accepted.freshness }
+  }
+
+  /** @throws {VmpkgError} those of `verifyPackageIndex` */
+  async acceptIndex(file: Uint8Array): Promise<Verified<PackageIndex>> {
+    return verifyPackageIndex(file, this.#envelope(), this.#root, this.#keysAt)
+  }
+
+  /** @throws {VmpkgError} those of `verifyChannels` */
+  async acceptChannels(file: Uint8Array): Promise<Verified<Channels>> {
+    const envelope = this.#envelope()
+    const [root, marks, keysAt] = [this.#root, this.#marks, this.#keysAt]
+    const channels = await verifyChannels({ file, envelope, root, marks, keysAt })
+    this.#marks = { ...this.#marks, channels: { version: channels.version, sha256: envelope.channels.sha256 } }
+    return channels
+  }
+
+  #envelope(): Verified<Envelope> {
+    if (this.#accepted === undefined) throw new TypeError('the envelope comes first')
+    return this.#accepted.envelope
+  }
+}

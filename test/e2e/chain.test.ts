@@ -1,0 +1,145 @@
+/**
+ * The main job, end to end, with nothing replaced: images built from Debian packages, a registry signed by 2 of 3 root
+ * keys, a private host with its own libvirtd, a router and a client in QEMU, and a web server on the uplink.
+ */
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { type Cli, makeCli } from '../support/cli.ts'
+
+const TOP = join(import.meta.dirname, '..', '..')
+const SERVER = '198.51.100.1'
+
+describe('from a template folder to a client behind a router', { timeout: 900_000 }, () => {
+  let cli: Cli
+  let server: ChildProcess | undefined
+  const at = (...parts: string[]): string => join(cli.folder, ...parts)
+
+  before(async () => {
+    cli = await makeCli()
+  })
+
+  after(async () => {
+    server?.stdin?.end()
+    await cli.close()
+  })
+
+  test('a publisher makes keys and a registry whose root needs two of three signatures', async () => {
+    for (const name of ['root-a', 'root-b', 'root-c', 'publisher', 'promoter', 'timestamp']) {
+      await cli.ok(['key', 'generate', name, '--keys', at('keys'), '--no-passphrase'])
+    }
+    const roots = ['root-a', 'root-b', 'root-c'].flatMap((name) => ['--root-key', name])
+    const roles = ['--publisher', 'publisher=*', '--promoter', 'promoter', '--timestamp', 'timestamp']
+    await cli.ok(['repo', 'init', at('registry'), '--keys', at('keys'), ...roots, '--threshold', '2', ...roles])
+  })
+
+  test('two templates are built and published', async () => {
+    const templates = ['router-uni', 'app-console'].map((name) => join(TOP, 'templates', name))
+    await cli.ok(['build', ...templates, '--out', at('built')])
+    const built = (await readdir(at('built'))).map((name) => at('built', name))
+    assert.equal(built.length, 2)
+    await cli.ok(['publish', at('registry'), ...built, '--keys', at('keys')])
+    const again = await cli.ok(['publish', at('registry'), ...built, '--keys', at('keys')])
+    assert.match(again, /nothing to do/)
+  })
+
+  test('a user trusts the registry by its root file and sees its packages', async () => {
+    await cli.ok(['source', 'add', 'example', at('registry'), '--root-file', at('registry', 'root', '1.json')])
+    await cli.ok(['update'])
+    assert.match(await cli.ok(['list']), /router-uni/)
+    assert.match(await cli.ok(['search', 'firewall']), /router-uni/)
+    assert.match(await cli.ok(['show', 'router-uni']), /Capabilities: network/)
+  })
+
+  test('-y does not grant a capability, and nothing is done without it', async () => {
+    const { status, stderr } = await cli.run(['install', '-y', 'router-uni'])
+    assert.equal(status, 100)
+    assert.match(stderr, /CAPABILITY_NOT_GRANTED/)
+    assert.equal((await cli.run(['list', '--installed'])).status, 1)
+    assert.deepEqual((await cli.json(['ps', '--all']))['machines'], [])
+  })
+
+  test('installing the router boots it, attests its rules and opens its LAN', async () => {
+    await cli.ok(['install', '-y', '--grant', 'network', 'router-uni', 'app-console'])
+    const { machines } = (await cli.json(['status', 'router-uni'])) as { machines: Record<string, unknown>[] }
+    const [router] = machines
+    assert.equal(router?.['state'], 'running')
+    assert.equal(router?.['ready'], 'yes')
+    assert.equal(router?.['rules'], 'attested')
+    assert.equal(router?.['lanLink'], 'up')
+    assert.equal(router?.['lanAddress'], '10.1.1.1')
+  })
+
+  test('installing it again changes nothing and says so', async () => {
+    assert.match(await cli.ok(['install', '-y', 'router-uni']), /already installed/)
+  })
+
+  test('a clone gets a lease from the router', async () => {
+    const { address, net } = await cli.json(['clone', 'app-console', '--name', 'client', '--ephemeral', '--wait'])
+    assert.equal(net, 'uni0')
+    assert.match(String(address), /^10\.1\.1\.\d+$/)
+  })
+
+  test('the clone reaches a server on the uplink, which sees the router’s address and not the client’s', async () => {
+    server = spawn(
+      process.execPath,
+      [
+        join(TOP, 'src', 'bin.ts'),
+        'host',
+        'private',
+        'shell',
+        'e2e',
+        '--',
+        process.execPath,
+        join(TOP, 'test', 'support', 'uplink-server.ts'),
+        SERVER,
+        '8080',
+      ],
+      { env: cli.env, stdio: ['pipe', 'pipe', 'inherit'] },
+    )
+    await new Promise((resolve, reject) => {
+      server?.stdout?.once('data', resolve)
+      server?.once('exit', () => reject(new Error('the server on the uplink did not start')))
+    })
+    const said = await cli.ok(['console', 'client', '--silence', '5'], `fetch http://${SERVER}:8080/\n`)
+    const [, source = ''] = /you came from (?:::ffff:)?([\d.]+)/.exec(said) ?? []
+    assert.match(source, /^192\.168\.\d+\.\d+$/, said)
+  })
+
+  test('virsh on the same daemon sees both with titles and our metadata', async () => {
+    const status = await cli.json(['status'])
+    const virsh = (args: readonly string[]): string => run('virsh', ['-c', String(status['connection']), ...args])
+    assert.match(virsh(['list', '--all', '--title']), /router-uni .*running .*vmpkg router-uni/)
+    assert.match(virsh(['dumpxml', 'client']), /urn:vmpkg:domain:1/)
+  })
+
+  test('stopping the clone removes it with everything it had', async () => {
+    await cli.ok(['stop', 'client'])
+    assert.doesNotMatch(await cli.ok(['ps', '--all', '--names']), /client/)
+    const { removed } = await cli.json(['gc', '--dry-run'])
+    assert.deepEqual(removed, [])
+  })
+
+  test('verify finds installed files as they were signed', async () => {
+    assert.match(await cli.ok(['verify', '--full']), /as it was signed/)
+  })
+
+  test('removing the packages leaves no machine, network, image or file of theirs', async () => {
+    await cli.ok(['remove', '-y', 'app-console', 'router-uni'])
+    const { connection } = (await cli.json(['status', '--connect', 'private:e2e'])) as { connection: string }
+    assert.doesNotMatch(run('virsh', ['-c', connection, 'list', '--all', '--name']), /\S/)
+    assert.doesNotMatch(run('virsh', ['-c', connection, 'net-list', '--all', '--name']), /\S/)
+    const state = at('root', 'var', 'lib', 'vmpkg')
+    assert.deepEqual(
+      (await readdir(join(state, 'images'))).filter((name) => /^[0-9a-f]{64}$/.test(name)),
+      [],
+    )
+    assert.deepEqual(await readdir(join(state, 'packages')), [])
+  })
+})
+
+function run(program: string, args: readonly string[]): string {
+  return execFileSync(program, [...args], { encoding: 'utf8' })
+}

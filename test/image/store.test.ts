@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import { packImage } from '../../src/image/pack-image.ts'
+import { ImageStore } from '../../src/image/store.ts'
+import { sha256 } from '../../src/model/digest.ts'
+import { noise } from '../support/disk-image.ts'
+import { folderBlobs } from '../support/folder-blobs.ts'
+import { listTree, makeTempFolder, unlock } from '../support/temp-folder.ts'
+
+async function prepare(t: TestContext, seed = 'image') {
+  const folder = await makeTempFolder(t)
+  await writeFile(join(folder, 'disk'), Buffer.concat([noise(seed, 200_000), Buffer.alloc(96 * 1024)]))
+  const outDir = join(folder, 'registry')
+  const packed = await packImage({ file: join(folder, 'disk'), outDir, level: 1 })
+  const image = { digest: packed.digest, size: packed.size, map: packed.map }
+  const store = new ImageStore(join(folder, 'images'))
+  const [mapBytes, indexBytes] = await Promise.all([readFile(packed.map.file), readFile(packed.transport.file)])
+  const blobs = folderBlobs(outDir)
+  return { folder, store, image, blobs, options: { image, mapBytes, indexBytes, blobs, subject: 'image' } }
+}
+
+describe('ImageStore', () => {
+  test('fetches an image once', async (t) => {
+    const { store, image, blobs, options } = await prepare(t)
+    assert.equal(await store.has(image), false)
+    const path = await store.fetch(options)
+    assert.equal(path, store.pathOf(image.digest))
+    assert.equal(sha256(await readFile(path)), image.digest)
+    const moved = blobs.bytes
+    await store.fetch(options)
+    assert.equal(blobs.bytes, moved)
+    assert.equal(await store.verify(image, { isFull: true }), path)
+    assert.deepEqual(await store.list(), [image.digest])
+  })
+
+  test('refuses a chunk map that is not the signed one, or of another size', async (t) => {
+    const { store, image, options } = await prepare(t)
+    const other = { ...image, map: { ...image.map, sha256: sha256('other') } }
+    await assert.rejects(store.fetch({ ...options, image: other }), { code: 'DIGEST_MISMATCH' })
+    await assert.rejects(store.fetch({ ...options, image: { ...image, size: 1 } }), { code: 'IMAGE_INVALID' })
+    assert.deepEqual(await store.list(), [])
+  })
+
+  test('notices an altered byte in full, a cut or writable file at once, and fetches anew', async (t) => {
+    const { folder, store, image, blobs, options } = await prepare(t)
+    const path = await store.fetch(options)
+    for (const [isFull, damage] of [
+      [true, async () => writeFile(path, Buffer.concat([noise('other', image.size)]), { mode: 0o600 })],
+      [false, async () => truncate(path, 10)],
+      [false, async () => {}],
+    ] as const) {
+      await unlock(path)
+      await damage()
+      await assert.rejects(store.verify(image, { isFull }), { code: 'IMAGE_DAMAGED' })
+      assert.equal(await store.has(image), false)
+      blobs.bytes = 0
+      await store.fetch(options)
+      assert.ok(blobs.bytes > 0)
+      assert.equal(sha256(await readFile(path)), image.digest)
+    }
+    const names = await listTree(join(folder, 'images', 'quarantine'))
+    assert.equal(names.length, 3)
+  })
+
+  test('puts a file of the wrong size away before it fetches', async (t) => {
+    const { folder, store, image, options } = await prepare(t)
+    await store.fetch(options)
+    const path = store.pathOf(image.digest)
+    await unlock(path)
+    await writeFile(path, 'planted')
+    await store.fetch(options)
+    assert.equal(sha256(await readFile(path)), image.digest)
+    assert.equal(await readFile(join(folder, 'images/quarantine', `${image.digest}-0`), 'utf8'), 'planted')
+  })
+
+  test('removes exactly what nothing refers to', async (t) => {
+    const { folder, store, image, options } = await prepare(t)
+    await store.fetch(options)
+    const stale = sha256('stale')
+    await writeFile(join(folder, 'images', stale), 'x', { mode: 0o444 })
+    await writeFile(join(folder, 'images', `${sha256('partial')}.partial`), 'x')
+    await writeFile(join(folder, 'images', `${image.digest}.partial`), 'x')
+    await writeFile(join(folder, 'images', 'README'), 'not ours')
+    const kept = { images: new Set([image.digest]), maps: new Set([image.map.sha256]) }
+    assert.deepEqual(await store.removeUnreferenced(kept), [stale])
+    assert.deepEqual(
+      (await listTree(join(folder, 'images'))).filter((name) => !name.startsWith('maps')),
+      ['README', image.digest, `${image.digest}.partial`].toSorted(),
+    )
+    assert.deepEqual(await store.removeUnreferenced({ images: new Set(), maps: new Set() }), [image.digest])
+    assert.deepEqual(await listTree(join(folder, 'images', 'maps')), [])
+    await assert.rejects(stat(store.pathOf(image.digest)), { code: 'ENOENT' })
+  })
+
+  test('is empty where its folder is not there yet', async (t) => {
+    const store = new ImageStore(join(await makeTempFolder(t), 'absent'))
+    assert.deepEqual(await store.list(), [])
+    assert.deepEqual(await store.removeUnreferenced({ images: new Set(), maps: new Set() }), [])
+    assert.equal(await store.quarantine(sha256('x')), undefined)
+  })
+})

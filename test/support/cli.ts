@@ -1,0 +1,82 @@
+/** The command line as a process, on a root and a private host of its own that vanish with the test. */
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const BIN = join(import.meta.dirname, '..', '..', 'src', 'bin.ts')
+
+export interface CliResult {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunningCli {
+  readonly done: Promise<CliResult>
+  kill(signal: NodeJS.Signals): void
+}
+
+export interface Cli {
+  /** Temporary folder; the root is `root/` in it. */
+  readonly folder: string
+  readonly env: Readonly<Record<string, string>>
+  run(args: readonly string[], input?: string): Promise<CliResult>
+  start(args: readonly string[], input?: string): RunningCli
+  /** Runs and parses the JSON result; fails with the command's own words when the status is not 0. */
+  json(args: readonly string[]): Promise<Record<string, unknown>>
+  /** Runs; fails with the command's own words when the status is not 0. */
+  ok(args: readonly string[], input?: string): Promise<string>
+  /** Stops the private host `NAME` and removes every file. */
+  close(): Promise<void>
+}
+
+/** @param connect value of VMPKG_CONNECT, `private:e2e` by default. */
+export async function makeCli(connect = 'private:e2e'): Promise<Cli> {
+  const folder = await mkdtemp(join(tmpdir(), 'vmpkg-'))
+  const env = {
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin:/usr/sbin:/sbin',
+    HOME: folder,
+    LANG: 'C.UTF-8',
+    VMPKG_ROOT: join(folder, 'root'),
+    VMPKG_CONNECT: connect,
+  }
+  const start = (args: readonly string[], input = ''): RunningCli => {
+    const child = spawn(process.execPath, [BIN, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+    const stdout: Buffer[] = []
+    const stderr: Buffer[] = []
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
+    child.stdin.on('error', () => {}) // it may end before it has read everything
+    child.stdin.end(input)
+    const { promise, resolve, reject } = Promise.withResolvers<CliResult>()
+    child.once('error', reject)
+    child.once('close', (status, signal) =>
+      resolve({
+        status: status ?? (signal === null ? -1 : 128),
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString(),
+      }),
+    )
+    return { done: promise, kill: (signal) => void child.kill(signal) }
+  }
+  const run: Cli['run'] = (args, input) => start(args, input).done
+  const ok: Cli['ok'] = async (args, input) => {
+    const { status, stdout, stderr } = await run(args, input)
+    if (status !== 0) throw new Error(`vmpkg ${args.join(' ')} exited ${status}\n${stdout}${stderr}`)
+    return stdout
+  }
+  return {
+    folder,
+    env,
+    run,
+    start,
+    ok,
+    json: async (args) => JSON.parse(await ok([...args, '--json'])) as Record<string, unknown>,
+    close: async () => {
+      const [kind, name = 'default'] = connect.split(':')
+      if (kind === 'private') await run(['host', 'private', 'stop', name, '--purge'])
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}

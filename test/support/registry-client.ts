@@ -1,0 +1,47 @@
+/** Reads a registry folder as a client does: through `TrustSession`, from the pin or from marks. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Channels, Envelope } from '../../src/model/registry.ts'
+import type { Freshness, FreshnessPolicy } from '../../src/trust/freshness.ts'
+import type { TrustMarks } from '../../src/trust/marks.ts'
+import type { PackageIndex } from '../../src/trust/package-index.ts'
+import type { RootPin } from '../../src/trust/root-chain.ts'
+import { startingRoot, TrustSession } from '../../src/trust/session.ts'
+import type { Verified } from '../../src/trust/verified.ts'
+
+export interface RefreshRequest {
+  readonly folder: string
+  readonly pin: RootPin
+  readonly now: Date
+  readonly marks?: TrustMarks
+  readonly policy?: FreshnessPolicy
+}
+
+export interface Refreshed {
+  readonly envelope: Verified<Envelope>
+  readonly freshness: Freshness
+  readonly index: Verified<PackageIndex>
+  readonly channels: Verified<Channels>
+  readonly marks: TrustMarks
+}
+
+export async function refresh({
+  folder,
+  pin,
+  now,
+  marks,
+  policy = { kind: 'strict' },
+}: RefreshRequest): Promise<Refreshed> {
+  const options = { pin, now, policy, ...(marks === undefined ? {} : { marks }) }
+  const read = (path: string) => readFile(join(folder, path))
+  const session = await TrustSession.open(options, await read(`root/${startingRoot(options).version}.json`))
+  for (;;) {
+    const next = await read(`root/${session.nextRootVersion}.json`).catch(() => undefined)
+    if (next === undefined) break
+    await session.acceptRoot(next)
+  }
+  const { envelope, freshness } = await session.acceptEnvelope(await read('envelope.json'))
+  const index = await session.acceptIndex(await read(`index/${envelope.index.sha256}.jsonl.zst`))
+  const channels = await session.acceptChannels(await read(`channels/${envelope.channels.sha256}.json`))
+  return { envelope, freshness, index, channels, marks: session.marks }
+}

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { generateKey } from 'openpgp'
+import type { WireSignature } from '../../src/model/registry.ts'
+import { type Signer, signerOf } from '../../src/publish/signer.ts'
+import { verifyRole } from '../../src/trust/roles.ts'
+import { fixedClock } from '../support/fixed-clock.ts'
+import { testSigner } from '../support/test-keys.ts'
+
+const clock = fixedClock()
+const payload = new TextEncoder().encode('{}')
+
+async function check(signers: readonly Signer[], threshold: number, signatures: readonly WireSignature[]) {
+  return verifyRole({
+    subject: 'The test',
+    type: 'root',
+    payload,
+    signatures,
+    roleName: 'root',
+    role: { keys: signers.map((one) => one.fingerprint), threshold },
+    certificates: new Map(signers.map((one) => [one.fingerprint, one.certificate])),
+    now: clock.now(),
+  })
+}
+
+const sign = async (signer: Signer, role: 'root' | 'timestamp' = 'root') => signer.sign(role, 'root', payload)
+
+describe('verifyRole', () => {
+  const three = Promise.all(['a', 'b', 'c'].map((name) => testSigner(name, clock)))
+
+  test('accepts two of three', async () => {
+    const [a, b, c] = (await three) as [Signer, Signer, Signer]
+    assert.deepEqual(await check([a, b, c], 2, [await sign(a), await sign(c)]), [a.fingerprint, c.fingerprint])
+  })
+
+  test('refuses one of three, and the same key twice', async () => {
+    const [a, b, c] = (await three) as [Signer, Signer, Signer]
+    await assert.rejects(check([a, b, c], 2, [await sign(a)]), { code: 'THRESHOLD_UNMET' })
+    await assert.rejects(check([a, b, c], 2, [await sign(a), await sign(a)]), { code: 'THRESHOLD_UNMET' })
+  })
+
+  test('ignores unknown and broken signatures beside enough good ones', async () => {
+    const [a, b, c] = (await three) as [Signer, Signer, Signer]
+    const broken = { ...(await sign(b)), signature: new Uint8Array([1, 2, 3]) }
+    assert.deepEqual(await check([a], 1, [await sign(c), await sign(a)]), [a.fingerprint])
+    assert.deepEqual(await check([a, b], 1, [broken, await sign(a)]), [a.fingerprint])
+    await assert.rejects(check([a, b], 2, [broken, await sign(a)]), { code: 'THRESHOLD_UNMET' })
+  })
+
+  test('refuses a stranger and names who signed and who should have', async () => {
+    const [a, b] = (await three) as [Signer, Signer, Signer]
+    await assert.rejects(check([a], 1, [await sign(b)]), (error: Error) => {
+      return (
+        'code' in error &&
+        error.code === 'SIGNATURE_UNTRUSTED' &&
+        error.message.includes(a.fingerprint) &&
+        error.message.includes(b.fingerprint)
+      )
+    })
+  })
+
+  test('refuses a signature under the name of another key', async () => {
+    const [a, b] = (await three) as [Signer, Signer, Signer]
+    const forged = { ...(await sign(b)), fingerprint: a.fingerprint }
+    await assert.rejects(check([a], 1, [forged]), { code: 'KEY_INVALID' })
+  })
+
+  test('refuses a signature given for another role', async () => {
+    const [a] = (await three) as [Signer, Signer, Signer]
+    await assert.rejects(check([a], 1, [await sign(a, 'timestamp')]), { code: 'SIGNATURE_UNTRUSTED' })
+  })
+
+  test('says why the only signature does not count', async () => {
+    const expired = await testSigner('expired', fixedClock('2026-01-02T00:00:00Z'), 30)
+    await assert.rejects(check([expired], 1, [await sign(expired)]), { code: 'KEY_EXPIRED' })
+  })
+
+  test('counts two subkeys of one primary key once', async () => {
+    const { privateKey } = await generateKey({
+      type: 'ecc',
+      curve: 'ed25519Legacy',
+      userIDs: [{ name: 'two subkeys' }],
+      subkeys: [{ sign: true }, { sign: true }],
+      date: new Date('2026-01-01T00:00:00Z'),
+      format: 'object',
+    })
+    const [a] = (await three) as [Signer, Signer, Signer]
+    const signer = await signerOf(privateKey, clock)
+    const signatures = [await sign(signer), await sign(signer)]
+    await assert.rejects(check([signer, a], 2, signatures), { code: 'THRESHOLD_UNMET' })
+  })
+})
