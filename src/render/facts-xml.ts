@@ -12,7 +12,7 @@ import { parseXml } from '../xml/parse.ts'
 import type { XmlElement } from '../xml/tree.ts'
 
 /** Of both elements, `vmpkg:domain` and `vmpkg:network`. */
-export const VMPKG_NAMESPACE = 'urn:vmpkg:domain:1'
+const VMPKG_NAMESPACE = 'urn:vmpkg:domain:1'
 
 const KINDS: readonly PackageKind[] = ['os-image', 'router', 'controller', 'app', 'utility']
 const LAYERS: readonly Layer[] = ['uni', 'gal', 'sol']

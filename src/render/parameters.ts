@@ -59,7 +59,7 @@ export function mergeParameters(
 }
 
 /** What a parameter accepts, in words: for hints, `show` and the plan. */
-export function describeAllowed(definition: Parameter): string {
+function describeAllowed(definition: Parameter): string {
   switch (definition.type) {
     case 'size':
       return `a size such as 192MiB${range(definition.minimum, definition.maximum)}`
@@ -73,7 +73,7 @@ export function describeAllowed(definition: Parameter): string {
       return 'auto, network:NAME, bridge:NAME or pci:DDDD:BB:DD.F'
     case 'file':
       return `the path of a file in format ${definition.format}`
-    // string
+    case 'string':
     default: {
       const length = `text of at most ${definition.maxLength ?? MAXIMUM_STRING} characters on one line`
       return definition.pattern === undefined ? length : `${length}, matching ${definition.pattern}`
@@ -111,7 +111,7 @@ function readValue(definition: Parameter, written: unknown): ParameterValue | un
       return typeof written === 'string' && UPLINK.test(written) ? written : undefined
     case 'file':
       return isOneLine(written) && written !== '' && written.length <= MAXIMUM_PATH ? written : undefined
-    // string
+    case 'string':
     default: {
       if (!isOneLine(written) || written.length > (definition.maxLength ?? MAXIMUM_STRING)) return undefined
       return definition.pattern === undefined || compilePattern(definition.pattern)(written) ? written : undefined
@@ -167,7 +167,7 @@ function toPropertySchema(one: Parameter): Readonly<Record<string, unknown>> {
       return { ...common, type: 'string', pattern: UPLINK.source }
     case 'file':
       return { ...common, type: 'string', maxLength: MAXIMUM_PATH }
-    // string
+    case 'string':
     default: {
       const pattern = one.pattern === undefined ? {} : { pattern: `^(?:${one.pattern})$` }
       return { ...common, type: 'string', maxLength: one.maxLength ?? MAXIMUM_STRING, ...pattern }

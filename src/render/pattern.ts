@@ -67,7 +67,7 @@ function build(
       return syntax.parts.reduceRight((next, part) => build(part, next, add, states), end)
     case 'choice':
       return add(undefined, ...syntax.parts.map((part) => build(part, end, add, states)))
-    // repeat
+    case 'repeat':
     default: {
       const { part, least, most } = syntax
       let next = end
