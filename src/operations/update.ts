@@ -74,7 +74,10 @@ async function updateSource(workspace: Workspace, catalogue: OpenCatalogue, sour
     emit({ type: 'warned', code: 'ENVELOPE_EXPIRED', message, hint: 'Its publisher should run vmpkg repo resign.' })
   }
   const known = catalogue.sources().find(({ name }) => name === source.name)
-  const changed = known?.indexSha256 !== envelope.index.sha256 || known.channelsSha256 !== envelope.channels.sha256
+  // A new root may have withdrawn a publisher: its packages are then judged anew although the index is the same.
+  const sameRoot = marks?.root.sha256 === session.marks.root.sha256
+  const sameLists = known?.indexSha256 === envelope.index.sha256 && known.channelsSha256 === envelope.channels.sha256
+  const changed = !sameRoot || !sameLists
   if (changed) {
     const indexFile = await fetchDigested(mirror, {
       path: indexPath(envelope.index.sha256),
