@@ -53,7 +53,13 @@ export async function startPrivateHost(options: StartOptions): Promise<PrivateHo
   const own = privateHostFolders(options.name, options)
   const deadline = Date.now() + (options.timeoutMs ?? 30_000)
   const living = await findPrivateHost(options.name, options)
-  if (living !== undefined) return waitUntilReady(living, options, deadline)
+  if (living !== undefined) {
+    if (living.uplink !== options.uplink) {
+      const message = `The private host ${living.name} runs already, with uplink ${living.uplink}; stop it to change that`
+      options.emit({ type: 'noted', message })
+    }
+    return waitUntilReady(living, options, deadline)
+  }
 
   options.emit({ type: 'stage-started', stage: 'host', subject: options.name })
   const { host: started, launched } = await launchOrFind(own, options, deadline)
