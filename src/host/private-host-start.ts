@@ -111,7 +111,11 @@ async function launchOrFind(
     }
     const host = await findPrivateHost(options.name, options)
     if (host !== undefined) return { host, launched: false }
-    if (Date.now() > deadline) throw await startFailure(options.name, own.durableDir, 'is locked by another process')
+    if (Date.now() > deadline) {
+      throw new VmpkgError('PRIVATE_HOST_FAILED', `The private host ${options.name} runs, but its sockets are gone`, {
+        hint: 'A log-out removes them (loginctl enable-linger prevents that): kill its tini process, then start it again.',
+      })
+    }
     await pause(options.signal)
   }
 }

@@ -9,7 +9,7 @@ import type { VmpkgEvent } from '../../src/events.ts'
 import { findPrivateHost, listPrivateHosts } from '../../src/host/private-host-record.ts'
 import { runInPrivateHost } from '../../src/host/private-host-run.ts'
 import { startPrivateHost } from '../../src/host/private-host-start.ts'
-import { stopPrivateHost } from '../../src/host/private-host-stop.ts'
+import { killPrivateHost, stopPrivateHost } from '../../src/host/private-host-stop.ts'
 import { findOrdinaryUser } from '../support/ordinary-user.ts'
 import { privateHostMissing, startTestHost, type TestHost } from '../support/private-host.ts'
 import { realProcesses } from '../support/real-processes.ts'
@@ -233,6 +233,15 @@ describe('startPrivateHost in folders of its own', { skip }, () => {
     const host = await startPrivateHost({ name: 'stale', ...folders(), uplink: 'none', emit: () => {} })
     assert.deepEqual(await findPrivateHost('stale', folders()), host)
     await stopPrivateHost({ name: 'stale', ...folders(), removeDurable: true })
+  })
+
+  test('refuses to start a second host on the durable folder of one whose sockets were removed', async () => {
+    const options = { name: 'lost', ...folders(), uplink: 'none' as const, emit: () => {}, timeoutMs: 1_000 }
+    const host = await startPrivateHost({ ...options, timeoutMs: 30_000 })
+    await rm(host.runtimeFolder, { recursive: true })
+    await assert.rejects(startPrivateHost(options), { code: 'PRIVATE_HOST_FAILED', hint: /enable-linger/ })
+    await killPrivateHost(host, realProcesses)
+    await stopPrivateHost({ name: 'lost', ...folders(), removeDurable: true })
   })
 
   test('refuses a folder that others may write to', async () => {
