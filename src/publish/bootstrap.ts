@@ -1,10 +1,9 @@
 /**
- * The raw material of a build: Debian packages unpacked (or, for `minbase`, installed) by mmdebstrap into one tar.
- * mmdebstrap verifies the archive's signatures through apt and runs maintainer scripts only inside its own namespaces
- * (as a user) or its own root folder and mount namespace (as root); both give the same tar. Downloaded packages are kept
- * in the cache folder, so that the next build downloads only what changed.
+ * The raw material of a build: Debian packages unpacked by mmdebstrap, no maintainer script run. mmdebstrap verifies the
+ * archive's signatures through apt and works in its own namespaces (as a user) or its own folder (as root); both give the
+ * same tree. Downloaded packages are kept in the cache folder, so that the next build downloads only what changed.
  */
-import { chmod, mkdir, readFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
@@ -21,8 +20,6 @@ export interface SourcePackage {
 export interface Bootstrapped {
   /** The unpacked tree; every file belongs to whoever builds. */
   readonly tree: string
-  /** The tar it came from, whose listing has the true owners and modes. */
-  readonly tar: string
   readonly packages: readonly SourcePackage[]
 }
 
@@ -42,7 +39,6 @@ export async function bootstrap(
   await mkdir(archives, { recursive: true, mode: 0o755 })
   const tar = join(options.work, 'base.tar')
   const packages = [...new Set([...recipe.packages, recipe.kernel.package])]
-  const hook = recipe.variant === 'extract' ? '--extract-hook' : '--customize-hook'
   const args = [
     `--variant=${recipe.variant}`,
     `--mode=${userInfo().uid === 0 ? 'root' : 'unshare'}`,
@@ -52,8 +48,8 @@ export async function bootstrap(
     '--aptopt=APT::Install-Recommends "false"',
     `--setup-hook=mkdir -p "$1"/var/cache/apt/archives`,
     `--setup-hook=sync-in ${quote(archives)} /var/cache/apt/archives`,
-    `${hook}=${listCommand(recipe, packages)}`,
-    `${hook}=sync-out /var/cache/apt/archives ${quote(archives)}`,
+    `--extract-hook=${listCommand(packages)}`,
+    `--extract-hook=sync-out /var/cache/apt/archives ${quote(archives)}`,
     recipe.suite,
     tar,
     '-',
@@ -74,16 +70,14 @@ export async function bootstrap(
     '--exclude=./dev/*',
   ])
   await chmod(tree, 0o755)
-  return { tree, tar, packages: parsePackages(await readFile(join(tree, LIST_PATH), 'utf8'), recipe) }
+  await rm(tar)
+  return { tree, packages: parsePackages(await readFile(join(tree, LIST_PATH), 'utf8'), recipe) }
 }
 
-/** Runs in mmdebstrap's hook: apt's own solution for unpacked trees, dpkg's database for installed ones. */
-function listCommand(recipe: Recipe, packages: readonly string[]): string {
-  const target = `"$1"/${LIST_PATH}`
-  if (recipe.variant === 'extract') {
-    return `APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get install --simulate --yes ${packages.map(quote).join(' ')} > ${target}`
-  }
-  return `dpkg-query --admindir="$1"/var/lib/dpkg --show --showformat='Inst \${Package} (\${Version} )\\n' > ${target}`
+/** Runs in mmdebstrap's hook: apt's own solution, since unpacked packages are in no database. */
+function listCommand(packages: readonly string[]): string {
+  const names = packages.map(quote).join(' ')
+  return `APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get install --simulate --yes ${names} > "$1"/${LIST_PATH}`
 }
 
 function parsePackages(text: string, recipe: Recipe): SourcePackage[] {

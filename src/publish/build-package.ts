@@ -54,7 +54,7 @@ export interface BuildOptions {
 
 const MIB = 1024 * 1024
 /** Unpacked packages, their tar and the images, rounded up. */
-const NEEDED_BYTES: Readonly<Record<Recipe['variant'], number>> = { extract: 900 * MIB, minbase: 2500 * MIB }
+const NEEDED_BYTES = 900 * MIB
 
 /**
  * Builds one package folder.
@@ -67,8 +67,8 @@ export async function buildPackage(options: BuildOptions): Promise<BuiltPackage>
   emit({ type: 'stage-started', stage: 'build', subject: name })
   await mkdir(outDir, { recursive: true })
   await mkdir(options.cacheDir, { recursive: true })
-  await requireSpace(tmpdir(), NEEDED_BYTES[recipe.variant])
-  await requireSpace(outDir, NEEDED_BYTES[recipe.variant] / 2)
+  await requireSpace(tmpdir(), NEEDED_BYTES)
+  await requireSpace(outDir, NEEDED_BYTES / 2)
   const staging = join(outDir, `.staging-${name}-${randomBytes(4).toString('hex')}`)
   const work = await mkdtemp(join(tmpdir(), 'vmpkg-build-'))
   const tools: BuildTools = {

@@ -55,9 +55,10 @@ export async function makeInitrd(
   },
 ): Promise<void> {
   const root = join(options.work, 'initrd')
-  await mkdir(root)
-  for (const folder of ['bin', 'dev', 'modules', 'proc', 'root', 'sys'])
-    await mkdir(join(root, folder), { mode: 0o755 })
+  for (const folder of ['', 'bin', 'dev', 'modules', 'proc', 'root', 'sys']) {
+    await mkdir(join(root, folder))
+    await chmod(join(root, folder), 0o755)
+  }
   await copyFile(options.busybox, join(root, 'bin/busybox'))
   await chmod(join(root, 'bin/busybox'), 0o755)
   for (const module of options.modules) {

@@ -2,7 +2,7 @@
  * Which kernel modules an image carries: what `modprobe --show-depends` names for the recipe's list, dependencies and
  * soft dependencies included, in load order. Everything else of the kernel's thousands of modules stays out.
  */
-import { readdir } from 'node:fs/promises'
+import { chmod, readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { type BuildTools, runTool } from './build-tool.ts'
@@ -26,9 +26,13 @@ export async function findKernel(tree: string): Promise<Kernel> {
   return { release: image.slice('vmlinuz-'.length), image: `boot/${image}` }
 }
 
-/** Makes the module index of the tree, which `modprobe` reads. */
+/** Makes the module index of the tree, which `modprobe` reads; the same whatever the umask. */
 export async function indexModules(tools: BuildTools, tree: string, kernel: Kernel): Promise<void> {
   await runTool(tools, 'depmod', ['-b', tree, kernel.release])
+  const folder = join(tree, 'lib/modules', kernel.release)
+  for (const name of await readdir(folder)) {
+    if (name.startsWith('modules.')) await chmod(join(folder, name), 0o644)
+  }
 }
 
 /**

@@ -2,7 +2,7 @@
 import { chmod, copyFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Bootstrapped } from './bootstrap.ts'
-import { type BuildTools, runTool } from './build-tool.ts'
+import type { BuildTools } from './build-tool.ts'
 import { makeErofs, makeExt4, uuidFrom } from './filesystem.ts'
 import { makeInitrd } from './initrd.ts'
 import { findKernel, findModuleFiles, indexModules, type Kernel } from './kernel-modules.ts'
@@ -45,7 +45,7 @@ async function makeRoot(tools: BuildTools, job: ImageJob, kernel: Kernel): Promi
     await findModuleFiles(tools, base.tree, kernel, recipe.kernel.modules),
     kernel.release,
   )
-  await runTool(tools, 'depmod', ['-b', root, kernel.release])
+  await indexModules(tools, root, kernel)
   for (const { from, executable } of recipe.files)
     await overlayFolder(locateFolder(job.packageDir, from), root, executable)
   await applyRecipe(root, recipe)

@@ -40,19 +40,6 @@ const ext4Output = z.strictObject({
   label,
   sizeMib: z.int().min(16).max(65_536),
 })
-const uefiOutput = z.strictObject({
-  role: z.literal('disk'),
-  layout: z.literal('uefi'),
-  label,
-  sizeMib: z.int().min(256).max(65_536),
-  espMib: z.int().min(32).max(1024),
-  commandLine: z
-    .string()
-    .max(512)
-    .regex(/^[A-Za-z0-9_=.,:/ -]*$/),
-  modules: z.array(moduleName).min(1).max(32),
-})
-
 const recipeSchema = z
   .strictObject({
     recipe: z.literal(1),
@@ -60,14 +47,14 @@ const recipeSchema = z
       .string()
       .max(32)
       .regex(/^[a-z][a-z0-9-]*$/),
-    /** `extract`: packages are unpacked and only `keep` is taken; `minbase`: a configured Debian, taken whole. */
-    variant: z.enum(['extract', 'minbase']),
+    /** Packages are unpacked, no maintainer script runs, and only `keep` goes into the images. */
+    variant: z.literal('extract'),
     components: z.array(z.enum(['main', 'contrib', 'non-free', 'non-free-firmware'])).default(['main']),
     /** Every time stamp in the images. */
     epoch: z.iso.datetime(),
     packages: z.array(debianPackage).min(1).max(200),
     kernel: z.strictObject({ package: debianPackage, modules: z.array(moduleName).max(200) }),
-    keep: z.array(treePath).max(500).default([]),
+    keep: z.array(treePath).min(1).max(500),
     directories: z.record(treePath, mode).default({}),
     links: z.record(treePath, linkTarget).default({}),
     /** Folders copied over the tree in order: `image/...` of the package, or `shared:NAME` beside it. */
@@ -93,12 +80,8 @@ const recipeSchema = z
       )
       .max(20)
       .default([]),
-    /** Minbase only: systemd units that are enabled by a link into a target's `.wants`. */
-    units: z
-      .record(z.string().regex(/^[a-z0-9@.-]+\.(?:service|socket)$/), z.string().regex(/^[a-z0-9-]+\.target$/))
-      .default({}),
     outputs: z
-      .array(z.union([kernelOutput, initrdOutput, erofsOutput, ext4Output, uefiOutput]))
+      .array(z.union([kernelOutput, initrdOutput, erofsOutput, ext4Output]))
       .min(1)
       .max(4),
   })
@@ -106,22 +89,6 @@ const recipeSchema = z
     const roles = recipe.outputs.map((output) => output.role)
     if (new Set(roles).size !== roles.length) {
       context.addIssue({ code: 'custom', path: ['outputs'], message: 'each role may appear once' })
-    }
-    if ((recipe.variant === 'extract') !== recipe.keep.length > 0) {
-      context.addIssue({ code: 'custom', path: ['keep'], message: 'is for the variant "extract", and needed there' })
-    }
-    if (
-      recipe.variant === 'extract' &&
-      (recipe.outputs.some((o) => 'layout' in o) || Object.keys(recipe.units).length > 0)
-    ) {
-      context.addIssue({ code: 'custom', path: ['variant'], message: 'layout "uefi" and units need "minbase"' })
-    }
-    if (recipe.variant === 'minbase' && recipe.outputs.some((output) => !('layout' in output))) {
-      context.addIssue({
-        code: 'custom',
-        path: ['outputs'],
-        message: 'the variant "minbase" makes one disk of layout "uefi"',
-      })
     }
   })
 

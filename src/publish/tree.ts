@@ -130,11 +130,16 @@ export async function applyRecipe(root: string, recipe: Recipe): Promise<void> {
     await rm(join(root, mergeUsr(path)), { force: true })
     await symlink(target, join(root, mergeUsr(path)))
   }
-  if (recipe.users.length > 0 && recipe.variant === 'extract') {
+  if (recipe.users.length > 0) {
     const passwd = recipe.users.map((user) => `${user.name}:x:${user.uid}:${user.gid}::${user.home}:${user.shell}\n`)
     const groups = recipe.users.map((user) => `${user.group ?? user.name}:x:${user.gid}:\n`)
-    await writeFile(join(root, 'etc/passwd'), passwd.join(''), { mode: 0o644 })
-    await writeFile(join(root, 'etc/group'), groups.join(''), { mode: 0o644 })
+    for (const [name, lines] of [
+      ['passwd', passwd],
+      ['group', groups],
+    ] as const) {
+      await writeFile(join(root, 'etc', name), lines.join(''))
+      await chmod(join(root, 'etc', name), 0o644)
+    }
   }
 }
 

@@ -14,6 +14,8 @@ const files = new Map([
   ['nftables.nft', Buffer.from('table inet vmpkg\n')],
 ])
 
+const refused = (error: unknown): boolean => isVmpkgError(error, 'RENDER_REFUSED')
+
 describe('writeMedium', () => {
   test('makes a volume with the label and the exact bytes of the files', async (t) => {
     const folder = await makeTempFolder(t)
@@ -47,7 +49,6 @@ describe('writeMedium', () => {
   test('refuses names and sizes that guests do not take', async (t) => {
     const folder = await makeTempFolder(t)
     const target = join(folder, 'config.iso')
-    const refused = (error: unknown): boolean => isVmpkgError(error, 'RENDER_REFUSED')
     for (const name of ['../x', 'A', '.x', 'a/b', '', 'x'.repeat(65)]) {
       await assert.rejects(writeMedium({ files: new Map([[name, Buffer.alloc(1)]]), target, processes }), refused)
     }

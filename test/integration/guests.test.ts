@@ -93,6 +93,8 @@ async function guestFiles(
 
 const image = (built: BuiltPackage, role: string): string => join(built.folder, 'images', role)
 
+const readPackages = (built: BuiltPackage): Promise<string> => readFile(join(built.folder, 'packages.list'), 'utf8')
+
 describe('the shipped images', { skip: missing.length > 0 && `not installed: ${missing.join(', ')}` }, () => {
   let work = ''
   let router: BuiltPackage
@@ -128,16 +130,17 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
     })
   }
 
-  test('two builds give the same digests and the same list of packages', async () => {
-    for (const [name, first] of [
-      ['router-uni', router],
-      ['app-console', console1],
-    ] as const) {
-      const second = await build(name, work, 'second')
-      assert.deepEqual(second.images, first.images)
-      const list = (built: BuiltPackage): Promise<string> => readFile(join(built.folder, 'packages.list'), 'utf8')
-      assert.equal(await list(second), await list(first))
-      assert.match(await list(first), /^linux-image-cloud-amd64 \S+$/m)
+  test('two builds give the same digests and the same list of packages, whatever the umask', async (t) => {
+    const umask = process.umask(0o077)
+    t.after(() => process.umask(umask))
+    const second = [await build('router-uni', work, 'second'), await build('app-console', work, 'second')]
+    for (const [index, first] of [router, console1].entries()) {
+      const again = second[index]
+      assert.ok(again !== undefined)
+      assert.deepEqual(again.images, first.images)
+      const [list, listAgain] = [await readPackages(first), await readPackages(again)]
+      assert.equal(listAgain, list)
+      assert.match(list, /^linux-image-cloud-amd64 \S+$/m)
     }
     assert.deepEqual((await readdir(join(work, 'second'))).toSorted(), [
       'app-console_1.0.0-1_amd64',

@@ -51,6 +51,8 @@ const attempt = (
     ...options,
   })
 
+const refused = (error: unknown): boolean => isVmpkgError(error, 'RECIPE_INVALID')
+
 describe('buildPackage', () => {
   test('reports what mmdebstrap said when the mirror is not there, and leaves nothing behind', async (t) => {
     const input = await makeInput(t)
@@ -86,7 +88,6 @@ describe('buildPackage', () => {
 
   test('refuses a package without a recipe, and one whose recipe is not there', async (t) => {
     const input = await makeInput(t)
-    const refused = (error: unknown): boolean => isVmpkgError(error, 'RECIPE_INVALID')
     await assert.rejects(attempt(input, { manifest: manifest('') }), refused)
     await assert.rejects(attempt(input, { manifest: manifest('images: {recipe: other.yaml},') }), refused)
   })

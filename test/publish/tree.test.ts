@@ -13,6 +13,8 @@ test('mergeUsr moves the four old top folders and nothing else', () => {
   assert.equal(mergeUsr('etc/bin'), 'etc/bin')
 })
 
+const refused = (error: unknown): boolean => isVmpkgError(error, 'RECIPE_INVALID')
+
 describe('keepFiles', () => {
   test('takes named files, what their links point to, and no setuid bit', async (t) => {
     const folder = await makeTempFolder(t)
@@ -58,7 +60,6 @@ describe('overlayFolder', () => {
     const folder = await makeTempFolder(t)
     await mkdir(join(folder, 'from'))
     await createSkeleton(join(folder, 'root'))
-    const refused = (error: unknown): boolean => isVmpkgError(error, 'RECIPE_INVALID')
     await assert.rejects(overlayFolder(join(folder, 'from'), join(folder, 'root'), ['x']), refused)
     await symlink('/etc/passwd', join(folder, 'from/x'))
     await assert.rejects(overlayFolder(join(folder, 'from'), join(folder, 'root'), []), refused)

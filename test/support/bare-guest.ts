@@ -35,22 +35,19 @@ export interface BareGuestOptions {
 export async function startBareGuest(t: Pick<TestContext, 'after'>, options: BareGuestOptions): Promise<BareGuest> {
   const at = (name: string): string => join(options.folder, name)
   const { disk } = options
-  const args = [
-    ...'-machine q35,accel=tcg -cpu qemu64 -m 160 -nographic -nodefaults -no-reboot'.split(' '),
-    ...['-kernel', options.kernel, '-initrd', options.initrd, '-append', options.commandLine],
-    ...['-drive', `file=${disk.file},format=${disk.format},if=none,id=d${disk.readonly ? ',readonly=on' : ''}`],
-    ...['-device', 'virtio-blk-pci,drive=d', '-device', 'virtio-scsi-pci', '-device', 'virtio-rng-pci'],
-    ...['-drive', `file=${options.medium},format=raw,if=none,id=c,readonly=on`, '-device', 'scsi-cd,drive=c,id=cd'],
-    ...['-chardev', `socket,id=s,path=${at('serial.sock')},server=on,wait=off,logfile=${at('serial.log')}`],
-    ...['-serial', 'chardev:s', '-device', 'virtio-serial-pci'],
-    ...['-chardev', `socket,id=a,path=${at('agent.sock')},server=on,wait=off`],
-    ...['-device', 'virtserialport,chardev=a,name=org.vmpkg.agent.0'],
-    ...['-qmp', `unix:${at('qmp.sock')},server=on,wait=off`],
-    ...options.nics.flatMap(({ netdev, mac }, index) => [
-      ...['-netdev', netdev],
-      ...['-device', `virtio-net-pci,netdev=n${index},mac=${mac},romfile=`],
-    ]),
-  ]
+  const cards = options.nics.flatMap(({ netdev, mac }, index) => {
+    return ['-netdev', netdev, '-device', `virtio-net-pci,netdev=n${index},mac=${mac},romfile=`]
+  })
+  const args = '-machine q35,accel=tcg -cpu qemu64 -m 160 -nographic -nodefaults -no-reboot'.split(' ')
+  args.push('-kernel', options.kernel, '-initrd', options.initrd, '-append', options.commandLine)
+  args.push('-drive', `file=${disk.file},format=${disk.format},if=none,id=d${disk.readonly ? ',readonly=on' : ''}`)
+  args.push('-device', 'virtio-blk-pci,drive=d', '-device', 'virtio-scsi-pci', '-device', 'virtio-rng-pci')
+  args.push('-drive', `file=${options.medium},format=raw,if=none,id=c,readonly=on`, '-device', 'scsi-cd,drive=c,id=cd')
+  args.push('-chardev', `socket,id=s,path=${at('serial.sock')},server=on,wait=off,logfile=${at('serial.log')}`)
+  args.push('-serial', 'chardev:s', '-device', 'virtio-serial-pci')
+  args.push('-chardev', `socket,id=a,path=${at('agent.sock')},server=on,wait=off`)
+  args.push('-device', 'virtserialport,chardev=a,name=org.vmpkg.agent.0')
+  args.push('-qmp', `unix:${at('qmp.sock')},server=on,wait=off`, ...cards)
   // User-mode networking talks to its helpers over the loopback of its own namespace.
   const inNamespace = ['-r', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', 'qemu-system-x86_64']
   const child = spawn('unshare', [...inNamespace, ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
@@ -82,7 +79,7 @@ export async function startBareGuest(t: Pick<TestContext, 'after'>, options: Bar
   const agent = await open('agent.sock')
   const replies = lines(agent)
   return {
-    readLine: replies.next,
+    readLine: async () => replies.next(),
     write: (text) => void agent.write(Buffer.from(text, 'latin1')),
     control,
     serial: () => readFileSync(at('serial.log'), 'latin1'),
