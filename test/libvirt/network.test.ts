@@ -112,8 +112,9 @@ describe('Network', { skip: withoutLibvirt, timeout: 60_000 }, () => {
 
   test('says which calls an older daemon lacks', async () => {
     const network = await connect.networkLookupByName({ name: 'default' })
+    const version = await connect.getLibVersion()
     const call = network.setMetadata({ type: 'title', metadata: 'a title' })
-    if ((await connect.getLibVersion()) < 9_007_000)
+    if (version < 9_007_000)
       await assert.rejects(call, (error) => error instanceof LibvirtError && error.is('noSupport'))
     else assert.equal(await call, undefined)
   })
