@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { isVmpkgError } from '../../src/errors.ts'
 import type { DomainTemplateContext, NicContext } from '../../src/model/template-context.ts'
@@ -8,7 +9,14 @@ import { verifyDomainPolicy } from '../../src/render/domain-policy.ts'
 import { childElements } from '../../src/xml/find.ts'
 import { parseXml } from '../../src/xml/parse.ts'
 import type { XmlElement } from '../../src/xml/tree.ts'
-import { consoleContext, readPartials, readTemplate, routerContext } from '../support/render-contexts.ts'
+import {
+  consoleContext,
+  osContext,
+  passthroughContext,
+  readPartials,
+  readTemplate,
+  routerContext,
+} from '../support/render-contexts.ts'
 import { findSchemaFault } from '../support/schema.ts'
 
 /** Values that break out of naive templates, and values of every size. */
@@ -67,6 +75,20 @@ function skeleton(element: XmlElement): unknown {
 }
 
 const partials = readPartials()
+const golden = (name: string): string => fileURLToPath(new URL(`../golden/render/${name}.xml`, import.meta.url))
+
+for (const [name, template, context] of [
+  ['router-uni', 'router-uni/domain.xml.hbs', routerContext],
+  ['router-uni-passthrough', 'router-uni/domain.xml.hbs', passthroughContext],
+  ['app-console', 'app-console/domain.xml.hbs', consoleContext],
+  ['os-debian', 'os-debian/domain.xml.hbs', osContext],
+] as const) {
+  test(`${name} renders to its golden file, valid by libvirt's domain schema`, (t) => {
+    const xml = renderDomain({ template: readTemplate(template), partials, context })
+    assert.equal(findSchemaFault(xml, 'domain'), undefined)
+    t.assert.fileSnapshot(xml, golden(name), { serializers: [String] })
+  })
+}
 
 for (const [name, context] of [
   ['router-uni', routerContext],
