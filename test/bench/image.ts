@@ -21,9 +21,9 @@ const folder = await mkdtemp(join(tmpdir(), 'vmpkg-bench-'))
 const script = fileURLToPath(new URL('image-install.ts', import.meta.url))
 const run = promisify(execFile)
 
-async function measure(run: () => unknown): Promise<string> {
+async function measure(work: () => unknown): Promise<string> {
   const began = performance.now()
-  await run()
+  await work()
   return ((performance.now() - began) / 1000).toFixed(2)
 }
 
