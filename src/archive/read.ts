@@ -16,6 +16,7 @@ const MAX_TAR_BYTES = ARCHIVE_LIMITS.totalBytes + ARCHIVE_LIMITS.entries * 1024 
 /** Beyond this many bytes, more than `MAX_RATIO` to one is a bomb, not a package of text. */
 const RATIO_FREE_BYTES = 1024 * 1024
 const MAX_RATIO = 200
+const BLOCK = 512
 const MAX_WINDOW_LOG = 27 // 128 MiB
 
 /**
@@ -23,9 +24,9 @@ const MAX_WINDOW_LOG = 27 // 128 MiB
  */
 export async function readArchive(archive: Uint8Array, expected: Digested): Promise<ArchiveFiles> {
   const tar = unpackZstd(verifyContent(archive, expected, 'The package archive'))
+  verifyFrame(tar)
   const entries = await parseTar(tar)
   verifyEntries(entries.map(({ facts }) => facts))
-  if (entries[0]?.facts.path !== MANIFEST_PATH) throw invalid(`does not begin with ${MANIFEST_PATH}`)
   const files = entries.filter(({ facts }) => facts.type === 'File')
   return new Map(files.map(({ facts, file }) => [facts.path, file]))
 }
@@ -37,6 +38,19 @@ function unpackZstd(archive: Uint8Array): Uint8Array {
   } catch (error) {
     throw invalid(`cannot be unpacked within ${maxOutputLength} bytes`, error)
   }
+}
+
+/**
+ * The manifest's header at the beginning, two empty blocks at the end. The `tar` library unpacks what looks compressed and
+ * takes a missing end for the end, so it must see neither.
+ */
+function verifyFrame(tar: Uint8Array): void {
+  const text = (start: number, end: number) => Buffer.from(tar.subarray(start, end)).toString('latin1')
+  if (text(0, MANIFEST_PATH.length + 1) !== `${MANIFEST_PATH}\0` || text(257, 262) !== 'ustar') {
+    throw invalid(`does not begin with ${MANIFEST_PATH}`)
+  }
+  const isWhole = tar.length % BLOCK === 0 && tar.subarray(-2 * BLOCK).every((byte) => byte === 0)
+  if (!isWhole) throw invalid('is cut off')
 }
 
 interface Entry {

@@ -20,13 +20,28 @@ function entry(group: CommandEntry['group'], name: string, summary: string, load
 }
 
 export const COMMANDS: readonly CommandEntry[] = [
-  entry('Packages', 'update', 'fetch and verify the package lists of all sources', () => import('./commands/update.ts')),
+  entry(
+    'Packages',
+    'update',
+    'fetch and verify the package lists of all sources',
+    () => import('./commands/update.ts'),
+  ),
   entry('Packages', 'search', 'find packages by words', () => import('./commands/search.ts')),
   entry('Packages', 'show', 'everything known about a package', () => import('./commands/show.ts')),
   entry('Packages', 'list', 'list packages', () => import('./commands/list.ts')),
-  entry('Packages', 'install', 'install packages, define and start what they bring', () => import('./commands/install.ts')),
+  entry(
+    'Packages',
+    'install',
+    'install packages, define and start what they bring',
+    () => import('./commands/install.ts'),
+  ),
   entry('Packages', 'remove', 'remove packages and the machines they brought', () => import('./commands/remove.ts')),
-  entry('Packages', 'verify', 'check installed files and images against what was signed', () => import('./commands/verify.ts')),
+  entry(
+    'Packages',
+    'verify',
+    'check installed files and images against what was signed',
+    () => import('./commands/verify.ts'),
+  ),
   entry('Trust', 'source add', 'trust a registry', () => import('./commands/source-add.ts')),
   entry('Trust', 'source list', 'the registries this host trusts', () => import('./commands/source-list.ts')),
   entry('Trust', 'source remove', 'stop trusting a registry', () => import('./commands/source-remove.ts')),
@@ -39,17 +54,47 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('Machines', 'console', 'open the serial console of a machine', () => import('./commands/console.ts')),
   entry('Machines', 'logs', 'print the serial log of a machine', () => import('./commands/logs.ts')),
   entry('Machines', 'gc', 'remove what dead commands and stopped clones left', () => import('./commands/gc.ts')),
-  entry('Host', 'host private start', 'start a private libvirt in namespaces', () => import('./commands/host-private-start.ts')),
-  entry('Host', 'host private stop', 'stop a private libvirt and all its machines', () => import('./commands/host-private-stop.ts')),
-  entry('Host', 'host private status', 'list private hosts and how to look inside', () => import('./commands/host-private-status.ts')),
-  entry('Host', 'host private shell', 'run a program inside a private host', () => import('./commands/host-private-shell.ts')),
+  entry(
+    'Host',
+    'host private start',
+    'start a private libvirt in namespaces',
+    () => import('./commands/host-private-start.ts'),
+  ),
+  entry(
+    'Host',
+    'host private stop',
+    'stop a private libvirt and all its machines',
+    () => import('./commands/host-private-stop.ts'),
+  ),
+  entry(
+    'Host',
+    'host private status',
+    'list private hosts and how to look inside',
+    () => import('./commands/host-private-status.ts'),
+  ),
+  entry(
+    'Host',
+    'host private shell',
+    'run a program inside a private host',
+    () => import('./commands/host-private-shell.ts'),
+  ),
   entry('Publishing', 'key generate', 'make an OpenPGP signing key', () => import('./commands/key-generate.ts')),
   entry('Publishing', 'build', 'build the images of a template', () => import('./commands/build.ts')),
-  entry('Publishing', 'repo init', 'make a registry: root, roles, empty index', () => import('./commands/repo-init.ts')),
+  entry(
+    'Publishing',
+    'repo init',
+    'make a registry: root, roles, empty index',
+    () => import('./commands/repo-init.ts'),
+  ),
   entry('Publishing', 'repo add', 'add built packages to a registry', () => import('./commands/repo-add.ts')),
   entry('Publishing', 'repo resign', 'renew the envelope of a registry', () => import('./commands/repo-resign.ts')),
   entry('Publishing', 'repo merge', 'take in signed submissions', () => import('./commands/repo-merge.ts')),
-  entry('Publishing', 'publish', 'build, sign and submit packages to a registry', () => import('./commands/publish.ts')),
+  entry(
+    'Publishing',
+    'publish',
+    'build, sign and submit packages to a registry',
+    () => import('./commands/publish.ts'),
+  ),
 ]
 
 /** The longest command name that the words begin with; options before it are not allowed, as with git and apt. */

@@ -27,7 +27,8 @@ function print(error: unknown, { json, verbose, write }: FailureStyle): void {
   if (hint !== undefined) write(`   ${redact(hint)}\n`)
   const [nearest] = causes
   if (verbose) for (const cause of causes) write(`   because: ${redact(cause)}\n`)
-  else if (nearest !== undefined && code !== 'USAGE') write(`   because: ${redact(nearest.split('\n')[0] ?? '').slice(0, 300)}\n`)
+  else if (nearest !== undefined && code !== 'USAGE')
+    write(`   because: ${redact(nearest.split('\n')[0] ?? '').slice(0, 300)}\n`)
 }
 
 function describe(error: unknown): {

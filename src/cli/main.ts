@@ -37,20 +37,24 @@ async function dispatch(argv: readonly string[], process: ProcessLike): Promise<
   if (found === undefined) throw unknownCommand(words)
   const spec = await found.entry.load()
   const parsed = parseInvocation(found.entry.name, spec, found.rest, process)
-  const { io, close } = createIo(process, parsed.options)
+  const edge = createIo(process, parsed.options)
   try {
-    return await spec.run({ args: parsed.args, options: parsed.options, io })
+    return await spec.run({ args: parsed.args, options: parsed.options, io: edge.io })
   } finally {
-    await close()
+    await edge.close()
   }
 }
 
 function unknownCommand(words: readonly string[]): VmpkgError {
   const text = words.filter((word) => !word.startsWith('-')).join(' ')
   const near = suggestCommand(words)
-  return new VmpkgError('USAGE', text === '' ? 'No command is named' : `There is no command ${JSON.stringify(text.slice(0, 60))}`, {
-    hint: near === undefined ? 'vmpkg --help lists the commands.' : `Did you mean vmpkg ${near}?`,
-  })
+  return new VmpkgError(
+    'USAGE',
+    text === '' ? 'No command is named' : `There is no command ${JSON.stringify(text.slice(0, 60))}`,
+    {
+      hint: near === undefined ? 'vmpkg --help lists the commands.' : `Did you mean vmpkg ${near}?`,
+    },
+  )
 }
 
 function exitStatusOf(error: unknown): number {

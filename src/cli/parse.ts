@@ -34,11 +34,14 @@ export function parseInvocation(
   if (spec.args !== '') command.arguments(spec.args)
   for (const { flags, summary } of spec.options) {
     if (flags.endsWith('...')) {
-      const gather = (value: string, previous: readonly string[] | undefined): string[] => [...(previous ?? []), value]
       command.option(flags.slice(0, -3), summary, gather)
     } else command.option(flags, summary)
   }
   for (const [flags, summary] of COMMON) command.option(flags, summary)
   command.parse([...argv], { from: 'user' })
   return { args: command.args, options: command.opts<OptionValues>() }
+}
+
+function gather(value: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), value]
 }

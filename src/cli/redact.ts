@@ -5,7 +5,10 @@
 
 /** Text for a terminal or a log: control and bidirectional characters become `?`, `user:secret@` in URLs becomes `***@`. */
 export function redact(text: string): string {
-  return hideCredentials(text).replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '?')
+  return hideCredentials(text).replaceAll(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    '?',
+  )
 }
 
 function hideCredentials(text: string): string {

@@ -42,7 +42,7 @@ export async function pipeLines(stream: Duplex, io: Io, silenceMs: number): Prom
     if (sent) timer = setTimeout(resolve, silenceMs)
   }
   stream.on('data', (chunk: Buffer) => {
-    io.stdout.write(chunk)
+    io.stdout.write(io.stdout.isTTY ? chunk : chunk.toString().replaceAll(/\u001b\[[0-9;?]*[ -/]*[@-~]|\r/g, ''))
     rearm()
   })
   stream.once('end', resolve).once('close', resolve).once('error', reject)

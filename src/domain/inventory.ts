@@ -4,7 +4,8 @@ import type { Connect } from '../libvirt/connect.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import type { Network } from '../libvirt/network.ts'
-import { type DomainFacts, type NetworkFacts, readDomainFacts, readNetworkFacts } from '../render/stamp.ts'
+import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
+import { readDomainFacts, readNetworkFacts } from '../render/facts-xml.ts'
 
 export interface Machine {
   readonly domain: Domain

@@ -10,7 +10,9 @@ import type { Clock, Randomness } from '../ports.ts'
 import { AGENT_CHANNEL, type AgentReply } from '../router/agent.ts'
 import { askAgent } from './agent-client.ts'
 
-const ANSWER_MS = 1500
+/** A guest that is asked too early never answers that question; a busy one answers late: so ask again, ever more patiently. */
+const FIRST_ANSWER_MS = 1500
+const LAST_ANSWER_MS = 8000
 const PAUSE_MS = 100
 
 export interface WaitOptions {
@@ -30,13 +32,15 @@ export async function waitUntilReady(domain: Domain, options: WaitOptions): Prom
   const deadline = options.clock.now().getTime() + options.timeoutMs
   const isReady = options.isReady ?? (({ ready }) => ready === true)
   let heard = false
+  let answerMs = FIRST_ANSWER_MS
   while (options.clock.now().getTime() < deadline) {
     throwIfAborted(options.signal)
     const { state } = await domain.getState()
     if (state !== 'running') throw notReady(domain, `it is ${state}, not running`)
-    const reply = await askStatus(domain, options)
+    const reply = await askStatus(domain, options, answerMs)
     if (reply !== undefined && isReady(reply)) return reply
     heard ||= reply !== undefined
+    if (reply === undefined) answerMs = Math.min(LAST_ANSWER_MS, answerMs * 2)
     await sleep(PAUSE_MS)
   }
   const waited = `${Math.round(options.timeoutMs / 1000)} s`
@@ -50,10 +54,11 @@ export async function waitUntilReady(domain: Domain, options: WaitOptions): Prom
 export async function askStatus(
   domain: Domain,
   { randomness, signal }: Pick<WaitOptions, 'randomness' | 'signal'>,
+  timeoutMs = LAST_ANSWER_MS,
 ): Promise<AgentReply | undefined> {
   try {
     const channel = await domain.openChannel({ name: AGENT_CHANNEL })
-    return await askAgent(channel, { verb: 'status', randomness, timeoutMs: ANSWER_MS, signal })
+    return await askAgent(channel, { verb: 'status', randomness, timeoutMs, signal })
   } catch (error) {
     if (error instanceof LibvirtError) return undefined // busy with another reader, or the domain just stopped
     throw error

@@ -2,7 +2,7 @@
 import type { Connect } from '../libvirt/connect.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import { LibvirtError } from '../libvirt/error.ts'
-import { readNetworkFacts } from '../render/stamp.ts'
+import { readNetworkFacts } from '../render/facts-xml.ts'
 import { absent, readMachine } from './inventory.ts'
 
 /** Destroys and undefines our domain of that UUID. False when there is none, or it is foreign. */

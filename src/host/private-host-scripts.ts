@@ -81,8 +81,10 @@ bind_device() {
   mount -n --bind "/dev/$1" "$stage/$1"
 }
 for node in null zero full random urandom tty net/tun; do bind_device "$node"; done
-if [ -e /dev/vhost-net ] && sh -c ': <>/dev/vhost-net' 2>/dev/null; then bind_device vhost-net; fi
-if [ "$VMPKG_KVM" = 1 ] && setpriv --clear-groups sh -c ': <>/dev/kvm'; then bind_device kvm; fi
+# opening for both makes a plain file where there is none, hence the look before; QEMU has no supplementary groups
+opens() { [ -c "/dev/$1" ] && setpriv --clear-groups sh -c ': <>"/dev/$1"' sh "$1" 2>/dev/null; }
+if opens vhost-net; then bind_device vhost-net; fi
+if [ "$VMPKG_KVM" = 1 ] && opens kvm; then bind_device kvm; fi
 mount -n -t devpts -o newinstance,ptmxmode=0666,mode=0600 devpts "$stage/pts"
 mount -n -t tmpfs -o mode=1777 tmpfs "$stage/shm"
 ln -s pts/ptmx "$stage/ptmx"

@@ -53,7 +53,13 @@ export async function startPrivateHost(options: StartOptions): Promise<PrivateHo
   const own = privateHostFolders(options.name, options)
   const deadline = Date.now() + (options.timeoutMs ?? 30_000)
   const living = await findPrivateHost(options.name, options)
-  if (living !== undefined) return waitUntilReady(living, options, deadline)
+  if (living !== undefined) {
+    if (living.uplink !== options.uplink) {
+      const message = `The private host ${living.name} runs already, with uplink ${living.uplink}; stop it to change that`
+      options.emit({ type: 'noted', message })
+    }
+    return waitUntilReady(living, options, deadline)
+  }
 
   options.emit({ type: 'stage-started', stage: 'host', subject: options.name })
   const { host: started, launched } = await launchOrFind(own, options, deadline)
@@ -105,7 +111,11 @@ async function launchOrFind(
     }
     const host = await findPrivateHost(options.name, options)
     if (host !== undefined) return { host, launched: false }
-    if (Date.now() > deadline) throw await startFailure(options.name, own.durableDir, 'is locked by another process')
+    if (Date.now() > deadline) {
+      throw new VmpkgError('PRIVATE_HOST_FAILED', `The private host ${options.name} runs, but its sockets are gone`, {
+        hint: 'A log-out removes them (loginctl enable-linger prevents that): kill its tini process, then start it again.',
+      })
+    }
     await pause(options.signal)
   }
 }

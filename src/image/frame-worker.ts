@@ -39,6 +39,7 @@ function decode(job: DecodeJob): FrameAnswer {
   try {
     raw = zstdDecompressSync(job.frame, {
       maxOutputLength: job.rawSize,
+      chunkSize: Math.max(job.rawSize, 64), // one buffer instead of many that are joined
       params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG },
     })
   } catch {

@@ -39,12 +39,12 @@ export interface PackedImage {
   readonly transport: WrittenFile & { readonly packs: readonly WrittenFile[]; readonly fullBytes: number }
 }
 
-export interface WrittenFile extends Digested {
+interface WrittenFile extends Digested {
   readonly file: string
 }
 
-/** 19 is 3 to 4 % smaller than 12 and takes five times as long; docs/images.md has the figures. */
-export const DEFAULT_LEVEL = 12
+/** 19 is a tenth smaller than 12 and takes twelve times as long; docs/images.md has the figures. */
+const DEFAULT_LEVEL = 12
 const DEFAULT_FRAME_BYTES = 1024 * 1024
 
 /** @throws {VmpkgError} `IMAGE_INVALID` when the file changes while it is read; `ABORTED`. */

@@ -12,9 +12,9 @@ const MAGIC = Buffer.from('VMPKGTRN')
 const VERSION = 1
 const MAX_PACKS = 4096
 /** Bounds the memory of one decoding worker. A frame holds about 1 MiB and at least one chunk. */
-export const MAX_FRAME_BYTES = 8 * 1024 * 1024
+const MAX_FRAME_BYTES = 8 * 1024 * 1024
 
-export interface Pack {
+interface Pack {
   readonly sha256: Sha256
   readonly size: number
 }

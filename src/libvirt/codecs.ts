@@ -6,7 +6,7 @@
 import { type Reader, STRING_LIMIT_BYTES, type Writer } from './xdr.ts'
 
 /** Whether a caller must give a field, may give it, or never sees it. */
-export type Presence = 'required' | 'optional' | 'hidden'
+type Presence = 'required' | 'optional' | 'hidden'
 
 export interface Codec<Out, In = Out, P extends Presence = Presence> {
   readonly presence: P
@@ -69,7 +69,10 @@ export const count64 = plain(
 )
 export const bool = plain(
   (reader) => reader.i32() !== 0,
-  (writer, value: boolean) => writer.i32(value ? 1 : 0),
+  (writer, value: boolean) => {
+    if (typeof value !== 'boolean') throw writer.refused('must be true or false')
+    writer.i32(value ? 1 : 0)
+  },
 )
 export const bytes = plain(
   (reader) => Buffer.from(reader.opaque(reader.u32())),
@@ -217,7 +220,7 @@ export function fixed<T>(inner: Codec<unknown, T>, value: T): Codec<undefined, u
 }
 
 /** A field that may be left out and is then written as `value`. */
-export function preset<Out, In>(inner: Codec<Out, In>, value: In): Codec<Out, In | undefined, 'optional'> {
+export function preset<Out, In>(inner: Codec<Out, In>, value: NoInfer<In>): Codec<Out, In | undefined, 'optional'> {
   return {
     presence: 'optional',
     read: inner.read,

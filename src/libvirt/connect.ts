@@ -36,6 +36,7 @@ import { resolveUri, type Target } from './uri.ts'
 
 /** To reach the daemon and for each step of opening, except for what a person is asked. */
 const OPEN_TIMEOUT_MS = 30_000
+/** For what ends anyway: the daemon's answer is not worth more. */
 const CLOSE_TIMEOUT_MS = 1000
 
 export const sessionMethods = {
@@ -131,7 +132,8 @@ export class Connect extends invoker(connectMethods) implements Invoker, AsyncDi
           }),
         deregister: async (callbackId) => {
           this.#router.forget(row.procedure, callbackId)
-          if (this.#rpc.closed === undefined) await this.invoke(deregister, { callbackId }).catch(() => {})
+          if (this.#rpc.closed === undefined)
+            await this.invoke(deregister, { callbackId, timeoutMs: CLOSE_TIMEOUT_MS }).catch(() => {})
         },
         onEnd: () => this.#feeds.delete(feed),
       },
@@ -170,8 +172,17 @@ export class Connect extends invoker(connectMethods) implements Invoker, AsyncDi
   }
 }
 
-/** A connection that is authenticated and open. */
+/** A connection that is authenticated and open. A session's daemon that was just leaving gets a second try. */
 async function openRpc(target: Target, options: OpenOptions): Promise<Rpc> {
+  try {
+    return await openOnce(target, options)
+  } catch (error) {
+    if (!target.spawn || !(error instanceof ConnectionClosed)) throw error
+    return openOnce(target, options)
+  }
+}
+
+async function openOnce(target: Target, options: OpenOptions): Promise<Rpc> {
   const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? OPEN_TIMEOUT_MS }
   const rpc = new Rpc(await dial(target, surroundings(), options.signal))
   try {

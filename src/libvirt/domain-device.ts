@@ -1,13 +1,29 @@
 /** A domain's devices, processors, memory and statistics. */
-import { bool, bytes, choice, flags, i32, i64, list, maybe, preset, string, struct, u32, u64, xml } from './codecs.ts'
+import {
+  bool,
+  bytes,
+  choice,
+  fixed,
+  flags,
+  i32,
+  i64,
+  list,
+  maybe,
+  preset,
+  string,
+  struct,
+  u32,
+  u64,
+  xml,
+} from './codecs.ts'
 import { call } from './methods.ts'
 import { parameters } from './parameters.ts'
-import { impact, none } from './vocabulary.ts'
+import { counted, impact, none } from './vocabulary.ts'
 
 const deviceFlags = flags({ live: 1, config: 2, force: 4 })
 const vcpuFlags = flags({ live: 1, config: 2, maximum: 4, guest: 8, hotpluggable: 16 })
-/** How many parameters are asked for: the protocol's own limit. */
-const upTo = (most: number) => preset(i32, most)
+/** How many parameters are asked for: the protocol's own limit, so that one call gets them all. */
+const upTo = (most: number) => fixed(i32, most)
 
 const address = struct({ type: choice('ipv4', 'ipv6'), address: string, prefix: u32 })
 
@@ -39,7 +55,7 @@ export const deviceMethods = {
     'DOMAIN_GET_MEMORY_PARAMETERS',
     198,
     { nparams: upTo(16), flags: impact },
-    { params: parameters, nparams: i32 },
+    { params: parameters, nparams: counted },
   ),
   setMemoryParameters: call('DOMAIN_SET_MEMORY_PARAMETERS', 197, { params: parameters, flags: impact }),
   getSchedulerParameters: call(
@@ -53,7 +69,7 @@ export const deviceMethods = {
     'DOMAIN_GET_BLOCK_IO_TUNE',
     253,
     { disk: maybe(string), nparams: upTo(32), flags: impact },
-    { params: parameters, nparams: i32 },
+    { params: parameters, nparams: counted },
   ),
   setBlockIoTune: call('DOMAIN_SET_BLOCK_IO_TUNE', 252, { disk: string, params: parameters, flags: impact }),
   setInterfaceParameters: call('DOMAIN_SET_INTERFACE_PARAMETERS', 256, {

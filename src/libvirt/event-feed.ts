@@ -73,6 +73,7 @@ export class EventFeed<E> implements AsyncIterableIterator<E, undefined>, AsyncD
   readonly #readers: { resolve: (result: IteratorResult<E, undefined>) => void; reject: (reason: unknown) => void }[] =
     []
   #end: { readonly reason: unknown } | undefined
+  #deregistered: Promise<void> = Promise.resolve()
   #callbackId: number | undefined
 
   constructor(row: EventRow<EventRow['kind'], E>, hooks: FeedHooks, signal?: AbortSignal) {
@@ -94,10 +95,11 @@ export class EventFeed<E> implements AsyncIterableIterator<E, undefined>, AsyncD
     return reason === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(reason)
   }
 
-  /** Deregisters; events not read yet are dropped. */
+  /** Deregisters, and waits until the daemon has; events not read yet are dropped. */
   async return(): Promise<IteratorResult<E, undefined>> {
     this.#queue.length = 0
-    await this.#stop(undefined)
+    this.#stop(undefined)
+    await this.#deregistered
     return { done: true, value: undefined }
   }
 
@@ -112,12 +114,12 @@ export class EventFeed<E> implements AsyncIterableIterator<E, undefined>, AsyncD
   /** The connection is gone, and the registration with it. */
   dropped(reason: ConnectionClosed): void {
     this.#callbackId = undefined
-    void this.#stop(reason)
+    this.#stop(reason)
   }
 
   readonly #abort = (): void => {
     this.#queue.length = 0
-    void this.#stop(this.#signal?.reason)
+    this.#stop(this.#signal?.reason)
   }
 
   async #register(): Promise<void> {
@@ -134,10 +136,10 @@ export class EventFeed<E> implements AsyncIterableIterator<E, undefined>, AsyncD
     const waiting = this.#readers.shift()
     if (waiting !== undefined) waiting.resolve({ done: false, value: event })
     else if (this.#queue.length < QUEUE_LIMIT) this.#queue.push(event)
-    else void this.#stop(refuse('overflow', `${QUEUE_LIMIT} events were not read`))
+    else this.#stop(refuse('overflow', `${QUEUE_LIMIT} events were not read`))
   }
 
-  async #stop(reason: unknown): Promise<void> {
+  #stop(reason: unknown): void {
     if (this.#end !== undefined) return
     this.#end = { reason }
     this.#signal?.removeEventListener('abort', this.#abort)
@@ -148,7 +150,7 @@ export class EventFeed<E> implements AsyncIterableIterator<E, undefined>, AsyncD
       first.reject(reason)
     } else first?.resolve({ done: true, value: undefined })
     for (const reader of others) reader.resolve({ done: true, value: undefined })
-    await this.#deregister()
+    this.#deregistered = this.#deregister()
   }
 
   async #deregister(): Promise<void> {

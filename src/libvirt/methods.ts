@@ -79,7 +79,7 @@ type IsUnion<T, Whole = T> = [T] extends [never]
 type RequiredKeys<T> = { [K in keyof T]-?: Partial<Pick<T, K>> extends Pick<T, K> ? never : K }[keyof T]
 
 /** No visible field is `void`, one is returned bare, several as an object. */
-export type Result<R extends Fields> = keyof Output<R> extends never
+type Result<R extends Fields> = keyof Output<R> extends never
   ? undefined
   : IsUnion<keyof Output<R>> extends true
     ? Simplify<Output<R>>

@@ -4,7 +4,7 @@
  */
 import { i32, maybe, type Output, readFields, string } from './codecs.ts'
 import type { RemoteError } from './error.ts'
-import { domainIdentity, namedIdentity } from './references.ts'
+import { domainIdentity, named } from './references.ts'
 import { MalformedPacket, Reader } from './xdr.ts'
 
 export const PROGRAM = { remote: 0x2000_8086, qemu: 0x2000_8087, keepalive: 0x6b65_6570 } as const
@@ -107,7 +107,7 @@ const errorFields = {
   str3: maybe(string),
   int1: i32,
   int2: i32,
-  net: maybe(namedIdentity),
+  net: maybe(named),
 }
 
 /**

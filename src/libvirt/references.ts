@@ -87,9 +87,8 @@ export const nodeDevice: Reference<NodeDevice, NodeDeviceIdentity> = live(
   (binder, identity) => binder.nodeDevice(identity),
 )
 
-/** Identities in an error reply, where no live object is wanted. */
+/** The identity alone, for an error reply, where no live object is wanted. */
 export const domainIdentity = domainFields
-export const namedIdentity = named
 
 function live<Identity, Thing>(
   identity: Codec<Identity, Identity, 'required'>,

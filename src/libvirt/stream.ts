@@ -43,14 +43,8 @@ export class LibvirtStream extends Duplex implements StreamSink {
   #onOver: (() => void) | undefined
 
   constructor(options: StreamOptions) {
-    super({
-      allowHalfOpen: options.direction !== 'both',
-      readableHighWaterMark: 4 * PACKET_BYTES,
-      writableHighWaterMark: 4 * PACKET_BYTES,
-    })
+    super(duplexOptions(options.direction))
     this.#options = options
-    if (options.direction === 'write') this.push(null)
-    if (options.direction === 'read') this.end()
   }
 
   opened(serial: number): void {
@@ -83,6 +77,13 @@ export class LibvirtStream extends Duplex implements StreamSink {
     const wasOver = this.#isOver
     this.#endOfLife()
     if (!wasOver) this.destroy(reason)
+  }
+
+  /** Aborts unless it is over, and waits until the daemon has let go. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    const closed = this.closed ? undefined : new Promise((resolve) => this.once('close', resolve))
+    this.destroy()
+    await closed
   }
 
   override _read(): void {
@@ -163,6 +164,17 @@ export class LibvirtStream extends Duplex implements StreamSink {
   #send(type: number, status: number, payload: Uint8Array, done?: () => void): void {
     const { rpc, program, procedure } = this.#options
     rpc.send({ program, procedure, type, serial: this.#serial, status }, payload, done)
+  }
+}
+
+/** A one-way stream is a `Duplex` whose other side does not exist; Node's own types lack these two options. */
+function duplexOptions(direction: StreamDirection) {
+  return {
+    readable: direction !== 'write',
+    writable: direction !== 'read',
+    allowHalfOpen: direction !== 'both',
+    readableHighWaterMark: 4 * PACKET_BYTES,
+    writableHighWaterMark: 4 * PACKET_BYTES,
   }
 }
 

@@ -55,7 +55,7 @@ export function resolveUri(given: string | undefined, around: Surroundings, read
 }
 
 /** `$XDG_RUNTIME_DIR`, else the cache folder, and in it `libvirt`. */
-export function sessionFolder(around: Surroundings): string {
+function sessionFolder(around: Surroundings): string {
   const { env, home } = around
   return `${env['XDG_RUNTIME_DIR'] || env['XDG_CACHE_HOME'] || `${home}/.cache`}/libvirt`
 }

@@ -88,28 +88,33 @@ export class Writer {
   #length = 0
 
   u32(value: number): void {
-    this.#bytes.writeUInt32BE(this.#integer(value, 0, 0xffff_ffff), this.#reserve(4))
+    const start = this.#reserve(4) // first: it may replace the buffer
+    this.#bytes.writeUInt32BE(this.#integer(value, 0, 0xffff_ffff), start)
   }
 
   i32(value: number): void {
-    this.#bytes.writeInt32BE(this.#integer(value, -0x8000_0000, 0x7fff_ffff), this.#reserve(4))
+    const start = this.#reserve(4)
+    this.#bytes.writeInt32BE(this.#integer(value, -0x8000_0000, 0x7fff_ffff), start)
   }
 
   u64(value: bigint): void {
     if (typeof value !== 'bigint' || BigInt.asUintN(64, value) !== value)
       throw this.refused('must be a bigint of 64 bits')
-    this.#bytes.writeBigUInt64BE(value, this.#reserve(8))
+    const start = this.#reserve(8)
+    this.#bytes.writeBigUInt64BE(value, start)
   }
 
   i64(value: bigint): void {
     if (typeof value !== 'bigint' || BigInt.asIntN(64, value) !== value)
       throw this.refused('must be a bigint of 64 bits')
-    this.#bytes.writeBigInt64BE(value, this.#reserve(8))
+    const start = this.#reserve(8)
+    this.#bytes.writeBigInt64BE(value, start)
   }
 
   f64(value: number): void {
     if (typeof value !== 'number') throw this.refused('must be a number')
-    this.#bytes.writeDoubleBE(value, this.#reserve(8))
+    const start = this.#reserve(8)
+    this.#bytes.writeDoubleBE(value, start)
   }
 
   /** Bytes and their padding, no count. */

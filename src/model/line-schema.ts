@@ -21,7 +21,7 @@ import {
 } from './shape.ts'
 
 /** Bytes; a line holds relations and digests, never content. */
-export const MAX_LINE_BYTES = 64 * 1024
+const MAX_LINE_BYTES = 64 * 1024
 const MAX_IMAGE_BYTES = 64 * 1024 ** 4
 
 export const arch = z.enum(['amd64', 'arm64', 'all'])

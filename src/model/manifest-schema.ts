@@ -26,7 +26,11 @@ const path = z
 const template = path.regex(/\.hbs$/, 'not the path of an .hbs template')
 const text = z.string().max(20_000)
 const size = z.string().refine(isSize, 'not a size such as 192MiB')
-const base = { description: oneLine.exactOptional(), optional: z.boolean().exactOptional() }
+const base = {
+  description: oneLine.exactOptional(),
+  optional: z.boolean().exactOptional(),
+  secret: z.boolean().exactOptional(),
+}
 const uplink = z
   .string()
   .regex(

@@ -36,6 +36,8 @@ export interface Manifest {
 interface ParameterBase {
   readonly description?: string
   readonly optional?: boolean
+  /** Kept in the state database only, never in libvirt's metadata (decisions 19). Files are always secret. */
+  readonly secret?: boolean
 }
 
 /** A typed parameter. Sizes are written `192MiB` and carried as bytes. */

@@ -47,7 +47,7 @@ export interface RoleKeys {
 }
 
 /** Who may sign packages of which names. */
-export interface PublisherGrant extends RoleKeys {
+interface PublisherGrant extends RoleKeys {
   /** `router-*`, `tor` or `*`. */
   readonly patterns: readonly string[]
 }

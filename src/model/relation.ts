@@ -8,7 +8,7 @@ import { VmpkgError } from '../errors.ts'
 import { isPackageName } from './name.ts'
 import { compareVersions, parseVersion, type Version } from './version.ts'
 
-export type Operator = '<<' | '<=' | '=' | '>=' | '>>'
+type Operator = '<<' | '<=' | '=' | '>=' | '>>'
 
 export interface Constraint {
   readonly operator: Operator

@@ -11,7 +11,7 @@ import { isPackageName } from './name.ts'
 import { parseRelation } from './relation.ts'
 import { parseVersion } from './version.ts'
 
-export interface Problem {
+interface Problem {
   /** Dotted path of the field, `(document)` for the whole. */
   readonly path: string
   readonly problem: string
@@ -42,7 +42,7 @@ export const time = z
 export const isoDate = z.iso.date()
 export const packageName = z.string().refine(isPackageName, 'not a package name')
 export const version = z.string().refine(parses(parseVersion), 'not a package version')
-export const relation = z.string().refine(parses(parseRelation), 'not a relation such as router-base (>= 1.2) | i2p')
+const relation = z.string().refine(parses(parseRelation), 'not a relation such as router-base (>= 1.2) | i2p')
 export const relations = z.array(relation).max(256)
 /** One line that is safe to show: no control, line or direction-changing characters. */
 export const oneLine = z

@@ -6,26 +6,20 @@ import { once } from 'node:events'
 import got, { type Response } from 'got'
 import type { Http } from '../ports.ts'
 
-export interface HttpOptions {
-  /** Sent with every request, as in `vmpkg/0.1.0`. */
-  readonly userAgent: string
-}
+const client = got.extend({
+  followRedirect: false,
+  decompress: false,
+  throwHttpErrors: false,
+  retry: { limit: 0 },
+  headers: { 'user-agent': 'vmpkg' },
+})
 
-export function createHttp({ userAgent }: HttpOptions): Http {
-  const client = got.extend({
-    followRedirect: false,
-    decompress: false,
-    throwHttpErrors: false,
-    retry: { limit: 0 },
-    headers: { 'user-agent': userAgent },
-  })
-  return {
-    async request({ url, headers = {}, signal }) {
-      const stream = client.stream(url, { headers: { ...headers }, ...(signal && { signal }) })
-      const [response] = (await once(stream, 'response')) as [Response]
-      return { status: response.statusCode, headers: joinHeaders(response.headers), body: stream }
-    },
-  }
+export const gotHttp: Http = {
+  async request({ url, headers = {}, signal }) {
+    const stream = client.stream(url, { headers: { ...headers }, ...(signal && { signal }) })
+    const [response] = (await once(stream, 'response')) as [Response]
+    return { status: response.statusCode, headers: joinHeaders(response.headers), body: stream }
+  },
 }
 
 function joinHeaders(

@@ -2,17 +2,17 @@
 import { randomBytes } from 'node:crypto'
 import type { Emit } from '../events.ts'
 import type { Outside } from '../operations/workspace.ts'
-import { createHttp } from './http.ts'
-import { createProcesses } from './processes.ts'
+import { gotHttp } from './http.ts'
+import { systemProcesses } from './processes.ts'
 import { systemTerminal } from './terminal.ts'
 
 export function systemOutside({ emit, signal }: { emit: Emit; signal: AbortSignal }): Outside {
   return {
     clock: { now: () => new Date() },
     randomness: { bytes: (count) => randomBytes(count) },
-    processes: createProcesses(),
+    processes: systemProcesses,
     terminal: systemTerminal,
-    http: createHttp({ userAgent: 'vmpkg' }),
+    http: gotHttp,
     emit,
     signal,
   }

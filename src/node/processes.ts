@@ -6,27 +6,25 @@ import { debianPackages } from './debian-packages.ts'
 
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 
-export function createProcesses(): Processes {
-  return {
-    async run(program, args, { cwd, env, input, signal, timeoutMs } = {}) {
-      const result = await execa(program, args, {
-        reject: false,
-        stripFinalNewline: false,
-        maxBuffer: MAX_OUTPUT_BYTES,
-        ...(input === undefined ? { stdin: 'ignore' } : { input }),
-        ...(cwd !== undefined && { cwd }),
-        ...(env !== undefined && { env, extendEnv: false }),
-        ...(signal && { cancelSignal: signal }),
-        ...(timeoutMs !== undefined && { timeout: timeoutMs }),
-      })
-      if (result.isCanceled) throw new VmpkgError('ABORTED', `${program} was interrupted`, { cause: result })
-      const code = systemErrorCode(result.cause)
-      if (result.exitCode === undefined && (code === 'ENOENT' || code === 'EACCES')) throw missing(program, result)
-      // As a shell reports it: 124 after a timeout, 128 and more after a signal.
-      const exitCode = result.exitCode ?? (result.timedOut ? 124 : 137)
-      return { exitCode, stdout: result.stdout, stderr: result.stderr }
-    },
-  }
+export const systemProcesses: Processes = {
+  async run(program, args, { cwd, env, input, signal, timeoutMs } = {}) {
+    const result = await execa(program, args, {
+      reject: false,
+      stripFinalNewline: false,
+      maxBuffer: MAX_OUTPUT_BYTES,
+      ...(input === undefined ? { stdin: 'ignore' } : { input }),
+      ...(cwd !== undefined && { cwd }),
+      ...(env !== undefined && { env, extendEnv: false }),
+      ...(signal && { cancelSignal: signal }),
+      ...(timeoutMs !== undefined && { timeout: timeoutMs }),
+    })
+    if (result.isCanceled) throw new VmpkgError('ABORTED', `${program} was interrupted`, { cause: result })
+    const code = systemErrorCode(result.cause)
+    if (result.exitCode === undefined && (code === 'ENOENT' || code === 'EACCES')) throw missing(program, result)
+    // As a shell reports it: 124 after a timeout, 128 and more after a signal.
+    const exitCode = result.exitCode ?? (result.timedOut ? 124 : 137)
+    return { exitCode, stdout: result.stdout, stderr: result.stderr }
+  },
 }
 
 function missing(program: string, cause: unknown): VmpkgError {

@@ -1,7 +1,7 @@
 /** The catalogue of this host: a cache of what the sources offered at the last update, opened for one command. */
 import { existsSync, mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { arch } from 'node:os'
+import { dirname } from 'node:path'
 import { Catalogue } from '../catalogue/catalogue.ts'
 import { openCatalogueDatabase } from '../catalogue/schema.ts'
 import { VmpkgError } from '../errors.ts'

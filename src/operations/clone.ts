@@ -17,7 +17,7 @@ import { parseDomainName } from '../model/name.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
-import { machineFiles } from './machine-files.ts'
+import { filePaths, machineFiles } from './machine-files.ts'
 import { type LoadedPackage, loadPackage } from './package-store.ts'
 import { mergeFor } from './parameters.ts'
 import { intend, transact } from './recover.ts'
@@ -53,20 +53,23 @@ export interface CloneResult {
  *   `CAPABILITY_NOT_GRANTED` `PARAMETER_INVALID` `IMAGE_DAMAGED` and what rendering, the gate and libvirt refuse
  */
 export async function clone(workspace: Workspace, request: CloneRequest): Promise<CloneResult> {
-  const { line, grants } = workspace.installed.get(request.package)
+  const { line, grants, source } = workspace.installed.get(request.package)
   if (line.kind === 'router' || line.kind === 'controller') {
     throw new VmpkgError('USAGE', `${line.name} is a ${line.kind}: it is one machine, not a template`, {
       hint: `vmpkg start ${line.name}`,
     })
   }
   if (request.ephemeral && !request.start) {
-    throw new VmpkgError('USAGE', 'An ephemeral clone exists only while it runs', { hint: 'Leave out --no-start or --ephemeral.' })
+    throw new VmpkgError('USAGE', 'An ephemeral clone exists only while it runs', {
+      hint: 'Leave out --no-start or --ephemeral.',
+    })
   }
   const connect = await workspace.connect()
   const pkg = await loadPackage(workspace, line)
   const name = await chooseName(connect, line, request.name)
   const net = await chooseNet(connect, pkg, request.net)
   const input = await plan(workspace, connect, pkg, { ...request, name, net, grants: grants.map((one) => one.name) })
+  const disk = line.images.find(({ role }) => role === 'disk')
   const guest = renderGuestFiles(input)
   const xml = await renderMachine(input, {
     package: line.name,
@@ -75,10 +78,13 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     kind: line.kind,
     ephemeral: request.ephemeral,
     medium: input.medium,
-    created: workspace.outside.clock.now().toISOString(),
+    origin: source,
+    createdAt: workspace.outside.clock.now().toISOString(),
     parameters: input.parameters,
     ...(net === undefined ? {} : { net }),
     ...(input.overlay === undefined ? {} : { overlay: input.overlay.path }),
+    ...(input.serialLog === undefined ? {} : { serialLog: input.serialLog }),
+    ...(disk === undefined ? {} : { base: disk.digest }),
   })
   const { uuid } = input.identity
   const result: CloneResult = { name, uuid, net, ephemeral: request.ephemeral, address: undefined, xml }
@@ -88,14 +94,18 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     const { processes, signal, emit } = workspace.outside
     const files = machineFiles(workspace.connectionPaths, uuid)
     emit({ type: 'stage-started', stage: 'define', subject: name })
-    for (const path of Object.values(files)) intend(transaction, { kind: 'remove-file', path })
+    for (const path of filePaths(files)) intend(transaction, { kind: 'remove-file', path })
     intend(transaction, { kind: 'release-images', holder: cloneHolder(uuid) })
     workspace.imageReferences.hold(cloneHolder(uuid), line.images)
     await mkdir(dirname(files.medium), { recursive: true })
-    const disk = line.images.find(({ role }) => role === 'disk')
     if (input.overlay !== undefined && disk !== undefined) {
       const virtualSize = Math.ceil(disk.size / 512) * 512
-      await writeOverlay({ path: input.overlay.path, backing: input.overlay.base, virtualSize, isDurable: !request.ephemeral })
+      await writeOverlay({
+        path: input.overlay.path,
+        backing: input.overlay.base,
+        virtualSize,
+        isDurable: !request.ephemeral,
+      })
     }
     await writeMedium({ files: guest.files, target: files.medium, processes, signal })
     intend(transaction, { kind: 'remove-domain', uuid, name })
@@ -116,15 +126,23 @@ async function plan(
   workspace: Workspace,
   connect: Connect,
   pkg: LoadedPackage,
-  request: CloneRequest & { readonly name: string; readonly net: string | undefined; readonly grants: MachineInput['grants'] },
+  request: CloneRequest & {
+    readonly name: string
+    readonly net: string | undefined
+    readonly grants: MachineInput['grants']
+  },
 ): Promise<MachineInput> {
   const { line, manifest } = pkg
   const { randomness } = workspace.outside
   const missing = manifest.capabilities.filter((one) => needsGrant(one) && !request.grants.includes(one.name))
   if (missing.length > 0) {
-    throw new VmpkgError('CAPABILITY_NOT_GRANTED', `${line.name} was not granted ${missing.map((one) => one.name).join(', ')}`, {
-      hint: `vmpkg install --reinstall ${line.name} ${missing.map((one) => `--grant ${one.name}`).join(' ')}`,
-    })
+    throw new VmpkgError(
+      'CAPABILITY_NOT_GRANTED',
+      `${line.name} was not granted ${missing.map((one) => one.name).join(', ')}`,
+      {
+        hint: `vmpkg install --reinstall ${line.name} ${missing.map((one) => `--grant ${one.name}`).join(' ')}`,
+      },
+    )
   }
   const store = new ImageStore(workspace.paths.images)
   for (const image of line.images) await store.verify(image)
@@ -137,7 +155,7 @@ async function plan(
       : [{ role: 'wan', mac: newMac(randomness), network: request.net, link: 'up', isolated: true }]
   return {
     pkg,
-    parameters: mergeFor(workspace, pkg, request.set),
+    parameters: mergeFor(pkg, request.set, true),
     grants: request.grants,
     name: request.name,
     identity,
@@ -155,7 +173,9 @@ async function chooseName(connect: Connect, line: PackageLine, wanted: string | 
   if (wanted !== undefined) {
     const name = parseDomainName(wanted)
     if ((await connect.domainLookupByName({ name }).catch(absent('noDomain'))) === undefined) return name
-    throw new VmpkgError('DOMAIN_EXISTS', `There is a machine ${name} already`, { hint: 'Choose another --name, or remove it first.' })
+    throw new VmpkgError('DOMAIN_EXISTS', `There is a machine ${name} already`, {
+      hint: 'Choose another --name, or remove it first.',
+    })
   }
   const names = new Set((await connect.listAllDomains()).map((domain) => domain.name))
   for (let number = 1; ; number++) {
@@ -165,13 +185,22 @@ async function chooseName(connect: Connect, line: PackageLine, wanted: string | 
 }
 
 /** The LAN to attach to: the one named, or the only one of the layer that the package asks for (decisions 20). */
-async function chooseNet(connect: Connect, { manifest }: LoadedPackage, wanted: string | undefined): Promise<string | undefined> {
-  const layer = manifest.capabilities.flatMap((one) => (one.name === 'network' ? [one.wan] : [])).find((wan) => wan !== undefined)
+async function chooseNet(
+  connect: Connect,
+  { manifest }: LoadedPackage,
+  wanted: string | undefined,
+): Promise<string | undefined> {
+  const layer = manifest.capabilities
+    .flatMap((one) => (one.name === 'network' ? [one.wan] : []))
+    .find((wan) => wan !== undefined)
   const lans = (await listOwnNetworks(connect)).filter(({ facts }) => facts.role === 'lan')
   if (wanted !== undefined) {
     if (layer !== undefined && lans.some(({ name }) => name === wanted)) return wanted
     throw new VmpkgError('NETWORK_UNAVAILABLE', `${JSON.stringify(wanted.slice(0, 40))} is not a router’s LAN`, {
-      hint: lans.length === 0 ? 'Install a router first: vmpkg install router-uni' : `There is ${lans.map(({ name }) => name).join(', ')}.`,
+      hint:
+        lans.length === 0
+          ? 'Install a router first: vmpkg install router-uni'
+          : `There is ${lans.map(({ name }) => name).join(', ')}.`,
     })
   }
   if (layer === undefined) return undefined
@@ -180,7 +209,9 @@ async function chooseNet(connect: Connect, { manifest }: LoadedPackage, wanted: 
   if (only !== undefined && others.length === 0) return only.name
   throw new VmpkgError(
     'NETWORK_UNAVAILABLE',
-    fitting.length === 0 ? `There is no ${layer} router to attach it to` : `Several routers fit: ${fitting.map(({ name }) => name).join(', ')}`,
+    fitting.length === 0
+      ? `There is no ${layer} router to attach it to`
+      : `Several routers fit: ${fitting.map(({ name }) => name).join(', ')}`,
     { hint: fitting.length === 0 ? `vmpkg install router-${layer}` : 'Choose one with --net.' },
   )
 }
@@ -188,6 +219,10 @@ async function chooseNet(connect: Connect, { manifest }: LoadedPackage, wanted: 
 async function waitForAddress(workspace: Workspace, connect: Connect, uuid: string): Promise<string | undefined> {
   const machine = await readMachine(await connect.domainLookupByUuid({ uuid }))
   if (machine === undefined) return undefined
-  const reply = await waitForGuest(workspace, machine, ({ ready, lan, wan }) => ready === true && (lan ?? wan)?.address != null)
+  const reply = await waitForGuest(
+    workspace,
+    machine,
+    ({ ready, lan, wan }) => ready === true && (lan ?? wan)?.address != null,
+  )
   return (reply.lan ?? reply.wan)?.address ?? undefined
 }

@@ -5,6 +5,8 @@ import { findPrivateHost, type PrivateHostFolders } from '../host/private-host-r
 import { startPrivateHost } from '../host/private-host-start.ts'
 import { Connect } from '../libvirt/connect.ts'
 import { prepareFolder } from '../state/folders.ts'
+import { privateHostName } from './connection-name.ts'
+import { probeHere } from './kvm.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface Opened {
@@ -18,7 +20,10 @@ export interface Opened {
  * @throws {VmpkgError} `LIBVIRT_UNREACHABLE` `PRIVATE_HOST_FAILED` `TOOL_MISSING`
  */
 export async function openConnection(workspace: Workspace, options: { readonly start: true }): Promise<Opened>
-export async function openConnection(workspace: Workspace, options: { readonly start: boolean }): Promise<Opened | undefined>
+export async function openConnection(
+  workspace: Workspace,
+  options: { readonly start: boolean },
+): Promise<Opened | undefined>
 export async function openConnection(workspace: Workspace, { start }: { start: boolean }): Promise<Opened | undefined> {
   const name = privateHostName(workspace.connectionName)
   const uri = name === undefined ? workspace.connectionName : await privateUri(workspace, name, start)
@@ -34,12 +39,6 @@ export async function openConnection(workspace: Workspace, { start }: { start: b
   }
 }
 
-/** `default` of `private`, `lab` of `private:lab`; `undefined` for a libvirt URI. */
-export function privateHostName(connection: string): string | undefined {
-  const match = /^private(?::(.*))?$/.exec(connection)
-  return match === null ? undefined : (match[1] ?? 'default')
-}
-
 export function privateFolders(workspace: Workspace): PrivateHostFolders {
   return { durableDir: join(workspace.paths.state, 'private'), runtimeDir: join(workspace.paths.runtime, 'private') }
 }
@@ -50,8 +49,10 @@ async function privateUri(workspace: Workspace, name: string, start: boolean): P
   if (found === undefined && !start) return undefined
   await preparePrivateFolders(workspace)
   const { processes, emit, signal } = workspace.outside
+  const kvm = found === undefined && (await probeHere(workspace)).usable
   // A host that was found may still be starting: startPrivateHost waits for it.
-  return (await startPrivateHost({ ...folders, name, uplink: found?.uplink ?? 'none', processes, emit, signal })).uri
+  return (await startPrivateHost({ ...folders, name, kvm, uplink: found?.uplink ?? 'none', processes, emit, signal }))
+    .uri
 }
 
 export async function preparePrivateFolders(workspace: Workspace): Promise<void> {
@@ -61,7 +62,7 @@ export async function preparePrivateFolders(workspace: Workspace): Promise<void>
 }
 
 function hintFor(uri: string): string {
-  if (/^qemu:\/\/\/system/.test(uri)) {
+  if (uri.startsWith('qemu:///system')) {
     return 'Start it (systemctl start libvirtd) or join its group (usermod -aG libvirt USER, then log in again); --connect private needs neither.'
   }
   if (/\+ssh:/.test(uri)) return 'Check that ssh reaches that host without a question, and that libvirt runs there.'

@@ -11,10 +11,14 @@ export async function requireFreeSpace(folder: string, bytes: number): Promise<v
   const { bavail, bsize } = await statfsOfNearest(folder)
   const free = bavail * bsize
   if (free >= bytes + RESERVE_BYTES) return
-  throw new VmpkgError('NO_SPACE', `${folder} has ${mebibytes(free)} MiB free, ${mebibytes(bytes + RESERVE_BYTES)} MiB are needed`, {
-    hint: 'Free some space (vmpkg gc removes what nobody uses), or move the state with --root.',
-    details: { free, needed: bytes + RESERVE_BYTES },
-  })
+  throw new VmpkgError(
+    'NO_SPACE',
+    `${folder} has ${mebibytes(free)} MiB free, ${mebibytes(bytes + RESERVE_BYTES)} MiB are needed`,
+    {
+      hint: 'Free some space (vmpkg gc removes what nobody uses), or move the state with --root.',
+      details: { free, needed: bytes + RESERVE_BYTES },
+    },
+  )
 }
 
 async function statfsOfNearest(folder: string): Promise<{ bavail: number; bsize: number }> {

@@ -1,10 +1,18 @@
 /** The private hosts of this root: start, stop, list, look inside. */
 import { VmpkgError } from '../errors.ts'
-import { findPrivateHost, listPrivateHosts, type PrivateHost, UPLINKS, type Uplink } from '../host/private-host-record.ts'
+import {
+  findPrivateHost,
+  listPrivateHosts,
+  type PrivateHost,
+  UPLINKS,
+  type Uplink,
+} from '../host/private-host-record.ts'
 import { privateHostPrefix } from '../host/private-host-run.ts'
 import { startPrivateHost } from '../host/private-host-start.ts'
 import { stopPrivateHost } from '../host/private-host-stop.ts'
-import { preparePrivateFolders, privateFolders, privateHostName } from './connection.ts'
+import { preparePrivateFolders, privateFolders } from './connection.ts'
+import { privateHostName } from './connection-name.ts'
+import { probeHere } from './kvm.ts'
 import type { Workspace } from './workspace.ts'
 
 const DEFAULT_NAME = 'default'
@@ -27,6 +35,7 @@ export async function startHost(
     ...privateFolders(workspace),
     name: nameOf(workspace, name),
     uplink: parseUplink(uplink),
+    kvm: (await probeHere(workspace)).usable,
     processes,
     emit,
     signal,

@@ -1,7 +1,8 @@
 /** What the connection's host runs guests with: the QEMU binary that its libvirt names, and KVM only where it was proved. */
+
+import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
-import { VmpkgError } from '../errors.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
 import { findElement, getText } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'

@@ -1,11 +1,12 @@
 /** The images of a package in the store: fetching what is missing, paths by role. */
-import { ImageStore } from '../image/store.ts'
-import { fetchDigested } from '../fetch/small-file.ts'
+
+import { VmpkgError } from '../errors.ts'
 import type { Mirror } from '../fetch/mirror.ts'
 import { packSource } from '../fetch/packs.ts'
+import { fetchDigested } from '../fetch/small-file.ts'
+import { ImageStore } from '../image/store.ts'
 import type { PackageLine, Transport } from '../model/line.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
-import { VmpkgError } from '../errors.ts'
 import type { Workspace } from './workspace.ts'
 
 export function imagePaths(workspace: Workspace, { images }: PackageLine): DomainTemplateContext['images'] {
@@ -34,7 +35,11 @@ export async function fetchImages(
     await store.fetch({
       image,
       mapBytes: await fetchDigested(mirror, { path: `map/${image.map.sha256}`, expected: image.map, signal }),
-      indexBytes: await fetchDigested(mirror, { path: `transport/${travels.index.sha256}`, expected: travels.index, signal }),
+      indexBytes: await fetchDigested(mirror, {
+        path: `transport/${travels.index.sha256}`,
+        expected: travels.index,
+        signal,
+      }),
       blobs: packSource(mirror),
       subject,
       emit,

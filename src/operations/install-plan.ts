@@ -1,6 +1,5 @@
 /** What an install or a remove would do, before anything is done: for the person, for `--dry-run --json`, and for apply. */
-import type { CapabilityName } from '../model/capability.ts'
-import type { Capability } from '../model/capability.ts'
+import type { Capability, CapabilityName } from '../model/capability.ts'
 
 export interface PlanSummary {
   readonly changes: readonly { readonly verb: string; readonly items: readonly string[] }[]

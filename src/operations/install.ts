@@ -2,9 +2,11 @@
  * `install`: resolve, show the plan, then fetch, verify, define and start. Everything that is created is in the journal
  * first; a failure or Ctrl-C undoes it, and what was fetched stays in the store for the next try.
  */
-import { isVmpkgError, VmpkgError } from '../errors.ts'
+
+import type { CatalogueEntry as Candidate } from '../catalogue/catalogue.ts'
 import { absent, findMachine } from '../domain/inventory.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { fetchDigested } from '../fetch/small-file.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
@@ -12,7 +14,7 @@ import { type Capability, type CapabilityName, needsGrant } from '../model/capab
 import type { PackageLine } from '../model/line.ts'
 import { contentPath } from '../publish/registry-folder.ts'
 import type { Transaction } from '../state/journal.ts'
-import { type Candidate, resolveRequests } from './candidates.ts'
+import { resolveRequests } from './candidates.ts'
 import { requireFreeSpace } from './disk-space.ts'
 import { fetchImages, missingBytes } from './images.ts'
 import { explainCapability, type PlanSummary } from './install-plan.ts'
@@ -81,9 +83,11 @@ export async function applyInstall(
   return transact(workspace, { operation: 'install', subject }, async (transaction) => {
     const started: string[] = []
     const granted = [...plan.request.grants, ...grants]
-    for (const pkg of packages) {
+    for (const [i, pkg] of packages.entries()) {
       throwIfAborted(signal)
-      if (await provision(workspace, connect, transaction, { pkg, granted, request: plan.request })) started.push(pkg.line.name)
+      const source = plan.steps[i]?.candidate.source ?? ''
+      const provisioning = { pkg, source, granted, request: plan.request }
+      if (await provision(workspace, connect, transaction, provisioning)) started.push(pkg.line.name)
     }
     throwIfAborted(signal)
     transaction.commit(() => record(workspace, plan, packages, granted))
@@ -94,6 +98,7 @@ export async function applyInstall(
 
 interface Provisioning {
   readonly pkg: LoadedPackage
+  readonly source: string
   readonly granted: readonly string[]
   readonly request: InstallRequest
 }
@@ -103,17 +108,22 @@ async function provision(
   workspace: Workspace,
   connect: Connect,
   transaction: Transaction,
-  { pkg, granted, request }: Provisioning,
+  { pkg, source, granted, request }: Provisioning,
 ): Promise<boolean> {
   const { line } = pkg
   const { emit } = workspace.outside
-  emit({ type: 'stage-finished', stage: 'verify', subject: `${line.name} ${line.version}: signatures, archive and images` })
+  emit({
+    type: 'stage-finished',
+    stage: 'verify',
+    subject: `${line.name} ${line.version}: signatures, archive and images`,
+  })
   intend(transaction, { kind: 'release-images', holder: packageHolder(line.name) })
   workspace.imageReferences.hold(packageHolder(line.name), line.images)
   if (line.kind !== 'router' || (await findMachine(connect, line.name)) !== undefined) return false
   const machine = await provisionRouter(workspace, connect, transaction, {
     pkg,
-    parameters: mergeFor(workspace, pkg, request.set),
+    source,
+    parameters: mergeFor(pkg, request.set, request.requests.length === 1),
     grants: grantsFor(line, granted).map(({ name }) => name),
   })
   if (!request.start) return false
@@ -166,7 +176,7 @@ function record(
       isAuto,
       installedAt: workspace.outside.clock.now(),
       grants: [...line.capabilities.filter((one) => !needsGrant(one)), ...grantsFor(line, granted)],
-      parameters: mergeFor(workspace, pkg, request.set),
+      parameters: mergeFor(pkg, request.set, request.requests.length === 1),
     })
   }
 }
@@ -189,16 +199,23 @@ async function requireFreeName(connect: Connect, { name, kind }: PackageLine): P
   })
 }
 
-async function summarise(workspace: Workspace, steps: readonly InstallStep[], request: InstallRequest): Promise<PlanSummary> {
+async function summarise(
+  workspace: Workspace,
+  steps: readonly InstallStep[],
+  request: InstallRequest,
+): Promise<PlanSummary> {
   const lines = steps.map(({ candidate }) => candidate.line)
-  const sizes = await Promise.all(steps.map(({ candidate }) => missingBytes(workspace, candidate.line, candidate.transport)))
+  const sizes = await Promise.all(
+    steps.map(({ candidate }) => missingBytes(workspace, candidate.line, candidate.transport)),
+  )
   const capabilities = lines.flatMap((line) =>
     line.capabilities.map((capability) => ({ line, capability, note: noteOf(line, capability) })),
   )
   const held = (line: PackageLine, name: CapabilityName): boolean =>
     request.grants.includes(name) ||
     (workspace.installed.find(line.name)?.grants.some((grant) => grant.name === name) ?? false)
-  const sum = (pick: (size: { download: number; disk: number }) => number): number => sizes.reduce((total, size) => total + pick(size), 0)
+  const sum = (pick: (size: { download: number; disk: number }) => number): number =>
+    sizes.reduce((total, size) => total + pick(size), 0)
   const names = (auto: boolean): string[] =>
     steps.filter(({ isAuto }) => isAuto === auto).map(({ candidate: { line } }) => `${line.name} (${line.version})`)
   return {
@@ -209,7 +226,9 @@ async function summarise(workspace: Workspace, steps: readonly InstallStep[], re
     ],
     capabilities: capabilities.filter(({ capability }) => needsGrant(capability)).map(({ note }) => note),
     missingGrants: capabilities
-      .filter(({ line, capability }) => needsGrant(capability) && !isOptional(capability) && !held(line, capability.name))
+      .filter(
+        ({ line, capability }) => needsGrant(capability) && !isOptional(capability) && !held(line, capability.name),
+      )
       .map(({ note }) => note),
     downloadBytes: sum(({ download }) => download),
     diskBytes: sum(({ disk }) => disk),
@@ -222,7 +241,7 @@ function noteOf(line: PackageLine, capability: Capability): PlanSummary['capabil
 }
 
 function isOptional(capability: Capability): boolean {
-  return 'optional' in capability && capability.optional === true
+  return 'optional' in capability && capability.optional
 }
 
 /** Who holds a package's images in the store. */

@@ -26,9 +26,13 @@ export async function generateKeyFile(
   const folder = keyFolder(workspace, options.folder)
   const taken = (await listKeys(folder).catch(() => [])).some(({ userIds }) => userIds.includes(name))
   if (taken) {
-    throw new VmpkgError('KEY_INVALID', `There is a key named ${JSON.stringify(name.slice(0, 80))} in ${folder} already`, {
-      hint: 'Choose another name, or use that key.',
-    })
+    throw new VmpkgError(
+      'KEY_INVALID',
+      `There is a key named ${JSON.stringify(name.slice(0, 80))} in ${folder} already`,
+      {
+        hint: 'Choose another name, or use that key.',
+      },
+    )
   }
   const { fingerprint } = await generateKey({
     name,

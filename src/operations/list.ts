@@ -22,7 +22,9 @@ export function list(
   using catalogue = openCatalogue(workspace)
   const installed = workspace.installed.list()
   const candidates = new Map(
-    catalogue.candidates(new Map(installed.map(({ line, source }) => [line.name, source]))).map((one) => [one.line.name, one]),
+    catalogue
+      .candidates(new Map(installed.map(({ line, source }) => [line.name, source])))
+      .map((one) => [one.line.name, one]),
   )
   const here = installed.map(({ line, source }): ListRow => {
     const candidate = candidates.get(line.name)?.line.version
@@ -32,13 +34,19 @@ export function list(
   const names = new Set(here.map(({ name }) => name))
   const there = installedOnly
     ? []
-    : [...candidates.values()].filter(({ line }) => !names.has(line.name)).map(({ line, source }) => row(line, source, 'available'))
+    : [...candidates.values()]
+        .filter(({ line }) => !names.has(line.name))
+        .map(({ line, source }) => row(line, source, 'available'))
   return [...here, ...there]
     .filter(({ name }) => patterns.length === 0 || patterns.some((pattern) => matchesGlob(name, pattern)))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function row(line: Pick<ListRow, 'name' | 'version' | 'arch' | 'kind' | 'summary'>, source: string, state: string): ListRow {
+function row(
+  line: Pick<ListRow, 'name' | 'version' | 'arch' | 'kind' | 'summary'>,
+  source: string,
+  state: string,
+): ListRow {
   const { name, version, arch, kind, summary } = line
   return { name, version, arch, kind, summary, source, state }
 }

@@ -25,12 +25,21 @@ export async function* readLog(workspace: Workspace, { name, lines, follow }: Lo
   const path = machineFiles(workspace.connectionPaths, machine.domain.uuid).log
   await using file = await open(path).catch((cause: unknown) => {
     if (systemErrorCode(cause) !== 'ENOENT') throw cause
-    throw new VmpkgError('DOMAIN_STATE', `${name} has not been started yet, so there is no log`, { cause, hint: `vmpkg start ${name}` })
+    throw new VmpkgError('DOMAIN_STATE', `${name} has not been started yet, so there is no log`, {
+      cause,
+      hint: `vmpkg start ${name}`,
+    })
   })
   let text = await file.readFile('utf8')
-  if (Number.isFinite(lines)) text = text.split('\n').slice(-Math.max(1, lines) - 1).join('\n')
+  if (Number.isFinite(lines))
+    text = text
+      .split('\n')
+      .slice(-Math.max(1, lines) - 1)
+      .join('\n')
   yield printable(text)
-  while (follow && !workspace.outside.signal.aborted) {
+  const { signal } = workspace.outside
+  if (!follow) return
+  while (!signal.aborted) {
     const more = await file.readFile('utf8')
     if (more === '') await sleep(POLL_MS)
     else yield printable(more)
@@ -39,5 +48,7 @@ export async function* readLog(workspace: Workspace, { name, lines, follow }: Lo
 
 /** A guest's output must not steer the terminal (A14): escape sequences go, line ends and tabs stay. */
 function printable(text: string): string {
-  return text.replaceAll(/\u001b\[[0-9;?]*[ -/]*[@-~]/g, '').replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
+  return text
+    .replaceAll(/\u001b\[[0-9;?]*[ -/]*[@-~]/g, '')
+    .replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
 }

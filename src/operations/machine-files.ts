@@ -20,8 +20,13 @@ export function machineFiles(paths: ConnectionPaths, uuid: string): MachineFiles
   }
 }
 
+/** All of them, for undo and removal. */
+export function filePaths({ overlay, medium, log }: MachineFiles): readonly string[] {
+  return [overlay, medium, log]
+}
+
 export async function removeMachineFiles(paths: ConnectionPaths, uuid: string): Promise<void> {
-  for (const path of Object.values(machineFiles(paths, uuid))) await rm(path, { force: true })
+  for (const path of filePaths(machineFiles(paths, uuid))) await rm(path, { force: true })
 }
 
 /** UUIDs that have files. */

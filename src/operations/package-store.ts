@@ -7,8 +7,9 @@ import { dirname, join } from 'node:path'
 import { openPackage as openFiles, type PackageContents } from '../archive/load-package.ts'
 import { readArchive } from '../archive/read.ts'
 import { replaceFile } from '../durable-file.ts'
-import { systemErrorCode, VmpkgError } from '../errors.ts'
+import { isVmpkgError, systemErrorCode, VmpkgError } from '../errors.ts'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
+import type { Sha256 } from '../model/digest.ts'
 import type { PackageLine } from '../model/line.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Workspace } from './workspace.ts'
@@ -17,8 +18,23 @@ export interface LoadedPackage extends PackageContents {
   readonly line: PackageLine
 }
 
-export function packageFile({ paths }: Workspace, line: PackageLine): string {
-  return join(paths.packages, `${line.package.sha256}.vmpkg`)
+export function packageFile(workspace: Workspace, line: PackageLine): string {
+  return archivePath(workspace, line.package.sha256)
+}
+
+function archivePath({ paths }: Workspace, digest: Sha256): string {
+  return join(paths.packages, `${digest}.vmpkg`)
+}
+
+/** The manifest in the archive of that digest; `undefined` when this host no longer has it, or has it damaged. */
+export async function findManifest(workspace: Workspace, digest: Sha256): Promise<Manifest | undefined> {
+  try {
+    const archive = await readFile(archivePath(workspace, digest))
+    return openFiles(await readArchive(archive, { sha256: digest, size: archive.length })).manifest
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT' || isVmpkgError(error)) return undefined
+    throw error
+  }
 }
 
 /** Keeps an archive whose digest has been checked. */

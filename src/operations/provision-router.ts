@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { newIdentity, newMac } from '../domain/identity.ts'
+import { newIdentity, newMac, newUuid } from '../domain/identity.ts'
 import { getMachine, type Machine } from '../domain/inventory.ts'
 import { writeMedium } from '../domain/medium.ts'
 import { VmpkgError } from '../errors.ts'
@@ -13,13 +13,12 @@ import type { CapabilityName } from '../model/capability.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { planLan, routerContext } from '../router/plan.ts'
-import { newUuid } from '../domain/identity.ts'
 import type { Transaction } from '../state/journal.ts'
-import { privateHostName } from './connection.ts'
+import { privateHostName } from './connection-name.ts'
 import { defineNetwork } from './define-network.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
-import { machineFiles } from './machine-files.ts'
+import { filePaths, machineFiles } from './machine-files.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { intend } from './recover.ts'
 import { type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
@@ -29,6 +28,8 @@ import type { Workspace } from './workspace.ts'
 
 export interface RouterRequest {
   readonly pkg: LoadedPackage
+  /** Name of the source it came from. */
+  readonly source: string
   readonly parameters: ParameterValues
   readonly grants: readonly CapabilityName[]
 }
@@ -38,7 +39,7 @@ export async function provisionRouter(
   workspace: Workspace,
   connect: Connect,
   transaction: Transaction,
-  { pkg, parameters, grants }: RouterRequest,
+  { pkg, source, parameters, grants }: RouterRequest,
 ): Promise<Machine> {
   const { randomness, clock, processes, signal, emit } = workspace.outside
   const { manifest, line } = pkg
@@ -51,11 +52,22 @@ export async function provisionRouter(
     ...taken,
     subnets: [...taken.subnets, lan.cidr],
   })
-  const created = clock.now().toISOString()
-  const owner = { package: line.name, version: line.version }
+  const owner = {
+    package: line.name,
+    version: line.version,
+    digest: line.package.sha256,
+    origin: source,
+    createdAt: clock.now().toISOString(),
+  }
   if (wan.define !== undefined) {
     const { cidr, ...context } = wan.define
-    await defineNetwork(connect, transaction, { pkg, role: 'uplink', context, grants, facts: { ...owner, role: 'uplink', cidr } })
+    await defineNetwork(connect, transaction, {
+      pkg,
+      role: 'uplink',
+      context,
+      grants,
+      facts: { ...owner, role: 'uplink', cidr },
+    })
   }
   const { instance, bridge, cidr } = lan
   const network = { name: instance, uuid: newUuid(randomness), bridge, mac: newMac(randomness) }
@@ -87,18 +99,17 @@ export async function provisionRouter(
   const guest = renderGuestFiles(input)
   const xml = await renderMachine(input, {
     ...owner,
-    digest: line.package.sha256,
     kind: line.kind,
     layer,
     instance,
     ephemeral: false,
     medium: files.medium,
-    created,
+    serialLog: files.log,
     parameters,
     ...(guest.rules === undefined ? {} : { rules: guest.rules }),
     lanMac: lanNic.mac,
   })
-  for (const path of Object.values(files)) intend(transaction, { kind: 'remove-file', path })
+  for (const path of filePaths(files)) intend(transaction, { kind: 'remove-file', path })
   await mkdir(dirname(files.medium), { recursive: true })
   await writeMedium({ files: guest.files, target: files.medium, processes, signal })
   intend(transaction, { kind: 'remove-domain', uuid: identity.uuid, name: line.name })

@@ -29,7 +29,11 @@ export async function recover(workspace: Workspace): Promise<readonly string[]> 
     for (const record of pending.undo) await runUndo(workspace, record)
     workspace.journal.resolve(pending)
     done.push(`${pending.operation} ${pending.subject}`)
-    workspace.outside.emit({ type: 'stage-finished', stage: 'recover', subject: `what an interrupted ${pending.operation} of ${pending.subject} left` })
+    workspace.outside.emit({
+      type: 'stage-finished',
+      stage: 'recover',
+      subject: `what an interrupted ${pending.operation} of ${pending.subject} left`,
+    })
   }
   return done
 }
@@ -86,9 +90,13 @@ function parseUndo(record: UndoRecord): Undo {
     case 'release-images':
       return { kind: record.kind, holder: String(record['holder']) }
     default:
-      throw new VmpkgError('STATE_INVALID', `The journal asks for an unknown undo step ${JSON.stringify(record.kind)}`, {
-        hint: 'It was written by a newer vmpkg: use that one.',
-      })
+      throw new VmpkgError(
+        'STATE_INVALID',
+        `The journal asks for an unknown undo step ${JSON.stringify(record.kind)}`,
+        {
+          hint: 'It was written by a newer vmpkg: use that one.',
+        },
+      )
   }
 }
 

@@ -1,9 +1,10 @@
 /** `remove`: machines, networks and files of packages go; images stay while a clone still stands on them (decisions 25). */
+
+import { rm } from 'node:fs/promises'
 import { listMachines, listOwnNetworks } from '../domain/inventory.ts'
 import { destroyOwnDomain, undefineOwnNetwork } from '../domain/removal.ts'
 import { VmpkgError } from '../errors.ts'
-import { rm } from 'node:fs/promises'
-import { parseRelation, isSatisfiedBy } from '../model/relation.ts'
+import { isSatisfiedBy, parseRelation } from '../model/relation.ts'
 import { parseVersion } from '../model/version.ts'
 import { collectGarbage } from './gc.ts'
 import { packageHolder } from './install.ts'
@@ -37,9 +38,13 @@ export async function planRemove(workspace: Workspace, wanted: readonly string[]
   const lans = networks.map(({ name }) => name)
   const users = machines.filter((machine) => machine.facts.net !== undefined && lans.includes(machine.facts.net))
   if (users.length > 0) {
-    throw new VmpkgError('PACKAGE_IN_USE', `${users.map(({ name }) => name).join(', ')} still use the LAN of ${names.join(', ')}`, {
-      hint: `vmpkg rm ${users.map(({ name }) => name).join(' ')} removes them.`,
-    })
+    throw new VmpkgError(
+      'PACKAGE_IN_USE',
+      `${users.map(({ name }) => name).join(', ')} still use the LAN of ${names.join(', ')}`,
+      {
+        hint: `vmpkg rm ${users.map(({ name }) => name).join(' ')} removes them.`,
+      },
+    )
   }
   const clones = machines.filter(({ facts }) => names.includes(facts.package) && facts.kind !== 'router')
   return {
@@ -77,7 +82,8 @@ export async function applyRemove(workspace: Workspace, plan: RemovePlan): Promi
         workspace.imageReferences.release(packageHolder(name))
       }
     })
-    for (const line of lines) if (!isShared(workspace, line.package.sha256)) await rm(packageFile(workspace, line), { force: true })
+    for (const line of lines)
+      if (!isShared(workspace, line.package.sha256)) await rm(packageFile(workspace, line), { force: true })
     await collectGarbage(workspace, { dryRun: false })
     return { removed: plan.names, messages: plan.names.map((name) => `Removed ${name}`) }
   })

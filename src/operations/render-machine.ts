@@ -6,12 +6,13 @@ import type { Identity } from '../domain/identity.ts'
 import { VmpkgError } from '../errors.ts'
 import type { CapabilityName } from '../model/capability.ts'
 import { type Sha256, sha256 } from '../model/digest.ts'
+import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { ParameterValue, ParameterValues } from '../model/manifest.ts'
 import type { DomainTemplateContext, NicContext, RouterContext } from '../model/template-context.ts'
 import { renderDomain } from '../render/domain.ts'
+import { verifyDomainPolicy } from '../render/domain-policy.ts'
 import { renderGuestFile } from '../render/guest.ts'
-import { verifyDomainPolicy } from '../render/policy.ts'
-import { type DomainFacts, stampDomain } from '../render/stamp.ts'
+import { stampDomain } from '../render/stamp.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { readPartials } from './templates.ts'
 
@@ -42,13 +43,22 @@ export interface GuestFiles {
 
 /** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` */
 export function renderGuestFiles({ pkg, identity, nics, router, parameters }: MachineInput): GuestFiles {
-  const context = { identity, nics, ...byRole(nics), ...(router === undefined ? {} : { router }), params: plainValues(parameters) }
+  const context = {
+    identity,
+    nics,
+    ...byRole(nics),
+    ...(router === undefined ? {} : { router }),
+    params: plainValues(parameters),
+  }
   const names = Object.keys(pkg.manifest.parameters)
   const files = new Map<string, Uint8Array>()
   for (const [path, bytes] of pkg.guestFiles) {
     const name = path.replace(/\.hbs$/, '')
     const isTemplate = name !== path
-    files.set(name, isTemplate ? Buffer.from(renderGuestFile(path, Buffer.from(bytes).toString(), context, names)) : bytes)
+    files.set(
+      name,
+      isTemplate ? Buffer.from(renderGuestFile(path, Buffer.from(bytes).toString(), context, names)) : bytes,
+    )
   }
   const rules = files.get(RULE_FILE)
   return { files, rules: rules === undefined ? undefined : sha256(rules) }
@@ -78,11 +88,17 @@ export async function renderMachine(input: MachineInput, facts: DomainFacts): Pr
     context,
     parameterNames: Object.keys(manifest.parameters),
   })
-  const verified = verifyDomainPolicy({ xml: rendered, context, capabilities: manifest.capabilities, granted: input.grants })
+  const verified = verifyDomainPolicy({
+    xml: rendered,
+    context,
+    capabilities: manifest.capabilities,
+    granted: input.grants,
+  })
   return stampDomain(verified, {
     title: `${name} (vmpkg ${manifest.name} ${manifest.version})`,
     description: manifest.description.trim(),
     facts,
+    definitions: manifest.parameters,
     ...(manifest.os === undefined ? {} : { osId: manifest.os.id }),
   })
 }

@@ -30,7 +30,9 @@ export interface AddReport {
 export async function addToRegistry(workspace: Workspace, request: AddRequest): Promise<AddReport> {
   const { root } = await readRegistry(request.registry)
   const ring = new KeyRing(workspace, request)
-  const names = await Promise.all(request.built.map(async (folder) => (await readBuiltPackage(folder)).contents.manifest.name))
+  const names = await Promise.all(
+    request.built.map(async (folder) => (await readBuiltPackage(folder)).contents.manifest.name),
+  )
   const publishers = await openPublishers(ring, root, names)
   const timestamping = await openTimestamping(workspace, ring, root)
   const result = await addPackages({
@@ -44,7 +46,11 @@ export async function addToRegistry(workspace: Workspace, request: AddRequest): 
 }
 
 /** The keys of the folder that may sign every one of these names. @throws {VmpkgError} `KEY_UNKNOWN` */
-async function openPublishers(ring: KeyRing, { publishers }: Root, names: readonly string[]): Promise<readonly Signer[]> {
+async function openPublishers(
+  ring: KeyRing,
+  { publishers }: Root,
+  names: readonly string[],
+): Promise<readonly Signer[]> {
   for (const { keys, patterns, threshold } of publishers) {
     if (!names.every((name) => patterns.some((pattern) => matchesNamePattern(pattern, name)))) continue
     const held = await ring.held(keys)

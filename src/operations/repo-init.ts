@@ -23,7 +23,9 @@ export async function initRegistry(
   workspace: Workspace,
   request: InitRequest,
 ): Promise<{ readonly registryId: string; readonly rootVersion: number; readonly rootSha256: string }> {
-  const missing = (['roots', 'publishers', 'promoters', 'timestamps'] as const).find((role) => request[role].length === 0)
+  const missing = (['roots', 'publishers', 'promoters', 'timestamps'] as const).find(
+    (role) => request[role].length === 0,
+  )
   if (missing !== undefined) {
     throw new VmpkgError('USAGE', `A registry needs at least one key for ${missing}`, {
       hint: 'Name --root-key, --publisher, --promoter and --timestamp.',
@@ -46,7 +48,12 @@ export async function initRegistry(
     request.threshold === undefined ? Math.floor(roots.length / 2) + 1 : parseCount(request.threshold, '--threshold')
   const { root, pin } = await init({
     folder: request.folder,
-    setup: { root: { certificates: roots, threshold }, promoter: { certificates: promoters }, timestamp: { certificates: timestamps }, publishers },
+    setup: {
+      root: { certificates: roots, threshold },
+      promoter: { certificates: promoters },
+      timestamp: { certificates: timestamps },
+      publishers,
+    },
     rootSigners: await ring.signers(roots),
     promoters: await ring.signers(promoters),
     timestamping: {

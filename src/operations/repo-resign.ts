@@ -9,11 +9,18 @@ import type { Workspace } from './workspace.ts'
 export async function resignRegistry(
   workspace: Workspace,
   request: KeyAccess & { readonly registry: string },
-): Promise<{ readonly changed: boolean; readonly version: number; readonly expiresAt: string; readonly messages: readonly string[] }> {
+): Promise<{
+  readonly changed: boolean
+  readonly version: number
+  readonly expiresAt: string
+  readonly messages: readonly string[]
+}> {
   const { root } = await readRegistry(request.registry)
   const timestamping = await getTimestamping(workspace, new KeyRing(workspace, request), root)
   const { changed, envelope } = await resign(request.registry, timestamping)
   const expiresAt = envelope.expiresAt.toISOString()
-  const text = changed ? `Signed version ${envelope.version}, good until ${expiresAt}` : `Good until ${expiresAt}, nothing to do`
+  const text = changed
+    ? `Signed version ${envelope.version}, good until ${expiresAt}`
+    : `Good until ${expiresAt}, nothing to do`
   return { changed, version: envelope.version, expiresAt, messages: [text] }
 }

@@ -2,8 +2,8 @@
 import { getMachine } from '../domain/inventory.ts'
 import { destroyOwnDomain } from '../domain/removal.ts'
 import { VmpkgError } from '../errors.ts'
-import { forgetClone } from './stop.ts'
 import { transact } from './recover.ts'
+import { forgetClone } from './stop.ts'
 import type { Workspace } from './workspace.ts'
 
 /** @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `DOMAIN_STATE` `USAGE` */

@@ -43,21 +43,33 @@ export async function addSource(workspace: Workspace, request: AddSourceRequest)
 
 async function fetchFirstRoot(workspace: Workspace, url: URL): Promise<Uint8Array> {
   const mirror = mirrorOfSource(workspace, { url })
-  const file = await findSmallFile(mirror, { path: rootPath(1), maxBytes: FILE_LIMITS.root, signal: workspace.outside.signal })
-  if (file !== undefined) return file
-  throw new VmpkgError('SOURCE_INVALID', `There is no registry at ${url.host}${url.pathname}: it has no ${rootPath(1)}`, {
-    hint: 'Check the address.',
+  const file = await findSmallFile(mirror, {
+    path: rootPath(1),
+    maxBytes: FILE_LIMITS.root,
+    signal: workspace.outside.signal,
   })
+  if (file !== undefined) return file
+  throw new VmpkgError(
+    'SOURCE_INVALID',
+    `There is no registry at ${url.host}${url.pathname}: it has no ${rootPath(1)}`,
+    {
+      hint: 'Check the address.',
+    },
+  )
 }
 
 async function readRootFile(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path)
   } catch (cause) {
-    throw new VmpkgError('SOURCE_INVALID', `Cannot read the root file ${JSON.stringify(path)} (${systemErrorCode(cause) ?? 'unknown'})`, {
-      hint: 'Name the file that the registry’s owner gave you.',
-      cause,
-    })
+    throw new VmpkgError(
+      'SOURCE_INVALID',
+      `Cannot read the root file ${JSON.stringify(path)} (${systemErrorCode(cause) ?? 'unknown'})`,
+      {
+        hint: 'Name the file that the registry’s owner gave you.',
+        cause,
+      },
+    )
   }
 }
 

@@ -2,8 +2,9 @@
  * Starts machines. A router's LAN link is raised only when its guest has attested exactly the rules that were rendered
  * for it (decisions 10): until then clients hear nothing.
  */
-import { setLink } from '../domain/link.ts'
+
 import { getMachine, type Machine } from '../domain/inventory.ts'
+import { setLink } from '../domain/link.ts'
 import { waitUntilReady } from '../domain/readiness.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
@@ -12,6 +13,7 @@ import { parseSha256 } from '../model/digest.ts'
 import { type AgentReply, verifyAttestation } from '../router/agent.ts'
 import { findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
+import { findManifest } from './package-store.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface Started {
@@ -20,8 +22,8 @@ export interface Started {
   readonly changed: boolean
 }
 
-/** Most seconds a guest gets to become ready: generous, because under TCG on a busy host a boot takes its time. */
-const READY_TIMEOUT_MS = 180_000
+/** For a guest whose package does not say, or is no longer installed: generous, a boot under TCG takes its time. */
+const READY_TIMEOUT_MS = 120_000
 
 /** @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `GUEST_NOT_READY` `ATTESTATION_FAILED` `LIBVIRT_FAILED` */
 export async function startMachines(workspace: Workspace, names: readonly string[]): Promise<readonly Started[]> {
@@ -75,9 +77,15 @@ export async function waitForGuest(
     clock,
     randomness,
     signal,
-    timeoutMs: READY_TIMEOUT_MS,
+    timeoutMs: await readyTimeoutMs(workspace, machine),
     ...(isReady === undefined ? {} : { isReady }),
   })
+}
+
+/** What the package's manifest says under `ready`. */
+async function readyTimeoutMs(workspace: Workspace, { facts }: Machine): Promise<number> {
+  const seconds = (await findManifest(workspace, facts.digest))?.ready?.timeoutSeconds
+  return seconds === undefined ? READY_TIMEOUT_MS : seconds * 1000
 }
 
 /** The libvirt networks that a domain's NICs name are started when they are not. */

@@ -1,6 +1,7 @@
 /** What libvirt and the guests say of our machines: `ps` without asking guests, `status` with. */
-import { findLink, type LinkState } from '../domain/link.ts'
+
 import { getMachine, listMachines as list, type Machine } from '../domain/inventory.ts'
+import { findLink, type LinkState } from '../domain/link.ts'
 import { askStatus } from '../domain/readiness.ts'
 import type { AgentReply } from '../router/agent.ts'
 import type { Workspace } from './workspace.ts'
@@ -41,14 +42,27 @@ export async function machineStatus(
 ): Promise<{ readonly connection: string; readonly machines: readonly MachineStatus[] }> {
   const connect = names.length > 0 ? await workspace.connect() : await workspace.connectIfRunning()
   if (connect === undefined) return { connection: workspace.connectionName, machines: [] }
-  const machines = names.length === 0 ? await list(connect) : await Promise.all(names.map((name) => getMachine(connect, name)))
-  return { connection: workspace.uri, machines: await Promise.all(machines.map((machine) => statusOf(workspace, machine))) }
+  const machines =
+    names.length === 0 ? await list(connect) : await Promise.all(names.map((name) => getMachine(connect, name)))
+  return {
+    connection: workspace.uri,
+    machines: await Promise.all(machines.map((machine) => statusOf(workspace, machine))),
+  }
 }
 
 async function rowOf({ domain, name, facts }: Machine): Promise<MachineRow> {
   const { state } = await domain.getState()
   const { package: packageName, version, kind, ephemeral } = facts
-  return { name, uuid: domain.uuid, state, package: packageName, version, kind, net: facts.net ?? facts.instance, ephemeral }
+  return {
+    name,
+    uuid: domain.uuid,
+    state,
+    package: packageName,
+    version,
+    kind,
+    net: facts.net ?? facts.instance,
+    ephemeral,
+  }
 }
 
 async function statusOf(workspace: Workspace, machine: Machine): Promise<MachineStatus> {
@@ -56,7 +70,8 @@ async function statusOf(workspace: Workspace, machine: Machine): Promise<Machine
   const { facts } = machine
   const isRunning = row.state === 'running'
   const reply = isRunning ? await askStatus(machine.domain, workspace.outside) : undefined
-  const lanLink = isRunning && facts.lanMac !== undefined ? findLink(await machine.domain.getXMLDesc(), facts.lanMac) : undefined
+  const lanLink =
+    isRunning && facts.lanMac !== undefined ? findLink(await machine.domain.getXMLDesc(), facts.lanMac) : undefined
   return {
     ...row,
     ready: !isRunning ? '-' : reply === undefined ? 'silent' : reply.ready === true ? 'yes' : 'no',

@@ -1,7 +1,7 @@
 /** What is taken on the connection's host: names and subnets that a new network must not collide with. */
 import { networkInterfaces } from 'node:os'
 import type { Connect } from '../libvirt/connect.ts'
-import { readNetworkFacts } from '../render/stamp.ts'
+import { readNetworkFacts } from '../render/facts-xml.ts'
 import type { Taken } from '../router/plan.ts'
 import { findElement, findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
@@ -11,7 +11,9 @@ export async function readTaken(connect: Connect, isOwnHost: boolean): Promise<T
   const networks = await connect.listAllNetworks()
   const documents = await Promise.all(networks.map((network) => network.getXMLDesc()))
   const roots = documents.map((xml) => parseXml(xml).root)
-  const bridges = roots.map((root) => findElement(root, 'bridge')).map((bridge) => bridge && getAttribute(bridge, 'name'))
+  const bridges = roots
+    .map((root) => findElement(root, 'bridge'))
+    .map((bridge) => bridge && getAttribute(bridge, 'name'))
   const lans = documents.map((xml) => readNetworkFacts(xml)?.cidr)
   const addresses = roots.flatMap((root) => findElements(root, 'ip').map(subnetOf))
   const own = isOwnHost ? hostSubnets() : []
@@ -29,7 +31,10 @@ function subnetOf(ip: Parameters<typeof getAttribute>[0]): string | undefined {
 }
 
 function prefixOf(netmask: string): string {
-  const bits = netmask.split('.').map((octet) => Number(octet).toString(2).padStart(8, '0')).join('')
+  const bits = netmask
+    .split('.')
+    .map((octet) => Number(octet).toString(2).padStart(8, '0'))
+    .join('')
   return String(bits.indexOf('0') === -1 ? 32 : bits.indexOf('0'))
 }
 

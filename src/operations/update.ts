@@ -74,21 +74,37 @@ async function updateSource(workspace: Workspace, catalogue: OpenCatalogue, sour
     emit({ type: 'warned', code: 'ENVELOPE_EXPIRED', message, hint: 'Its publisher should run vmpkg repo resign.' })
   }
   const known = catalogue.sources().find(({ name }) => name === source.name)
-  const changed = known?.indexSha256 !== envelope.index.sha256 || known.channelsSha256 !== envelope.channels.sha256
+  // A new root may have withdrawn a publisher: its packages are then judged anew although the index is the same.
+  const sameRoot = marks?.root.sha256 === session.marks.root.sha256
+  const sameLists = known?.indexSha256 === envelope.index.sha256 && known.channelsSha256 === envelope.channels.sha256
+  const changed = !sameRoot || !sameLists
   if (changed) {
-    const indexFile = await fetchDigested(mirror, { path: indexPath(envelope.index.sha256), expected: envelope.index, signal })
+    const indexFile = await fetchDigested(mirror, {
+      path: indexPath(envelope.index.sha256),
+      expected: envelope.index,
+      signal,
+    })
     const index = await session.acceptIndex(indexFile)
     const path = channelsPath(envelope.channels.sha256)
-    const channels = await session.acceptChannels(await fetchDigested(mirror, { path, expected: envelope.channels, signal }))
+    const channels = await session.acceptChannels(
+      await fetchDigested(mirror, { path, expected: envelope.channels, signal }),
+    )
     keep(session)
     const { name, priority, addedAt } = source
-    const { vanished } = catalogue.replace({ name, priority, addedAt }, { envelope, index, channels, refreshedAt: clock.now() })
+    const { vanished } = catalogue.replace(
+      { name, priority, addedAt },
+      { envelope, index, channels, refreshedAt: clock.now() },
+    )
     for (const gone of vanished) {
       const message = `${gone.name} ${gone.version} has vanished from ${name} without having been withdrawn`
       emit({ type: 'warned', code: 'INDEX_INVALID', message, hint: 'Ask its publisher why.' })
     }
   }
-  emit({ type: 'stage-finished', stage: 'update', subject: `${source.name}, signed and fresh until ${envelope.expiresAt.toISOString()}` })
+  emit({
+    type: 'stage-finished',
+    stage: 'update',
+    subject: `${source.name}, signed and fresh until ${envelope.expiresAt.toISOString()}`,
+  })
   return { name: source.name, version: envelope.version, packages: envelope.index.count, changed }
 }
 
@@ -99,7 +115,12 @@ async function openSession(
   marks: TrustMarks | undefined,
 ): Promise<TrustSession> {
   const { clock, signal } = workspace.outside
-  const options = { pin: source.pin, policy: source.expiry, now: clock.now(), ...(marks === undefined ? {} : { marks }) }
+  const options = {
+    pin: source.pin,
+    policy: source.expiry,
+    now: clock.now(),
+    ...(marks === undefined ? {} : { marks }),
+  }
   const start = startingRoot(options)
   const isPinned = start.sha256 === source.pin.sha256
   const file = isPinned
@@ -120,7 +141,10 @@ async function acceptEnvelope(
   } catch (error) {
     if (isVmpkgError(error, 'ENVELOPE_EQUIVOCATED')) {
       const seen = Buffer.from(formatTrustMarks(session.marks))
-      store.keepEvidence(source.name, error.message, { 'marks of the envelope seen before': seen, 'envelope offered now': file })
+      store.keepEvidence(source.name, error.message, {
+        'marks of the envelope seen before': seen,
+        'envelope offered now': file,
+      })
     }
     throw error
   }

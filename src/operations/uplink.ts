@@ -5,9 +5,9 @@ import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import type { NetworkTemplateContext, NicContext } from '../model/template-context.ts'
 import type { Randomness } from '../ports.ts'
-import { readNetworkFacts } from '../render/stamp.ts'
+import { readNetworkFacts } from '../render/facts-xml.ts'
 import { planUplink, type Taken } from '../router/plan.ts'
-import { privateHostName } from './connection.ts'
+import { privateHostName } from './connection-name.ts'
 import type { Workspace } from './workspace.ts'
 
 /** The NAT network that vmpkg makes where nobody names an uplink. */
@@ -23,7 +23,12 @@ export interface UplinkPlan {
  * @param value of the parameter: `auto`, `network:NAME`, `bridge:NAME`, `pci:DDDD:BB:DD.F`
  * @throws {VmpkgError} `HOST_UNSUPPORTED` on a private host, `NETWORK_UNAVAILABLE` `NETWORK_EXISTS` `ADDRESS_UNAVAILABLE`
  */
-export async function planWan(workspace: Workspace, connect: Connect, value: string, taken: Taken): Promise<UplinkPlan> {
+export async function planWan(
+  workspace: Workspace,
+  connect: Connect,
+  value: string,
+  taken: Taken,
+): Promise<UplinkPlan> {
   if (value === 'auto') return planNat(connect, taken, workspace.outside.randomness)
   const [kind = '', ...rest] = value.split(':')
   const name = rest.join(':')
@@ -36,12 +41,17 @@ export async function planWan(workspace: Workspace, connect: Connect, value: str
     return { nic: { network: name } }
   }
   if (privateHostName(workspace.connectionName) !== undefined) {
-    throw new VmpkgError('HOST_UNSUPPORTED', `A private host has neither the PCI devices nor the bridges of this machine: ${value}`, {
-      hint: 'Use --connect qemu:///system for that uplink, or --set uplink=auto here.',
-    })
+    throw new VmpkgError(
+      'HOST_UNSUPPORTED',
+      `A private host has neither the PCI devices nor the bridges of this machine: ${value}`,
+      {
+        hint: 'Use --connect qemu:///system for that uplink, or --set uplink=auto here.',
+      },
+    )
   }
   if (kind === 'bridge') return { nic: { bridge: name } }
-  const [, domain = '', bus = '', slot = '', fn = ''] = /^([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/.exec(name) ?? []
+  const [, domain = '', bus = '', slot = '', fn = ''] =
+    /^([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/.exec(name) ?? []
   return { nic: { pci: { domain, bus, slot, function: fn } } }
 }
 

@@ -16,13 +16,18 @@ export async function verify(
   workspace: Workspace,
   { packages, full }: { readonly packages: readonly string[]; readonly full: boolean },
 ): Promise<readonly Finding[]> {
-  const installed = packages.length === 0 ? workspace.installed.list() : packages.map((name) => workspace.installed.get(name))
+  const installed =
+    packages.length === 0 ? workspace.installed.list() : packages.map((name) => workspace.installed.get(name))
   const findings: Finding[] = []
   for (const one of installed) findings.push(...(await verifyPackage(workspace, one, full)))
   return findings
 }
 
-async function verifyPackage(workspace: Workspace, { line }: InstalledPackage, full: boolean): Promise<readonly Finding[]> {
+async function verifyPackage(
+  workspace: Workspace,
+  { line }: InstalledPackage,
+  full: boolean,
+): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   const { signal, emit } = workspace.outside
   const check = async (what: string, run: () => Promise<unknown>): Promise<void> => {
@@ -36,6 +41,7 @@ async function verifyPackage(workspace: Workspace, { line }: InstalledPackage, f
   emit({ type: 'stage-started', stage: 'verify', subject: line.name })
   await check('archive', () => loadPackage(workspace, line))
   const store = new ImageStore(workspace.paths.images)
-  for (const image of line.images) await check(`image ${image.role}`, () => store.verify(image, { isFull: full, signal }))
+  for (const image of line.images)
+    await check(`image ${image.role}`, () => store.verify(image, { isFull: full, signal }))
   return findings
 }

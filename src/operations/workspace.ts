@@ -140,7 +140,10 @@ export class Workspace {
       command: this.command,
       signal,
       onWait: (holder) =>
-        emit({ type: 'noted', message: `Waiting for ${holder === undefined ? 'another vmpkg' : `process ${holder.pid} (${holder.command})`}` }),
+        emit({
+          type: 'noted',
+          message: `Waiting for ${holder === undefined ? 'another vmpkg' : `process ${holder.pid} (${holder.command})`}`,
+        }),
     })
     const { recover } = await import('./recover.ts')
     await recover(this)

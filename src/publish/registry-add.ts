@@ -20,7 +20,7 @@ import { type Signer, signFile } from './signer.ts'
 /** What `image/` does with a raw file: writes `map/`, `transport/` and `blob/` below `outDir`. */
 export type PackImage = (options: { readonly file: string; readonly outDir: string }) => Promise<PackedImage>
 
-export interface PackedImage {
+interface PackedImage {
   readonly digest: Digested['sha256']
   readonly size: number
   readonly map: Digested

@@ -13,7 +13,7 @@ import { rootPath, writeImmutable } from './registry-folder.ts'
 import { DAY_MS } from './registry-version.ts'
 import { type Signer, signFile } from './signer.ts'
 
-export interface RoleSetup {
+interface RoleSetup {
   readonly certificates: readonly Certificate[]
   /** Default 1. */
   readonly threshold?: number

@@ -158,20 +158,11 @@ function compute(run: Run, expression: Expression, frame: Frame): unknown {
 
 function call(run: Run, { helper, args, line }: CallNode, frame: Frame): boolean | number {
   const values = args.map((argument) => compute(run, argument, frame))
-  switch (helper) {
-    case 'eq':
-      return values[0] === values[1]
-    case 'and':
-      return values.every((value) => isTruthy(value))
-    case 'or':
-      return values.some((value) => isTruthy(value))
-    case 'not':
-      return !isTruthy(values[0])
-    case 'kib':
-      return divide(run, line, values[0], 1024)
-    case 'mib':
-      return divide(run, line, values[0], 1024 ** 2)
-  }
+  if (helper === 'eq') return values[0] === values[1]
+  if (helper === 'and') return values.every((value) => isTruthy(value))
+  if (helper === 'or') return values.some((value) => isTruthy(value))
+  if (helper === 'not') return !isTruthy(values[0])
+  return divide(run, line, values[0], helper === 'kib' ? 1024 : 1024 ** 2)
 }
 
 function divide(run: Run, line: number, bytes: unknown, unit: number): number {

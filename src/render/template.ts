@@ -15,7 +15,7 @@ export type TemplateNode =
   | EachNode
   | PartialNode
 
-export interface IfNode {
+interface IfNode {
   readonly kind: 'if'
   readonly test: Expression
   readonly negated: boolean
@@ -64,7 +64,7 @@ export interface PathNode {
   readonly line: number
 }
 
-export type HelperName = keyof typeof HELPERS
+type HelperName = keyof typeof HELPERS
 
 /** Inline helpers with the least and the most arguments each takes. */
 const HELPERS = { eq: [2, 2], and: [2, 8], or: [2, 8], not: [1, 1], kib: [1, 1], mib: [1, 1] } as const
@@ -77,6 +77,7 @@ export interface Template {
 const MAXIMUM_CHARACTERS = 64 * 1024
 const MAXIMUM_DEPTH = 32
 const MAXIMUM_INDENT = 64
+const MAXIMUM_TAGS = 2000
 const REFUSED_NAMES = new Set(['__proto__', 'prototype', 'constructor', '__defineGetter__', '__defineSetter__'])
 
 interface Kinds {
@@ -102,6 +103,7 @@ function isKind<K extends keyof Kinds>(node: hbs.AST.Node, kind: K): node is Kin
  */
 export function parseTemplate(name: string, source: string): Template {
   if (source.length > MAXIMUM_CHARACTERS) refuse(name, 0, `longer than ${MAXIMUM_CHARACTERS} characters`)
+  refuseCostly(name, source)
   let program: hbs.AST.Program
   try {
     program = Handlebars.parse(source)
@@ -110,6 +112,24 @@ export function parseTemplate(name: string, source: string): Template {
     return refuse(name, 0, `Handlebars cannot read it: ${JSON.stringify((first ?? '').slice(0, 120))}`)
   }
   return { name, body: readProgram(name, program, 0) }
+}
+
+/** Handlebars' parser takes seconds for thousands of nested blocks or calls, so they are counted first. */
+function refuseCostly(name: string, source: string): void {
+  let [tags, blocks, calls, isInside] = [0, 0, 0, false]
+  for (const [mark] of source.matchAll(/\{\{[{~]*[#^/]?|\}\}|[()]/g)) {
+    if (mark === '(' && isInside) calls += 1
+    else if (mark === ')' && isInside) calls -= 1
+    else if (mark.startsWith('{{')) {
+      isInside = true
+      tags += 1
+      calls = 0
+      if (mark.endsWith('/')) blocks -= 1
+      else if (!mark.endsWith('{') && !mark.endsWith('~')) blocks += 1
+    } else if (mark === '}}') isInside = false
+    if (tags > MAXIMUM_TAGS) refuse(name, 0, `more than ${MAXIMUM_TAGS} tags`)
+    if (blocks > MAXIMUM_DEPTH || calls > MAXIMUM_DEPTH) refuse(name, 0, `nested deeper than ${MAXIMUM_DEPTH}`)
+  }
 }
 
 function readProgram(name: string, program: hbs.AST.Program | undefined, depth: number): TemplateNode[] {
@@ -132,7 +152,7 @@ function readStatement(name: string, statement: hbs.AST.Statement, depth: number
 
 function readBlock(name: string, block: hbs.AST.BlockStatement, depth: number): TemplateNode {
   const { line } = block.loc.start
-  const helper = String(block.path.original)
+  const helper = isKind(block.path, 'PathExpression') ? block.path.original : ''
   const [argument] = block.params
   if (argument === undefined || block.params.length !== 1 || pairs(block.hash).length > 0) {
     return refuse(name, line, `block ${JSON.stringify(helper.slice(0, 40))} takes one argument`)
@@ -188,7 +208,10 @@ function readExpression(name: string, node: hbs.AST.Expression, depth: number): 
 function readCall(name: string, call: hbs.AST.MustacheStatement | hbs.AST.SubExpression, depth: number): Expression {
   const { line } = call.loc.start
   if (pairs(call.hash).length > 0) refuse(name, line, 'helpers take no named arguments')
-  if (call.params.length === 0 && call.type === 'MustacheStatement') return readExpression(name, call.path, depth + 1)
+  if (call.params.length === 0 && call.type === 'MustacheStatement') {
+    if (!isKind(call.path, 'PathExpression')) return refuse(name, line, 'a value that is a literal')
+    return readExpression(name, call.path, depth + 1)
+  }
   const helper = isKind(call.path, 'PathExpression') ? call.path.original : ''
   if (!isHelper(helper)) return refuse(name, line, `helper ${JSON.stringify(helper.slice(0, 40))} does not exist`)
   const [least, most] = HELPERS[helper]

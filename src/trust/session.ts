@@ -33,6 +33,8 @@ export interface TrustSessionOptions {
   /** From the state database; absent on the first refresh only. */
   readonly marks?: TrustMarks
   readonly policy: FreshnessPolicy
+  /** Envelopes below this version are refused even where the state was wiped: known from elsewhere, as from a release. */
+  readonly minimumVersion?: number
   /** Read from the clock once. */
   readonly now: Date
 }
@@ -44,6 +46,7 @@ export function startingRoot({ pin, marks }: Pick<TrustSessionOptions, 'pin' | '
 
 export class TrustSession {
   readonly #policy: FreshnessPolicy
+  readonly #minimumVersion: number
   readonly #now: Date
   readonly #keysAt: Date
   #root: TrustedRoot
@@ -53,6 +56,7 @@ export class TrustSession {
 
   private constructor(options: TrustSessionOptions, now: Date, keysAt: Date, root: TrustedRoot) {
     this.#policy = options.policy
+    this.#minimumVersion = options.minimumVersion ?? 1
     this.#now = now
     this.#keysAt = keysAt
     this.#root = root
@@ -128,6 +132,13 @@ export class TrustSession {
     const rootFreshness = verifyNotExpired(root.root.expiresAt, now, policy, expiry)
     const accepted = await verifyEnvelope({ file, root, marks: this.#marks, policy, now, keysAt: this.#keysAt })
     const { envelope, payloadDigest } = accepted
+    if (envelope.version < this.#minimumVersion) {
+      throw new VmpkgError(
+        'ENVELOPE_ROLLED_BACK',
+        `The registry offers version ${envelope.version}; at least ${this.#minimumVersion} is known to exist`,
+        { hint: 'The mirror is behind or an old copy is replayed; use another mirror.' },
+      )
+    }
     this.#accepted = accepted
     this.#marks = {
       ...this.#marks,

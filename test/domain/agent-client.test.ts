@@ -27,7 +27,9 @@ const ask = (channel: Duplex, timeoutMs = 200) => askAgent(channel, { verb: 'sta
 describe('askAgent', () => {
   test('finds its own reply behind announcements and replies to others, even in pieces', async () => {
     const stale = replyTo(`status ${'0'.repeat(32)}`)
-    const reply = await ask(guest((request) => ['{"vmpkg":1,"event":"ready"}\n', stale, ...replyTo(request)]))
+    const reply = await ask(
+      guest((request) => ['{"vmpkg":1,"event":"ready"}\n', stale, ...replyTo(request).split(/(?<=,)/)]),
+    )
     assert.equal(reply?.ready, true)
     assert.notEqual(reply?.nonce, '0'.repeat(32))
   })

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { writeMedium } from '../../src/domain/medium.ts'
 import { isVmpkgError } from '../../src/errors.ts'
-import { createProcesses } from '../../src/node/processes.ts'
+import { systemProcesses } from '../../src/node/processes.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
-const processes = createProcesses()
+const processes = systemProcesses
 const files = new Map([
   ['vmpkg.env', Buffer.from('HOSTNAME=a\n')],
   ['nftables.nft', Buffer.from('table inet vmpkg\n')],

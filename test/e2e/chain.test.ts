@@ -85,7 +85,18 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
   test('the clone reaches a server on the uplink, which sees the router’s address and not the client’s', async () => {
     server = spawn(
       process.execPath,
-      [join(TOP, 'src', 'bin.ts'), 'host', 'private', 'shell', 'e2e', '--', process.execPath, join(TOP, 'test', 'support', 'uplink-server.ts'), SERVER, '8080'],
+      [
+        join(TOP, 'src', 'bin.ts'),
+        'host',
+        'private',
+        'shell',
+        'e2e',
+        '--',
+        process.execPath,
+        join(TOP, 'test', 'support', 'uplink-server.ts'),
+        SERVER,
+        '8080',
+      ],
       { env: cli.env, stdio: ['pipe', 'pipe', 'inherit'] },
     )
     await new Promise((resolve, reject) => {
@@ -121,7 +132,10 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
     assert.doesNotMatch(run('virsh', ['-c', connection, 'list', '--all', '--name']), /\S/)
     assert.doesNotMatch(run('virsh', ['-c', connection, 'net-list', '--all', '--name']), /\S/)
     const state = at('root', 'var', 'lib', 'vmpkg')
-    assert.deepEqual((await readdir(join(state, 'images'))).filter((name) => /^[0-9a-f]{64}$/.test(name)), [])
+    assert.deepEqual(
+      (await readdir(join(state, 'images'))).filter((name) => /^[0-9a-f]{64}$/.test(name)),
+      [],
+    )
     assert.deepEqual(await readdir(join(state, 'packages')), [])
   })
 })

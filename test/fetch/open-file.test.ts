@@ -10,9 +10,10 @@ import { describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { openFile } from '../../src/fetch/open-file.ts'
 import { sha256 } from '../../src/model/digest.ts'
+import { gotHttp } from '../../src/node/http.ts'
 import type { HttpRequest } from '../../src/ports.ts'
 import { startFileServer } from '../support/file-server.ts'
-import { TEST_HTTP, testMirror } from '../support/mirror.ts'
+import { testMirror } from '../support/mirror.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 const BLOB = `blob/${sha256('content')}`
@@ -137,7 +138,7 @@ describe('openFile in a folder', () => {
   })
 
   test('knows no other kind of address', async () => {
-    const mirror = { http: TEST_HTTP, base: new URL('ftp://registry.example/') }
+    const mirror = { http: gotHttp, base: new URL('ftp://registry.example/') }
     await assert.rejects(openFile(mirror, { path: 'envelope.json' }), { code: 'DOWNLOAD_FAILED' })
   })
 })

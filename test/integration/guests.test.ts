@@ -15,7 +15,7 @@ import { emitNothing } from '../../src/events.ts'
 import { sha256 } from '../../src/model/digest.ts'
 import { parseManifest } from '../../src/model/manifest-schema.ts'
 import type { GuestTemplateContext, NicContext } from '../../src/model/template-context.ts'
-import { createProcesses } from '../../src/node/processes.ts'
+import { systemProcesses } from '../../src/node/processes.ts'
 import { type BuiltPackage, buildPackage } from '../../src/publish/build-package.ts'
 import { renderGuestFile } from '../../src/render/guest.ts'
 import { type BareGuest, startBareGuest } from '../support/bare-guest.ts'
@@ -26,7 +26,7 @@ const TOOLS = ['mmdebstrap', 'mkfs.erofs', 'xorriso', 'qemu-system-x86_64', 'dep
 const missing = TOOLS.filter(
   (tool) => !['/usr/bin', '/usr/sbin', '/sbin'].some((folder) => existsSync(join(folder, tool))),
 )
-const processes = createProcesses()
+const processes = systemProcesses
 const UNI = 'root=/dev/vda ro rootfstype=erofs console=ttyS0 quiet panic=1 ipv6.disable=1'
 const CONSOLE = 'root=/dev/vda rw console=ttyS0 quiet panic=1'
 const WAN_MAC = '02:00:00:00:01:01'

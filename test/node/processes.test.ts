@@ -2,11 +2,9 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { debianPackages } from '../../src/node/debian-packages.ts'
-import { createProcesses } from '../../src/node/processes.ts'
+import { systemProcesses as processes } from '../../src/node/processes.ts'
 
-const processes = createProcesses()
-
-describe('createProcesses', () => {
+describe('systemProcesses', () => {
   test('returns output and exit code without a shell', async () => {
     const result = await processes.run('printf', ['%s|', '$HOME; exit', 'b'])
     assert.deepEqual(result, { exitCode: 0, stdout: '$HOME; exit|b|', stderr: '' })

@@ -7,7 +7,7 @@ import { isVmpkgError, VmpkgError } from '../../src/errors.ts'
 import { emitNothing } from '../../src/events.ts'
 import type { Manifest } from '../../src/model/manifest.ts'
 import { parseManifest } from '../../src/model/manifest-schema.ts'
-import { createProcesses } from '../../src/node/processes.ts'
+import { systemProcesses } from '../../src/node/processes.ts'
 import type { Processes } from '../../src/ports.ts'
 import { buildPackage } from '../../src/publish/build-package.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
@@ -46,7 +46,7 @@ const attempt = (
   buildPackage({
     ...input,
     manifest: manifest('images: {recipe: recipe.yaml},'),
-    processes: createProcesses(),
+    processes: systemProcesses,
     emit: emitNothing,
     ...options,
   })

@@ -5,11 +5,11 @@ import { chown, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { createProcesses } from '../../src/node/processes.ts'
+import { systemProcesses } from '../../src/node/processes.ts'
 import { makeErofs, makeExt4, uuidFrom } from '../../src/publish/filesystem.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
-const tools = { processes: createProcesses(), epoch: 1_767_225_600 }
+const tools = { processes: systemProcesses, epoch: 1_767_225_600 }
 
 async function makeTree(folder: string, order: readonly string[]): Promise<string> {
   const root = join(folder, 'root')

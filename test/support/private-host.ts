@@ -6,7 +6,7 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access, constants, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { VmpkgError } from '../../src/errors.ts'
@@ -141,9 +141,14 @@ export interface WorldServer {
   stop(): Promise<void>
 }
 
-/** Serves `body` for every HTTP request at `WORLD_ADDRESS`, from a process inside the host. Add the interface before. */
-export async function startWorldServer(host: TestHost, body: string, port = 80): Promise<WorldServer> {
-  const child = host.spawn([process.execPath, '-e', HTTP_SERVER, WORLD_ADDRESS, String(port), body])
+/** Serves `body` for every HTTP request, from a process inside the host. Add the world's interface before. */
+export async function startWorldServer(
+  host: TestHost,
+  body: string,
+  port = 80,
+  address = WORLD_ADDRESS,
+): Promise<WorldServer> {
+  const child = host.spawn([process.execPath, '-e', HTTP_SERVER, address, String(port), body])
   const clients: string[] = []
   let text = ''
   await new Promise<void>((resolve, reject) => {
@@ -169,12 +174,4 @@ export async function startWorldServer(host: TestHost, body: string, port = 80):
       await gone
     },
   }
-}
-
-/** True when the caller may read and write the path; for tests that must skip with a reason. */
-export async function isUsable(path: string): Promise<boolean> {
-  return access(path, constants.R_OK | constants.W_OK).then(
-    () => true,
-    () => false,
-  )
 }

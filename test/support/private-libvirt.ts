@@ -28,6 +28,8 @@ export interface PrivateLibvirt extends AsyncDisposable {
   uri(name?: string): string
   /** A folder of the daemon's user. */
   makeFolder(name: string): Promise<string>
+  /** Writes a file of the daemon's user; returns its path. */
+  makeFile(path: string, content: Uint8Array): Promise<string>
   /** Ends the daemon at once; its guests live on until `stop`. */
   kill(): Promise<void>
   stop(): Promise<void>
@@ -53,6 +55,11 @@ export async function startPrivateLibvirt(): Promise<PrivateLibvirt> {
     socket,
     uri: (name = 'qemu:///session') => `${name}?socket=${socket}`,
     makeFolder: (name) => makeFolder(place.folder, name),
+    makeFile: async (path, content) => {
+      await writeFile(path, content)
+      await own(path, 0o600)
+      return path
+    },
     kill: async () => {
       const ended = new Promise((resolve) => daemon.once('exit', resolve))
       daemon.kill('SIGKILL')
@@ -108,7 +115,7 @@ function startDaemon(place: Place): ChildProcess {
     DAEMON,
   ]
   const inside = ['sh', '-c', script, 'sh', join(place.folder, 'kvm'), ...unprivileged]
-  return spawn('unshare', ['--mount', '--propagation=private', ...inside], options)
+  return spawn('/usr/bin/unshare', ['--mount', '--propagation=private', ...inside], options)
 }
 
 async function makeFolder(folder: string, name: string): Promise<string> {

@@ -96,6 +96,16 @@ describe('a refresh', () => {
     await assert.rejects(refresh({ ...registry, pin, now: now() }), { code: 'SOURCE_CHANGED' })
   })
 
+  test('refuses an envelope older than is known to exist, even with nothing seen before', async () => {
+    const rootFile = await readFile(join(registry.folder, 'root/1.json'))
+    const file = await readFile(join(registry.folder, 'envelope.json'))
+    const options = { pin: registry.pin, policy: { kind: 'strict' }, now: now() } as const
+    const session = await TrustSession.open({ ...options, minimumVersion: 3 }, rootFile)
+    await assert.rejects(session.acceptEnvelope(file), { code: 'ENVELOPE_ROLLED_BACK' })
+    assert.equal(session.marks.envelope, undefined)
+    await (await TrustSession.open({ ...options, minimumVersion: 2 }, rootFile)).acceptEnvelope(file)
+  })
+
   test('refuses calls out of order as a mistake of the program', async () => {
     const rootFile = await readFile(join(registry.folder, 'root/1.json'))
     const session = await TrustSession.open({ pin: registry.pin, policy: { kind: 'strict' }, now: now() }, rootFile)

@@ -3,13 +3,17 @@ import { type CommandSpec, optionText } from '../command.ts'
 
 export const command: CommandSpec = {
   args: '<template...>',
-  summary: 'Build the images of template folders from their recipes. Needs no root; the same inputs give the same bytes.',
+  summary:
+    'Build the images of template folders from their recipes. Needs no root; the same inputs give the same bytes.',
   options: [
     { flags: '--out <folder>', summary: 'where built packages go (default: ./built)' },
     { flags: '--cache <folder>', summary: 'cache of downloaded Debian packages' },
     { flags: '--mirror <url>', summary: 'Debian mirror to use instead of this host’s own apt sources' },
   ],
-  examples: ['vmpkg build templates/router-uni', 'vmpkg build templates/router-uni templates/app-console --out /srv/built'],
+  examples: [
+    'vmpkg build templates/router-uni',
+    'vmpkg build templates/router-uni templates/app-console --out /srv/built',
+  ],
   async run({ args, options, io }) {
     const built = await buildTemplates(await io.workspace(), {
       templates: args,

@@ -3,7 +3,8 @@ import { type CommandSpec, optionList, optionText } from '../command.ts'
 
 export const command: CommandSpec = {
   args: '<package>',
-  summary: 'Make a machine from an installed app package: a copy-on-write disk, an identity of its own, a port on a router’s LAN.',
+  summary:
+    'Make a machine from an installed app package: a copy-on-write disk, an identity of its own, a port on a router’s LAN.',
   options: [
     { flags: '--name <name>', summary: 'name of the machine (default: the package’s name and a number)' },
     { flags: '--net <network>', summary: 'router LAN to attach it to, such as uni0' },

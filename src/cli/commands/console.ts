@@ -5,7 +5,8 @@ import { attachTerminal, pipeLines } from '../terminal.ts'
 export const command: CommandSpec = {
   args: '<machine>',
   summary: 'Open the serial console of a machine. Ctrl-] leaves it.',
-  description: 'With input that is not a terminal, sends its lines and prints what comes back until the console falls silent.',
+  description:
+    'With input that is not a terminal, sends its lines and prints what comes back until the console falls silent.',
   options: [
     { flags: '-f, --force', summary: 'take the console over from whoever has it' },
     { flags: '--silence <seconds>', summary: 'piped input: how long silence must last at the end (default 3)' },

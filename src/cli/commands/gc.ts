@@ -10,7 +10,8 @@ export const command: CommandSpec = {
     const removed = await collectGarbage(await io.workspace({ write: !io.dryRun }), { dryRun: io.dryRun })
     if (io.json) io.printJson('gc', { dryRun: io.dryRun, removed })
     else if (removed.length === 0) io.print('Nothing to remove')
-    else for (const { what, subject } of removed) io.print(`${io.dryRun ? 'Would remove' : 'Removed'} ${what} ${subject}`)
+    else
+      for (const { what, subject } of removed) io.print(`${io.dryRun ? 'Would remove' : 'Removed'} ${what} ${subject}`)
     return 0
   },
 }

@@ -9,7 +9,11 @@ export const command: CommandSpec = {
   async run({ io }) {
     const hosts = await listHosts(await io.workspace())
     if (io.json) io.printJson('private-hosts', { hosts })
-    else io.printTable(['NAME', 'STATE', 'PID', 'URI'], hosts.map((row) => [row.name, row.state, row.pid, row.uri]))
+    else
+      io.printTable(
+        ['NAME', 'STATE', 'PID', 'URI'],
+        hosts.map((row) => [row.name, row.state, row.pid, row.uri]),
+      )
     return hosts.length > 0 ? 0 : 1
   },
 }

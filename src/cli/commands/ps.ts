@@ -18,7 +18,13 @@ export const command: CommandSpec = {
     else {
       io.printTable(
         ['NAME', 'STATE', 'PACKAGE', 'NET', 'KEPT'],
-        machines.map((row) => [row.name, row.state, `${row.package} ${row.version}`, row.net ?? '', row.ephemeral ? 'ephemeral' : 'kept']),
+        machines.map((row) => [
+          row.name,
+          row.state,
+          `${row.package} ${row.version}`,
+          row.net ?? '',
+          row.ephemeral ? 'ephemeral' : 'kept',
+        ]),
       )
     }
     return 0

@@ -3,13 +3,17 @@ import { type CommandSpec, optionText } from '../command.ts'
 
 export const command: CommandSpec = {
   args: '<registry> <package...>',
-  summary: 'Publish packages: template folders are built first. Without the timestamp key a signed submission is left under incoming/.',
+  summary:
+    'Publish packages: template folders are built first. Without the timestamp key a signed submission is left under incoming/.',
   options: [
     { flags: '--keys <folder>', summary: 'folder with the secret keys' },
     { flags: '--cache <folder>', summary: 'cache of downloaded Debian packages' },
     { flags: '--level <number>', summary: 'zstd level of image packs, 1 to 19' },
   ],
-  examples: ['vmpkg publish ./registry templates/router-uni', 'vmpkg publish /srv/www/vmpkg ./built/app-console_1.0.0-1_amd64'],
+  examples: [
+    'vmpkg publish ./registry templates/router-uni',
+    'vmpkg publish /srv/www/vmpkg ./built/app-console_1.0.0-1_amd64',
+  ],
   async run({ args, options, io }) {
     const [registry = '', ...packages] = args
     const result = await publish(await io.workspace(), {

@@ -4,7 +4,8 @@ import { printPlan } from '../plan.ts'
 
 export const command: CommandSpec = {
   args: '<package...>',
-  summary: 'Remove packages: their machines, networks and files. Images that clones still use stay until the last clone is gone.',
+  summary:
+    'Remove packages: their machines, networks and files. Images that clones still use stay until the last clone is gone.',
   options: [{ flags: '--dry-run', summary: 'print the plan and stop' }],
   examples: ['vmpkg remove router-uni', 'vmpkg remove -y app-console'],
   async run({ args, io }) {

@@ -8,7 +8,10 @@ export const command: CommandSpec = {
     { flags: '--keys <folder>', summary: 'folder with the secret keys' },
     { flags: '--root-key <key>...', summary: 'a root key by name (repeatable)' },
     { flags: '--threshold <count>', summary: 'how many root keys must sign (default: more than half)' },
-    { flags: '--publisher <key=pattern,...>...', summary: 'a publisher and the package names it may sign (repeatable)' },
+    {
+      flags: '--publisher <key=pattern,...>...',
+      summary: 'a publisher and the package names it may sign (repeatable)',
+    },
     { flags: '--promoter <key>...', summary: 'a key that may sign channels (repeatable)' },
     { flags: '--timestamp <key>...', summary: 'a key that signs the envelope (repeatable)' },
     { flags: '--days <count>', summary: 'life of an envelope (default 14)' },

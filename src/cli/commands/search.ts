@@ -9,7 +9,11 @@ export const command: CommandSpec = {
   async run({ args, io }) {
     const packages = search(await io.workspace(), args)
     if (io.json) io.printJson('search', { packages })
-    else io.printTable(['NAME', 'VERSION', 'KIND', 'SUMMARY'], packages.map((row) => [row.name, row.version, row.kind, row.summary]))
+    else
+      io.printTable(
+        ['NAME', 'VERSION', 'KIND', 'SUMMARY'],
+        packages.map((row) => [row.name, row.version, row.kind, row.summary]),
+      )
     return packages.length > 0 ? 0 : 1
   },
 }

@@ -10,7 +10,11 @@ export const command: CommandSpec = {
     const sources = await listSources(await io.workspace())
     if (io.json) io.printJson('sources', { sources })
     else if (options['names'] === true) for (const { name } of sources) io.print(name)
-    else io.printTable(['NAME', 'EXPIRY', 'URL'], sources.map((row) => [row.name, row.expiry, row.url]))
+    else
+      io.printTable(
+        ['NAME', 'EXPIRY', 'URL'],
+        sources.map((row) => [row.name, row.expiry, row.url]),
+      )
     return 0
   },
 }

@@ -3,7 +3,8 @@ import type { CommandSpec } from '../command.ts'
 
 export const command: CommandSpec = {
   args: '<name>',
-  summary: 'Stop trusting a registry. Installed packages stay; its high-water marks are kept, in case it is added again.',
+  summary:
+    'Stop trusting a registry. Installed packages stay; its high-water marks are kept, in case it is added again.',
   options: [],
   examples: ['vmpkg source remove example'],
   async run({ args, io }) {

@@ -7,7 +7,10 @@ export const command: CommandSpec = {
   options: [{ flags: '--force', summary: 'do not wait for the guest to shut itself down' }],
   examples: ['vmpkg stop router-uni', 'vmpkg stop --force demo'],
   async run({ args, options, io }) {
-    const stopped = await stopMachines(await io.workspace({ write: true }), { names: args, force: options['force'] === true })
+    const stopped = await stopMachines(await io.workspace({ write: true }), {
+      names: args,
+      force: options['force'] === true,
+    })
     if (io.json) io.printJson('stop', { machines: stopped })
     else for (const { name, changed } of stopped) io.print(changed ? `Stopped ${name}` : `${name} is not running`)
     return 0

@@ -10,7 +10,11 @@ export const command: CommandSpec = {
     const workspace = await io.workspace({ write: true })
     const { sources } = await update(workspace)
     if (io.json) io.printJson('update', { sources })
-    else for (const source of sources) io.print(`${source.name}: version ${source.version}, ${source.packages} package versions${source.changed ? '' : ' (no change)'}`)
+    else
+      for (const source of sources)
+        io.print(
+          `${source.name}: version ${source.version}, ${source.packages} package versions${source.changed ? '' : ' (no change)'}`,
+        )
     return 0
   },
 }

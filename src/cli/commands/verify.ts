@@ -10,7 +10,11 @@ export const command: CommandSpec = {
     const findings = await verify(await io.workspace(), { packages: args, full: options['full'] === true })
     if (io.json) io.printJson('verify', { findings })
     else if (findings.length === 0) io.print('Everything is as it was signed')
-    else io.printTable(['PACKAGE', 'WHAT', 'FINDING'], findings.map((row) => [row.package, row.what, row.finding]))
+    else
+      io.printTable(
+        ['PACKAGE', 'WHAT', 'FINDING'],
+        findings.map((row) => [row.package, row.what, row.finding]),
+      )
     return findings.length === 0 ? 0 : 1
   },
 }

@@ -1,0 +1,45 @@
+/**
+ * What vmpkg records inside libvirt about its own domains and networks (formats 5.1). libvirt is the truth about them:
+ * whoever has the connection can read these facts without our database. Never secrets. `render/stamp.ts` writes and reads.
+ */
+import type { Sha256 } from './digest.ts'
+import type { Layer, PackageKind } from './line.ts'
+import type { ParameterValues } from './manifest.ts'
+
+interface PackageFacts {
+  readonly package: string
+  readonly version: string
+  /** Of the package archive. */
+  readonly digest: Sha256
+  /** Name of the source that the package came from. */
+  readonly origin: string
+  readonly layer?: Layer
+  /** `uni0`: of a router and of its LAN. */
+  readonly instance?: string
+  /** ISO 8601, UTC. */
+  readonly createdAt: string
+}
+
+export interface DomainFacts extends PackageFacts {
+  readonly kind: PackageKind
+  /** Instance name of the router whose LAN it is attached to. */
+  readonly net?: string
+  readonly ephemeral: boolean
+  /** Host paths of the files that belong to this domain alone. */
+  readonly overlay?: string
+  readonly medium?: string
+  readonly serialLog?: string
+  /** Digest of the image below the overlay. */
+  readonly base?: Sha256
+  /** Routers: digest of the rule file on the medium, which the guest must attest. */
+  readonly rules?: Sha256
+  /** Routers: MAC of the card on its LAN, whose link is the gate. */
+  readonly lanMac?: string
+  readonly parameters: ParameterValues
+}
+
+export interface NetworkFacts extends PackageFacts {
+  readonly role: 'lan' | 'uplink'
+  /** Subnet, so that later networks keep clear of it: `10.1.1.0/24`. */
+  readonly cidr: string
+}

@@ -1,0 +1,85 @@
+/**
+ * Writes what vmpkg knows into rendered XML that passed the gate: title, description, libosinfo's id (virt-manager shows
+ * them) and our facts (formats 5.1). Templates cannot write these elements themselves: the gate refuses them.
+ */
+import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
+import type { Parameter } from '../model/manifest.ts'
+import { insertElement } from '../xml/edit.ts'
+import { findElement } from '../xml/find.ts'
+import { escapeXml } from '../xml/lexical.ts'
+import { parseXml } from '../xml/parse.ts'
+import { formatXml, type XmlElement } from '../xml/tree.ts'
+import type { VerifiedDomainXml } from './domain-policy.ts'
+import { formatDomainFacts, formatNetworkFacts, publicParameters } from './facts-xml.ts'
+import type { VerifiedNetworkXml } from './network-policy.ts'
+
+export interface DomainStamp {
+  readonly facts: DomainFacts
+  /** The manifest's parameters: what they do not declare, and secrets, stay out of libvirt. */
+  readonly definitions: Readonly<Record<string, Parameter>>
+  readonly title: string
+  readonly description: string
+  /** libosinfo's short id (`debian12`). */
+  readonly osId?: string
+}
+
+/** Domain XML ready for libvirt. @throws {VmpkgError} `XML_INVALID` facts that XML cannot carry */
+export function stampDomain({ xml }: VerifiedDomainXml, stamp: DomainStamp): string {
+  const document = parseXml(xml)
+  const parameters = publicParameters(stamp.facts.parameters, stamp.definitions)
+  const elements = [
+    `<title>${escapeXml(cleanLine(stamp.title))}</title>`,
+    `<description>${escapeXml(cleanText(stamp.description))}</description>`,
+    formatMetadata(formatOs(stamp.osId), formatDomainFacts({ ...stamp.facts, parameters })),
+  ]
+  insertAfterUuid(document.root, elements)
+  return formatXml(document)
+}
+
+/** Network XML ready for libvirt. @throws {VmpkgError} `XML_INVALID` facts that XML cannot carry */
+export function stampNetwork({ xml }: VerifiedNetworkXml, facts: NetworkFacts): string {
+  const document = parseXml(xml)
+  insertAfterUuid(document.root, [formatMetadata(formatNetworkFacts(facts))])
+  return formatXml(document)
+}
+
+function insertAfterUuid(root: XmlElement, elements: readonly string[]): void {
+  let after = findElement(root, 'uuid')
+  for (const element of elements) after = insertElement(root, element, after === undefined ? {} : { after })
+}
+
+function formatMetadata(...children: readonly (string | undefined)[]): string {
+  const lines = children.filter((child) => child !== undefined).map((child) => `\n  ${child.replaceAll('\n', '\n  ')}`)
+  return `<metadata>${lines.join('')}\n</metadata>`
+}
+
+/** Short ids as libosinfo's database names them; unknown families are left out rather than guessed. */
+const OS_FAMILIES: readonly (readonly [RegExp, string])[] = [
+  [/^debian(\d+)$/, 'http://debian.org/debian/'],
+  [/^ubuntu(\d+\.\d+)$/, 'http://ubuntu.com/ubuntu/'],
+  [/^fedora(\d+)$/, 'http://fedoraproject.org/fedora/'],
+  [/^alpinelinux(\d+\.\d+)$/, 'http://alpinelinux.org/alpinelinux/'],
+  [/^freebsd(\d+\.\d+)$/, 'http://freebsd.org/freebsd/'],
+  [/^openbsd(\d+\.\d+)$/, 'http://openbsd.org/openbsd/'],
+  [/^win(10|11|2k\d+)$/, 'http://microsoft.com/win/'],
+]
+
+function formatOs(shortId: string | undefined): string | undefined {
+  for (const [pattern, address] of OS_FAMILIES) {
+    const release = pattern.exec(shortId ?? '')?.[1]
+    if (release === undefined) continue
+    const namespace = 'http://libosinfo.org/xmlns/libvirt/domain/1.0'
+    return `<libosinfo:libosinfo xmlns:libosinfo="${namespace}">\n  <libosinfo:os id="${address}${release}"/>\n</libosinfo:libosinfo>`
+  }
+  return undefined
+}
+
+/** libvirt refuses a title with a line end; control characters never reach a terminal from here. */
+function cleanLine(text: string): string {
+  return cleanText(text.slice(0, 200)).replace(/[\n\u2028\u2029]+/g, ' ')
+}
+
+function cleanText(text: string): string {
+  const cut = text.slice(0, 4000).toWellFormed()
+  return cut.replace(/[^\n\P{Cc}]|[\uFFFE\uFFFF]/gu, ' ').trim()
+}

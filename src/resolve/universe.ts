@@ -1,0 +1,54 @@
+/** What the resolver chooses from. Pure values; `operations/` fills them from the catalogue and the installed packages. */
+import type { PackageLine } from '../model/line.ts'
+
+/** The part of a package version that relations speak about. */
+export type Candidate = {
+  readonly line: Pick<
+    PackageLine,
+    'name' | 'version' | 'depends' | 'recommends' | 'provides' | 'conflicts' | 'replaces'
+  >
+}
+
+export interface Universe<C extends Candidate> {
+  /** Versions of a package that may be chosen, best first. The installed version need not be among them. */
+  available(name: string): readonly C[]
+  /** Names of packages that provide a virtual one, in order of preference. */
+  providers(virtual: string): readonly string[]
+  /** All names, for suggestions. */
+  names(): readonly string[]
+}
+
+export interface InstalledCandidate<C extends Candidate> {
+  readonly candidate: C
+  readonly isAuto: boolean
+}
+
+/** A package asked for, as in `router-uni`, `router-uni (>= 1.2)`. */
+export interface Wish {
+  readonly name: string
+  /** A relation's constraint, as in `= 1.0-1`. */
+  readonly version?: string
+}
+
+export interface ResolveRequest<C extends Candidate> {
+  readonly install: readonly Wish[]
+  /** Installed packages that must go. */
+  readonly remove?: readonly string[]
+  /** Prefer the newest version of these installed packages, or of all. */
+  readonly upgrade?: 'all' | readonly string[]
+  readonly installed: readonly InstalledCandidate<C>[]
+  /** Also take what packages recommend, where it fits. */
+  readonly withRecommends?: boolean
+}
+
+export type Step<C extends Candidate> =
+  | { readonly kind: 'remove'; readonly candidate: C }
+  | { readonly kind: 'install'; readonly candidate: C; readonly isAuto: boolean }
+  | { readonly kind: 'upgrade' | 'downgrade'; readonly from: C; readonly candidate: C; readonly isAuto: boolean }
+
+export interface Solution<C extends Candidate> {
+  /** Removals first, then installs with dependencies before those that need them. */
+  readonly steps: readonly Step<C>[]
+  /** Everything that will be there, by name. */
+  readonly chosen: ReadonlyMap<string, C>
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { packImage } from '../../src/image/pack-image.ts'
+import { addPackages } from '../../src/publish/registry-add.ts'
+import { buildRegistry, testImage } from '../support/registry-builder.ts'
+import { refresh } from '../support/registry-client.ts'
+import { testSigner } from '../support/test-keys.ts'
+
+describe('addPackages', () => {
+  test('writes archive, map, transport and pack under their digests', async () => {
+    await using registry = await buildRegistry({ packages: [{ name: 'app-one' }] })
+    const { index } = await refresh({ ...registry, now: registry.clock.now() })
+    const [entry] = index.entries
+    const [image] = entry?.line.images ?? []
+    assert.ok(entry && image)
+    assert.equal(image.size, testImage('app-one').length)
+    assert.deepEqual(await readdir(join(registry.folder, 'map')), [image.map.sha256])
+    assert.deepEqual(await readdir(join(registry.folder, 'transport')), [
+      entry.transport.images[image.digest]?.index.sha256,
+    ])
+    assert.deepEqual(await readdir(join(registry.folder, 'package')), [`${entry.line.package.sha256}.vmpkg`])
+    assert.equal((await readdir(join(registry.folder, 'blob'))).length, 1)
+  })
+
+  test('changes nothing when the same package comes again', async () => {
+    await using registry = await buildRegistry({ packages: [{ name: 'app-one' }] })
+    assert.equal((await registry.add({ name: 'app-one' })).kind, 'unchanged')
+    assert.equal((await refresh({ ...registry, now: registry.clock.now() })).envelope.version, 2)
+  })
+
+  test('refuses the same version with other content, however it is spelled', async () => {
+    await using registry = await buildRegistry({ packages: [{ name: 'app-one', version: '1.0' }] })
+    const other = { name: 'app-one', files: { 'README.md': 'changed' } }
+    await assert.rejects(registry.add({ ...other, version: '1.0' }), { code: 'PACKAGE_EXISTS' })
+    await assert.rejects(registry.add({ ...other, version: '1.0-0' }), { code: 'PACKAGE_EXISTS' })
+    assert.equal((await registry.add({ ...other, version: '1.1' })).kind, 'published')
+  })
+
+  test('refuses secrets and lists them, before anything is written', async () => {
+    await using registry = await buildRegistry()
+    const before = await readdir(registry.folder, { recursive: true })
+    const secrets = [
+      { '.env': 'A=1' },
+      { 'guest/.ssh/authorized': 'x' },
+      { 'guest/id_ed25519': 'x' },
+      { 'server.key': 'x' },
+      { 'guest/a.txt': '-----BEGIN OPENSSH PRIVATE KEY-----\n' },
+      { 'guest/b.txt': 'x\n-----BEGIN PGP PRIVATE KEY BLOCK-----\n' },
+      { 'guest/tunnel.txt': `[Interface]\nPrivateKey = ${'A'.repeat(43)}=\n` },
+    ]
+    for (const files of secrets) {
+      await assert.rejects(registry.add({ name: 'app-one', files }), { code: 'SECRET_REFUSED' }, JSON.stringify(files))
+    }
+    assert.deepEqual(await readdir(registry.folder, { recursive: true }), before)
+  })
+
+  test('refuses host-side scripts, bad manifests and images that are not what the build said', async () => {
+    await using registry = await buildRegistry()
+    await assert.rejects(registry.add({ name: 'app-one', files: { 'hooks/start': 'x' } }), {
+      code: 'ARCHIVE_ENTRY_REFUSED',
+    })
+    await assert.rejects(registry.add({ name: 'app-one', manifest: 'unknown: 1' }), { code: 'MANIFEST_INVALID' })
+    const folder = await registry.build({ name: 'app-one' })
+    await writeFile(join(folder, 'images/disk'), 'other bytes')
+    const add = async () =>
+      addPackages({ ...registry, packages: [folder], publishers: [registry.publisher], pack: packImage })
+    await assert.rejects(add(), { code: 'IMAGE_INVALID' })
+    await writeFile(join(folder, 'images.json'), '[{"role":"disk","file":"../../etc/shadow"}]')
+    await assert.rejects(add(), { code: 'ARCHIVE_INVALID' })
+  })
+
+  test('leaves the old version in place when a client would refuse the new one', async () => {
+    await using registry = await buildRegistry({ packages: [{ name: 'app-one' }] })
+    const before = await readFile(join(registry.folder, 'envelope.json'))
+    const stranger = await testSigner('stranger', registry.clock)
+    const packages = [await registry.build({ name: 'app-two' })]
+    const options = { ...registry, packages, pack: packImage }
+    await assert.rejects(addPackages({ ...options, publishers: [stranger] }), { code: 'SIGNATURE_UNTRUSTED' })
+    const timestamping = { ...registry.timestamping, signers: [stranger] }
+    await assert.rejects(addPackages({ ...options, publishers: [registry.publisher], timestamping }), {
+      code: 'SIGNATURE_UNTRUSTED',
+    })
+    assert.deepEqual(await readFile(join(registry.folder, 'envelope.json')), before)
+  })
+
+  test('loses no package when many publish at once', async () => {
+    await using registry = await buildRegistry()
+    const names = Array.from({ length: 12 }, (_, i) => `app-n${i}`)
+    await Promise.all(names.map((name) => registry.add({ name })))
+    const { index, envelope } = await refresh({ ...registry, now: registry.clock.now() })
+    assert.deepEqual(index.entries.map(({ line }) => line.name).toSorted(), names.toSorted())
+    assert.equal(envelope.version, 13)
+  })
+})

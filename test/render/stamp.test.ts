@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { isVmpkgError } from '../../src/errors.ts'
+import { sha256 } from '../../src/model/digest.ts'
+import type { DomainFacts, NetworkFacts } from '../../src/model/libvirt-facts.ts'
+import type { Parameter } from '../../src/model/manifest.ts'
+import { renderDomain } from '../../src/render/domain.ts'
+import { verifyDomainPolicy } from '../../src/render/domain-policy.ts'
+import { readDomainFacts, readNetworkFacts } from '../../src/render/facts-xml.ts'
+import { renderNetwork } from '../../src/render/network.ts'
+import { verifyNetworkPolicy } from '../../src/render/network-policy.ts'
+import { stampDomain, stampNetwork } from '../../src/render/stamp.ts'
+import { consoleContext, lanContext, readPartials, readTemplate } from '../support/render-contexts.ts'
+import { findSchemaFault } from '../support/schema.ts'
+
+const partials = readPartials()
+const domain = verifyDomainPolicy({
+  xml: renderDomain({ template: readTemplate('app-console/domain.xml.hbs'), partials, context: consoleContext }),
+  context: consoleContext,
+  capabilities: [{ name: 'network', wan: 'uni' }],
+  granted: [],
+})
+const network = verifyNetworkPolicy({
+  xml: renderNetwork({ template: readTemplate('router-uni/network.xml.hbs'), partials, context: lanContext }),
+  context: lanContext,
+  kind: 'lan',
+  capabilities: [{ name: 'network', lan: 'uni', wan: 'uplink' }],
+  granted: [],
+})
+const facts: DomainFacts = {
+  package: 'app-console',
+  version: '1.0.0-1',
+  digest: sha256('archive'),
+  origin: 'example',
+  kind: 'app',
+  net: 'uni0',
+  ephemeral: true,
+  overlay: '/var/lib/vmpkg/domains/app-console-1/disk.qcow2',
+  medium: '/var/lib/vmpkg/domains/app-console-1/config.iso',
+  base: sha256('base'),
+  createdAt: '2026-11-21T04:00:00Z',
+  parameters: {
+    memory: { value: 134_217_728, origin: 'default' },
+    greeting: { value: `a "b" <c> & 'd'\n\té`, origin: 'command line' },
+    quiet: { value: false, origin: 'host' },
+  },
+}
+const definitions: Record<string, Parameter> = {
+  memory: { type: 'size' },
+  greeting: { type: 'string' },
+  quiet: { type: 'boolean' },
+  password: { type: 'string', secret: true },
+  vpn: { type: 'file', format: 'ovpn' },
+}
+const stamp = { facts, definitions, title: 'Console', description: 'A console', osId: 'debian12' }
+
+test('stamped domains are valid, show the operating system, and read back the same facts', () => {
+  const xml = stampDomain(domain, stamp)
+  assert.equal(findSchemaFault(xml, 'domain'), undefined)
+  assert.deepEqual(readDomainFacts(xml), facts)
+  assert.match(xml, /<libosinfo:os id="http:\/\/debian.org\/debian\/12"\/>/)
+  assert.match(xml, /<title>Console<\/title>/)
+})
+
+test('stamped networks are valid and read back the same facts', () => {
+  const lan: NetworkFacts = {
+    package: 'router-uni',
+    version: '1.0.0-1',
+    digest: sha256('router'),
+    origin: 'example',
+    layer: 'uni',
+    instance: 'uni0',
+    role: 'lan',
+    cidr: '10.1.1.0/24',
+    createdAt: '2026-11-21T04:00:00.123Z',
+  }
+  const xml = stampNetwork(network, lan)
+  assert.equal(findSchemaFault(xml, 'network'), undefined)
+  assert.deepEqual(readNetworkFacts(xml), lan)
+  assert.equal(readDomainFacts(xml), undefined)
+})
+
+test('stamping adds lines and changes none of the rendered ones', () => {
+  const lines = new Set(stampDomain(domain, stamp).split('\n'))
+  for (const line of domain.xml.split('\n')) assert.ok(lines.has(line), line)
+})
+
+test('secret parameters, files and undeclared ones never reach libvirt', () => {
+  const parameters = {
+    password: { value: 'hunter2', origin: 'host' },
+    vpn: { value: '/home/me/hunter2.ovpn', origin: 'command line' },
+    unknown: { value: 'hunter2', origin: 'profile' },
+  } as const
+  const xml = stampDomain(domain, { ...stamp, facts: { ...facts, parameters } })
+  assert.doesNotMatch(xml, /hunter2/)
+  assert.deepEqual(readDomainFacts(xml)?.parameters, {})
+})
+
+test('domains without our element, or with a damaged or hidden one, are foreign', () => {
+  const xml = stampDomain(domain, stamp)
+  const foreign = [
+    domain.xml,
+    xml.replace('urn:vmpkg:domain:1', 'urn:vmpkg:domain:2'),
+    xml.replace(/ package="[^"]*"/, ''),
+    xml.replace(/ digest="[^"]*"/, ' digest="abc"'),
+    xml.replace(/ kind="[^"]*"/, ' kind="other"'),
+    xml.replace(/ ephemeral="[^"]*"/, ''),
+    xml.replace(/ createdAt="[^"]*"/, ' createdAt="yesterday"'),
+    xml.replace('type="boolean" value="false"', 'type="boolean" value="maybe"'),
+    xml.replace('<metadata>', '<description>').replace('</metadata>', '</description>'),
+    xml.replace('<metadata>', '<metadata><x:y xmlns:x="urn:x">').replace('</metadata>', '</x:y></metadata>'),
+    xml.replace('</metadata>', '<v:domain xmlns:v="urn:vmpkg:domain:1" package="other"/></metadata>'),
+  ]
+  for (const [index, text] of foreign.entries()) assert.equal(readDomainFacts(text), undefined, `case ${index}`)
+})
+
+test('another prefix, as other tools may write it, is still ours', () => {
+  const xml = stampDomain(domain, stamp)
+    .replaceAll('vmpkg:domain ', 'v:domain ')
+    .replaceAll('vmpkg:parameter', 'v:parameter')
+  const renamed = xml.replace('</vmpkg:domain>', '</v:domain>').replace('xmlns:vmpkg=', 'xmlns:v=')
+  assert.deepEqual(readDomainFacts(renamed), facts)
+})
+
+test('hostile titles, descriptions and values give valid XML with the same facts, or XML_INVALID', () => {
+  let valid = 0
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom(']]>', '</title><x/>', '\u001b[31m', '\uD800', '&#0;'),
+  )
+  fc.assert(
+    fc.property(text, text, text, (title, description, value) => {
+      const parameters = { greeting: { value, origin: 'host' } } as const
+      try {
+        const xml = stampDomain(domain, { ...stamp, title, description, facts: { ...facts, parameters } })
+        assert.deepEqual(readDomainFacts(xml)?.parameters, parameters)
+        assert.doesNotMatch(/<title>([^]*)<\/title>/.exec(xml)?.[1] ?? '', /\p{Cc}/u)
+        valid += 1
+      } catch (error) {
+        assert.ok(isVmpkgError(error, 'XML_INVALID'), String(error))
+      }
+    }),
+    { numRuns: 500 },
+  )
+  assert.ok(valid > 100)
+})

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { generateKey, type PrivateKey, revokeKey } from 'openpgp'
+import { signerOf } from '../../src/publish/signer.ts'
+import { readCertificate } from '../../src/trust/certificate.ts'
+import { preAuthEncoding } from '../../src/trust/pae.ts'
+import { verifySignature } from '../../src/trust/signature.ts'
+import { DAY_MS, fixedClock } from '../support/fixed-clock.ts'
+
+const born = new Date('2026-01-01T00:00:00Z')
+const clock = fixedClock('2026-02-01T00:00:00Z')
+const now = new Date('2026-03-01T00:00:00Z')
+const payload = new Uint8Array([1])
+const message = preAuthEncoding('root', payload)
+
+async function makeKey(
+  subkeys: { sign: true; keyExpirationTime?: number }[] = [],
+  keyExpirationTime?: number,
+): Promise<PrivateKey> {
+  const { privateKey } = await generateKey({
+    type: 'ecc',
+    curve: 'ed25519Legacy',
+    userIDs: [{ name: 'test' }],
+    subkeys,
+    date: born,
+    format: 'object',
+    ...(keyExpirationTime === undefined ? {} : { keyExpirationTime }),
+  })
+  return privateKey
+}
+
+async function sign(key: PrivateKey): Promise<Uint8Array> {
+  return (await (await signerOf(key, clock)).sign('root', 'root', payload)).signature
+}
+
+describe('getSigningKey', () => {
+  test('accepts a signing subkey: the control of the tests below', async () => {
+    const key = await makeKey([{ sign: true }])
+    const signer = await verifySignature(message, await sign(key), await readCertificate(key.toPublic().write()), now)
+    assert.notEqual(signer.signingKey.toUpperCase(), signer.fingerprint)
+  })
+
+  test('refuses a signing subkey that has expired while the primary key has not', async () => {
+    const key = await makeKey([{ sign: true, keyExpirationTime: (40 * DAY_MS) / 1000 }])
+    const certificate = await readCertificate(key.toPublic().write())
+    const signature = await sign(key)
+    await verifySignature(message, signature, certificate, new Date('2026-02-05T00:00:00Z'))
+    await assert.rejects(verifySignature(message, signature, certificate, now), { code: 'KEY_EXPIRED' })
+  })
+
+  test('refuses a subkey whose primary key has expired', async () => {
+    const key = await makeKey([{ sign: true }], (40 * DAY_MS) / 1000)
+    const certificate = await readCertificate(key.toPublic().write())
+    await assert.rejects(verifySignature(message, await sign(key), certificate, now), { code: 'KEY_EXPIRED' })
+  })
+
+  test('refuses a primary key that is revoked later, in the future, or by a revocation that does not verify', async () => {
+    const key = await makeKey()
+    const signature = await sign(key)
+    for (const date of [new Date('2026-02-15T00:00:00Z'), new Date('2027-01-01T00:00:00Z')]) {
+      const { publicKey } = await revokeKey({ key, date, format: 'object' })
+      const certificate = await readCertificate(publicKey.write())
+      await assert.rejects(verifySignature(message, signature, certificate, now), { code: 'KEY_REVOKED' })
+    }
+    const { publicKey: other } = await revokeKey({ key: await makeKey(), date: now, format: 'object' })
+    const forged = key.toPublic()
+    forged.revocationSignatures.push(...other.revocationSignatures)
+    await assert.rejects(verifySignature(message, signature, await readCertificate(forged.write()), now), {
+      code: 'KEY_REVOKED',
+    })
+  })
+
+  test('refuses a revoked subkey', async () => {
+    const key = await makeKey([{ sign: true }])
+    const signature = await sign(key)
+    const [subkey] = key.subkeys
+    assert.ok(subkey && 'privateParams' in key.keyPacket)
+    const revoked = await subkey.revoke(key.keyPacket, {}, now)
+    const changed = key.toPublic()
+    changed.subkeys[0]?.revocationSignatures.push(...revoked.revocationSignatures)
+    await assert.rejects(verifySignature(message, signature, await readCertificate(changed.write()), now), {
+      code: 'KEY_REVOKED',
+    })
+  })
+
+  test('refuses a key that was not made yet', async () => {
+    const key = await makeKey()
+    const early = new Date('2025-12-01T00:00:00Z')
+    const signature = await sign(key)
+    await assert.rejects(verifySignature(message, signature, await readCertificate(key.toPublic().write()), early), {
+      code: 'CLOCK_WRONG',
+    })
+  })
+
+  test('refuses a key that may only certify', async () => {
+    const key = await makeKey([{ sign: true }])
+    const signature = await sign(key)
+    const without = key.toPublic()
+    without.subkeys = []
+    await assert.rejects(verifySignature(message, signature, await readCertificate(without.write()), now), {
+      code: 'KEY_INVALID',
+    })
+  })
+})

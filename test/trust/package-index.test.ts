@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { sha256 } from '../../src/model/digest.ts'
+import type { IndexEntry } from '../../src/model/registry.ts'
+import { formatChannels, formatIndexEntry, formatSignedFile, parseIndexEntry } from '../../src/model/registry-schema.ts'
+import { signEnvelope } from '../../src/publish/registry-version.ts'
+import { signFile } from '../../src/publish/signer.ts'
+import { buildRegistry, type TestRegistry } from '../support/registry-builder.ts'
+import { refresh } from '../support/registry-client.ts'
+
+describe('someone who holds only the timestamp key', () => {
+  const two = { packages: [{ name: 'app-one' }, { name: 'app-two' }] }
+
+  test('can serve the same lines again: the control of the tests below', async () => {
+    await using registry = await buildRegistry(two)
+    const entries = await entriesOf(registry)
+    assert.equal((await serve(registry, entries.map(formatIndexEntry))).index.entries.length, 2)
+  })
+
+  test('cannot bring in a package signed by that key', async () => {
+    await using registry = await buildRegistry(two)
+    const [first] = await entriesOf(registry)
+    assert.ok(first)
+    const { signatures } = await signFile([registry.timestamp], 'publisher', 'line', first.line)
+    await assert.rejects(serve(registry, [formatIndexEntry({ ...first, signatures })]), { code: 'SIGNATURE_UNTRUSTED' })
+  })
+
+  test('cannot change a line, nor give one the signature of another', async () => {
+    await using registry = await buildRegistry(two)
+    const [first, second] = await entriesOf(registry)
+    assert.ok(first && second)
+    const swapped = [{ ...first, line: second.line, transport: second.transport }]
+    await assert.rejects(serve(registry, swapped.map(formatIndexEntry)), { code: 'SIGNATURE_INVALID' })
+  })
+
+  test('cannot repeat or disorder lines, miscount them, or pass rubbish', async () => {
+    await using registry = await buildRegistry(two)
+    const lines = (await entriesOf(registry)).map(formatIndexEntry)
+    const [one, other] = lines as [Uint8Array, Uint8Array]
+    await assert.rejects(serve(registry, [one, one]), { code: 'INDEX_INVALID' })
+    await assert.rejects(serve(registry, [other, one]), { code: 'INDEX_INVALID' })
+    await assert.rejects(serve(registry, [one], { count: 2 }), { code: 'INDEX_INVALID' })
+    await assert.rejects(serve(registry, [Buffer.from('{}')]), { code: 'INDEX_INVALID' })
+    await assert.rejects(serve(registry, [Buffer.from('')]), { code: 'INDEX_INVALID' })
+  })
+
+  test('cannot unpack more than was signed, nor ask for absurd sizes', async () => {
+    await using registry = await buildRegistry(two)
+    const lines = (await entriesOf(registry)).map(formatIndexEntry)
+    await assert.rejects(serve(registry, lines, { unpackedSize: 10 }), { code: 'INDEX_INVALID' })
+    await assert.rejects(serve(registry, lines, { unpackedSize: 2 ** 50 }), { code: 'INDEX_INVALID' })
+    const bomb = Buffer.alloc(32 * 1024 * 1024)
+    await assert.rejects(serve(registry, [bomb], { unpackedSize: 1024 }), { code: 'INDEX_INVALID' })
+  })
+
+  test('cannot describe other images than the line has', async () => {
+    await using registry = await buildRegistry(two)
+    const [first, second] = await entriesOf(registry)
+    assert.ok(first && second)
+    await assert.rejects(serve(registry, [formatIndexEntry({ ...first, transport: second.transport })]), {
+      code: 'INDEX_INVALID',
+    })
+  })
+
+  test('cannot promote or yank', async () => {
+    await using registry = await buildRegistry(two)
+    const { envelope } = await refresh({ ...registry, now: registry.clock.now() })
+    const payload = formatChannels({ registryId: envelope.registryId, version: 2, entries: [] })
+    const file = formatSignedFile(await signFile([registry.timestamp], 'promoter', 'channels', payload))
+    const channels = { version: 2, sha256: sha256(file), size: file.length }
+    await writeFile(join(registry.folder, `channels/${channels.sha256}.json`), file)
+    await writeFile(
+      join(registry.folder, 'envelope.json'),
+      await signEnvelope({ ...envelope, channels }, registry.timestamping),
+    )
+    await assert.rejects(refresh({ ...registry, now: registry.clock.now() }), { code: 'SIGNATURE_UNTRUSTED' })
+  })
+})
+
+/** Replaces the index by one with these lines, under an envelope that verifies. */
+async function serve(
+  registry: TestRegistry,
+  entries: readonly Uint8Array[],
+  change: { unpackedSize?: number; count?: number } = {},
+) {
+  const { envelope } = await refresh({ ...registry, now: registry.clock.now() })
+  const unpacked = Buffer.concat(entries.map((line) => Buffer.concat([line, Buffer.from('\n')])))
+  const packed = zstdCompressSync(unpacked)
+  const index = {
+    sha256: sha256(packed),
+    size: packed.length,
+    unpackedSize: unpacked.length,
+    count: entries.length,
+    ...change,
+  }
+  await writeFile(join(registry.folder, `index/${index.sha256}.jsonl.zst`), packed)
+  await writeFile(
+    join(registry.folder, 'envelope.json'),
+    await signEnvelope({ ...envelope, index }, registry.timestamping),
+  )
+  return refresh({ ...registry, now: registry.clock.now() })
+}
+
+async function entriesOf(registry: TestRegistry): Promise<readonly IndexEntry[]> {
+  const { envelope } = await refresh({ ...registry, now: registry.clock.now() })
+  const file = await readFile(join(registry.folder, `index/${envelope.index.sha256}.jsonl.zst`))
+  return zstdDecompressSync(file)
+    .toString()
+    .trim()
+    .split('\n')
+    .map((line) => parseIndexEntry(Buffer.from(line)))
+}
