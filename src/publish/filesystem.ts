@@ -38,13 +38,7 @@ export async function makeErofs(tools: BuildTools, root: string, target: string,
   ])
 }
 
-/** Owner of one path, where it is not root. */
-export interface Owner {
-  readonly uid: number
-  readonly gid: number
-}
-
-/** An ext4 file system of a fixed size, sparse. `owners` by path below the root. */
+/** An ext4 file system of a fixed size, sparse; every file belongs to root. */
 export async function makeExt4(
   tools: BuildTools,
   options: {
@@ -53,7 +47,6 @@ export async function makeExt4(
     readonly uuid: string
     readonly label: string
     readonly sizeBytes: number
-    readonly owners?: ReadonlyMap<string, Owner>
   },
 ): Promise<void> {
   const { root, target, uuid } = options
@@ -68,7 +61,7 @@ export async function makeExt4(
   args.push('-J', `size=${options.sizeBytes >= 1024 * MIB ? 16 : 4}`, '-O', EXT4_FEATURES, '-d', root, target)
   await runTool(tools, 'mke2fs', args, { env })
   const commands = `${target}.debugfs`
-  await writeFile(commands, await inodeCommands(root, tools.epoch, options.owners ?? new Map()))
+  await writeFile(commands, await inodeCommands(root, tools.epoch))
   try {
     await runTool(tools, 'debugfs', ['-w', '-f', commands, target], { env })
   } finally {
@@ -76,7 +69,7 @@ export async function makeExt4(
   }
 }
 
-async function inodeCommands(root: string, epoch: number, owners: ReadonlyMap<string, Owner>): Promise<string> {
+async function inodeCommands(root: string, epoch: number): Promise<string> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true })
   const paths = [
     '',
@@ -86,9 +79,8 @@ async function inodeCommands(root: string, epoch: number, owners: ReadonlyMap<st
   const stamp = `@${epoch}`
   const lines: string[] = []
   for (const path of paths) {
-    const owner = owners.get(path) ?? { uid: 0, gid: 0 }
     const name = `"/${path.replaceAll('"', '""')}"`
-    lines.push(`sif ${name} uid ${owner.uid}`, `sif ${name} gid ${owner.gid}`)
+    lines.push(`sif ${name} uid 0`, `sif ${name} gid 0`)
     for (const field of ['atime', 'ctime', 'mtime', 'crtime']) lines.push(`sif ${name} ${field} ${stamp}`)
   }
   return `${lines.join('\n')}\n`
