@@ -8,6 +8,7 @@ import { absent, findMachine } from '../domain/inventory.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { fetchDigested } from '../fetch/small-file.ts'
+import { checkSpace } from '../host/preflight.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { type Capability, type CapabilityName, needsGrant } from '../model/capability.ts'
@@ -15,7 +16,6 @@ import type { PackageLine } from '../model/line.ts'
 import { contentPath } from '../publish/registry-folder.ts'
 import type { Transaction } from '../state/journal.ts'
 import { resolveRequests } from './candidates.ts'
-import { requireFreeSpace } from './disk-space.ts'
 import { fetchImages, missingBytes } from './images.ts'
 import { explainCapability, type PlanSummary } from './install-plan.ts'
 import { type LoadedPackage, loadPackage, openPackage, storePackage } from './package-store.ts'
@@ -61,7 +61,7 @@ export async function planInstall(workspace: Workspace, request: InstallRequest)
   const connect = await workspace.connect()
   for (const { candidate } of steps) await requireFreeName(connect, candidate.line)
   const summary = await summarise(workspace, steps, request)
-  await requireFreeSpace(workspace.paths.images, summary.diskBytes)
+  await checkSpace(workspace.paths.images, summary.diskBytes)
   return { steps, request, summary }
 }
 
