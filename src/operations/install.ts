@@ -13,7 +13,7 @@ import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { type Capability, type CapabilityName, needsGrant } from '../model/capability.ts'
 import type { PackageLine } from '../model/line.ts'
-import { contentPath } from '../publish/registry-folder.ts'
+import { packagePath } from '../sources/locations.ts'
 import type { Transaction } from '../state/journal.ts'
 import { resolveRequests } from './candidates.ts'
 import { fetchImages, missingBytes } from './images.ts'
@@ -36,7 +36,7 @@ export interface InstallRequest {
   readonly reinstall: boolean
 }
 
-export interface InstallStep {
+interface InstallStep {
   readonly candidate: Candidate
   readonly isAuto: boolean
 }
@@ -141,7 +141,7 @@ async function fetchPackage(workspace: Workspace, { line, source, transport }: C
   })
   if (pkg === undefined) {
     const archive = await fetchDigested(mirror, {
-      path: contentPath('package', line.package.sha256),
+      path: packagePath(line.package.sha256),
       expected: line.package,
       subject: `${line.name} ${line.version}`,
       emit,
