@@ -227,7 +227,8 @@ async function summarise(
     capabilities: capabilities.filter(({ capability }) => needsGrant(capability)).map(({ note }) => note),
     missingGrants: capabilities
       .filter(
-        ({ line, capability }) => needsGrant(capability) && !isOptional(capability) && !held(line, capability.name),
+        ({ line, capability }) =>
+          needsGrant(capability) && isWanted(capability, request.set) && !held(line, capability.name),
       )
       .map(({ note }) => note),
     downloadBytes: sum(({ download }) => download),
@@ -240,8 +241,12 @@ function noteOf(line: PackageLine, capability: Capability): PlanSummary['capabil
   return { package: line.name, capability: capability.name, reason: explainCapability(capability) }
 }
 
-function isOptional(capability: Capability): boolean {
-  return 'optional' in capability && capability.optional
+/** Optional capabilities are asked for when the chosen uplink needs them. */
+function isWanted(capability: Capability, set: readonly string[]): boolean {
+  if (!('optional' in capability) || !capability.optional) return true
+  const uplink = parseAssignments(set).findLast(({ parameter }) => parameter === 'uplink')?.value ?? ''
+  if (capability.name === 'host-bridge') return uplink.startsWith('bridge:')
+  return capability.name === 'pci' && capability.class === 'network' && uplink.startsWith('pci:')
 }
 
 /** Who holds a package's images in the store. */
