@@ -224,7 +224,9 @@ async function summarise(
       { verb: 'Installing dependencies', items: names(true) },
       { verb: 'Defining machines', items: lines.filter(({ kind }) => kind === 'router').map(({ name }) => name) },
     ],
-    capabilities: capabilities.filter(({ capability }) => needsGrant(capability)).map(({ note }) => note),
+    capabilities: capabilities
+      .filter(({ capability }) => needsGrant(capability) && isWanted(capability, request.set))
+      .map(({ note }) => note),
     missingGrants: capabilities
       .filter(
         ({ line, capability }) =>
