@@ -30,7 +30,7 @@ export interface Io {
   readonly stdout: NodeJS.WriteStream
   /** Opens the state of this host: folders, databases, the chosen connection. Cleaned up by `main`. */
   workspace(options?: WorkspaceNeeds): Promise<Workspace>
-  /** One line of result text. */
+  /** Result text; what could steer a terminal is taken out. */
   print(text: string): void
   /** A result as the documented JSON document, `{"schema": "vmpkg.<name>/1", …}`. */
   printJson(name: string, value: Readonly<Record<string, unknown>>): void

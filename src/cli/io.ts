@@ -4,7 +4,7 @@ import type { Interface } from 'node:readline/promises'
 import { VmpkgError } from '../errors.ts'
 import type { Workspace } from '../operations/workspace.ts'
 import { type Io, type OptionValues, optionText } from './command.ts'
-import { redact } from './redact.ts'
+import { formatJson, redact } from './redact.ts'
 import { humanReporter, jsonReporter, plainReporter, type Reporter } from './report.ts'
 import { formatTable } from './table.ts'
 
@@ -32,7 +32,7 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
   for (const signal of SIGNALS) process.on(signal, onSignal)
   const print = (text: string): void => {
     reporter.clear()
-    process.stdout.write(`${text}\n`)
+    process.stdout.write(`${redact(text)}\n`)
   }
   const columns = process.stdout.isTTY ? (process.stdout.columns ?? 80) : undefined
   const io: Io = {
@@ -45,8 +45,11 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
     stdin: process.stdin,
     stdout: process.stdout,
     print,
-    printJson: (name, value) => print(JSON.stringify({ schema: `vmpkg.${name}/1`, ...value }, undefined, columns && 2)),
-    printTable: (header, rows) => formatTable(header, rows, columns).forEach((line) => print(redact(line))),
+    printJson: (name, value) => {
+      reporter.clear()
+      process.stdout.write(`${formatJson({ schema: `vmpkg.${name}/1`, ...value }, columns && 2)}\n`)
+    },
+    printTable: (header, rows) => formatTable(header, rows, columns).forEach(print),
     note: (text) => {
       reporter.clear()
       if (!quiet) process.stderr.write(`${redact(text)}\n`)

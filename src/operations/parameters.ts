@@ -1,7 +1,7 @@
 /** Parameter values of a package for this host: its defaults, the host's own values, what the command line sets. */
 import { VmpkgError } from '../errors.ts'
-import type { Manifest, ParameterValues } from '../model/manifest.ts'
-import { mergeParameters } from '../render/parameters.ts'
+import type { Manifest, ParameterValue, ParameterValues } from '../model/manifest.ts'
+import { formatParameter, mergeParameters } from '../render/parameters.ts'
 
 export interface Assignment {
   /** Absent: for every package that was asked for and has the parameter. */
@@ -49,7 +49,7 @@ export function assignParameters(
       )
       const kept = Object.entries(before)
         .filter(([name, { origin }]) => origin === 'command line' && has(manifest, name))
-        .map(([name, { value }]) => [name, value] as const)
+        .map(([name, { value }]) => [name, asWritten(manifest, name, value)] as const)
       const values = Object.fromEntries([...kept, ...own.map(({ parameter, value }) => [parameter, value] as const)])
       return [manifest.name, mergeParameters(manifest.parameters, [{ origin: 'command line', values }])]
     }),
@@ -77,4 +77,10 @@ function requireTaker(one: Assignment, all: readonly Manifest[], asked: readonly
 
 function has({ parameters }: Manifest, name: string): boolean {
   return Object.hasOwn(parameters, name)
+}
+
+/** A stored size is bytes; one that is checked again is written like the first time. */
+function asWritten({ parameters }: Manifest, name: string, value: ParameterValue): ParameterValue {
+  const definition = parameters[name]
+  return definition === undefined ? value : formatParameter(definition, value)
 }
