@@ -49,6 +49,11 @@ async function privateUri(workspace: Workspace, name: string, start: boolean): P
   if (found === undefined && !start) return undefined
   await preparePrivateFolders(workspace)
   const { processes, emit, signal } = workspace.outside
+  if (found === undefined && workspace.connectionReason === 'system-closed') {
+    const message =
+      'You may not use the system’s libvirt, so this runs on a private host of your own (--connect chooses)'
+    emit({ type: 'noted', message })
+  }
   const kvm = found === undefined && (await probeHere(workspace)).usable
   // A host that was found may still be starting: startPrivateHost waits for it.
   return (await startPrivateHost({ ...folders, name, kvm, uplink: found?.uplink ?? 'none', processes, emit, signal }))

@@ -78,7 +78,7 @@ export async function runInHost(
 
 /** The name given, else that of `--connect private:NAME`, else the default one. */
 function nameOf(workspace: Workspace, name: string | undefined): string {
-  return name ?? privateHostName(workspace.wantedConnection ?? '') ?? DEFAULT_NAME
+  return name ?? privateHostName(workspace.connectionName) ?? DEFAULT_NAME
 }
 
 function parseUplink(text: string | undefined): Uplink {

@@ -8,15 +8,15 @@ import { absent, findMachine, readMachine } from '../domain/inventory.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { fetchDigested } from '../fetch/small-file.ts'
+import { checkSpace } from '../host/preflight.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { type Capability, type CapabilityName, needsGrant } from '../model/capability.ts'
 import type { PackageLine } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
-import { contentPath } from '../publish/registry-folder.ts'
+import { packagePath } from '../sources/locations.ts'
 import type { Transaction } from '../state/journal.ts'
 import { resolveRequests } from './candidates.ts'
-import { requireFreeSpace } from './disk-space.ts'
 import { fetchImages, missingBytes } from './images.ts'
 import { explainCapability, type PlanSummary } from './install-plan.ts'
 import { type LoadedPackage, loadPackage, openPackage, storePackage } from './package-store.ts'
@@ -37,7 +37,7 @@ export interface InstallRequest {
   readonly reinstall: boolean
 }
 
-export interface InstallStep {
+interface InstallStep {
   readonly candidate: Candidate
   readonly isAuto: boolean
 }
@@ -62,7 +62,7 @@ export async function planInstall(workspace: Workspace, request: InstallRequest)
   const connect = await workspace.connect()
   for (const { candidate } of steps) await requireFreeName(workspace, connect, candidate.line)
   const summary = await summarise(workspace, steps, request)
-  await requireFreeSpace(workspace.paths.images, summary.diskBytes)
+  await checkSpace(workspace.paths.images, summary.diskBytes)
   return { steps, request, summary }
 }
 
@@ -178,7 +178,7 @@ async function fetchPackage(workspace: Workspace, { line, source, transport }: C
   })
   if (pkg === undefined) {
     const archive = await fetchDigested(mirror, {
-      path: contentPath('package', line.package.sha256),
+      path: packagePath(line.package.sha256),
       expected: line.package,
       subject: `${line.name} ${line.version}`,
       emit,
@@ -240,10 +240,13 @@ async function summarise(
       { verb: 'Installing dependencies', items: names(true) },
       { verb: 'Defining machines', items: lines.filter(({ kind }) => kind === 'router').map(({ name }) => name) },
     ],
-    capabilities: capabilities.filter(({ capability }) => needsGrant(capability)).map(({ note }) => note),
+    capabilities: capabilities
+      .filter(({ capability }) => needsGrant(capability) && isWanted(capability, request.set))
+      .map(({ note }) => note),
     missingGrants: capabilities
       .filter(
-        ({ line, capability }) => needsGrant(capability) && !isOptional(capability) && !held(line, capability.name),
+        ({ line, capability }) =>
+          needsGrant(capability) && isWanted(capability, request.set) && !held(line, capability.name),
       )
       .map(({ note }) => note),
     downloadBytes: sum(({ download }) => download),
@@ -256,8 +259,12 @@ function noteOf(line: PackageLine, capability: Capability): PlanSummary['capabil
   return { package: line.name, capability: capability.name, reason: explainCapability(capability) }
 }
 
-function isOptional(capability: Capability): boolean {
-  return 'optional' in capability && capability.optional
+/** Optional capabilities are asked for when the chosen uplink needs them. */
+function isWanted(capability: Capability, set: readonly string[]): boolean {
+  if (!('optional' in capability) || !capability.optional) return true
+  const uplink = parseAssignments(set).findLast(({ parameter }) => parameter === 'uplink')?.value ?? ''
+  if (capability.name === 'host-bridge') return uplink.startsWith('bridge:')
+  return capability.name === 'pci' && capability.class === 'network' && uplink.startsWith('pci:')
 }
 
 /** Who holds a package's images in the store. */

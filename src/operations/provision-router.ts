@@ -14,7 +14,6 @@ import type { ParameterValues } from '../model/manifest.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { planLan, routerContext } from '../router/plan.ts'
 import type { Transaction } from '../state/journal.ts'
-import { privateHostName } from './connection-name.ts'
 import { defineNetwork } from './define-network.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
@@ -46,7 +45,7 @@ export async function provisionRouter(
   const { layer } = manifest
   if (layer === undefined) throw new VmpkgError('MANIFEST_INVALID', `${line.name} is a router without a layer`)
   emit({ type: 'stage-started', stage: 'define', subject: line.name })
-  const taken = await readTaken(connect, privateHostName(workspace.connectionName) === undefined)
+  const taken = await readTaken(workspace, connect)
   const lan = planLan(layer, taken)
   const wan = await planWan(workspace, connect, String(parameters['uplink']?.value ?? 'auto'), {
     ...taken,
@@ -80,7 +79,7 @@ export async function provisionRouter(
   })
 
   const identity = newIdentity(line.name, randomness)
-  const wanNic: NicContext = { role: 'wan', mac: newMac(randomness), ...wan.nic, link: 'up', isolated: false }
+  const wanNic: NicContext = { role: 'wan', ...wan.nic, link: 'up', isolated: false }
   const lanNic: NicContext = { role: 'lan', mac: newMac(randomness), network: instance, link: 'down', isolated: false }
   const files = machineFiles(workspace.connectionPaths, identity.uuid)
   const input: MachineInput = {

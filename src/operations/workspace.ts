@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Emit } from '../events.ts'
+import { type ConnectionChoice, type ConnectionReason, chooseConnection } from '../host/connection-choice.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { Clock, Http, Processes, Randomness, Terminal } from '../ports.ts'
 import { openStateDatabase, openTrustDatabase } from '../state/database.ts'
@@ -48,13 +49,11 @@ export class Workspace {
   readonly env: WorkspaceOptions['env']
   readonly folder: string
   readonly command: string
-  /** `--connect` as given; `connection.ts` decides when it is absent. */
-  readonly wantedConnection: string | undefined
   #state: DatabaseSync | undefined
   #trust: DatabaseSync | undefined
   #lock: AsyncDisposable | undefined
   #connection: { uri: string; connect: Connect } | undefined
-  #chosen: string | undefined
+  #chosen: ConnectionChoice | undefined
 
   constructor(options: WorkspaceOptions, paths: Paths) {
     this.outside = options.outside
@@ -63,7 +62,6 @@ export class Workspace {
     this.env = options.env
     this.folder = options.folder
     this.command = ['vmpkg', ...options.command].join(' ')
-    this.wantedConnection = options.connect ?? options.env['VMPKG_CONNECT']
   }
 
   get state(): DatabaseSync {
@@ -83,7 +81,12 @@ export class Workspace {
   /** Which libvirt: a URI, `private` or `private:NAME`. Decided once a run. */
   get connectionName(): string {
     if (this.#chosen === undefined) throw new TypeError('the connection is chosen when the workspace opens')
-    return this.#chosen
+    return this.#chosen.type === 'uri' ? this.#chosen.uri : `private:${this.#chosen.name}`
+  }
+
+  /** Why that libvirt. */
+  get connectionReason(): ConnectionReason | undefined {
+    return this.#chosen?.because
   }
 
   get connectionPaths(): ConnectionPaths {
@@ -130,7 +133,7 @@ export class Workspace {
   }
 
   /** @internal used by `openWorkspace` only */
-  async prepare(options: WorkspaceOptions, chosen: string): Promise<void> {
+  async prepare(options: WorkspaceOptions, chosen: ConnectionChoice): Promise<void> {
     this.#chosen = chosen
     await prepareFolders(this.paths, { isRoot: this.isRoot })
     if (!options.write) return
@@ -156,11 +159,19 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   const paths = locatePaths({ isRoot: uid === 0, home, env, ...(root === undefined ? {} : { root }) })
   const workspace = new Workspace(options, paths)
   try {
-    const { chooseConnection } = await import('./connection-choice.ts')
-    await workspace.prepare(options, await chooseConnection(workspace))
+    await workspace.prepare(options, await chooseConnectionFor(options))
     return workspace
   } catch (error) {
     await workspace.close()
     throw error
   }
+}
+
+/** Looks at the system's socket only when nobody says which libvirt. */
+async function chooseConnectionFor({ connect, env }: WorkspaceOptions): Promise<ConnectionChoice> {
+  const isSaid = [connect, env['VMPKG_CONNECT'], env['LIBVIRT_DEFAULT_URI']].some(
+    (text) => text !== undefined && text !== '',
+  )
+  const canUseSystem = !isSaid && (await (await import('../host/preflight.ts')).canUseSystemLibvirt())
+  return chooseConnection({ flag: connect, env, canUseSystem })
 }

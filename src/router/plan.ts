@@ -6,8 +6,8 @@
  */
 import { VmpkgError } from '../errors.ts'
 import type { Layer } from '../model/line.ts'
+import { formatAddress, lastAddress, overlaps, parseSubnet, type Subnet } from '../model/subnet.ts'
 import type { RouterContext } from '../model/template-context.ts'
-import { formatIpv4, type Ipv4Range, overlaps, parseCidr } from './ipv4.ts'
 
 /** Second octet of a layer's subnets. */
 const LAYER_OCTET: Readonly<Record<Layer, number>> = { uni: 1, gal: 2, sol: 3 }
@@ -41,7 +41,7 @@ export interface LanPlan {
  * @throws {VmpkgError} `ADDRESS_UNAVAILABLE` when all 100 candidates collide.
  */
 export function planLan(layer: Layer, taken: Taken): LanPlan {
-  const busy = taken.subnets.map(parseCidr)
+  const busy = taken.subnets.map(parseSubnet)
   for (let index = 0; index < 100; index++) {
     const instance = `${layer}${index}`
     if (taken.networks.includes(instance) || taken.bridges.includes(bridgeOf(instance))) continue
@@ -55,7 +55,7 @@ export function planLan(layer: Layer, taken: Taken): LanPlan {
 
 /** A free /24 for the NAT network that gives routers an uplink where no NIC is given away. */
 export function planUplink(taken: Taken): { readonly cidr: string } & Omit<LanPlan, 'instance' | 'bridge' | 'cidr'> {
-  const busy = taken.subnets.map(parseCidr)
+  const busy = taken.subnets.map(parseSubnet)
   for (let third = 130; third < 230; third++) {
     const cidr = `192.168.${third}.0/24`
     if (isFree(cidr, busy)) {
@@ -79,7 +79,7 @@ function bridgeOf(instance: string): string {
 }
 
 /** The layer's own subnet for this index first (10.1.1, 10.1.2, …), then any other third octet. */
-function freeSubnet(layer: Layer, index: number, busy: readonly Ipv4Range[]): string | undefined {
+function freeSubnet(layer: Layer, index: number, busy: readonly Subnet[]): string | undefined {
   const second = LAYER_OCTET[layer]
   for (let step = 0; step < 254; step++) {
     const third = ((second + index + step - 1) % 254) + 1
@@ -89,22 +89,24 @@ function freeSubnet(layer: Layer, index: number, busy: readonly Ipv4Range[]): st
   return undefined
 }
 
-function isFree(cidr: string, busy: readonly Ipv4Range[]): boolean {
-  const range = parseCidr(cidr)
-  return !busy.some((other) => overlaps(range, other))
+function isFree(cidr: string, busy: readonly Subnet[]): boolean {
+  const subnet = parseSubnet(cidr)
+  return !busy.some((other) => overlaps(subnet, other))
 }
 
 function describeLan(instance: string, cidr: string): LanPlan {
-  const { first, last, prefix } = parseCidr(cidr)
+  const subnet = parseSubnet(cidr)
+  const { address, prefix } = subnet
+  const last = lastAddress(subnet)
   return {
     instance,
     bridge: bridgeOf(instance),
     cidr,
-    address: formatIpv4(first + 1),
+    address: formatAddress(address + 1),
     prefix,
-    netmask: formatIpv4((0xffff_ffff << (32 - prefix)) >>> 0),
-    broadcast: formatIpv4(last),
-    rangeFirst: formatIpv4(first + 2),
-    rangeLast: formatIpv4(last - 1),
+    netmask: formatAddress((0xffff_ffff << (32 - prefix)) >>> 0),
+    broadcast: formatAddress(last),
+    rangeFirst: formatAddress(address + 2),
+    rangeLast: formatAddress(last - 1),
   }
 }

@@ -300,11 +300,13 @@ describe('Domain', { skip: withoutLibvirt, timeout: 240_000 }, () => {
     assert.equal(await told(), 'vda copy cancelled')
     await domain.setBlockThreshold({ dev: 'vda', threshold: 1000n })
     await domain.blockResize({ disk: 'vda', size: 2_097_152n, flags: ['bytes'] })
-    const target = `<target file='${join(folder, 'backup.qcow2')}'/>`
+    // A backup that is pulled lasts until it is ended, however small the disk is.
+    const scratch = `<scratch file='${join(folder, 'scratch.qcow2')}'/>`
+    const server = `<server transport='unix' socket='${join(folder, 'nbd')}'/>`
     await domain.backupBegin({
-      backupXml: `<domainbackup><disks><disk name='vda' type='file'>${target}</disk></disks></domainbackup>`,
+      backupXml: `<domainbackup mode='pull'>${server}<disks><disk name='vda' type='file'>${scratch}</disk></disks></domainbackup>`,
     })
-    assert.match(await domain.backupGetXMLDesc(), /backup\.qcow2/)
+    assert.match(await domain.backupGetXMLDesc(), /mode='pull'/)
     await domain.abortJob()
     await domain.destroy()
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { overlaps, parseCidr, parseIpv4 } from '../../src/router/ipv4.ts'
+import { overlaps, parseSubnet } from '../../src/model/subnet.ts'
 import { planLan, planUplink, routerContext } from '../../src/router/plan.ts'
 
 const nothing = { subnets: [], networks: [], bridges: [] }
@@ -45,8 +45,8 @@ describe('planLan', () => {
           assert.equal((error as { code?: string }).code, 'ADDRESS_UNAVAILABLE')
           return
         }
-        const mine = parseCidr(plan.cidr)
-        assert.ok(subnets.every((subnet) => !overlaps(mine, parseCidr(subnet))))
+        const mine = parseSubnet(plan.cidr)
+        assert.ok(subnets.every((subnet) => !overlaps(mine, parseSubnet(subnet))))
       }),
     )
   })
@@ -58,7 +58,7 @@ describe('planLan', () => {
 
   test('keeps the router address out of the DHCP range', () => {
     const plan = planLan('gal', nothing)
-    assert.ok(parseIpv4(plan.address) < parseIpv4(plan.rangeFirst))
+    assert.ok(parseSubnet(plan.address).address < parseSubnet(plan.rangeFirst).address)
   })
 })
 
