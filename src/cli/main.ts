@@ -40,9 +40,17 @@ async function dispatch(argv: readonly string[], process: ProcessLike): Promise<
   const edge = createIo(process, parsed.options)
   try {
     return await spec.run({ args: parsed.args, options: parsed.options, io: edge.io })
+  } catch (error) {
+    throw edge.io.signal.aborted ? interrupted(error) : error
   } finally {
     await edge.close()
   }
+}
+
+/** Whatever failed because of Ctrl-C, in a program that got it as well for example: the interruption is the news. */
+function interrupted(error: unknown): VmpkgError {
+  if (isVmpkgError(error, 'ABORTED')) return error
+  return new VmpkgError('ABORTED', 'Interrupted', { cause: error })
 }
 
 function unknownCommand(words: readonly string[]): VmpkgError {
