@@ -2,7 +2,7 @@
 import type { Emit } from '../events.ts'
 import type { Workspace } from '../operations/workspace.ts'
 
-export interface OptionSpec {
+interface OptionSpec {
   /** Commander's notation: `-n, --name <name>`. Repeatable options end in `...`. */
   readonly flags: string
   readonly summary: string
@@ -10,7 +10,7 @@ export interface OptionSpec {
 
 export type OptionValues = Readonly<Record<string, string | boolean | readonly string[] | undefined>>
 
-export interface Invocation {
+interface Invocation {
   /** Positional arguments in order; variadic ones flattened at the end. */
   readonly args: readonly string[]
   readonly options: OptionValues
@@ -43,7 +43,7 @@ export interface Io {
   passphrase(question: string): Promise<string>
 }
 
-export interface WorkspaceNeeds {
+interface WorkspaceNeeds {
   /** Take the write lock and undo what dead commands left behind. */
   readonly write?: boolean
 }

@@ -66,7 +66,7 @@ export async function assembleImage(options: AssembleOptions): Promise<void> {
     await image.sync()
   }
   await renameDurably(partial, target)
-  emit({ type: 'fetch-finished', subject, from: 'network' })
+  emit({ type: 'fetch-finished', subject, from: options.blobs.origin })
 }
 
 /** Fetches and writes what the plan names and marks it present. Returns what was wrong with the first damaged frame. */

@@ -13,7 +13,7 @@ import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { type Capability, type CapabilityName, needsGrant } from '../model/capability.ts'
 import type { PackageLine } from '../model/line.ts'
-import { contentPath } from '../publish/registry-folder.ts'
+import { packagePath } from '../sources/locations.ts'
 import type { Transaction } from '../state/journal.ts'
 import { resolveRequests } from './candidates.ts'
 import { fetchImages, missingBytes } from './images.ts'
@@ -36,7 +36,7 @@ export interface InstallRequest {
   readonly reinstall: boolean
 }
 
-export interface InstallStep {
+interface InstallStep {
   readonly candidate: Candidate
   readonly isAuto: boolean
 }
@@ -141,7 +141,7 @@ async function fetchPackage(workspace: Workspace, { line, source, transport }: C
   })
   if (pkg === undefined) {
     const archive = await fetchDigested(mirror, {
-      path: contentPath('package', line.package.sha256),
+      path: packagePath(line.package.sha256),
       expected: line.package,
       subject: `${line.name} ${line.version}`,
       emit,
@@ -224,10 +224,13 @@ async function summarise(
       { verb: 'Installing dependencies', items: names(true) },
       { verb: 'Defining machines', items: lines.filter(({ kind }) => kind === 'router').map(({ name }) => name) },
     ],
-    capabilities: capabilities.filter(({ capability }) => needsGrant(capability)).map(({ note }) => note),
+    capabilities: capabilities
+      .filter(({ capability }) => needsGrant(capability) && isWanted(capability, request.set))
+      .map(({ note }) => note),
     missingGrants: capabilities
       .filter(
-        ({ line, capability }) => needsGrant(capability) && !isOptional(capability) && !held(line, capability.name),
+        ({ line, capability }) =>
+          needsGrant(capability) && isWanted(capability, request.set) && !held(line, capability.name),
       )
       .map(({ note }) => note),
     downloadBytes: sum(({ download }) => download),
@@ -240,8 +243,12 @@ function noteOf(line: PackageLine, capability: Capability): PlanSummary['capabil
   return { package: line.name, capability: capability.name, reason: explainCapability(capability) }
 }
 
-function isOptional(capability: Capability): boolean {
-  return 'optional' in capability && capability.optional
+/** Optional capabilities are asked for when the chosen uplink needs them. */
+function isWanted(capability: Capability, set: readonly string[]): boolean {
+  if (!('optional' in capability) || !capability.optional) return true
+  const uplink = parseAssignments(set).findLast(({ parameter }) => parameter === 'uplink')?.value ?? ''
+  if (capability.name === 'host-bridge') return uplink.startsWith('bridge:')
+  return capability.name === 'pci' && capability.class === 'network' && uplink.startsWith('pci:')
 }
 
 /** Who holds a package's images in the store. */

@@ -79,7 +79,7 @@ export async function provisionRouter(
   })
 
   const identity = newIdentity(line.name, randomness)
-  const wanNic: NicContext = { role: 'wan', mac: newMac(randomness), ...wan.nic, link: 'up', isolated: false }
+  const wanNic: NicContext = { role: 'wan', ...wan.nic, link: 'up', isolated: false }
   const lanNic: NicContext = { role: 'lan', mac: newMac(randomness), network: instance, link: 'down', isolated: false }
   const files = machineFiles(workspace.connectionPaths, identity.uuid)
   const input: MachineInput = {

@@ -12,7 +12,7 @@ import { type BuildTools, runTool } from './build-tool.ts'
 import type { Recipe } from './recipe.ts'
 
 /** One Debian package that went into an image. */
-export interface SourcePackage {
+interface SourcePackage {
   readonly name: string
   readonly version: string
 }

@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:fs'
 import { lstat, mkdir, open } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import type { ConnectionPaths, Paths } from './paths.ts'
@@ -46,9 +47,8 @@ export async function prepareFolder(path: string, mode: number): Promise<void> {
     throw new VmpkgError('NO_RIGHTS', `No right to make ${path}`, { hint: 'Run the command with sudo.', cause })
   }
   const found = await lstat(path)
-  const self = await lstat('/proc/self') // owned by this process's effective user
   if (found.isSymbolicLink() || !found.isDirectory()) throw unsafe(path, 'is not a folder')
-  if (found.uid !== self.uid) throw unsafe(path, 'belongs to another user')
+  if (found.uid !== userInfo().uid) throw unsafe(path, 'belongs to another user')
   if ((found.mode & 0o022) !== 0) throw unsafe(path, 'can be written by others')
 }
 
