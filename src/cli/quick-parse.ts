@@ -2,7 +2,7 @@
  * Parses well-formed arguments without commander, which takes most of Node's own start to load. Whatever is not plainly
  * right gives `undefined`, and commander explains it. Test oracle: commander, for every command and random arguments.
  */
-import { COMMON_OPTIONS, type CommandSpec, type OptionValues } from './command.ts'
+import { COMMON_OPTIONS, type CommandSpec, type OptionValues, optionList } from './command.ts'
 
 export interface Parsed {
   readonly args: readonly string[]
