@@ -7,7 +7,6 @@
 import { access, constants, readFile, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { VmpkgError } from '../errors.ts'
-import { isDaemonReady } from './daemon-ready.ts'
 
 /** The system libvirt's sockets, in the order in which libvirt's own client tries them. */
 const SYSTEM_SOCKETS = ['/run/libvirt/virtqemud-sock', '/run/libvirt/libvirt-sock'] as const
@@ -22,6 +21,7 @@ export async function inspectSocket(path: string, timeoutMs = 5_000): Promise<So
   )
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'absent'
   if (code !== undefined) return 'closed'
+  const { isDaemonReady } = await import('./daemon-ready.ts')
   return (await isDaemonReady(path, timeoutMs)) ? 'serving' : 'silent'
 }
 

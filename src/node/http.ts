@@ -3,27 +3,20 @@
  * decompression, timeouts.
  */
 import { once } from 'node:events'
-import type { Got, Response } from 'got'
+import got, { type Response } from 'got'
 import type { Http } from '../ports.ts'
 
-let client: Promise<Got> | undefined
-
-/** Loaded with the first request: most commands make none, and loading takes as long as all of `vmpkg list`. */
-async function loadClient(): Promise<Got> {
-  const { default: got } = await import('got')
-  return got.extend({
-    followRedirect: false,
-    decompress: false,
-    throwHttpErrors: false,
-    retry: { limit: 0 },
-    headers: { 'user-agent': 'vmpkg' },
-  })
-}
+const client = got.extend({
+  followRedirect: false,
+  decompress: false,
+  throwHttpErrors: false,
+  retry: { limit: 0 },
+  headers: { 'user-agent': 'vmpkg' },
+})
 
 export const gotHttp: Http = {
   async request({ url, headers = {}, signal }) {
-    client ??= loadClient()
-    const stream = (await client).stream(url, { headers: { ...headers }, ...(signal && { signal }) })
+    const stream = client.stream(url, { headers: { ...headers }, ...(signal && { signal }) })
     const [response] = (await once(stream, 'response')) as [Response]
     return { status: response.statusCode, headers: joinHeaders(response.headers), body: stream }
   },

@@ -1,4 +1,5 @@
 /** The `Processes` port by `execa`, as agreed: no shell, bounded output, and a hint which Debian package has the program. */
+import { execa } from 'execa'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import type { Processes } from '../ports.ts'
 import { debianPackages } from './debian-packages.ts'
@@ -7,7 +8,6 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 
 export const systemProcesses: Processes = {
   async run(program, args, { cwd, env, input, signal, timeoutMs } = {}) {
-    const { execa } = await import('execa') // not at the start: most commands run no program
     const result = await execa(program, args, {
       reject: false,
       stripFinalNewline: false,
