@@ -107,7 +107,7 @@ export class Workspace {
     if (this.#connection === undefined) {
       const { openConnection } = await import('./connection.ts')
       this.#connection = await openConnection(this, { start: true })
-      await prepareConnectionFolders(this.connectionPaths, { isRoot: this.isRoot })
+      prepareConnectionFolders(this.connectionPaths, { isRoot: this.isRoot })
     }
     return this.#connection.connect
   }
@@ -136,7 +136,7 @@ export class Workspace {
   /** @internal used by `openWorkspace` only */
   async prepare(options: WorkspaceOptions, chosen: ConnectionChoice): Promise<void> {
     this.#chosen = chosen
-    await prepareFolders(this.paths, { isRoot: this.isRoot })
+    prepareFolders(this.paths, { isRoot: this.isRoot })
     if (!options.write) return
     const { clock, emit, signal } = this.outside
     const [{ acquireLock }, { Journal }, { readOwnIdentity }] = await Promise.all([
