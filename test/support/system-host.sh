@@ -11,6 +11,7 @@ mount -t tmpfs tmpfs /run
 mkdir -p /run/lock
 for folder in /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /etc/libvirt; do mount -t tmpfs tmpfs "$folder"; done
 mkdir -p /var/lib/libvirt/qemu
+mount -t sysfs sysfs /sys # of this network namespace: libvirt sets bridge ports there
 ip link set lo up
 if ! id libvirt-qemu >/dev/null 2>&1; then
   for file in passwd group; do cp "/etc/$file" "/run/$file"; done
