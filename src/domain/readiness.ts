@@ -37,7 +37,8 @@ export async function waitUntilReady(domain: Domain, options: WaitOptions): Prom
     throwIfAborted(options.signal)
     const { state } = await domain.getState()
     if (state !== 'running') throw notReady(domain, `it is ${state}, not running`)
-    const reply = await askStatus(domain, options, answerMs)
+    const leftMs = Math.max(PAUSE_MS, deadline - options.clock.now().getTime())
+    const reply = await askStatus(domain, options, Math.min(answerMs, leftMs))
     if (reply !== undefined && isReady(reply)) return reply
     heard ||= reply !== undefined
     if (reply === undefined) answerMs = Math.min(LAST_ANSWER_MS, answerMs * 2)

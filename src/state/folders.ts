@@ -3,7 +3,7 @@
  * Folders on the way to disks can be passed through, not listed, by the user QEMU runs as.
  */
 import { constants } from 'node:fs'
-import { lstat, mkdir, open } from 'node:fs/promises'
+import { access, lstat, mkdir, open } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
@@ -42,7 +42,7 @@ export async function prepareFolder(path: string, mode: number): Promise<void> {
       return
     }
   } catch (cause) {
-    const code = systemErrorCode(cause)
+    const code = systemErrorCode(await reasonOf(cause))
     if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw cause
     throw new VmpkgError('NO_RIGHTS', `No right to make ${path}`, { hint: 'Run the command with sudo.', cause })
   }
@@ -50,6 +50,15 @@ export async function prepareFolder(path: string, mode: number): Promise<void> {
   if (found.isSymbolicLink() || !found.isDirectory()) throw unsafe(path, 'is not a folder')
   if (found.uid !== userInfo().uid) throw unsafe(path, 'belongs to another user')
   if ((found.mode & 0o022) !== 0) throw unsafe(path, 'can be written by others')
+}
+
+/** Node's recursive mkdir says ENOENT where the file system is read-only. */
+async function reasonOf(cause: unknown): Promise<unknown> {
+  if (systemErrorCode(cause) !== 'ENOENT' || !(cause instanceof Error) || !('path' in cause)) return cause
+  return access(dirname(String(cause.path)), constants.W_OK).then(
+    () => cause,
+    (error: unknown) => error,
+  )
 }
 
 function unsafe(path: string, fact: string): VmpkgError {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 
 const BIN = join(import.meta.dirname, '..', '..', 'src', 'bin.ts')
 
@@ -20,7 +21,8 @@ export interface CliWay {
 }
 
 export interface RunningCli {
-  readonly pid: number
+  /** Calls back with each line of standard error as it comes. */
+  onLine(listener: (line: string) => void): void
   readonly done: Promise<CliResult>
   kill(signal: NodeJS.Signals): void
 }
@@ -67,7 +69,8 @@ export async function makeCli(connect = 'private:e2e'): Promise<Cli> {
         stderr: Buffer.concat(stderr).toString(),
       }),
     )
-    return { pid: child.pid ?? 0, done: promise, kill: (signal) => void child.kill(signal) }
+    const onLine: RunningCli['onLine'] = (listener) => void createInterface(child.stderr).on('line', listener)
+    return { onLine, done: promise, kill: (signal) => void child.kill(signal) }
   }
   const run: Cli['run'] = (args, input, way) => start(args, input, way).done
   const ok: Cli['ok'] = async (args, input) => {
