@@ -8,7 +8,7 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import type { CliResult } from '../support/cli.ts'
 import { noise } from '../support/disk-image.ts'
 import { privateHostMissing } from '../support/private-host.ts'
-import { makeSite, NOTHING, type Observation, type Site } from '../support/site.ts'
+import { makeSite, NOTHING, type Site } from '../support/site.ts'
 import { tinyApp, tinyRouter } from '../support/tiny-packages.ts'
 
 const SEED = Number(process.env['VMPKG_SEED'] ?? Math.floor(Math.random() * 1_000_000))
@@ -36,7 +36,7 @@ describe('interruptions', { timeout: 300_000, skip: await privateHostMissing() }
 
   /** Starts a command and sends the signal at the moment, or not at all when it is over before. */
   async function interrupt(args: readonly string[], signal: NodeJS.Signals, moment: Moment): Promise<CliResult> {
-    const running = site.cli.start(args)
+    const running = site.cli.start(args, '')
     const timer = 'afterMs' in moment ? setTimeout(() => running.kill(signal), moment.afterMs) : undefined
     if ('event' in moment) {
       let sent = false
@@ -132,7 +132,7 @@ describe('interruptions', { timeout: 300_000, skip: await privateHostMissing() }
     const [one, two] = await Promise.all([site.cli.run(INSTALL), site.cli.run(INSTALL)])
     assert.deepEqual([one.status, two.status], [0, 0], one.stderr + two.stderr)
     const changes = [one, two].map(({ stdout }) => (JSON.parse(stdout) as { changed: boolean }).changed)
-    assert.deepEqual(changes.toSorted(), [false, true])
+    assert.equal(changes.filter((changed) => changed).length, 1)
     assert.match(one.stderr + two.stderr, /Waiting for process \d+ \(vmpkg install/)
     assert.match(await site.cli.ok(['verify', '--full']), /as it was signed/)
   })
@@ -167,7 +167,7 @@ describe('interruptions', { timeout: 300_000, skip: await privateHostMissing() }
 
   test('Ctrl-C while a clone is waited for removes it', async () => {
     const before = await site.observe()
-    const running = site.cli.start([...CLONE, '--wait'])
+    const running = site.cli.start([...CLONE, '--wait'], '')
     for (let tries = 0; tries < 100 && !(await site.observe()).domains.includes('one'); tries++) await pause(50)
     assert.ok((await site.observe()).domains.includes('one'))
     running.kill('SIGINT')

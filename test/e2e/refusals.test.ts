@@ -162,6 +162,22 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
       assert.ok(Array.isArray(details['missing']))
     })
 
+    test('at a terminal a no, an end of input and Ctrl-C leave everything as it was', async () => {
+      const before = await site.observe()
+      const terminal = ['bash', '-c', 'exec script -qec "$(printf "%q " "$@")" /dev/null', 'bash']
+      for (const [typed, expected] of [
+        ['n\n', 1],
+        ['', 1],
+        ['\u0003', 130],
+      ] as const) {
+        const running = site.cli.start(['install', 'app-alone'], undefined, { prefix: terminal })
+        await running.said(/\[y\/N\]/)
+        running.type(typed)
+        assert.equal((await running.done).status, expected, JSON.stringify(typed))
+        assert.deepEqual(await site.observe(), before)
+      }
+    })
+
     test('without --json the same is text for a person, and no escape sequence goes into a pipe', async () => {
       const { status, stdout, stderr } = await site.cli.run(['install', '-y', 'router-tiny'])
       assert.equal(status, 100)
@@ -504,8 +520,12 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
     })
 
     test('installing again keeps what was granted and set before', async () => {
-      await site.cli.ok(['install', '-y', '--no-start', '--reinstall', 'router-tiny'])
-      assert.deepEqual(await site.observe(), installed)
+      await site.cli.ok(['install', '-y', '--no-start', '--reinstall', 'app-alone', '--set', 'memory=64MiB'])
+      const before = await site.observe()
+      assert.ok(before.parameters.includes(`app-alone memory=${64 * 1024 * 1024}`))
+      assert.ok(before.installed.some((text) => /^router-tiny .*"network"/.test(text)))
+      await site.cli.ok(['install', '-y', '--no-start', '--reinstall', 'router-tiny', 'app-alone'])
+      assert.deepEqual(await site.observe(), before)
     })
 
     test('results are tab-separated when piped, and every JSON result carries its schema', async () => {
