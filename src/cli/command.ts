@@ -9,6 +9,16 @@ interface OptionSpec {
   readonly summary: string
 }
 
+/** Every command takes these. */
+export const COMMON_OPTIONS: readonly OptionSpec[] = [
+  { flags: '-c, --connect <uri>', summary: 'libvirt to use: a libvirt URI, private or private:NAME' },
+  { flags: '--root <folder>', summary: 'keep all of vmpkg’s state below this folder' },
+  { flags: '--json', summary: 'print the result as JSON' },
+  { flags: '-y, --yes', summary: 'assume yes; never grants a capability' },
+  { flags: '-q, --quiet', summary: 'print results, warnings and errors only' },
+  { flags: '--verbose', summary: 'print the chain of causes of a failure' },
+]
+
 export type OptionValues = Readonly<Record<string, string | boolean | readonly string[] | undefined>>
 
 interface Invocation {

@@ -1,6 +1,6 @@
 /** Prints a failure as apt does (`E: message [CODE]`, then the hint), or as one JSON object. */
 import { CommanderError } from 'commander'
-import { VmpkgError } from '../errors.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { HINTS } from './hints.ts'
 import { formatJson, redact } from './redact.ts'
 import { translateFailure } from './translate.ts'
@@ -15,6 +15,14 @@ export interface FailureStyle {
 export function printFailure(error: unknown, style: FailureStyle): void {
   const failures = error instanceof AggregateError ? error.errors : [error]
   for (const failure of failures) print(failure, style)
+}
+
+/** 0 where commander has printed help. */
+export function exitStatusOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (isVmpkgError(error, 'USAGE')) return 2
+  if (isVmpkgError(error, 'ABORTED')) return 130
+  return 100
 }
 
 function print(error: unknown, { json, verbose, write }: FailureStyle): void {

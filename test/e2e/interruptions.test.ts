@@ -139,6 +139,8 @@ describe('interruptions', { timeout: 300_000, skip: await privateHostMissing() }
 
   test('Ctrl-C and kill -9 at any moment of an ephemeral clone leave all of it or nothing', async (t: TestContext) => {
     const before = await site.observe()
+    await site.cli.ok(CLONE) // the first one on a host is slower
+    await site.cli.ok(['stop', 'one'])
     const began = performance.now()
     await site.cli.ok(CLONE)
     const cloneMs = performance.now() - began
@@ -162,6 +164,7 @@ describe('interruptions', { timeout: 300_000, skip: await privateHostMissing() }
         `${signal} at ${describeMoment(moment)}\n${stderr}`,
       )
     }
+    assert.ok(ends.includes('SIGINT:130'), ends.join(' '))
     t.diagnostic(`a clone takes ${Math.round(cloneMs)} ms; ends: ${ends.join(' ')}`)
   })
 
