@@ -40,7 +40,7 @@ export function prepareFolder(path: string, mode: number): void {
       return
     }
   } catch (cause) {
-    const code = systemErrorCode(reasonOf(cause))
+    const code = systemErrorCode(reasonOf(cause, path))
     if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw cause
     throw new VmpkgError('NO_RIGHTS', `No right to make ${path}`, { hint: 'Run the command with sudo.', cause })
   }
@@ -51,14 +51,14 @@ export function prepareFolder(path: string, mode: number): void {
   if ((found.mode & 0o022) !== 0) throw unsafe(path, 'can be written by others')
 }
 
-/** Node's recursive mkdir says ENOENT where the file system is read-only. */
-function reasonOf(cause: unknown): unknown {
-  if (systemErrorCode(cause) !== 'ENOENT' || !(cause instanceof Error) || !('path' in cause)) return cause
+/** Node's recursive mkdir says ENOENT where the file system is read-only: what is there already says why. */
+function reasonOf(cause: unknown, path: string): unknown {
+  if (systemErrorCode(cause) !== 'ENOENT') return cause
   try {
-    accessSync(dirname(String(cause.path)), constants.W_OK)
+    accessSync(path, constants.W_OK)
     return cause
   } catch (error) {
-    return error
+    return systemErrorCode(error) === 'ENOENT' ? reasonOf(cause, dirname(path)) : error
   }
 }
 
