@@ -46,7 +46,7 @@ export interface Io {
   printJson(name: string, value: Readonly<Record<string, unknown>>): void
   /** Rows as aligned columns on a terminal, tab-separated when piped. */
   printTable(header: readonly string[], rows: readonly (readonly string[])[]): void
-  /** A line for the person (standard error), `N:` as apt prints it. */
+  /** A line for the person (standard error); with `--json` an event. */
   note(text: string): void
   /** Asks; true on yes. Without a terminal, or with `-y`, does not ask. */
   confirm(question: string): Promise<boolean>

@@ -1,6 +1,7 @@
 /** Prints a failure as apt does (`E: message [CODE]`, then the hint), or as one JSON object. */
 import { CommanderError } from 'commander'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
+import { HINTS } from './hints.ts'
 import { formatJson, redact } from './redact.ts'
 import { translateFailure } from './translate.ts'
 
@@ -34,7 +35,7 @@ function print(error: unknown, { json, verbose, write }: FailureStyle): void {
   const findings = details['findings']
   if (Array.isArray(findings))
     for (const finding of findings.slice(0, 20)) write(`   - ${redact(findingText(finding))}\n`)
-  if (hint !== undefined) write(`   ${redact(hint)}\n`)
+  write(`   ${redact(hint)}\n`)
   if (verbose) for (const cause of causes) write(`   because: ${redact(cause)}\n`)
   const nearest = causes[0]?.split('\n')[0]
   if (verbose || nearest === undefined || code === 'USAGE' || message.includes(nearest)) return
@@ -51,23 +52,23 @@ function findingText(finding: unknown): string {
 function describe(error: unknown): {
   code: string
   message: string
-  hint: string | undefined
+  hint: string
   details: Readonly<Record<string, unknown>>
   causes: string[]
 } {
   if (error instanceof VmpkgError) {
-    const { code, message, hint, details } = error
+    const { code, message, hint = HINTS[code], details } = error
     return { code, message, hint, details, causes: causesOf(error) }
   }
   if (error instanceof CommanderError) {
     const message = error.message.replace(/^error: /, '')
-    return { code: 'USAGE', message, hint: 'Add --help to see what this command takes.', details: {}, causes: [] }
+    return { code: 'USAGE', message, hint: HINTS.USAGE, details: {}, causes: [] }
   }
   const message = error instanceof Error ? error.message : String(error)
   return {
     code: 'INTERNAL',
     message: `vmpkg met a fault of its own: ${message}`,
-    hint: 'Run it again with --verbose and report what it prints.',
+    hint: HINTS.INTERNAL,
     details: {},
     causes: error instanceof Error ? [error.stack ?? message, ...causesOf(error)] : [],
   }

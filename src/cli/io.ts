@@ -52,7 +52,8 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
     printTable: (header, rows) => formatTable(header, rows, columns).forEach(print),
     note: (text) => {
       reporter.clear()
-      if (!quiet) process.stderr.write(`${redact(text)}\n`)
+      if (json) reporter.emit({ type: 'noted', message: text })
+      else if (!quiet) process.stderr.write(`${redact(text)}\n`)
     },
     confirm: async (question) => {
       if (options['yes'] === true) return true

@@ -38,7 +38,8 @@ export async function waitUntilReady(domain: Domain, options: WaitOptions): Prom
     throwIfAborted(options.signal)
     const { state } = await domain.getState()
     if (state !== 'running') throw notReady(domain, `it is ${state}, not running`, undefined)
-    const { reply, problem } = await tryStatus(domain, options, answerMs)
+    const leftMs = Math.max(PAUSE_MS, deadline - options.clock.now().getTime())
+    const { reply, problem } = await tryStatus(domain, options, Math.min(answerMs, leftMs))
     lastProblem = problem ?? lastProblem
     if (reply !== undefined && isReady(reply)) return reply
     heard ||= reply !== undefined

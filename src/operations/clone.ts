@@ -7,6 +7,7 @@ import { dirname } from 'node:path'
 import { newIdentity, newMac } from '../domain/identity.ts'
 import { absent, listOwnNetworks, readMachine } from '../domain/inventory.ts'
 import { writeMedium } from '../domain/medium.ts'
+import { throwIfAborted } from '../domain/readiness.ts'
 import { VmpkgError } from '../errors.ts'
 import { writeOverlay } from '../image/qcow2-overlay.ts'
 import { ImageStore } from '../image/store.ts'
@@ -115,6 +116,7 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
       })
     }
     await writeMedium({ files: guest.files, target: files.medium, processes, signal })
+    throwIfAborted(signal)
     intend(transaction, { kind: 'remove-domain', uuid, name })
     if (request.start) await startNetworks(connect, xml)
     if (request.ephemeral) await connect.domainCreateXML({ xml, flags: ['validate'] })
@@ -123,6 +125,7 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
       if (request.start) await domain.create()
     }
     const address = request.start && request.wait ? await waitForAddress(workspace, connect, uuid) : undefined
+    throwIfAborted(signal)
     transaction.commit()
     emit({ type: 'stage-finished', stage: request.start ? 'start' : 'define', subject: name })
     return { ...result, address }

@@ -1,10 +1,12 @@
 /** `remove`: machines, networks and files of packages go; images stay while a clone still stands on them (decisions 25). */
 
-import { listMachines, listOwnNetworks } from '../domain/inventory.ts'
+import { listMachines, listOwnNetworks, type Machine } from '../domain/inventory.ts'
 import { destroyOwnDomain, undefineOwnNetwork } from '../domain/removal.ts'
 import { VmpkgError } from '../errors.ts'
 import { isSatisfiedBy, parseRelation } from '../model/relation.ts'
 import { parseVersion } from '../model/version.ts'
+import { findElements, getAttribute } from '../xml/find.ts'
+import { parseXml } from '../xml/parse.ts'
 import { collectGarbage } from './gc.ts'
 import { packageHolder } from './install.ts'
 import type { PlanSummary } from './install-plan.ts'
@@ -32,7 +34,13 @@ export async function planRemove(workspace: Workspace, wanted: readonly string[]
   const connect = await workspace.connect()
   const machines = await listMachines(connect)
   const own = machines.filter(({ facts }) => names.includes(facts.package) && facts.kind === 'router')
-  const networks = (await listOwnNetworks(connect)).filter(({ facts }) => names.includes(facts.package))
+  const staying = machines.filter((machine) => !own.includes(machine))
+  // The uplink is shared: it goes with the last router on it, whichever package made it.
+  const networks = (await listOwnNetworks(connect)).filter(({ name, facts }) =>
+    facts.role === 'uplink'
+      ? own.some((machine) => isOn(machine, name)) && !staying.some((machine) => isOn(machine, name))
+      : names.includes(facts.package),
+  )
   const lans = networks.map(({ name }) => name)
   const users = machines.filter((machine) => machine.facts.net !== undefined && lans.includes(machine.facts.net))
   if (users.length > 0) {
@@ -62,6 +70,12 @@ export async function planRemove(workspace: Workspace, wanted: readonly string[]
       notes: clones.map(({ name }) => `${name} was cloned from it and stays, with its image`),
     },
   }
+}
+
+/** True when a card of the machine is on that libvirt network. */
+function isOn({ xml }: Machine, network: string): boolean {
+  const sources = findElements(parseXml(xml).root, 'devices/interface/source')
+  return sources.some((source) => getAttribute(source, 'network') === network)
 }
 
 /** Each step is safe to run again: a removal that was interrupted is finished by running it once more. */

@@ -3,7 +3,7 @@
  * Folders on the way to disks can be passed through, not listed, by the user QEMU runs as. Synchronous, because every
  * command begins with it: a dozen calls through the thread pool take 3 ms.
  */
-import { closeSync, constants, fchmodSync, lstatSync, mkdirSync, openSync } from 'node:fs'
+import { accessSync, closeSync, constants, fchmodSync, lstatSync, mkdirSync, openSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
@@ -40,7 +40,7 @@ export function prepareFolder(path: string, mode: number): void {
       return
     }
   } catch (cause) {
-    const code = systemErrorCode(cause)
+    const code = systemErrorCode(reasonOf(cause, path))
     if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw cause
     throw new VmpkgError('NO_RIGHTS', `No right to make ${path}`, { hint: 'Run the command with sudo.', cause })
   }
@@ -49,6 +49,17 @@ export function prepareFolder(path: string, mode: number): void {
   ownUid ??= userInfo().uid
   if (found.uid !== ownUid) throw unsafe(path, 'belongs to another user')
   if ((found.mode & 0o022) !== 0) throw unsafe(path, 'can be written by others')
+}
+
+/** Node's recursive mkdir says ENOENT where the file system is read-only: what is there already says why. */
+function reasonOf(cause: unknown, path: string): unknown {
+  if (systemErrorCode(cause) !== 'ENOENT') return cause
+  try {
+    accessSync(path, constants.W_OK)
+    return cause
+  } catch (error) {
+    return systemErrorCode(error) === 'ENOENT' ? reasonOf(cause, dirname(path)) : error
+  }
 }
 
 function setMode(path: string, mode: number): void {

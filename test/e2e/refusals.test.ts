@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, before, beforeEach, describe, test } from 'node:test'
 import type { ErrorCode } from '../../src/errors.ts'
 import { canonicalJsonBytes } from '../../src/model/canonical-json.ts'
 import { mergeEntries } from '../../src/publish/registry-add.ts'
@@ -15,7 +15,7 @@ import { signFile } from '../../src/publish/signer.ts'
 import type { CliWay } from '../support/cli.ts'
 import { privateHostMissing } from '../support/private-host.ts'
 import { buildRegistry } from '../support/registry-builder.ts'
-import { makeSite, type Observation, type Site } from '../support/site.ts'
+import { makeSite, NOTHING, type Observation, type Site } from '../support/site.ts'
 import { tinyApp, tinyRouter } from '../support/tiny-packages.ts'
 
 const HOST = 'refusals'
@@ -162,6 +162,22 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
       assert.ok(Array.isArray(details['missing']))
     })
 
+    test('at a terminal a no, an end of input and Ctrl-C leave everything as it was', async () => {
+      const before = await site.observe()
+      const terminal = ['bash', '-c', 'exec script -qec "$(printf "%q " "$@")" /dev/null', 'bash']
+      for (const [typed, expected] of [
+        ['n\n', 1],
+        ['', 1],
+        ['\u0003', 130],
+      ] as const) {
+        const running = site.cli.start(['install', 'app-alone'], undefined, { prefix: terminal })
+        await running.said(/\[y\/N\]/)
+        running.type(typed)
+        assert.equal((await running.done).status, expected, JSON.stringify(typed))
+        assert.deepEqual(await site.observe(), before)
+      }
+    })
+
     test('without --json the same is text for a person, and no escape sequence goes into a pipe', async () => {
       const { status, stdout, stderr } = await site.cli.run(['install', '-y', 'router-tiny'])
       assert.equal(status, 100)
@@ -209,7 +225,9 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
   })
 
   describe('of what a server sends', () => {
-    const install = ['install', '-y', '--grant', 'network', 'router-tiny']
+    const install = ['install', '-y', '--grant', 'network', '--no-start', 'router-tiny']
+    // What an earlier test fetched would be taken as it is.
+    beforeEach(() => site.cli.ok(['gc']))
 
     test('an altered package is refused', async () => {
       const { package: archive } = await lineOf('router-tiny')
@@ -240,16 +258,8 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
         }
       }
       const { domains, networks, installed, imageHolders, pending } = await site.observe()
-      assert.deepEqual(
-        { domains, networks, installed, imageHolders, pending },
-        {
-          domains: [],
-          networks: [],
-          installed: [],
-          imageHolders: [],
-          pending: [],
-        },
-      )
+      const seen = { domains, networks, installed, imageHolders, pending }
+      assert.deepEqual({ ...NOTHING, ...seen }, NOTHING)
       await site.cli.ok(['gc']) // an unfinished image is kept for the next try; it is not needed here
       assert.deepEqual((await site.observe()).damaged, [])
     })
@@ -499,9 +509,23 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
       await site.cli.ok(['remove', '-y', 'router-second'])
     })
 
+    test('the uplink goes with the last router on it, whichever made it', async () => {
+      await site.cli.ok(['remove', '-y', 'app-tiny'])
+      await site.cli.ok(['install', '-y', '--grant', 'network', '--no-start', 'router-second'])
+      await site.cli.ok(['remove', '-y', 'router-tiny'])
+      assert.deepEqual((await site.observe()).networks.toSorted(), ['uni1', 'vmpkg-uplink'])
+      await site.cli.ok(['install', '-y', '--grant', 'network', '--no-start', 'app-tiny'])
+      await site.cli.ok(['remove', '-y', 'router-second'])
+      assert.deepEqual((await site.observe()).networks.toSorted(), installed.networks.toSorted())
+    })
+
     test('installing again keeps what was granted and set before', async () => {
-      await site.cli.ok(['install', '-y', '--no-start', '--reinstall', 'router-tiny'])
-      assert.deepEqual(await site.observe(), installed)
+      await site.cli.ok(['install', '-y', '--no-start', '--reinstall', 'app-alone', '--set', 'memory=64MiB'])
+      const before = await site.observe()
+      assert.ok(before.parameters.includes(`app-alone memory=${64 * 1024 * 1024}`))
+      assert.ok(before.installed.some((text) => /^router-tiny .*"network"/.test(text)))
+      await site.cli.ok(['install', '-y', '--no-start', '--reinstall', 'router-tiny', 'app-alone'])
+      assert.deepEqual(await site.observe(), before)
     })
 
     test('results are tab-separated when piped, and every JSON result carries its schema', async () => {
@@ -530,15 +554,7 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
     test('removing everything leaves nothing', async () => {
       const { schema, removed } = await site.cli.json(['remove', '-y', 'router-tiny', 'app-tiny', 'app-alone'])
       assert.deepEqual([schema, removed], ['vmpkg.remove/1', ['router-tiny', 'app-tiny', 'app-alone']])
-      const networks = (await site.observe()).networks
-      assert.deepEqual(await site.observe(), {
-        ...installed,
-        domains: [],
-        networks,
-        machineFiles: [],
-        installed: [],
-        imageHolders: [],
-      })
+      assert.deepEqual(await site.observe(), NOTHING)
       assert.deepEqual(await readdir(at('root', 'var', 'lib', 'vmpkg', 'packages')), [])
     })
   })

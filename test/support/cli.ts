@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 
 const BIN = join(import.meta.dirname, '..', '..', 'src', 'bin.ts')
 
@@ -20,7 +21,12 @@ export interface CliWay {
 }
 
 export interface RunningCli {
-  readonly pid: number
+  /** Calls back with each line of standard error as it comes. */
+  onLine(listener: (line: string) => void): void
+  /** Resolves once standard output has this. */
+  said(pattern: RegExp): Promise<void>
+  /** Writes to standard input and ends it; for a command that was started without input. */
+  type(text: string): void
   readonly done: Promise<CliResult>
   kill(signal: NodeJS.Signals): void
 }
@@ -30,6 +36,7 @@ export interface Cli {
   readonly folder: string
   readonly env: Readonly<Record<string, string>>
   run(args: readonly string[], input?: string, way?: CliWay): Promise<CliResult>
+  /** Without `input` standard input stays open until `type`. */
   start(args: readonly string[], input?: string, way?: CliWay): RunningCli
   /** Runs and parses the JSON result; fails with the command's own words when the status is not 0. */
   json(args: readonly string[]): Promise<Record<string, unknown>>
@@ -49,7 +56,7 @@ export async function makeCli(connect = 'private:e2e'): Promise<Cli> {
     VMPKG_ROOT: join(folder, 'root'),
     VMPKG_CONNECT: connect,
   }
-  const start: Cli['start'] = (args, input = '', way = {}) => {
+  const start: Cli['start'] = (args, input, way = {}) => {
     const [program = '', ...words] = [...(way.prefix ?? []), process.execPath, BIN, ...args]
     const child = spawn(program, words, { env: { ...env, ...way.env }, stdio: ['pipe', 'pipe', 'pipe'] })
     const stdout: Buffer[] = []
@@ -57,7 +64,7 @@ export async function makeCli(connect = 'private:e2e'): Promise<Cli> {
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
     child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
     child.stdin.on('error', () => {}) // it may end before it has read everything
-    child.stdin.end(input)
+    if (input !== undefined) child.stdin.end(input)
     const { promise, resolve, reject } = Promise.withResolvers<CliResult>()
     child.once('error', reject)
     child.once('close', (status, signal) =>
@@ -67,9 +74,21 @@ export async function makeCli(connect = 'private:e2e'): Promise<Cli> {
         stderr: Buffer.concat(stderr).toString(),
       }),
     )
-    return { pid: child.pid ?? 0, done: promise, kill: (signal) => void child.kill(signal) }
+    const onLine: RunningCli['onLine'] = (listener) => void createInterface(child.stderr).on('line', listener)
+    const said: RunningCli['said'] = async (pattern) => {
+      while (!pattern.test(Buffer.concat(stdout).toString()) && child.exitCode === null) {
+        await new Promise((wake) => setTimeout(wake, 20))
+      }
+    }
+    return {
+      onLine,
+      said,
+      type: (text) => void child.stdin.end(text),
+      done: promise,
+      kill: (signal) => void child.kill(signal),
+    }
   }
-  const run: Cli['run'] = (args, input, way) => start(args, input, way).done
+  const run: Cli['run'] = (args, input = '', way = {}) => start(args, input, way).done
   const ok: Cli['ok'] = async (args, input) => {
     const { status, stdout, stderr } = await run(args, input)
     if (status !== 0) throw new Error(`vmpkg ${args.join(' ')} exited ${status}\n${stdout}${stderr}`)

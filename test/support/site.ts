@@ -19,7 +19,9 @@ export interface Observation {
   readonly networks: readonly string[]
   /** Overlays, mediums and logs, whole or not. */
   readonly machineFiles: readonly string[]
+  /** With what was granted. */
   readonly installed: readonly string[]
+  readonly parameters: readonly string[]
   readonly imageHolders: readonly string[]
   /** Operations that the journal has as unfinished. */
   readonly pending: readonly string[]
@@ -32,6 +34,7 @@ export const NOTHING: Observation = {
   networks: [],
   machineFiles: [],
   installed: [],
+  parameters: [],
   imageHolders: [],
   pending: [],
   damaged: [],
@@ -82,7 +85,8 @@ async function observe(virsh: Site['virsh'], state: string): Promise<Observation
       domains: names(await virsh('list', '--all', '--name')),
       networks: names(await virsh('net-list', '--all', '--name')),
       machineFiles: (await listed(join(state, 'connections'))).filter((path) => /[0-9a-f]{8}-[0-9a-f]{4}-/.test(path)),
-      installed: column("SELECT name || ' ' || version FROM installed ORDER BY name"),
+      installed: column("SELECT name || ' ' || version || ' ' || grants FROM installed ORDER BY name"),
+      parameters: column("SELECT package || ' ' || name || '=' || value FROM parameters ORDER BY package, name"),
       imageHolders: column('SELECT DISTINCT holder FROM image_references ORDER BY holder'),
       pending: column("SELECT operation || ' ' || subject FROM transactions WHERE outcome IS NULL"),
       damaged: [...(await findDamaged(join(state, 'packages'))), ...(await findDamaged(join(state, 'images')))],
