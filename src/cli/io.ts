@@ -45,7 +45,10 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
     stdout: process.stdout,
     print,
     printJson: (name, value) => print(JSON.stringify({ schema: `vmpkg.${name}/1`, ...value }, undefined, columns && 2)),
-    printTable: (header, rows) => formatTable(header, rows, columns).forEach((line) => print(redact(line))),
+    printTable: (header, rows) => {
+      const lines = formatTable(header, rows, columns).map(redact)
+      if (lines.length > 0) print(lines.join('\n')) // at once: a write for each of 2,000 lines takes 10 ms
+    },
     note: (text) => {
       reporter.clear()
       if (!quiet) process.stderr.write(`${redact(text)}\n`)
