@@ -1,4 +1,5 @@
 /** What a command file states: enough to parse its arguments, to print its help and to run it. */
+import { VmpkgError } from '../errors.ts'
 import type { Emit } from '../events.ts'
 import type { Workspace } from '../operations/workspace.ts'
 
@@ -39,7 +40,7 @@ export interface Io {
   readonly stdout: NodeJS.WriteStream
   /** Opens the state of this host: folders, databases, the chosen connection. Cleaned up by `main`. */
   workspace(options?: WorkspaceNeeds): Promise<Workspace>
-  /** One line of result text. */
+  /** Result text; what could steer a terminal is taken out. */
   print(text: string): void
   /** A result as the documented JSON document, `{"schema": "vmpkg.<name>/1", …}`. */
   printJson(name: string, value: Readonly<Record<string, unknown>>): void
@@ -80,4 +81,19 @@ export function optionText(options: OptionValues, name: string): string | undefi
 export function optionList(options: OptionValues, name: string): readonly string[] {
   const value = options[name]
   return Array.isArray(value) ? value : typeof value === 'string' ? [value] : []
+}
+
+/** A number of an option. @throws {VmpkgError} `USAGE` when it is not a whole number from `minimum` on */
+export function optionNumber(options: OptionValues, name: string, minimum: number): number | undefined {
+  const text = optionText(options, name)
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (/^\d{1,9}$/.test(text) && value >= minimum) return value
+  throw new VmpkgError(
+    'USAGE',
+    `--${name} takes a whole number from ${minimum} on, not ${JSON.stringify(text.slice(0, 40))}`,
+    {
+      hint: 'Add --help to see what this command takes.',
+    },
+  )
 }

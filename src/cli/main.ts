@@ -3,7 +3,7 @@
  * and turns them into the exit status: 0 done, 1 negative answer, 2 usage, 100 failed, 130 interrupted (decisions 23).
  * What only help and failures need is loaded for them only.
  */
-import { VmpkgError } from '../errors.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { CommandSpec } from './command.ts'
 import { findCommand, suggestCommand } from './commands.ts'
 import { createIo, type ProcessLike } from './io.ts'
@@ -42,9 +42,17 @@ async function dispatch(argv: readonly string[], process: ProcessLike): Promise<
   const edge = createIo(process, parsed.options)
   try {
     return await spec.run({ args: parsed.args, options: parsed.options, io: edge.io })
+  } catch (error) {
+    throw edge.io.signal.aborted ? interrupted(error) : error
   } finally {
     await edge.close()
   }
+}
+
+/** Whatever failed because of Ctrl-C, in a program that got it as well for example: the interruption is the news. */
+function interrupted(error: unknown): VmpkgError {
+  if (isVmpkgError(error, 'ABORTED')) return error
+  return new VmpkgError('ABORTED', 'Interrupted', { cause: error })
 }
 
 async function parseSlowly(

@@ -97,7 +97,7 @@ export async function checkSpace(folder: string, neededBytes: number): Promise<v
   const needed = Math.ceil(neededBytes / 1_048_576)
   const available = Math.floor(availableBytes / 1_048_576)
   throw new VmpkgError('NO_SPACE', `Not enough space in ${folder}: ${needed} MiB needed, ${available} MiB available`, {
-    hint: 'Free some space there (vmpkg clean removes downloads), or choose another place with --root.',
+    hint: 'Free some space there (vmpkg gc removes what nobody uses), or choose another place with --root.',
     details: { folder, neededBytes, availableBytes },
   })
 }

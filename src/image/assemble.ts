@@ -179,7 +179,7 @@ function writeFailure(answer: Extract<FrameAnswer, { kind: 'failed' | 'encoded' 
 
 function noSpace(subject: string, details: Readonly<Record<string, unknown>>): VmpkgError {
   return new VmpkgError('NO_SPACE', `There is not enough free space for ${subject}`, {
-    hint: 'Free some space, for example with vmpkg clean, and run the command again: what has arrived is kept.',
+    hint: 'Free some space (vmpkg gc removes what nobody uses) and run the command again: what has arrived is kept.',
     details,
   })
 }

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { readdir } from 'node:fs/promises'
+import { chmod, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type Cli, makeCli } from '../support/cli.ts'
@@ -124,6 +124,45 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
 
   test('verify finds installed files as they were signed', async () => {
     assert.match(await cli.ok(['verify', '--full']), /as it was signed/)
+  })
+
+  test('the system’s libvirt, whose QEMU runs as another user, runs the same and gives signed files back', {
+    skip: process.getuid?.() !== 0 && 'needs root, to be the system',
+  }, async () => {
+    for (const folder of ['lib', 'cache', 'log']) await mkdir(`/var/${folder}/libvirt`, { recursive: true })
+    await chmod(cli.folder, 0o711) // QEMU's user has to pass through
+    const root = at('system')
+    const node = `'${process.execPath}' '${join(TOP, 'src', 'bin.ts')}'`
+    const script = [
+      `vmpkg() { ${node} "$@" --connect qemu:///system; }`,
+      `vmpkg source add example '${at('registry')}' --root-file '${at('registry', 'root', '1.json')}'`,
+      'vmpkg update',
+      'vmpkg install -y --grant network router-uni app-console',
+      'vmpkg clone app-console --name client --wait',
+      'vmpkg status --json',
+      'vmpkg stop client router-uni',
+      'vmpkg start router-uni client',
+      'vmpkg stop --force client router-uni',
+      `find '${root}/var/lib/vmpkg/images' -maxdepth 1 -type f -printf 'image %U %m\\n'`,
+      'vmpkg verify --full',
+      'vmpkg rm -y client',
+      'vmpkg remove -y router-uni app-console',
+      'virsh -c qemu:///system list --all --name; virsh -c qemu:///system net-list --all --name',
+      'echo the end',
+    ]
+    const host = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc', 'tini', '--', 'sh']
+    const inside = [...host, join(TOP, 'test', 'support', 'system-host.sh'), 'sh', '-ec', script.join('\n')]
+    const env = { ...cli.env, VMPKG_ROOT: root, VMPKG_CONNECT: '' }
+    const said = execFileSync('unshare', inside, { encoding: 'utf8', env, timeout: 240_000 })
+    assert.match(said, /"rules":"attested"/)
+    assert.match(said, /"lanAddress":"10\.1\.1\.\d+"/)
+    const owners = [...said.matchAll(/^image (\d+) (\d+)$/gm)].map(([, uid, mode]) => [uid, mode])
+    assert.equal(owners.length, 5)
+    assert.ok(
+      owners.every(([uid, mode]) => uid === '0' && mode === '444'),
+      said,
+    )
+    assert.match(said, /Removed app-console\s+the end\n$/)
   })
 
   test('removing the packages leaves no machine, network, image or file of theirs', async () => {

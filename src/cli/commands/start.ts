@@ -9,7 +9,7 @@ export const command: CommandSpec = {
   async run({ args, io }) {
     const started = await startMachines(await io.workspace({ write: true }), args)
     if (io.json) io.printJson('start', { machines: started })
-    else for (const { name, changed } of started) io.print(changed ? `Started ${name}` : `${name} is running already`)
+    else for (const { name, changed } of started) if (!changed) io.print(`${name} is running already`)
     return 0
   },
 }
