@@ -19,6 +19,7 @@ export type Stage =
   | 'render'
   | 'define'
   | 'start'
+  | 'boot'
   | 'attest'
   | 'build'
   | 'publish'

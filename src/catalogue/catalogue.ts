@@ -7,7 +7,7 @@
  */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { Sha256 } from '../model/digest.ts'
-import type { Arch, PackageLine, Transport } from '../model/line.ts'
+import type { Arch, PackageKind, PackageLine, Transport } from '../model/line.ts'
 import type { Channels, Envelope } from '../model/registry.ts'
 import { parseRelation } from '../model/relation.ts'
 import { inTransaction } from '../sqlite.ts'
@@ -25,6 +25,22 @@ export interface CatalogueEntry {
   /** The reason, where the version is withdrawn. */
   readonly yanked?: string
   readonly phasedPercent: number
+}
+
+/** What a list shows of a package. */
+export interface PackageSummary {
+  readonly source: string
+  readonly name: string
+  readonly version: string
+  readonly arch: Arch
+  readonly kind: PackageKind
+  readonly summary: string
+}
+
+/** What decides whether a version may be installed here. */
+type Offer = Pick<CatalogueEntry, 'source' | 'channel' | 'yanked' | 'phasedPercent'> & {
+  readonly name: string
+  readonly version: string
 }
 
 export interface CatalogueSource {
@@ -129,7 +145,7 @@ export class Catalogue {
 
   /** The versions that may be installed, newest first, all from the one source that wins for this name. */
   available(name: string, { installedFrom, source }: CandidateOptions = {}): readonly CatalogueEntry[] {
-    const entries = this.versions(name).filter((entry) => this.#isEligible(entry))
+    const entries = this.versions(name).filter((entry) => this.#isEligible(offerOf(entry)))
     const wanted =
       source ?? (entries.some((entry) => entry.source === installedFrom) ? installedFrom : entries[0]?.source)
     return entries.filter((entry) => entry.source === wanted)
@@ -142,15 +158,22 @@ export class Catalogue {
 
   /** The candidate of every name, by name. `installedFrom` says where installed packages came from. */
   candidates(installedFrom: ReadonlyMap<string, string> = new Map()): readonly CatalogueEntry[] {
-    const byName = Map.groupBy(
-      this.#select('TRUE', []).filter((entry) => this.#isEligible(entry)),
-      ({ line }) => line.name,
-    )
-    return [...byName]
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .flatMap(
-        ([name, entries]) => entries.find(({ source }) => source === installedFrom.get(name)) ?? entries[0] ?? [],
+    const offers = this.#select('TRUE', []).map((entry) => ({ ...offerOf(entry), entry }))
+    return this.#chooseByName(offers, installedFrom).map(({ entry }) => entry)
+  }
+
+  /** What a list shows of the candidates, read without parsing the lines, of which there may be thousands. */
+  summaries(installedFrom: ReadonlyMap<string, string> = new Map()): readonly PackageSummary[] {
+    const rows = this.#database
+      .prepare(
+        `SELECT source, packages.name, version, arch, channel, phased_percent AS phasedPercent,
+           line ->> 'kind' AS kind, line ->> 'summary' AS summary
+         FROM packages JOIN sources ON sources.name = packages.source
+         WHERE yanked IS NULL AND arch IN (?, 'all')
+         ORDER BY priority DESC, added_at, sources.name, rank DESC`,
       )
+      .all(this.#options.arch) as unknown as readonly (Offer & PackageSummary)[]
+    return this.#chooseByName(rows, installedFrom)
   }
 
   /** Names of packages that provide a virtual one, by name. */
@@ -178,11 +201,23 @@ export class Catalogue {
     return [...new Set(rows.map((row) => String(row['package'])))].flatMap((name) => this.candidate(name) ?? [])
   }
 
-  #isEligible(entry: CatalogueEntry): boolean {
+  /** Of each name the eligible one that comes first, or the first from where it was installed. By name. */
+  #chooseByName<T extends Offer>(offers: readonly T[], installedFrom: ReadonlyMap<string, string>): readonly T[] {
+    const chosen = new Map<string, T>()
+    for (const offer of offers) {
+      const before = chosen.get(offer.name)
+      const home = installedFrom.get(offer.name)
+      const isBetter = before === undefined || (before.source !== home && offer.source === home)
+      if (isBetter && this.#isEligible(offer)) chosen.set(offer.name, offer)
+    }
+    return [...chosen.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  #isEligible({ name, version, channel, yanked, phasedPercent }: Offer): boolean {
     const { seed, channels = [] } = this.#options
-    if (entry.yanked !== undefined) return false
-    if (entry.channel !== 'stable' && !channels.includes(entry.channel)) return false
-    return isPhasedIn(seed, entry.line.name, entry.line.version, entry.phasedPercent)
+    if (yanked !== undefined) return false
+    if (channel !== 'stable' && !channels.includes(channel)) return false
+    return isPhasedIn(seed, name, version, phasedPercent)
   }
 
   #select(where: string, values: readonly SQLInputValue[]): readonly CatalogueEntry[] {
@@ -249,6 +284,17 @@ export class Catalogue {
       const isLast = index.entries[rank + 1]?.line.name !== line.name
       if (isLast) word.run(line.name, line.summary, source, line.name)
     }
+  }
+}
+
+function offerOf({ line, source, channel, yanked, phasedPercent }: CatalogueEntry): Offer {
+  return {
+    name: line.name,
+    version: line.version,
+    source,
+    channel,
+    ...(yanked === undefined ? {} : { yanked }),
+    phasedPercent,
   }
 }
 

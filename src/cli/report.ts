@@ -23,6 +23,7 @@ const VERBS: Readonly<Record<Stage, string>> = {
   render: 'Rendered',
   define: 'Defined',
   start: 'Started',
+  boot: 'Booted',
   attest: 'Attested',
   build: 'Built',
   publish: 'Published',

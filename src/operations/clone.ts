@@ -124,7 +124,12 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
       const domain = await connect.domainDefineXML({ xml, flags: ['validate'] })
       if (request.start) await domain.create()
     }
-    const address = request.start && request.wait ? await waitForAddress(workspace, connect, uuid) : undefined
+    let address: string | undefined
+    if (request.start && request.wait) {
+      emit({ type: 'stage-started', stage: 'boot', subject: name })
+      address = await waitForAddress(workspace, connect, uuid)
+      emit({ type: 'stage-finished', stage: 'boot', subject: name })
+    }
     throwIfAborted(signal)
     transaction.commit()
     emit({ type: 'stage-finished', stage: request.start ? 'start' : 'define', subject: name })

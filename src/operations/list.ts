@@ -21,22 +21,17 @@ export function list(
 ): readonly ListRow[] {
   using catalogue = openCatalogue(workspace)
   const installed = workspace.installed.list()
-  const candidates = new Map(
-    catalogue
-      .candidates(new Map(installed.map(({ line, source }) => [line.name, source])))
-      .map((one) => [one.line.name, one]),
-  )
+  const summaries = catalogue.summaries(new Map(installed.map(({ line, source }) => [line.name, source])))
+  const candidates = new Map(summaries.map((one) => [one.name, one]))
   const here = installed.map(({ line, source }): ListRow => {
-    const candidate = candidates.get(line.name)?.line.version
+    const candidate = candidates.get(line.name)?.version
     const isCurrent = candidate === undefined || candidate === line.version
     return row(line, source, isCurrent ? 'installed' : `installed, upgradable to ${candidate}`)
   })
   const names = new Set(here.map(({ name }) => name))
   const there = installedOnly
     ? []
-    : [...candidates.values()]
-        .filter(({ line }) => !names.has(line.name))
-        .map(({ line, source }) => row(line, source, 'available'))
+    : [...candidates.values()].filter(({ name }) => !names.has(name)).map((one) => row(one, one.source, 'available'))
   return [...here, ...there]
     .filter(({ name }) => patterns.length === 0 || patterns.some((pattern) => matchesGlob(name, pattern)))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))

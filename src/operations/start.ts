@@ -59,8 +59,11 @@ async function openRouter(workspace: Workspace, machine: Machine): Promise<boole
       hint: `Remove it and install its package again: vmpkg remove ${machine.facts.package}`,
     })
   }
+  emit({ type: 'stage-started', stage: 'boot', subject: machine.name })
+  const reply = await waitForGuest(workspace, machine)
+  emit({ type: 'stage-finished', stage: 'boot', subject: machine.name })
   emit({ type: 'stage-started', stage: 'attest', subject: machine.name })
-  verifyAttestation(await waitForGuest(workspace, machine), parseSha256(rules), machine.name)
+  verifyAttestation(reply, parseSha256(rules), machine.name)
   await setLink(machine.domain, lanMac, 'up')
   emit({ type: 'stage-finished', stage: 'attest', subject: `the firewall rules of ${machine.name}, its LAN is open` })
   return true

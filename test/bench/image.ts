@@ -1,85 +1,120 @@
 /**
- * Measures packing and installing one raw image against `cp` and `sha256sum` of it, all in one run; docs/images.md has
- * the figures.
- *
- *     node test/bench/image.ts IMAGE [LEVEL...]
+ * Fetching, verifying and assembling a raw image of 1 GiB into the store, from a folder and over loopback HTTP, against
+ * `cp` and `sha256sum` of the same file. The image is made of this machine's /usr, as a filesystem would hold it.
  */
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { createReadStream } from 'node:fs'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { type PackedImage, packImage } from '../../src/image/pack-image.ts'
+import { formatRows, interleave, median, type Report, runProgram } from './measure.ts'
 
-const [file, ...levels] = process.argv.slice(2)
-if (file === undefined) throw new Error('usage: node test/bench/image.ts IMAGE [LEVEL...]')
-const folder = await mkdtemp(join(tmpdir(), 'vmpkg-bench-'))
-const script = fileURLToPath(new URL('image-install.ts', import.meta.url))
-const run = promisify(execFile)
+const MIB = 2 ** 20
+const SIZE = 1024 * MIB
+/** The rest stays a hole, as free space in a filesystem. */
+const FILLED = 1000 * MIB
+const BLOCK = 4096
+const ROUNDS = 5
+const INSTALLER = join(import.meta.dirname, 'image-install.ts')
 
-async function measure(work: () => unknown): Promise<string> {
-  const began = performance.now()
-  await work()
-  return ((performance.now() - began) / 1000).toFixed(2)
+interface Installed {
+  readonly seconds: number
+  readonly peakMib: number
 }
 
-async function install(what: string, base: URL, packed: PackedImage): Promise<void> {
-  const images = join(folder, 'images')
-  const args = [base.href, images, packed.digest, String(packed.size), packed.map.file, packed.transport.file]
-  const { stdout } = await run(process.execPath, [script, ...args])
-  const told = JSON.parse(stdout) as Record<'seconds' | 'peakMib' | 'loopDelayMs' | 'loopDelay99Ms', number>
-  console.log(
-    `  ${what}: ${told.seconds.toFixed(2)} s, peak ${told.peakMib.toFixed(0)} MiB, event loop held up for ` +
-      `${told.loopDelayMs.toFixed(0)} ms at most, ${told.loopDelay99Ms.toFixed(0)} ms at the 99th percentile`,
-  )
+export async function measureImage(): Promise<Report> {
+  const folder = await mkdtemp(join(tmpdir(), 'vmpkg-bench-'))
+  const server = createServer()
+  try {
+    const file = join(folder, 'image.raw')
+    await makeImage(file)
+    const outDir = join(folder, 'registry')
+    const packing = performance.now()
+    const packed = await packImage({ file, outDir })
+    const packSeconds = (performance.now() - packing) / 1000
+    serve(server, outDir)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const address = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+    const peaks: number[] = []
+    const install = async (base: URL): Promise<number> => {
+      const { seconds, peakMib } = await installOnce(base, join(folder, 'images'), packed)
+      peaks.push(peakMib)
+      return seconds * 1000
+    }
+    const copy = join(folder, 'copy')
+    const timings = await interleave(ROUNDS, {
+      peer: async () => {
+        const began = performance.now()
+        runProgram('cp', [file, copy])
+        runProgram('sha256sum', [copy])
+        const milliseconds = performance.now() - began
+        await rm(copy)
+        return milliseconds
+      },
+      folder: () => install(pathToFileURL(outDir)),
+      http: () => install(address),
+    })
+    const peer = { name: '`cp` + `sha256sum`', milliseconds: timings.peer }
+    return {
+      title: 'Install of an image of 1 GiB',
+      about:
+        `${FILLED / MIB} MiB of the files of /usr, ${(packed.transport.fullBytes / MIB).toFixed(0)} MiB to fetch; packing it took ` +
+        `${packSeconds.toFixed(0)} s. Fetched, verified, assembled into the store and synced, in a process of its own; peak ` +
+        `resident ${median(peaks).toFixed(0)} MiB. ${ROUNDS} rounds, the page cache warm.`,
+      table: formatRows([
+        { what: 'from a folder', milliseconds: timings.folder, peer, goal: 1.2 },
+        { what: 'over loopback HTTP', milliseconds: timings.http, peer, goal: 1.2 },
+      ]),
+    }
+  } finally {
+    server.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function installOnce(base: URL, images: string, packed: PackedImage): Promise<Installed> {
+  const facts = [packed.digest, String(packed.size), packed.map.file, packed.transport.file]
+  const { stdout } = await promisify(execFile)(process.execPath, [INSTALLER, base.href, images, ...facts])
   await rm(images, { recursive: true })
+  return JSON.parse(stdout) as Installed
+}
+
+/** Regular files of /usr in order of their paths, each from a block of its own, again from the first where they end. */
+async function makeImage(path: string): Promise<void> {
+  const entries = await readdir('/usr', { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  await using image = await open(path, 'wx')
+  await image.truncate(SIZE)
+  let offset = 0
+  while (offset < FILLED) {
+    const before = offset
+    for (const file of files.toSorted()) {
+      if (offset >= FILLED) break
+      const { size } = await stat(file)
+      const bytes = size === 0 ? Buffer.alloc(0) : (await readFile(file)).subarray(0, FILLED - offset)
+      await image.write(bytes, 0, bytes.length, offset)
+      offset += Math.ceil(bytes.length / BLOCK) * BLOCK
+    }
+    if (offset === before) throw new Error('/usr holds no files')
+  }
+  await image.sync()
 }
 
 /** Ranges as `bytes=A-B` only: what our client asks for. */
-const server = createServer((request, response) => {
-  const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
-  const path = join(folder, 'registry', new URL(request.url ?? '/', 'http://localhost').pathname)
-  const range = first === undefined ? {} : { start: Number(first), end: Number(last) }
-  const headers = first === undefined ? {} : { 'content-range': `bytes ${first}-${last}/*` }
-  response.writeHead(first === undefined ? 200 : 206, headers)
-  createReadStream(path, { ...range, highWaterMark: 1024 * 1024 }).pipe(response)
-})
-
-try {
-  const { size, blocks } = await stat(file)
-  console.log(`${(size / 2 ** 20).toFixed(0)} MiB, ${((blocks * 512) / 2 ** 20).toFixed(0)} MiB allocated`)
-  let packed: PackedImage | undefined
-  const outDir = join(folder, 'registry')
-  for (const level of levels.length > 0 ? levels.map(Number) : [12]) {
-    await rm(outDir, { recursive: true, force: true })
-    const seconds = await measure(async () => {
-      packed = await packImage({ file, outDir, level })
-    })
-    const bytes = packed?.transport.fullBytes ?? 0
-    console.log(`pack at level ${level}: ${seconds} s, ${(bytes / 2 ** 20).toFixed(1)} MiB to fetch`)
-  }
-  if (packed === undefined) throw new Error('nothing was packed')
-  console.log(`map ${packed.map.size} bytes, transport index ${packed.transport.size} bytes`)
-  server.listen(0, '127.0.0.1')
-  for (let round = 1; round <= 3; round++) {
-    console.log(`round ${round}`)
-    const copy = join(folder, 'copy')
-    const copied = await measure(() => execFileSync('cp', ['--sparse=always', file, copy]))
-    const hashed = await measure(() => execFileSync('sha256sum', [copy], { stdio: 'ignore' }))
-    await rm(copy)
-    console.log(`  cp ${copied} s, sha256sum ${hashed} s`)
-    await install('install from a folder', pathToFileURL(outDir), packed)
-    await install(
-      'install over loopback',
-      new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`),
-      packed,
+function serve(server: ReturnType<typeof createServer>, folder: string): void {
+  server.on('request', (request, response) => {
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
+    const path = join(folder, new URL(request.url ?? '/', 'http://localhost').pathname)
+    const range = first === undefined ? {} : { start: Number(first), end: Number(last) }
+    response.writeHead(
+      first === undefined ? 200 : 206,
+      first === undefined ? {} : { 'content-range': `bytes ${first}-${last}/*` },
     )
-  }
-} finally {
-  server.close()
-  await rm(folder, { recursive: true, force: true })
+    createReadStream(path, { ...range, highWaterMark: MIB }).pipe(response)
+  })
 }

@@ -54,6 +54,34 @@ function source(name: string, priority = 500, addedAt = NOW) {
 }
 
 describe('Catalogue', () => {
+  test('summarises exactly the candidates', async (t) => {
+    const { catalogue } = await openCatalogue(t)
+    const lines = ['1.0', '2.0', '3.0'].flatMap((version) =>
+      ['app', 'tor', 'zoo'].map((name) => packageLine(name, version)),
+    )
+    const yank = { name: 'app', version: '3.0', yanked: 'broken' }
+    const beta = { name: 'tor', version: '3.0', channel: 'beta' }
+    const nobody = { name: 'zoo', version: '3.0', phasedPercent: 0 }
+    catalogue.replace(source('example'), refresh(lines, [yank, beta, nobody]))
+    catalogue.replace(source('other', 100), refresh([packageLine('tor', '9.0'), packageLine('only', '1.0')]))
+    for (const installedFrom of [new Map(), new Map([['tor', 'other']]), new Map([['app', 'other']])]) {
+      const expected = catalogue.candidates(installedFrom).map(({ source: from, line }) => {
+        const { name, version, arch, kind, summary } = line
+        return { source: from, name, version, arch, kind, summary }
+      })
+      const summaries = catalogue
+        .summaries(installedFrom)
+        .map(({ source: from, name, version, arch, kind, summary }) => {
+          return { source: from, name, version, arch, kind, summary }
+        })
+      assert.deepEqual(summaries, expected)
+      assert.deepEqual(
+        expected.map(({ name, version }) => `${name} ${version}`),
+        ['app 2.0', 'only 1.0', installedFrom.get('tor') === 'other' ? 'tor 9.0' : 'tor 2.0', 'zoo 2.0'],
+      )
+    }
+  })
+
   test('gives back the lines, newest version first, in Debian order', async (t) => {
     const { catalogue } = await openCatalogue(t)
     const lines = ['1.9', '1.10', '1.10~rc1', '1:0.1'].map((version) => packageLine('tor', version))

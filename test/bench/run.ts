@@ -1,0 +1,60 @@
+/**
+ * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
+ * docs/performance.md. Name parts to run only those (the others keep their figures):
+ *
+ *     npm run bench -- list image start libvirt
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import { cpus, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { measureImage } from './image.ts'
+import { measureLibvirt } from './libvirt.ts'
+import { measureList } from './list.ts'
+import { type Report, runProgram } from './measure.ts'
+import { measureStart } from './start.ts'
+
+const TOP = join(import.meta.dirname, '..', '..')
+const PAGE = join(TOP, 'docs', 'performance.md')
+const PARTS = { list: measureList, image: measureImage, start: measureStart, libvirt: measureLibvirt } as const
+type Part = keyof typeof PARTS
+
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter((word) => !(word in PARTS))
+if (unknown.length > 0) throw new Error(`no part ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`)
+const parts = wanted.length > 0 ? (wanted as Part[]) : (Object.keys(PARTS) as Part[])
+
+runProgram('npm', ['run', '--silent', 'build', '--prefix', TOP])
+for (const part of parts) {
+  console.error(`measuring ${part} …`)
+  const text = formatReport(await PARTS[part](), await describeMachine())
+  console.log(`${text}\n`)
+  await writePart(part, text)
+}
+
+function formatReport({ title, about, table }: Report, machine: string): string {
+  return `### ${title}\n\n${table}\n\n${about} ${machine}`
+}
+
+/** In general words: whoever reads the figures should know what kind of machine it was, not which one. */
+async function describeMachine(): Promise<string> {
+  const release = await readFile('/etc/os-release', 'utf8')
+  const system = /^PRETTY_NAME="(.*)"$/m.exec(release)?.[1] ?? 'an unknown system'
+  const load = (await readFile('/proc/loadavg', 'utf8')).split(' ')[0] ?? '?'
+  return (
+    `Measured on ${cpus().length} cores with ${Math.round(totalmem() / 2 ** 30)} GiB of memory, ${system}, ` +
+    `libvirt ${versionOf('virsh')}, QEMU ${versionOf('qemu-system-x86_64')}, Node.js ${process.versions.node}; ` +
+    `load ${load} when done.`
+  )
+}
+
+function versionOf(program: string): string {
+  return /\d+(\.\d+)+/.exec(runProgram(program, ['--version']))?.[0] ?? 'unknown'
+}
+
+async function writePart(part: Part, text: string): Promise<void> {
+  const page = await readFile(PAGE, 'utf8')
+  const [begin, end] = [`<!-- begin ${part} -->`, `<!-- end ${part} -->`]
+  const [before, after] = [page.indexOf(begin), page.indexOf(end)]
+  if (before === -1 || after < before) throw new Error(`docs/performance.md has no place for ${part}`)
+  await writeFile(PAGE, `${page.slice(0, before + begin.length)}\n${text}\n${page.slice(after)}`)
+}
