@@ -33,7 +33,7 @@ export function openDatabase(path: string, options: OpenDatabaseOptions): Databa
     database?.close()
     if (error instanceof VmpkgError) throw error
     throw new VmpkgError('STATE_INVALID', `${path} cannot be opened as a database`, {
-      hint: 'Restore it from a backup, or move it away to start anew; vmpkg doctor says what is lost.',
+      hint: 'Restore it from a backup, or move it away to start anew.',
       cause: error,
     })
   }

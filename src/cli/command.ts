@@ -1,16 +1,27 @@
 /** What a command file states: enough to parse its arguments, to print its help and to run it. */
+import { VmpkgError } from '../errors.ts'
 import type { Emit } from '../events.ts'
 import type { Workspace } from '../operations/workspace.ts'
 
-export interface OptionSpec {
+interface OptionSpec {
   /** Commander's notation: `-n, --name <name>`. Repeatable options end in `...`. */
   readonly flags: string
   readonly summary: string
 }
 
+/** Every command takes these. */
+export const COMMON_OPTIONS: readonly OptionSpec[] = [
+  { flags: '-c, --connect <uri>', summary: 'libvirt to use: a libvirt URI, private or private:NAME' },
+  { flags: '--root <folder>', summary: 'keep all of vmpkg’s state below this folder' },
+  { flags: '--json', summary: 'print the result as JSON' },
+  { flags: '-y, --yes', summary: 'assume yes; never grants a capability' },
+  { flags: '-q, --quiet', summary: 'print results, warnings and errors only' },
+  { flags: '--verbose', summary: 'print the chain of causes of a failure' },
+]
+
 export type OptionValues = Readonly<Record<string, string | boolean | readonly string[] | undefined>>
 
-export interface Invocation {
+interface Invocation {
   /** Positional arguments in order; variadic ones flattened at the end. */
   readonly args: readonly string[]
   readonly options: OptionValues
@@ -29,7 +40,7 @@ export interface Io {
   readonly stdout: NodeJS.WriteStream
   /** Opens the state of this host: folders, databases, the chosen connection. Cleaned up by `main`. */
   workspace(options?: WorkspaceNeeds): Promise<Workspace>
-  /** One line of result text. */
+  /** Result text; what could steer a terminal is taken out. */
   print(text: string): void
   /** A result as the documented JSON document, `{"schema": "vmpkg.<name>/1", …}`. */
   printJson(name: string, value: Readonly<Record<string, unknown>>): void
@@ -43,7 +54,7 @@ export interface Io {
   passphrase(question: string): Promise<string>
 }
 
-export interface WorkspaceNeeds {
+interface WorkspaceNeeds {
   /** Take the write lock and undo what dead commands left behind. */
   readonly write?: boolean
 }
@@ -70,4 +81,19 @@ export function optionText(options: OptionValues, name: string): string | undefi
 export function optionList(options: OptionValues, name: string): readonly string[] {
   const value = options[name]
   return Array.isArray(value) ? value : typeof value === 'string' ? [value] : []
+}
+
+/** A number of an option. @throws {VmpkgError} `USAGE` when it is not a whole number from `minimum` on */
+export function optionNumber(options: OptionValues, name: string, minimum: number): number | undefined {
+  const text = optionText(options, name)
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (/^\d{1,9}$/.test(text) && value >= minimum) return value
+  throw new VmpkgError(
+    'USAGE',
+    `--${name} takes a whole number from ${minimum} on, not ${JSON.stringify(text.slice(0, 40))}`,
+    {
+      hint: 'Add --help to see what this command takes.',
+    },
+  )
 }

@@ -10,7 +10,7 @@ export interface CommandEntry {
   readonly name: string
   readonly group: (typeof GROUPS)[number]
   readonly summary: string
-  load(): Promise<CommandSpec>
+  readonly load: () => Promise<CommandSpec>
 }
 
 type Module = Readonly<Record<'command', CommandSpec>>

@@ -1,7 +1,8 @@
 /** Prints a failure as apt does (`E: message [CODE]`, then the hint), or as one JSON object. */
 import { CommanderError } from 'commander'
-import { VmpkgError } from '../errors.ts'
-import { redact } from './redact.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
+import { formatJson, redact } from './redact.ts'
+import { translateFailure } from './translate.ts'
 
 export interface FailureStyle {
   readonly json: boolean
@@ -15,20 +16,36 @@ export function printFailure(error: unknown, style: FailureStyle): void {
   for (const failure of failures) print(failure, style)
 }
 
+/** 0 where commander has printed help. */
+export function exitStatusOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (isVmpkgError(error, 'USAGE')) return 2
+  if (isVmpkgError(error, 'ABORTED')) return 130
+  return 100
+}
+
 function print(error: unknown, { json, verbose, write }: FailureStyle): void {
-  const { code, message, hint, details, causes } = describe(error)
+  const { code, message, hint, details, causes } = describe(translateFailure(error))
   if (json) {
-    write(`${JSON.stringify({ schema: 'vmpkg.error/1', code, message, hint, details, causes })}\n`)
+    write(`${formatJson({ schema: 'vmpkg.error/1', code, message, hint, details, causes })}\n`)
     return
   }
   write(`E: ${redact(message)} [${code}]\n`)
   const findings = details['findings']
-  if (Array.isArray(findings)) for (const finding of findings.slice(0, 20)) write(`   - ${redact(String(finding))}\n`)
+  if (Array.isArray(findings))
+    for (const finding of findings.slice(0, 20)) write(`   - ${redact(findingText(finding))}\n`)
   if (hint !== undefined) write(`   ${redact(hint)}\n`)
-  const [nearest] = causes
   if (verbose) for (const cause of causes) write(`   because: ${redact(cause)}\n`)
-  else if (nearest !== undefined && code !== 'USAGE')
-    write(`   because: ${redact(nearest.split('\n')[0] ?? '').slice(0, 300)}\n`)
+  const nearest = causes[0]?.split('\n')[0]
+  if (verbose || nearest === undefined || code === 'USAGE' || message.includes(nearest)) return
+  write(`   because: ${redact(nearest).slice(0, 300)}\n`)
+}
+
+/** Findings of the policy gate are `{path, reason}`. */
+function findingText(finding: unknown): string {
+  if (typeof finding !== 'object' || finding === null) return String(finding)
+  const { path = '', reason = '' } = finding as Readonly<Record<string, unknown>>
+  return `${String(path)}: ${String(reason)}`
 }
 
 function describe(error: unknown): {

@@ -18,5 +18,21 @@ export function formatOverview(): string {
 }
 
 export function describeExamples({ examples }: CommandSpec): string {
-  return examples.length === 0 ? '' : `\nExamples:\n${examples.map((example) => `  ${example}`).join('\n')}\n`
+  return examples.length === 0 ? '' : `\nExamples:\n${examples.map((example) => fold(example)).join('\n')}\n`
+}
+
+const WIDTH = 80
+
+/** A command line in the shell's own way of going on in the next line, before options only. */
+function fold(example: string): string {
+  const lines: string[] = []
+  let line = ' '
+  for (const piece of example.split(/ (?=-)/)) {
+    if (line.length + 1 + piece.length > WIDTH - 2 && line.trim() !== '') {
+      lines.push(`${line} \\`)
+      line = '   '
+    }
+    line += ` ${piece}`
+  }
+  return [...lines, line].join('\n')
 }

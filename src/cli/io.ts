@@ -1,9 +1,10 @@
 /** Builds the `Io` of one run from the process: reporter, output, prompts, abort on SIGINT, SIGTERM and SIGHUP. */
 import { homedir } from 'node:os'
+import type { Interface } from 'node:readline/promises'
 import { VmpkgError } from '../errors.ts'
 import type { Workspace } from '../operations/workspace.ts'
 import { type Io, type OptionValues, optionText } from './command.ts'
-import { redact } from './redact.ts'
+import { formatJson, redact } from './redact.ts'
 import { humanReporter, jsonReporter, plainReporter, type Reporter } from './report.ts'
 import { formatTable } from './table.ts'
 
@@ -31,7 +32,7 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
   for (const signal of SIGNALS) process.on(signal, onSignal)
   const print = (text: string): void => {
     reporter.clear()
-    process.stdout.write(`${text}\n`)
+    process.stdout.write(`${redact(text)}\n`)
   }
   const columns = process.stdout.isTTY ? (process.stdout.columns ?? 80) : undefined
   const io: Io = {
@@ -44,14 +45,24 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
     stdin: process.stdin,
     stdout: process.stdout,
     print,
-    printJson: (name, value) => print(JSON.stringify({ schema: `vmpkg.${name}/1`, ...value }, undefined, columns && 2)),
-    printTable: (header, rows) => formatTable(header, rows, columns).forEach((line) => print(redact(line))),
+    printJson: (name, value) => {
+      reporter.clear()
+      process.stdout.write(`${formatJson({ schema: `vmpkg.${name}/1`, ...value }, columns && 2)}\n`)
+    },
+    printTable: (header, rows) => formatTable(header, rows, columns).forEach(print),
     note: (text) => {
       reporter.clear()
       if (!quiet) process.stderr.write(`${redact(text)}\n`)
     },
-    confirm: (question) => confirm(process, reporter, question, options['yes'] === true),
-    passphrase: (question) => askPassphrase(process, reporter, question),
+    confirm: async (question) => {
+      if (options['yes'] === true) return true
+      reporter.clear()
+      return confirm(process, question, abort.signal, onSignal)
+    },
+    passphrase: async (question) => {
+      reporter.clear()
+      return askPassphrase(process, question, abort.signal, onSignal)
+    },
     workspace: async (needs = {}) => {
       const { openWorkspace } = await import('../operations/workspace.ts')
       const { systemOutside } = await import('../node/outside.ts')
@@ -84,25 +95,29 @@ function chooseReporter(process: ProcessLike, json: boolean, quiet: boolean): Re
   return humanReporter(write, () => process.stderr.columns ?? 80, Date.now)
 }
 
-async function confirm(process: ProcessLike, reporter: Reporter, question: string, yes: boolean): Promise<boolean> {
-  if (yes) return true
+async function confirm(
+  process: ProcessLike,
+  question: string,
+  signal: AbortSignal,
+  interrupt: () => void,
+): Promise<boolean> {
   if (!process.stdin.isTTY) {
     throw new VmpkgError('CONFIRMATION_NEEDED', 'This needs a yes, and there is no terminal to ask on', {
       hint: 'Add -y to say yes beforehand, or --dry-run to see what would happen.',
     })
   }
-  reporter.clear()
   const { createInterface } = await import('node:readline/promises')
   const prompt = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    return /^y(es)?$/i.test((await prompt.question(`${question} [y/N] `)).trim())
-  } finally {
-    prompt.close()
-  }
+  return /^y(es)?$/i.test((await answer(prompt, redact(`${question} [y/N] `), signal, interrupt)).trim())
 }
 
 /** Reads without echo: the line editor writes to nowhere while the person types. */
-async function askPassphrase(process: ProcessLike, reporter: Reporter, question: string): Promise<string> {
+async function askPassphrase(
+  process: ProcessLike,
+  question: string,
+  signal: AbortSignal,
+  interrupt: () => void,
+): Promise<string> {
   const given = process.env['VMPKG_PASSPHRASE']
   if (given !== undefined) return given
   if (!process.stdin.isTTY) {
@@ -110,16 +125,31 @@ async function askPassphrase(process: ProcessLike, reporter: Reporter, question:
       hint: 'Set VMPKG_PASSPHRASE in the environment of this command.',
     })
   }
-  reporter.clear()
   const { createInterface } = await import('node:readline/promises')
   const { Writable } = await import('node:stream')
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   const prompt = createInterface({ input: process.stdin, output: silent, terminal: true })
   try {
-    process.stderr.write(`${question}: `)
-    return await prompt.question('')
+    process.stderr.write(`${redact(question)}: `)
+    return await answer(prompt, '', signal, interrupt)
+  } finally {
+    process.stderr.write('\n')
+  }
+}
+
+/** One answer. The line editor takes Ctrl-C for itself, so it is handed on; Ctrl-D is an empty answer. */
+async function answer(
+  prompt: Interface,
+  question: string,
+  signal: AbortSignal,
+  interrupt: () => void,
+): Promise<string> {
+  const { promise: ended, resolve } = Promise.withResolvers<string>()
+  prompt.once('close', () => resolve(''))
+  prompt.on('SIGINT', interrupt)
+  try {
+    return await Promise.race([prompt.question(question, { signal }), ended])
   } finally {
     prompt.close()
-    process.stderr.write('\n')
   }
 }

@@ -3,12 +3,17 @@
  * The scan is linear: a hostile text cannot make a regular expression backtrack.
  */
 
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+
 /** Text for a terminal or a log: control and bidirectional characters become `?`, `user:secret@` in URLs becomes `***@`. */
 export function redact(text: string): string {
-  return hideCredentials(text).replaceAll(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    '?',
-  )
+  return hideCredentials(text).replaceAll(CONTROL, '?')
+}
+
+/** JSON that says the same and steers no terminal: `JSON.stringify` escapes only part of these characters. */
+export function formatJson(value: unknown, indent?: number): string {
+  const text = JSON.stringify(value, undefined, indent)
+  return text.replaceAll(CONTROL, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 function hideCredentials(text: string): string {

@@ -3,7 +3,7 @@
  * finished thing), `json` (one event per line, documented in docs/events.md). Stages emit; only this prints.
  */
 import type { Emit, Stage, VmpkgEvent } from '../events.ts'
-import { redact } from './redact.ts'
+import { formatJson, redact } from './redact.ts'
 import { formatBytes } from './table.ts'
 
 export interface Reporter {
@@ -32,7 +32,7 @@ const VERBS: Readonly<Record<Stage, string>> = {
 
 export function jsonReporter(write: Write, now: () => Date): Reporter {
   return {
-    emit: (event) => write(`${JSON.stringify({ schema: 'vmpkg.event/1', time: now().toISOString(), ...event })}\n`),
+    emit: (event) => write(`${formatJson({ schema: 'vmpkg.event/1', time: now().toISOString(), ...event })}\n`),
     clear: () => {},
   }
 }

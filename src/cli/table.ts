@@ -6,9 +6,10 @@ export function formatTable(
   rows: readonly (readonly string[])[],
   columns: number | undefined,
 ): string[] {
-  if (columns === undefined) return rows.map((row) => row.map((cell) => cell.replaceAll(/[\t\n]/g, ' ')).join('\t'))
-  const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => (row[i] ?? '').length)))
-  return [header, ...rows].map((row) =>
+  const cells = rows.map((row) => row.map((cell) => cell.replaceAll(/[\t\n]/g, ' ')))
+  if (columns === undefined) return cells.map((row) => row.join('\t'))
+  const widths = header.map((title, i) => Math.max(title.length, ...cells.map((row) => (row[i] ?? '').length)))
+  return [header, ...cells].map((row) =>
     shorten(row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  '), columns),
   )
 }

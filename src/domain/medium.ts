@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, open, rename, rm, utimes, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import type { Processes } from '../ports.ts'
 
@@ -30,7 +30,8 @@ export interface MediumOptions {
  */
 export async function writeMedium(options: MediumOptions): Promise<void> {
   checkFiles(options.files)
-  const folder = await mkdtemp(join(dirname(options.target), '.medium-'))
+  // Both names begin with the target's, so that what a killed command leaves is known by it.
+  const folder = await mkdtemp(`${options.target}.files-`)
   const staged = `${options.target}.${randomBytes(4).toString('hex')}`
   try {
     await stageFiles(join(folder, 'files'), options.files)

@@ -32,12 +32,14 @@ export async function waitUntilReady(domain: Domain, options: WaitOptions): Prom
   const deadline = options.clock.now().getTime() + options.timeoutMs
   const isReady = options.isReady ?? (({ ready }) => ready === true)
   let heard = false
+  let lastProblem: LibvirtError | undefined
   let answerMs = FIRST_ANSWER_MS
   while (options.clock.now().getTime() < deadline) {
     throwIfAborted(options.signal)
     const { state } = await domain.getState()
-    if (state !== 'running') throw notReady(domain, `it is ${state}, not running`)
-    const reply = await askStatus(domain, options, answerMs)
+    if (state !== 'running') throw notReady(domain, `it is ${state}, not running`, undefined)
+    const { reply, problem } = await tryStatus(domain, options, answerMs)
+    lastProblem = problem ?? lastProblem
     if (reply !== undefined && isReady(reply)) return reply
     heard ||= reply !== undefined
     if (reply === undefined) answerMs = Math.min(LAST_ANSWER_MS, answerMs * 2)
@@ -47,20 +49,34 @@ export async function waitUntilReady(domain: Domain, options: WaitOptions): Prom
   throw notReady(
     domain,
     heard ? `its agent answers, but was not ready within ${waited}` : `its agent did not answer within ${waited}`,
+    lastProblem,
   )
 }
 
 /** One question, one answer; `undefined` when the guest does not answer or the channel cannot be opened just now. */
 export async function askStatus(
   domain: Domain,
-  { randomness, signal }: Pick<WaitOptions, 'randomness' | 'signal'>,
-  timeoutMs = LAST_ANSWER_MS,
+  options: Pick<WaitOptions, 'randomness' | 'signal'>,
 ): Promise<AgentReply | undefined> {
+  return (await tryStatus(domain, options, LAST_ANSWER_MS)).reply
+}
+
+interface Attempt {
+  readonly reply?: AgentReply | undefined
+  /** Why the channel could not be opened: it is busy with another reader, the domain just stopped, or worse. */
+  readonly problem?: LibvirtError
+}
+
+async function tryStatus(
+  domain: Domain,
+  { randomness, signal }: Pick<WaitOptions, 'randomness' | 'signal'>,
+  timeoutMs: number,
+): Promise<Attempt> {
   try {
-    const channel = await domain.openChannel({ name: AGENT_CHANNEL })
-    return await askAgent(channel, { verb: 'status', randomness, timeoutMs, signal })
+    const channel = await domain.openChannel({ name: AGENT_CHANNEL, timeoutMs })
+    return { reply: await askAgent(channel, { verb: 'status', randomness, timeoutMs, signal }) }
   } catch (error) {
-    if (error instanceof LibvirtError) return undefined // busy with another reader, or the domain just stopped
+    if (error instanceof LibvirtError) return { problem: error }
     throw error
   }
 }
@@ -70,8 +86,9 @@ export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw new VmpkgError('ABORTED', 'Interrupted', { cause: signal.reason })
 }
 
-function notReady(domain: Domain, reason: string): VmpkgError {
+function notReady(domain: Domain, reason: string, cause: LibvirtError | undefined): VmpkgError {
   return new VmpkgError('GUEST_NOT_READY', `${domain.name} did not become ready: ${reason}`, {
     hint: `See what its console said: vmpkg logs ${domain.name}`,
+    cause,
   })
 }

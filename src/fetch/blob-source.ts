@@ -12,6 +12,8 @@ export interface BlobRange {
 }
 
 export interface BlobSource {
+  /** A folder of this host, or a server: for events. */
+  readonly origin: 'local' | 'network'
   /**
    * Yields exactly the bytes of the range, resuming and retrying by itself. The bytes are unverified.
    *

@@ -9,7 +9,7 @@ import { renameDurably } from '../durable-file.ts'
 import { emitNothing } from '../events.ts'
 import { download } from './download.ts'
 import { locateFile, showUrl } from './locate.ts'
-import type { Mirror } from './mirror.ts'
+import { type Mirror, originOf } from './mirror.ts'
 import { type DigestedFileOptions, mismatch } from './small-file.ts'
 
 export interface FetchToFileOptions extends DigestedFileOptions {
@@ -51,7 +51,7 @@ export async function fetchToFile(mirror: Mirror, options: FetchToFileOptions): 
     await file.sync()
   }
   await renameDurably(partial, target)
-  emit({ type: 'fetch-finished', subject, from: 'network' })
+  emit({ type: 'fetch-finished', subject, from: originOf(mirror) })
 }
 
 /** Hashes what is there and returns how much that is. A file that is too long is started over. */

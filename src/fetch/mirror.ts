@@ -25,6 +25,11 @@ export interface RetryPolicy {
 const DEFAULT_RETRY: RetryPolicy = { fruitless: 4, total: 50, delayMs: 250 }
 const MAX_DELAY_MS = 5000
 
+/** Where files come from, for events. */
+export function originOf({ base }: Mirror): 'local' | 'network' {
+  return base.protocol === 'file:' ? 'local' : 'network'
+}
+
 export function stallPolicy(mirror: Mirror): StallPolicy {
   return mirror.stall ?? DEFAULT_STALL
 }

@@ -8,7 +8,7 @@ import { type Digested, sha256 } from '../model/digest.ts'
 import { readBody } from './body.ts'
 import { download } from './download.ts'
 import { locateFile, showUrl } from './locate.ts'
-import { type Mirror, retryPolicy, stallPolicy, waitBeforeRetry } from './mirror.ts'
+import { type Mirror, originOf, retryPolicy, stallPolicy, waitBeforeRetry } from './mirror.ts'
 import { openFile } from './open-file.ts'
 
 export interface SmallFileOptions {
@@ -74,7 +74,7 @@ export async function fetchDigested(mirror: Mirror, options: DigestedFileOptions
   for (let round = 1; ; round++) {
     const bytes = await collect(download(mirror, { path, size: expected.size, signal }))
     if (sha256(bytes) === expected.sha256) {
-      emit({ type: 'fetch-finished', subject, from: 'network' })
+      emit({ type: 'fetch-finished', subject, from: originOf(mirror) })
       return bytes
     }
     if (round === 2) throw mismatch(showUrl(locateFile(mirror.base, path)))

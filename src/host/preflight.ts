@@ -4,10 +4,10 @@
  *
  * Source: proc_meminfo(5), libvirt's socket at /run/libvirt/libvirt-sock (virtqemud-sock where daemons are modular).
  */
-import { access, constants, readFile, statfs } from 'node:fs/promises'
+import { accessSync, constants } from 'node:fs'
+import { readFile, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { VmpkgError } from '../errors.ts'
-import { isDaemonReady } from './daemon-ready.ts'
+import { systemErrorCode, VmpkgError } from '../errors.ts'
 
 /** The system libvirt's sockets, in the order in which libvirt's own client tries them. */
 const SYSTEM_SOCKETS = ['/run/libvirt/virtqemud-sock', '/run/libvirt/libvirt-sock'] as const
@@ -16,13 +16,21 @@ export type SocketState = 'serving' | 'silent' | 'closed' | 'absent'
 
 /** Looks at the file's rights first: a socket that may not be opened is another problem than one nobody serves. */
 export async function inspectSocket(path: string, timeoutMs = 5_000): Promise<SocketState> {
-  const code = await access(path, constants.R_OK | constants.W_OK).then(
-    () => undefined,
-    (error: NodeJS.ErrnoException) => error.code,
-  )
+  const code = accessFailure(path)
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'absent'
   if (code !== undefined) return 'closed'
+  const { isDaemonReady } = await import('./daemon-ready.ts')
   return (await isDaemonReady(path, timeoutMs)) ? 'serving' : 'silent'
+}
+
+/** Synchronous: no thread pool is started for the commonest case, that no system libvirt runs. */
+function accessFailure(path: string): string | undefined {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK)
+    return undefined
+  } catch (error) {
+    return systemErrorCode(error) ?? 'EACCES'
+  }
 }
 
 /** True when this user may use the system's libvirt without a password; `canUseSystem` of `chooseConnection`. */
@@ -89,7 +97,7 @@ export async function checkSpace(folder: string, neededBytes: number): Promise<v
   const needed = Math.ceil(neededBytes / 1_048_576)
   const available = Math.floor(availableBytes / 1_048_576)
   throw new VmpkgError('NO_SPACE', `Not enough space in ${folder}: ${needed} MiB needed, ${available} MiB available`, {
-    hint: 'Free some space there (vmpkg clean removes downloads), or choose another place with --root.',
+    hint: 'Free some space there (vmpkg gc removes what nobody uses), or choose another place with --root.',
     details: { folder, neededBytes, availableBytes },
   })
 }

@@ -66,7 +66,7 @@ export async function assembleImage(options: AssembleOptions): Promise<void> {
     await image.sync()
   }
   await renameDurably(partial, target)
-  emit({ type: 'fetch-finished', subject, from: 'network' })
+  emit({ type: 'fetch-finished', subject, from: options.blobs.origin })
 }
 
 /** Fetches and writes what the plan names and marks it present. Returns what was wrong with the first damaged frame. */
@@ -179,7 +179,7 @@ function writeFailure(answer: Extract<FrameAnswer, { kind: 'failed' | 'encoded' 
 
 function noSpace(subject: string, details: Readonly<Record<string, unknown>>): VmpkgError {
   return new VmpkgError('NO_SPACE', `There is not enough free space for ${subject}`, {
-    hint: 'Free some space, for example with vmpkg clean, and run the command again: what has arrived is kept.',
+    hint: 'Free some space (vmpkg gc removes what nobody uses) and run the command again: what has arrived is kept.',
     details,
   })
 }

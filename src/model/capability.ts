@@ -13,7 +13,7 @@ export type Capability =
   | { readonly name: 'pci'; readonly class: PciClass; readonly optional?: boolean }
   | { readonly name: 'hugepages'; readonly optional?: boolean }
 
-export type PciClass = 'network' | 'display' | 'usb' | 'audio' | 'storage'
+type PciClass = 'network' | 'display' | 'usb' | 'audio' | 'storage'
 export type CapabilityName = Capability['name']
 
 /** True where the user must say yes: everything that reaches beyond vmpkg's own networks and files (decisions 18). */

@@ -1,5 +1,4 @@
 /** SHA-256 digests: 64 lower-case hexadecimal digits, as `sha256sum` prints them. Test oracle: `sha256sum`. */
-import { createHash } from 'node:crypto'
 import { VmpkgError } from '../errors.ts'
 
 declare const brand: unique symbol
@@ -21,8 +20,9 @@ export function isSha256(text: string): text is Sha256 {
   return /^[0-9a-f]{64}$/.test(text)
 }
 
-/** The digest of bytes that are already in memory. */
+/** The digest of bytes that are already in memory. Loads `node:crypto` with the first one: 5 ms, a fifth of Node's own start. */
 export function sha256(bytes: Uint8Array | string): Sha256 {
+  const { createHash } = process.getBuiltinModule('node:crypto')
   return createHash('sha256').update(bytes).digest('hex') as Sha256
 }
 

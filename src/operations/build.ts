@@ -39,7 +39,7 @@ export async function buildTemplates(workspace: Workspace, request: BuildRequest
 }
 
 /** @throws {VmpkgError} `MANIFEST_INVALID` */
-export async function readManifest(packageDir: string): Promise<Manifest> {
+async function readManifest(packageDir: string): Promise<Manifest> {
   const text = await readFile(join(packageDir, 'vmpkg.yaml'), 'utf8').catch((cause: unknown) => {
     throw new VmpkgError('MANIFEST_INVALID', `${JSON.stringify(packageDir)} has no readable vmpkg.yaml`, {
       hint: 'Name a folder that holds a package, such as templates/router-uni.',

@@ -13,13 +13,14 @@ import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { needsGrant } from '../model/capability.ts'
 import type { PackageLine } from '../model/line.ts'
+import type { ParameterValues } from '../model/manifest.ts'
 import { parseDomainName } from '../model/name.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
-import { filePaths, machineFiles } from './machine-files.ts'
+import { machineFiles } from './machine-files.ts'
 import { type LoadedPackage, loadPackage } from './package-store.ts'
-import { mergeFor } from './parameters.ts'
+import { assignParameters } from './parameters.ts'
 import { intend, transact } from './recover.ts'
 import { type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
 import { startNetworks, waitForGuest } from './start.ts'
@@ -53,7 +54,7 @@ export interface CloneResult {
  *   `CAPABILITY_NOT_GRANTED` `PARAMETER_INVALID` `IMAGE_DAMAGED` and what rendering, the gate and libvirt refuse
  */
 export async function clone(workspace: Workspace, request: CloneRequest): Promise<CloneResult> {
-  const { line, grants, source } = workspace.installed.get(request.package)
+  const { line, grants, source, parameters: before } = workspace.installed.get(request.package)
   if (line.kind === 'router' || line.kind === 'controller') {
     throw new VmpkgError('USAGE', `${line.name} is a ${line.kind}: it is one machine, not a template`, {
       hint: `vmpkg start ${line.name}`,
@@ -68,7 +69,13 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
   const pkg = await loadPackage(workspace, line)
   const name = await chooseName(connect, line, request.name)
   const net = await chooseNet(connect, pkg, request.net)
-  const input = await plan(workspace, connect, pkg, { ...request, name, net, grants: grants.map((one) => one.name) })
+  const input = await plan(workspace, connect, pkg, {
+    ...request,
+    name,
+    net,
+    before,
+    grants: grants.map((one) => one.name),
+  })
   const disk = line.images.find(({ role }) => role === 'disk')
   const guest = renderGuestFiles(input)
   const xml = await renderMachine(input, {
@@ -94,7 +101,7 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     const { processes, signal, emit } = workspace.outside
     const files = machineFiles(workspace.connectionPaths, uuid)
     emit({ type: 'stage-started', stage: 'define', subject: name })
-    for (const path of filePaths(files)) intend(transaction, { kind: 'remove-file', path })
+    intend(transaction, { kind: 'remove-machine-files', uuid })
     intend(transaction, { kind: 'release-images', holder: cloneHolder(uuid) })
     workspace.imageReferences.hold(cloneHolder(uuid), line.images)
     await mkdir(dirname(files.medium), { recursive: true })
@@ -129,6 +136,8 @@ async function plan(
   request: CloneRequest & {
     readonly name: string
     readonly net: string | undefined
+    /** Values that were set when the package was installed. */
+    readonly before: ParameterValues
     readonly grants: MachineInput['grants']
   },
 ): Promise<MachineInput> {
@@ -155,7 +164,8 @@ async function plan(
       : [{ role: 'wan', mac: newMac(randomness), network: request.net, link: 'up', isolated: true }]
   return {
     pkg,
-    parameters: mergeFor(pkg, request.set, true),
+    parameters:
+      assignParameters([{ manifest, isAsked: true, before: request.before }], request.set).get(line.name) ?? {},
     grants: request.grants,
     name: request.name,
     identity,

@@ -62,8 +62,8 @@ async function privateUri(workspace: Workspace, name: string, start: boolean): P
 
 export async function preparePrivateFolders(workspace: Workspace): Promise<void> {
   const { durableDir, runtimeDir } = privateFolders(workspace)
-  await prepareFolder(durableDir, 0o700)
-  await prepareFolder(runtimeDir, 0o700)
+  prepareFolder(durableDir, 0o700)
+  prepareFolder(runtimeDir, 0o700)
 }
 
 function hintFor(uri: string): string {

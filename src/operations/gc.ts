@@ -1,12 +1,15 @@
-/** Finds and removes what nobody uses: files of domains that are gone, and images that no package or clone refers to. */
+/** Finds and removes what nobody uses: files of domains that are gone, package files, and images that nothing refers to. */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { listMachines } from '../domain/inventory.ts'
 import { ImageStore } from '../image/store.ts'
 import { listMachineFileOwners } from './machine-files.ts'
+import { listUnusedArchives } from './package-store.ts'
 import { forgetClone } from './stop.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface Removed {
-  readonly what: 'files of a vanished machine' | 'image'
+  readonly what: 'files of a vanished machine' | 'package file' | 'image'
   readonly subject: string
 }
 
@@ -25,6 +28,10 @@ export async function collectGarbage(
       if (!dryRun) await forgetClone(workspace, uuid)
       removed.push({ what: 'files of a vanished machine', subject: uuid })
     }
+  }
+  for (const name of await listUnusedArchives(workspace)) {
+    if (!dryRun) await rm(join(workspace.paths.packages, name), { force: true })
+    removed.push({ what: 'package file', subject: name })
   }
   const store = new ImageStore(workspace.paths.images)
   const referenced = workspace.imageReferences.referenced()

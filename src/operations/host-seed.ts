@@ -1,11 +1,10 @@
 /** A secret number of this root, so that nobody outside knows which hosts get phased updates early. Made once. */
-import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { systemErrorCode } from '../errors.ts'
 import type { Workspace } from './workspace.ts'
 
-export function hostSeed({ paths }: Workspace): string {
+export function hostSeed({ outside, paths }: Workspace): string {
   const path = join(paths.state, 'seed')
   try {
     return readFileSync(path, 'utf8')
@@ -13,7 +12,7 @@ export function hostSeed({ paths }: Workspace): string {
     if (systemErrorCode(error) !== 'ENOENT') throw error
   }
   mkdirSync(dirname(path), { recursive: true })
-  const seed = randomBytes(16).toString('hex')
+  const seed = Buffer.from(outside.randomness.bytes(16)).toString('hex')
   try {
     writeFileSync(path, seed, { mode: 0o600, flag: 'wx' })
     return seed

@@ -7,6 +7,7 @@ import { fetchDigested } from '../fetch/small-file.ts'
 import { ImageStore } from '../image/store.ts'
 import type { PackageLine, Transport } from '../model/line.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
+import { chunkMapPath, transportPath } from '../sources/locations.ts'
 import type { Workspace } from './workspace.ts'
 
 export function imagePaths(workspace: Workspace, { images }: PackageLine): DomainTemplateContext['images'] {
@@ -34,9 +35,9 @@ export async function fetchImages(
     }
     await store.fetch({
       image,
-      mapBytes: await fetchDigested(mirror, { path: `map/${image.map.sha256}`, expected: image.map, signal }),
+      mapBytes: await fetchDigested(mirror, { path: chunkMapPath(image.map.sha256), expected: image.map, signal }),
       indexBytes: await fetchDigested(mirror, {
-        path: `transport/${travels.index.sha256}`,
+        path: transportPath(travels.index.sha256),
         expected: travels.index,
         signal,
       }),

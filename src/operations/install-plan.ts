@@ -12,7 +12,7 @@ export interface PlanSummary {
   readonly notes: readonly string[]
 }
 
-export interface CapabilityNote {
+interface CapabilityNote {
   readonly package: string
   readonly capability: CapabilityName
   readonly reason: string

@@ -4,7 +4,7 @@
  */
 
 import type { CatalogueEntry as Candidate } from '../catalogue/catalogue.ts'
-import { absent, findMachine } from '../domain/inventory.ts'
+import { absent, findMachine, readMachine } from '../domain/inventory.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { fetchDigested } from '../fetch/small-file.ts'
@@ -13,13 +13,14 @@ import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { type Capability, type CapabilityName, needsGrant } from '../model/capability.ts'
 import type { PackageLine } from '../model/line.ts'
-import { contentPath } from '../publish/registry-folder.ts'
+import type { ParameterValues } from '../model/manifest.ts'
+import { packagePath } from '../sources/locations.ts'
 import type { Transaction } from '../state/journal.ts'
 import { resolveRequests } from './candidates.ts'
 import { fetchImages, missingBytes } from './images.ts'
 import { explainCapability, type PlanSummary } from './install-plan.ts'
 import { type LoadedPackage, loadPackage, openPackage, storePackage } from './package-store.ts'
-import { mergeFor, parseAssignments } from './parameters.ts'
+import { assignParameters, parseAssignments } from './parameters.ts'
 import { provisionRouter } from './provision-router.ts'
 import { intend, transact } from './recover.ts'
 import { mirrorOf } from './sources.ts'
@@ -36,7 +37,7 @@ export interface InstallRequest {
   readonly reinstall: boolean
 }
 
-export interface InstallStep {
+interface InstallStep {
   readonly candidate: Candidate
   readonly isAuto: boolean
 }
@@ -59,7 +60,7 @@ export async function planInstall(workspace: Workspace, request: InstallRequest)
   const steps = resolveRequests(workspace, request.requests, request.reinstall)
   if (steps.length === 0) return { steps, request, summary: await summarise(workspace, steps, request) }
   const connect = await workspace.connect()
-  for (const { candidate } of steps) await requireFreeName(connect, candidate.line)
+  for (const { candidate } of steps) await requireFreeName(workspace, connect, candidate.line)
   const summary = await summarise(workspace, steps, request)
   await checkSpace(workspace.paths.images, summary.diskBytes)
   return { steps, request, summary }
@@ -79,28 +80,61 @@ export async function applyInstall(
     emit({ type: 'stage-started', stage: 'fetch', subject: candidate.line.name })
     packages.push(await fetchPackage(workspace, candidate))
   }
+  const granted = [...plan.request.grants, ...grants]
+  const choices = chooseFor(workspace, plan, packages, granted)
   const subject = plan.steps.map(({ candidate }) => candidate.line.name).join(' ')
   return transact(workspace, { operation: 'install', subject }, async (transaction) => {
     const started: string[] = []
-    const granted = [...plan.request.grants, ...grants]
-    for (const [i, pkg] of packages.entries()) {
+    for (const choice of choices) {
       throwIfAborted(signal)
-      const source = plan.steps[i]?.candidate.source ?? ''
-      const provisioning = { pkg, source, granted, request: plan.request }
-      if (await provision(workspace, connect, transaction, provisioning)) started.push(pkg.line.name)
+      if (await provision(workspace, connect, transaction, choice, plan.request.start))
+        started.push(choice.pkg.line.name)
     }
     throwIfAborted(signal)
-    transaction.commit(() => record(workspace, plan, packages, granted))
+    transaction.commit(() => {
+      const installedAt = workspace.outside.clock.now()
+      for (const { pkg, ...rest } of choices) workspace.installed.put({ ...rest, line: pkg.line, installedAt })
+    })
     const installed = packages.map(({ line }) => ({ name: line.name, version: line.version }))
     return { installed, started, messages: messagesFor(packages, started) }
   })
 }
 
-interface Provisioning {
+/** A package, and what the user lets it do here. */
+interface Choice {
   readonly pkg: LoadedPackage
   readonly source: string
-  readonly granted: readonly string[]
-  readonly request: InstallRequest
+  readonly isAuto: boolean
+  readonly grants: readonly Capability[]
+  readonly parameters: ParameterValues
+}
+
+/** What was granted and set at an earlier installation still holds. */
+function chooseFor(
+  { installed }: Workspace,
+  { steps, request }: InstallPlan,
+  packages: readonly LoadedPackage[],
+  granted: readonly string[],
+): readonly Choice[] {
+  const parameters = assignParameters(
+    packages.map(({ manifest }, i) => {
+      const before = installed.find(manifest.name)?.parameters
+      return { manifest, isAsked: steps[i]?.isAuto === false, ...(before === undefined ? {} : { before }) }
+    }),
+    request.set,
+  )
+  return steps.map(({ candidate: { line, source }, isAuto }, i) => {
+    const pkg = packages[i]
+    if (pkg === undefined) throw new TypeError('a step without its package')
+    const held = installed.find(line.name)?.grants.map(({ name }) => name) ?? []
+    return {
+      pkg,
+      source,
+      isAuto,
+      grants: grantsFor(line, [...granted, ...held]),
+      parameters: parameters.get(line.name) ?? {},
+    }
+  })
 }
 
 /** Routers are defined, and started unless told otherwise. True when the package's machine was started. */
@@ -108,7 +142,8 @@ async function provision(
   workspace: Workspace,
   connect: Connect,
   transaction: Transaction,
-  { pkg, source, granted, request }: Provisioning,
+  { pkg, source, grants, parameters }: Choice,
+  start: boolean,
 ): Promise<boolean> {
   const { line } = pkg
   const { emit } = workspace.outside
@@ -117,16 +152,18 @@ async function provision(
     stage: 'verify',
     subject: `${line.name} ${line.version}: signatures, archive and images`,
   })
-  intend(transaction, { kind: 'release-images', holder: packageHolder(line.name) })
+  // One that is installed again keeps its images, whatever becomes of this.
+  if (workspace.installed.find(line.name) === undefined)
+    intend(transaction, { kind: 'release-images', holder: packageHolder(line.name) })
   workspace.imageReferences.hold(packageHolder(line.name), line.images)
   if (line.kind !== 'router' || (await findMachine(connect, line.name)) !== undefined) return false
   const machine = await provisionRouter(workspace, connect, transaction, {
     pkg,
     source,
-    parameters: mergeFor(pkg, request.set, request.requests.length === 1),
-    grants: grantsFor(line, granted).map(({ name }) => name),
+    parameters,
+    grants: grants.map(({ name }) => name),
   })
-  if (!request.start) return false
+  if (!start) return false
   await startMachine(workspace, connect, machine)
   return true
 }
@@ -141,7 +178,7 @@ async function fetchPackage(workspace: Workspace, { line, source, transport }: C
   })
   if (pkg === undefined) {
     const archive = await fetchDigested(mirror, {
-      path: contentPath('package', line.package.sha256),
+      path: packagePath(line.package.sha256),
       expected: line.package,
       subject: `${line.name} ${line.version}`,
       emit,
@@ -160,42 +197,21 @@ async function fetchPackage(workspace: Workspace, { line, source, transport }: C
   return pkg
 }
 
-function record(
-  workspace: Workspace,
-  { steps, request }: InstallPlan,
-  packages: readonly LoadedPackage[],
-  granted: readonly string[],
-): void {
-  for (const [i, { candidate, isAuto }] of steps.entries()) {
-    const pkg = packages[i]
-    if (pkg === undefined) throw new TypeError('a step without its package')
-    const { line, source } = candidate
-    workspace.installed.put({
-      line,
-      source,
-      isAuto,
-      installedAt: workspace.outside.clock.now(),
-      grants: [...line.capabilities.filter((one) => !needsGrant(one)), ...grantsFor(line, granted)],
-      parameters: mergeFor(pkg, request.set, request.requests.length === 1),
-    })
-  }
-}
-
 function grantsFor({ capabilities }: PackageLine, granted: readonly string[]): readonly Capability[] {
   return capabilities.filter((one) => !needsGrant(one) || granted.includes(one.name))
 }
 
-/** A router's machine has its package's name. @throws {VmpkgError} `DOMAIN_EXISTS` for a foreign domain of that name. */
-async function requireFreeName(connect: Connect, { name, kind }: PackageLine): Promise<void> {
+/** A router's machine has its package's name. @throws {VmpkgError} `DOMAIN_EXISTS` for any other domain of that name. */
+async function requireFreeName({ installed }: Workspace, connect: Connect, line: PackageLine): Promise<void> {
+  const { name, kind } = line
   if (kind !== 'router') return
   const domain = await connect.domainLookupByName({ name }).catch(absent('noDomain'))
   if (domain === undefined) return
-  await findMachine(connect, name).catch((cause: unknown) => {
-    if (!isVmpkgError(cause, 'DOMAIN_FOREIGN')) throw cause
-    throw new VmpkgError('DOMAIN_EXISTS', `A machine ${name} is there that vmpkg did not make`, {
-      hint: `Rename or remove it first: virsh domrename ${name} NEW-NAME`,
-      cause,
-    })
+  const facts = (await readMachine(domain))?.facts
+  if (facts !== undefined && facts.package === name && facts.kind === kind && installed.find(name) !== undefined) return
+  const whose = facts === undefined ? 'that vmpkg did not make' : `of package ${facts.package} that is not this one`
+  throw new VmpkgError('DOMAIN_EXISTS', `A machine ${name} is there ${whose}`, {
+    hint: `Rename or remove it first: virsh domrename ${name} NEW-NAME`,
   })
 }
 
@@ -224,10 +240,13 @@ async function summarise(
       { verb: 'Installing dependencies', items: names(true) },
       { verb: 'Defining machines', items: lines.filter(({ kind }) => kind === 'router').map(({ name }) => name) },
     ],
-    capabilities: capabilities.filter(({ capability }) => needsGrant(capability)).map(({ note }) => note),
+    capabilities: capabilities
+      .filter(({ capability }) => needsGrant(capability) && isWanted(capability, request.set))
+      .map(({ note }) => note),
     missingGrants: capabilities
       .filter(
-        ({ line, capability }) => needsGrant(capability) && !isOptional(capability) && !held(line, capability.name),
+        ({ line, capability }) =>
+          needsGrant(capability) && isWanted(capability, request.set) && !held(line, capability.name),
       )
       .map(({ note }) => note),
     downloadBytes: sum(({ download }) => download),
@@ -240,8 +259,12 @@ function noteOf(line: PackageLine, capability: Capability): PlanSummary['capabil
   return { package: line.name, capability: capability.name, reason: explainCapability(capability) }
 }
 
-function isOptional(capability: Capability): boolean {
-  return 'optional' in capability && capability.optional
+/** Optional capabilities are asked for when the chosen uplink needs them. */
+function isWanted(capability: Capability, set: readonly string[]): boolean {
+  if (!('optional' in capability) || !capability.optional) return true
+  const uplink = parseAssignments(set).findLast(({ parameter }) => parameter === 'uplink')?.value ?? ''
+  if (capability.name === 'host-bridge') return uplink.startsWith('bridge:')
+  return capability.name === 'pci' && capability.class === 'network' && uplink.startsWith('pci:')
 }
 
 /** Who holds a package's images in the store. */

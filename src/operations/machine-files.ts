@@ -1,6 +1,7 @@
 /** The files of a machine, named by its UUID below the connection's folders, so that orphans can be told from the rest. */
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemErrorCode } from '../errors.ts'
 import type { ConnectionPaths } from '../state/paths.ts'
 
 export interface MachineFiles {
@@ -20,19 +21,25 @@ export function machineFiles(paths: ConnectionPaths, uuid: string): MachineFiles
   }
 }
 
-/** All of them, for undo and removal. */
-export function filePaths({ overlay, medium, log }: MachineFiles): readonly string[] {
-  return [overlay, medium, log]
-}
-
+/** Removes all of them, unfinished ones of a killed command included: every name of a machine begins with its UUID. */
 export async function removeMachineFiles(paths: ConnectionPaths, uuid: string): Promise<void> {
-  for (const path of filePaths(machineFiles(paths, uuid))) await rm(path, { force: true })
+  for (const folder of [paths.overlays, paths.mediums, paths.logs]) {
+    const names = (await namesIn(folder)).filter((name) => name.startsWith(`${uuid}.`))
+    for (const name of names) await rm(join(folder, name), { force: true, recursive: true })
+  }
 }
 
 /** UUIDs that have files. */
 export async function listMachineFileOwners(paths: ConnectionPaths): Promise<ReadonlySet<string>> {
   const folders = [paths.overlays, paths.mediums, paths.logs]
-  const names = await Promise.all(folders.map((folder) => readdir(folder).catch((): string[] => [])))
+  const names = await Promise.all(folders.map(namesIn))
   const uuids = names.flat().map((name) => /^([0-9a-f-]{36})\./.exec(name)?.[1])
   return new Set(uuids.filter((uuid) => uuid !== undefined))
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  return readdir(folder).catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ENOENT') return []
+    throw error
+  })
 }

@@ -2,7 +2,7 @@
  * Package archives on this host: kept as the very file that was signed, and read through its digest each time, so that
  * what was verified is what is used.
  */
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { openPackage as openFiles, type PackageContents } from '../archive/load-package.ts'
 import { readArchive } from '../archive/read.ts'
@@ -18,7 +18,7 @@ export interface LoadedPackage extends PackageContents {
   readonly line: PackageLine
 }
 
-export function packageFile(workspace: Workspace, line: PackageLine): string {
+function packageFile(workspace: Workspace, line: PackageLine): string {
   return archivePath(workspace, line.package.sha256)
 }
 
@@ -35,6 +35,12 @@ export async function findManifest(workspace: Workspace, digest: Sha256): Promis
     if (systemErrorCode(error) === 'ENOENT' || isVmpkgError(error)) return undefined
     throw error
   }
+}
+
+/** Names of files that no installed package of any connection is, unfinished ones included. The caller holds the lock. */
+export async function listUnusedArchives({ paths, installed }: Workspace): Promise<readonly string[]> {
+  const used = new Set([...installed.archives()].map((digest) => `${digest}.vmpkg`))
+  return (await readdir(paths.packages)).filter((name) => !used.has(name)).toSorted()
 }
 
 /** Keeps an archive whose digest has been checked. */

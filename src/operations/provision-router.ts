@@ -17,7 +17,7 @@ import type { Transaction } from '../state/journal.ts'
 import { defineNetwork } from './define-network.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
-import { filePaths, machineFiles } from './machine-files.ts'
+import { machineFiles } from './machine-files.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { intend } from './recover.ts'
 import { type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
@@ -79,7 +79,7 @@ export async function provisionRouter(
   })
 
   const identity = newIdentity(line.name, randomness)
-  const wanNic: NicContext = { role: 'wan', mac: newMac(randomness), ...wan.nic, link: 'up', isolated: false }
+  const wanNic: NicContext = { role: 'wan', ...wan.nic, link: 'up', isolated: false }
   const lanNic: NicContext = { role: 'lan', mac: newMac(randomness), network: instance, link: 'down', isolated: false }
   const files = machineFiles(workspace.connectionPaths, identity.uuid)
   const input: MachineInput = {
@@ -108,7 +108,7 @@ export async function provisionRouter(
     ...(guest.rules === undefined ? {} : { rules: guest.rules }),
     lanMac: lanNic.mac,
   })
-  for (const path of filePaths(files)) intend(transaction, { kind: 'remove-file', path })
+  intend(transaction, { kind: 'remove-machine-files', uuid: identity.uuid })
   await mkdir(dirname(files.medium), { recursive: true })
   await writeMedium({ files: guest.files, target: files.medium, processes, signal })
   intend(transaction, { kind: 'remove-domain', uuid: identity.uuid, name: line.name })

@@ -1,17 +1,16 @@
 /**
  * Undo records and how they are run: by the command that made them when it fails, and by the next command when it died
  * (threats L01). Each is safe to run twice, and touches only what vmpkg made: domains and networks that carry our
- * metadata, files below our own folders.
+ * metadata, files of a machine by its UUID.
  */
-import { rm } from 'node:fs/promises'
-import { isAbsolute, relative } from 'node:path'
-import { VmpkgError } from '../errors.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Transaction, UndoRecord } from '../state/journal.ts'
 import { connectionKey } from '../state/paths.ts'
+import { removeMachineFiles } from './machine-files.ts'
 import type { Workspace } from './workspace.ts'
 
 export type Undo =
-  | { readonly kind: 'remove-file'; readonly path: string }
+  | { readonly kind: 'remove-machine-files'; readonly uuid: string }
   | { readonly kind: 'remove-domain'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'remove-network'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'release-images'; readonly holder: string }
@@ -52,17 +51,32 @@ export async function transact<T>(
   try {
     return await work(transaction)
   } catch (error) {
+    await takeBack(workspace, transaction)
+    throw error
+  }
+}
+
+/** What failed stays the news; that it could not be undone is told beside it. */
+async function takeBack(workspace: Workspace, transaction: Transaction): Promise<void> {
+  try {
     for (const record of transaction.undoRecords()) await runUndo(workspace, record)
     transaction.abandon()
-    throw error
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    workspace.outside.emit({
+      type: 'warned',
+      code: isVmpkgError(cause) ? cause.code : 'LIBVIRT_FAILED',
+      message: `What was half done could not be undone yet: ${reason}`,
+      hint: 'The next vmpkg command that changes something tries again; vmpkg gc does nothing else.',
+    })
   }
 }
 
 async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> {
   const undo = parseUndo(record)
   switch (undo.kind) {
-    case 'remove-file':
-      if (isOurs(workspace, undo.path)) await rm(undo.path, { force: true, recursive: true })
+    case 'remove-machine-files':
+      await removeMachineFiles(workspace.connectionPaths, undo.uuid)
       return
     case 'remove-domain':
       await (await loadRemoval()).destroyOwnDomain(await workspace.connect(), undo.uuid)
@@ -82,11 +96,11 @@ async function loadRemoval(): Promise<typeof import('../domain/removal.ts')> {
 
 function parseUndo(record: UndoRecord): Undo {
   switch (record.kind) {
-    case 'remove-file':
-      return { kind: record.kind, path: String(record['path']) }
+    case 'remove-machine-files':
+      return { kind: record.kind, uuid: parseUuid(record['uuid']) }
     case 'remove-domain':
     case 'remove-network':
-      return { kind: record.kind, uuid: String(record['uuid']), name: String(record['name']) }
+      return { kind: record.kind, uuid: parseUuid(record['uuid']), name: String(record['name']) }
     case 'release-images':
       return { kind: record.kind, holder: String(record['holder']) }
     default:
@@ -100,9 +114,11 @@ function parseUndo(record: UndoRecord): Undo {
   }
 }
 
-function isOurs({ paths }: Workspace, path: string): boolean {
-  return [paths.state, paths.images, paths.packages, paths.cache].some((folder) => {
-    const inside = relative(folder, path)
-    return inside !== '' && !inside.startsWith('..') && !isAbsolute(inside)
+/** It becomes part of a path. */
+function parseUuid(value: unknown): string {
+  const uuid = String(value)
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid)) return uuid
+  throw new VmpkgError('STATE_INVALID', `The journal names ${JSON.stringify(uuid.slice(0, 60))}, which is no UUID`, {
+    hint: 'The state database has been damaged: restore it from a backup.',
   })
 }

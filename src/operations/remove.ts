@@ -1,6 +1,5 @@
 /** `remove`: machines, networks and files of packages go; images stay while a clone still stands on them (decisions 25). */
 
-import { rm } from 'node:fs/promises'
 import { listMachines, listOwnNetworks } from '../domain/inventory.ts'
 import { destroyOwnDomain, undefineOwnNetwork } from '../domain/removal.ts'
 import { VmpkgError } from '../errors.ts'
@@ -10,7 +9,6 @@ import { collectGarbage } from './gc.ts'
 import { packageHolder } from './install.ts'
 import type { PlanSummary } from './install-plan.ts'
 import { removeMachineFiles } from './machine-files.ts'
-import { packageFile } from './package-store.ts'
 import { transact } from './recover.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -69,28 +67,21 @@ export async function planRemove(workspace: Workspace, wanted: readonly string[]
 /** Each step is safe to run again: a removal that was interrupted is finished by running it once more. */
 export async function applyRemove(workspace: Workspace, plan: RemovePlan): Promise<RemoveResult> {
   const connect = await workspace.connect()
-  return transact(workspace, { operation: 'remove', subject: plan.names.join(' ') }, async (transaction) => {
+  await transact(workspace, { operation: 'remove', subject: plan.names.join(' ') }, async (transaction) => {
     for (const { uuid } of plan.machines) {
       await destroyOwnDomain(connect, uuid)
       await removeMachineFiles(workspace.connectionPaths, uuid)
     }
     for (const { uuid } of plan.networks) await undefineOwnNetwork(connect, uuid)
-    const lines = plan.names.map((name) => workspace.installed.get(name).line)
     transaction.commit(() => {
       for (const name of plan.names) {
         workspace.installed.remove(name)
         workspace.imageReferences.release(packageHolder(name))
       }
     })
-    for (const line of lines)
-      if (!isShared(workspace, line.package.sha256)) await rm(packageFile(workspace, line), { force: true })
-    await collectGarbage(workspace, { dryRun: false })
-    return { removed: plan.names, messages: plan.names.map((name) => `Removed ${name}`) }
   })
-}
-
-function isShared({ installed }: Workspace, archive: string): boolean {
-  return installed.list().some(({ line }) => line.package.sha256 === archive)
+  await collectGarbage(workspace, { dryRun: false })
+  return { removed: plan.names, messages: plan.names.map((name) => `Removed ${name}`) }
 }
 
 /** @throws {VmpkgError} `PACKAGE_IN_USE` */

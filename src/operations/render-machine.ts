@@ -103,7 +103,7 @@ export async function renderMachine(input: MachineInput, facts: DomainFacts): Pr
   })
 }
 
-export function plainValues(parameters: ParameterValues): Readonly<Record<string, ParameterValue>> {
+function plainValues(parameters: ParameterValues): Readonly<Record<string, ParameterValue>> {
   return Object.fromEntries(Object.entries(parameters).map(([name, { value }]) => [name, value]))
 }
 

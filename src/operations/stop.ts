@@ -27,7 +27,7 @@ export async function stopMachines(
   return stopped
 }
 
-export async function stopMachine(workspace: Workspace, machine: Machine, force: boolean): Promise<Stopped> {
+async function stopMachine(workspace: Workspace, machine: Machine, force: boolean): Promise<Stopped> {
   const { domain, facts, name } = machine
   const { state } = await domain.getState()
   if (state !== 'shutoff') {

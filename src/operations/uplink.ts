@@ -1,6 +1,7 @@
 /** Where a uni router's WAN goes: a NIC given away by vfio, a bridge of the host, or a libvirt NAT network (TOP-1). */
 import { newMac, newUuid } from '../domain/identity.ts'
 import { VmpkgError } from '../errors.ts'
+import { readPciNicMac } from '../host/pci-nic.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import type { NetworkTemplateContext, NicContext } from '../model/template-context.ts'
@@ -11,10 +12,10 @@ import { privateHostName } from './connection-name.ts'
 import type { Workspace } from './workspace.ts'
 
 /** The NAT network that vmpkg makes where nobody names an uplink. */
-export const UPLINK_NETWORK = 'vmpkg-uplink'
+const UPLINK_NETWORK = 'vmpkg-uplink'
 
 export interface UplinkPlan {
-  readonly nic: Pick<NicContext, 'network' | 'bridge' | 'pci'>
+  readonly nic: Pick<NicContext, 'network' | 'bridge' | 'pci' | 'mac'>
   /** A NAT network that is to be defined first. */
   readonly define?: NetworkTemplateContext & { readonly cidr: string }
 }
@@ -29,6 +30,7 @@ export async function planWan(
   value: string,
   taken: Taken,
 ): Promise<UplinkPlan> {
+  const mac = newMac(workspace.outside.randomness)
   if (value === 'auto') return planNat(connect, taken, workspace.outside.randomness)
   const [kind = '', ...rest] = value.split(':')
   const name = rest.join(':')
@@ -38,7 +40,7 @@ export async function planWan(
         hint: 'virsh net-list --all lists them; --set uplink=auto makes one.',
       })
     }
-    return { nic: { network: name } }
+    return { nic: { mac, network: name } }
   }
   if (privateHostName(workspace.connectionName) !== undefined) {
     throw new VmpkgError(
@@ -49,10 +51,11 @@ export async function planWan(
       },
     )
   }
-  if (kind === 'bridge') return { nic: { bridge: name } }
+  if (kind === 'bridge') return { nic: { mac, bridge: name } }
   const [, domain = '', bus = '', slot = '', fn = ''] =
     /^([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/.exec(name) ?? []
-  return { nic: { pci: { domain, bus, slot, function: fn } } }
+  // The card keeps its own MAC: it is by that MAC that the router inside knows its WAN.
+  return { nic: { mac: await readPciNicMac(name), pci: { domain, bus, slot, function: fn } } }
 }
 
 async function planNat(connect: Connect, taken: Taken, randomness: Randomness): Promise<UplinkPlan> {
@@ -66,7 +69,7 @@ async function planNat(connect: Connect, taken: Taken, randomness: Randomness): 
         hint: `Remove it, or use it on purpose: --set uplink=network:${UPLINK_NETWORK}`,
       })
     }
-    return { nic: { network: UPLINK_NETWORK } }
+    return { nic: { mac: newMac(randomness), network: UPLINK_NETWORK } }
   }
   const plan = planUplink(taken)
   const { address, netmask, rangeFirst, rangeLast } = plan
@@ -80,5 +83,5 @@ async function planNat(connect: Connect, taken: Taken, randomness: Randomness): 
     rangeFirst,
     rangeLast,
   }
-  return { nic: { network: UPLINK_NETWORK }, define: { network, cidr: plan.cidr } }
+  return { nic: { mac: newMac(randomness), network: UPLINK_NETWORK }, define: { network, cidr: plan.cidr } }
 }

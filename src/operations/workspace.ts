@@ -11,10 +11,8 @@ import { openStateDatabase, openTrustDatabase } from '../state/database.ts'
 import { prepareConnectionFolders, prepareFolders } from '../state/folders.ts'
 import { ImageReferences } from '../state/image-references.ts'
 import { InstalledPackages } from '../state/installed.ts'
-import { Journal } from '../state/journal.ts'
-import { acquireLock } from '../state/lock.ts'
+import type { Journal } from '../state/journal.ts'
 import { type ConnectionPaths, connectionPaths, locatePaths, type Paths } from '../state/paths.ts'
-import { readOwnIdentity } from '../state/process-identity.ts'
 
 export interface Outside {
   readonly clock: Clock
@@ -52,6 +50,7 @@ export class Workspace {
   #state: DatabaseSync | undefined
   #trust: DatabaseSync | undefined
   #lock: AsyncDisposable | undefined
+  #journal: Journal | undefined
   #connection: { uri: string; connect: Connect } | undefined
   #chosen: ConnectionChoice | undefined
 
@@ -74,8 +73,10 @@ export class Workspace {
     return this.#trust
   }
 
+  /** Only with `write`. */
   get journal(): Journal {
-    return new Journal(this.state, this.outside.clock, readOwnIdentity())
+    if (this.#journal === undefined) throw new TypeError('the journal is for those who hold the lock')
+    return this.#journal
   }
 
   /** Which libvirt: a URI, `private` or `private:NAME`. Decided once a run. */
@@ -106,7 +107,7 @@ export class Workspace {
     if (this.#connection === undefined) {
       const { openConnection } = await import('./connection.ts')
       this.#connection = await openConnection(this, { start: true })
-      await prepareConnectionFolders(this.connectionPaths, { isRoot: this.isRoot })
+      prepareConnectionFolders(this.connectionPaths, { isRoot: this.isRoot })
     }
     return this.#connection.connect
   }
@@ -135,9 +136,14 @@ export class Workspace {
   /** @internal used by `openWorkspace` only */
   async prepare(options: WorkspaceOptions, chosen: ConnectionChoice): Promise<void> {
     this.#chosen = chosen
-    await prepareFolders(this.paths, { isRoot: this.isRoot })
+    prepareFolders(this.paths, { isRoot: this.isRoot })
     if (!options.write) return
-    const { emit, signal } = this.outside
+    const { clock, emit, signal } = this.outside
+    const [{ acquireLock }, { Journal }, { readOwnIdentity }] = await Promise.all([
+      import('../state/lock.ts'),
+      import('../state/journal.ts'),
+      import('../state/process-identity.ts'),
+    ])
     this.#lock = await acquireLock({
       path: this.paths.lock,
       command: this.command,
@@ -148,6 +154,7 @@ export class Workspace {
           message: `Waiting for ${holder === undefined ? 'another vmpkg' : `process ${holder.pid} (${holder.command})`}`,
         }),
     })
+    this.#journal = new Journal(this.state, clock, readOwnIdentity())
     const { recover } = await import('./recover.ts')
     await recover(this)
   }

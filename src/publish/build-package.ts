@@ -22,7 +22,7 @@ import { copyPackageFiles } from './package-files.ts'
 import { epochSeconds, parseRecipe, type Recipe } from './recipe.ts'
 
 /** One image as `images.json` lists it; `file` is below the output folder. */
-export interface BuiltImage {
+interface BuiltImage {
   readonly role: ImageRole
   readonly format: 'raw'
   readonly digest: Sha256

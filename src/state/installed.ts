@@ -5,6 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { VmpkgError } from '../errors.ts'
 import type { Capability } from '../model/capability.ts'
+import type { Sha256 } from '../model/digest.ts'
 import type { PackageLine } from '../model/line.ts'
 import type { Origin, ParameterValue, ParameterValues } from '../model/manifest.ts'
 
@@ -35,6 +36,12 @@ export class InstalledPackages {
       .prepare('SELECT * FROM installed WHERE connection = ? ORDER BY name')
       .all(this.#connection)
     return rows.map((row) => this.#read(row))
+  }
+
+  /** Digests of the archives of everything installed, on every connection of the root: they share one folder. */
+  archives(): ReadonlySet<Sha256> {
+    const rows = this.#database.prepare('SELECT DISTINCT line FROM installed').all()
+    return new Set(rows.map((row) => (JSON.parse(String(row['line'])) as PackageLine).package.sha256))
   }
 
   find(name: string): InstalledPackage | undefined {

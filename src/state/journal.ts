@@ -11,7 +11,7 @@ import type { Clock } from '../ports.ts'
 import { inTransaction } from '../sqlite.ts'
 import { isAlive, type ProcessIdentity } from './process-identity.ts'
 
-/** How to take back one effect; plain JSON, as in `{ kind: 'remove-file', path: '/…' }`. */
+/** How to take back one effect; plain JSON, as in `{ kind: 'remove-machine-files', uuid: '…' }`. */
 export interface UndoRecord {
   readonly kind: string
   readonly [field: string]: unknown

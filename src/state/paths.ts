@@ -40,7 +40,7 @@ export interface Paths {
 
 /** Folders of one libvirt connection. */
 export interface ConnectionPaths {
-  /** 16 hexadecimal digits: what database rows of the connection carry. */
+  /** What database rows of the connection carry: `system`, `private`, `private-NAME`, else 16 hexadecimal digits. */
   readonly key: string
   readonly folder: string
   readonly overlays: string
@@ -111,9 +111,12 @@ export function connectionPaths(paths: Paths, uri: string): ConnectionPaths {
   }
 }
 
-/** The same key for spellings of one connection. */
+/** The same key for spellings of one connection. The usual connections have keys that people can read. */
 export function connectionKey(uri: string): string {
-  return sha256(normaliseConnectionUri(uri)).slice(0, 16)
+  const text = normaliseConnectionUri(uri)
+  if (text === 'qemu:///system') return 'system'
+  if (/^private(:[a-z0-9][a-z0-9-]{0,31})?$/.test(text)) return text.replace(':', '-')
+  return sha256(text).slice(0, 16)
 }
 
 /** Lower-case scheme and host, no trailing slash, parameters in order; `private:default` is `private`. */

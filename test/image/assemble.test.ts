@@ -48,7 +48,7 @@ describe('assembleImage', () => {
     await assembleImage({ ...options, emit: (event) => events.push(event) })
     assert.equal(blobs.bytes, packed.transport.fullBytes)
     assert.deepEqual(events[0], { type: 'fetch-started', subject: 'sample', sizeBytes: packed.transport.fullBytes })
-    assert.deepEqual(events.at(-1), { type: 'fetch-finished', subject: 'sample', from: 'network' })
+    assert.deepEqual(events.at(-1), { type: 'fetch-finished', subject: 'sample', from: 'local' })
     assert.deepEqual(events.at(-2), {
       type: 'fetch-progressed',
       subject: 'sample',

@@ -11,8 +11,8 @@ describe('prepareFolder', () => {
     const folder = join(await makeTempFolder(t), 'a/b')
     const umask = process.umask(0o077)
     try {
-      await prepareFolder(folder, 0o711)
-      await prepareFolder(folder, 0o711)
+      prepareFolder(folder, 0o711)
+      prepareFolder(folder, 0o711)
     } finally {
       process.umask(umask)
     }
@@ -22,21 +22,21 @@ describe('prepareFolder', () => {
   test('refuses a folder that others can write', async (t) => {
     const folder = await makeTempFolder(t)
     await chmod(folder, 0o775)
-    await assert.rejects(prepareFolder(folder, 0o700), { code: 'STATE_INVALID' })
+    assert.throws(() => prepareFolder(folder, 0o700), { code: 'STATE_INVALID' })
   })
 
   test('refuses a symbolic link to a folder', async (t) => {
     const folder = await makeTempFolder(t)
     await mkdir(join(folder, 'real'))
     await symlink('real', join(folder, 'link'))
-    await assert.rejects(prepareFolder(join(folder, 'link'), 0o700), { code: 'STATE_INVALID' })
+    assert.throws(() => prepareFolder(join(folder, 'link'), 0o700), { code: 'STATE_INVALID' })
   })
 
   test('refuses a folder of another user', { skip: process.getuid?.() !== 0 && 'needs root' }, async (t) => {
     const folder = join(await makeTempFolder(t), 'theirs')
     await mkdir(folder, { mode: 0o755 })
     await chown(folder, 12345, 12345)
-    await assert.rejects(prepareFolder(folder, 0o700), { code: 'STATE_INVALID' })
+    assert.throws(() => prepareFolder(folder, 0o700), { code: 'STATE_INVALID' })
   })
 })
 
@@ -45,8 +45,8 @@ describe('prepareFolders', () => {
     const root = await makeTempFolder(t)
     const paths = locatePaths({ isRoot: false, home: '/nowhere', env: {}, root })
     const connection = connectionPaths(paths, 'private')
-    await prepareFolders(paths, { isRoot: false })
-    await prepareConnectionFolders(connection, { isRoot: false })
+    prepareFolders(paths, { isRoot: false })
+    prepareConnectionFolders(connection, { isRoot: false })
     for (const path of [paths.sources, paths.state, paths.images, paths.cache, connection.overlays]) {
       assert.ok((await stat(path)).isDirectory(), path)
     }
@@ -57,6 +57,6 @@ describe('prepareFolders', () => {
     const root = await makeTempFolder(t)
     await writeFile(join(root, 'etc'), '')
     const paths = locatePaths({ isRoot: false, home: '/nowhere', env: {}, root })
-    await assert.rejects(prepareFolders(paths, { isRoot: false }), { code: 'ENOTDIR' })
+    assert.throws(() => prepareFolders(paths, { isRoot: false }), { code: 'ENOTDIR' })
   })
 })

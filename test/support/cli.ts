@@ -12,7 +12,15 @@ export interface CliResult {
   readonly stderr: string
 }
 
+/** Differences from an ordinary run. */
+export interface CliWay {
+  /** Words before the command, such as `unshare --mount --`. */
+  readonly prefix?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
 export interface RunningCli {
+  readonly pid: number
   readonly done: Promise<CliResult>
   kill(signal: NodeJS.Signals): void
 }
@@ -21,8 +29,8 @@ export interface Cli {
   /** Temporary folder; the root is `root/` in it. */
   readonly folder: string
   readonly env: Readonly<Record<string, string>>
-  run(args: readonly string[], input?: string): Promise<CliResult>
-  start(args: readonly string[], input?: string): RunningCli
+  run(args: readonly string[], input?: string, way?: CliWay): Promise<CliResult>
+  start(args: readonly string[], input?: string, way?: CliWay): RunningCli
   /** Runs and parses the JSON result; fails with the command's own words when the status is not 0. */
   json(args: readonly string[]): Promise<Record<string, unknown>>
   /** Runs; fails with the command's own words when the status is not 0. */
@@ -41,8 +49,9 @@ export async function makeCli(connect = 'private:e2e'): Promise<Cli> {
     VMPKG_ROOT: join(folder, 'root'),
     VMPKG_CONNECT: connect,
   }
-  const start = (args: readonly string[], input = ''): RunningCli => {
-    const child = spawn(process.execPath, [BIN, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  const start: Cli['start'] = (args, input = '', way = {}) => {
+    const [program = '', ...words] = [...(way.prefix ?? []), process.execPath, BIN, ...args]
+    const child = spawn(program, words, { env: { ...env, ...way.env }, stdio: ['pipe', 'pipe', 'pipe'] })
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
@@ -58,9 +67,9 @@ export async function makeCli(connect = 'private:e2e'): Promise<Cli> {
         stderr: Buffer.concat(stderr).toString(),
       }),
     )
-    return { done: promise, kill: (signal) => void child.kill(signal) }
+    return { pid: child.pid ?? 0, done: promise, kill: (signal) => void child.kill(signal) }
   }
-  const run: Cli['run'] = (args, input) => start(args, input).done
+  const run: Cli['run'] = (args, input, way) => start(args, input, way).done
   const ok: Cli['ok'] = async (args, input) => {
     const { status, stdout, stderr } = await run(args, input)
     if (status !== 0) throw new Error(`vmpkg ${args.join(' ')} exited ${status}\n${stdout}${stderr}`)

@@ -15,6 +15,7 @@ export interface FolderBlobs extends BlobSource {
 
 export function folderBlobs(folder: string): FolderBlobs {
   const blobs: FolderBlobs = {
+    origin: 'local',
     bytes: 0,
     ranges: [],
     alter: undefined,

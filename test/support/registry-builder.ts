@@ -146,14 +146,14 @@ async function writeBuiltPackage(folder: string, pkg: TestPackage): Promise<stri
 
 function testManifest({ name, version = '1.0-1', manifest = 'kind: app' }: TestPackage): string {
   const kind = /^kind:/m.test(manifest) ? '' : 'kind: app\n'
+  const templates = /^templates:/m.test(manifest) ? '' : 'templates: { domain: domain.xml.hbs }\n'
   return `vmpkg: 1
 name: ${name}
 version: "${version}"
 arch: amd64
 ${kind}summary: Test package ${name}
 license: Apache-2.0
-templates: { domain: domain.xml.hbs }
-${manifest}
+${templates}${manifest}
 `
 }
 

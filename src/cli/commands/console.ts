@@ -1,5 +1,5 @@
 import { openConsole } from '../../operations/console.ts'
-import type { CommandSpec } from '../command.ts'
+import { type CommandSpec, optionNumber } from '../command.ts'
 import { attachTerminal, pipeLines } from '../terminal.ts'
 
 export const command: CommandSpec = {
@@ -14,11 +14,12 @@ export const command: CommandSpec = {
   examples: ['vmpkg console demo', 'echo "ip address" | vmpkg console demo'],
   async run({ args, options, io }) {
     const [name = ''] = args
+    const silence = optionNumber(options, 'silence', 0) ?? 3
     const stream = await openConsole(await io.workspace(), { name, force: options['force'] === true })
     if (io.stdin.isTTY) {
       io.note(`Connected to ${name}. Ctrl-] leaves.`)
       await attachTerminal(stream, io)
-    } else await pipeLines(stream, io, Number(options['silence'] ?? 3) * 1000)
+    } else await pipeLines(stream, io, silence * 1000)
     return 0
   },
 }

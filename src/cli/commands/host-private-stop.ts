@@ -8,7 +8,8 @@ export const command: CommandSpec = {
   examples: ['vmpkg host private stop', 'vmpkg host private stop lab --purge'],
   async run({ args, options, io }) {
     const { name, changed } = await stopHost(await io.workspace(), { name: args[0], purge: options['purge'] === true })
-    io.print(changed ? `Stopped private host ${name}` : `Private host ${name} is not running`)
+    if (io.json) io.printJson('private-host-stopped', { name, changed })
+    else io.print(changed ? `Stopped private host ${name}` : `Private host ${name} is not running`)
     return 0
   },
 }

@@ -6,7 +6,7 @@ export const command: CommandSpec = {
   args: '<package...>',
   summary: 'Install packages with what they depend on.',
   description:
-    'Packages and images are fetched, verified against their signatures and unpacked. Routers are singletons: their networks\n' +
+    'Packages and images are fetched, verified against their signatures and unpacked. Routers are singletons: their networks ' +
     'and their machine are defined in libvirt and started. Apps are templates: vmpkg clone makes machines of them.',
   options: [
     { flags: '--set <name=value>...', summary: 'set a parameter of the package (repeatable)' },

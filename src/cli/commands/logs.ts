@@ -1,5 +1,5 @@
 import { readLog } from '../../operations/logs.ts'
-import { type CommandSpec, optionText } from '../command.ts'
+import { type CommandSpec, optionNumber } from '../command.ts'
 
 export const command: CommandSpec = {
   args: '<machine>',
@@ -11,7 +11,7 @@ export const command: CommandSpec = {
   examples: ['vmpkg logs router-uni', 'vmpkg logs -n 50 -f router-uni'],
   async run({ args, options, io }) {
     const [name = ''] = args
-    const lines = Number(optionText(options, 'lines') ?? Number.POSITIVE_INFINITY)
+    const lines = optionNumber(options, 'lines', 1) ?? Number.POSITIVE_INFINITY
     const follow = options['follow'] === true
     for await (const text of readLog(await io.workspace(), { name, lines, follow })) io.stdout.write(text)
     return 0

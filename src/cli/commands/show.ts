@@ -1,6 +1,5 @@
 import { show } from '../../operations/show.ts'
 import type { CommandSpec } from '../command.ts'
-import { redact } from '../redact.ts'
 import { formatBytes } from '../table.ts'
 
 export const command: CommandSpec = {
@@ -31,7 +30,7 @@ export const command: CommandSpec = {
         ['Download', formatBytes(item.downloadBytes)],
         ['Summary', item.summary],
       ]
-      for (const [name, value] of rows) if (value !== '') io.print(redact(`${name}: ${value}`))
+      for (const [name, value] of rows) if (value !== '') io.print(`${name}: ${value}`)
       io.print('')
     }
     return 0

@@ -10,7 +10,8 @@ export const command: CommandSpec = {
   async run({ args, io }) {
     const [name = ''] = args
     await removeSource(await io.workspace({ write: true }), name)
-    io.print(`Removed source ${name}`)
+    if (io.json) io.printJson('source-removed', { name })
+    else io.print(`Removed source ${name}`)
     return 0
   },
 }

@@ -1,0 +1,64 @@
+/**
+ * Gives a code and a next step to failures that come from below as they are: libvirt's refusals, a connection that broke,
+ * and the operating system's words for no rights and no space. Source: virErrorNumber, errno(3), SQLite's result codes.
+ */
+import { systemErrorCode, VmpkgError } from '../errors.ts'
+import { ConnectionClosed, LibvirtError } from '../libvirt/error.ts'
+
+const RIGHTS: readonly (string | undefined)[] = ['EACCES', 'EPERM', 'EROFS']
+const SPACE: readonly (string | undefined)[] = ['ENOSPC', 'EDQUOT']
+const SQLITE_READ_ONLY = 8
+const SQLITE_FULL = 13
+
+/** The coded failure for what has no code yet; everything else as it is, faults of vmpkg included. */
+export function translateFailure(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof VmpkgError) return error
+  if (error instanceof LibvirtError) return libvirtFailed(error)
+  if (error instanceof ConnectionClosed) {
+    return new VmpkgError('LIBVIRT_UNREACHABLE', `The connection to libvirt broke: ${oneLine(error.message)}`, {
+      hint: 'Look whether its daemon still runs, then run the command again; vmpkg undoes first what was half done.',
+      cause: error,
+    })
+  }
+  return systemFailure(error) ?? error
+}
+
+/** libvirt's own words are kept: they name the device, file or setting. */
+function libvirtFailed(error: LibvirtError): VmpkgError {
+  const { codeName, procedure, domain } = error
+  return new VmpkgError('LIBVIRT_FAILED', `libvirt refused: ${oneLine(error.message)}`, {
+    hint: error.is('operationDenied', 'authFailed', 'accessDenied')
+      ? 'This user may not do that: join the group libvirt, or use --connect private.'
+      : 'The log of its daemon may say more (journalctl -u libvirtd, or host.log of a private host).',
+    cause: error,
+    details: { libvirt: codeName, domain, ...(procedure === undefined ? {} : { procedure }) },
+  })
+}
+
+function systemFailure(error: Error): VmpkgError | undefined {
+  const code = systemErrorCode(error)
+  const sqlite = code === 'ERR_SQLITE_ERROR' && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
+  const path = 'path' in error && typeof error.path === 'string' ? error.path : undefined
+  const details = { ...(path === undefined ? {} : { path }), ...(code === undefined ? {} : { system: code }) }
+  if (RIGHTS.includes(code) || sqlite === SQLITE_READ_ONLY) {
+    const what = path === undefined ? 'something this command needs' : JSON.stringify(path)
+    return new VmpkgError('NO_RIGHTS', `No right to use ${what} (${code})`, {
+      hint: 'Check its owner and mode, and that its file system is not mounted read-only; or keep the state elsewhere with --root.',
+      cause: error,
+      details,
+    })
+  }
+  if (SPACE.includes(code) || sqlite === SQLITE_FULL) {
+    const where = path === undefined ? '' : ` for ${JSON.stringify(path)}`
+    return new VmpkgError('NO_SPACE', `The disk is full${where} (${code})`, {
+      hint: 'Free some space (vmpkg gc removes what nobody uses), or move the state with --root.',
+      cause: error,
+      details,
+    })
+  }
+  return undefined
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim().slice(0, 1000)
+}

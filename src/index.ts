@@ -1,0 +1,31 @@
+/**
+ * The library: what the command line does, as functions that return data and print nothing. `vmpkg/libvirt` is the
+ * libvirt client on its own.
+ */
+export { ERROR_CODES, type ErrorCode, isVmpkgError, VmpkgError } from './errors.ts'
+export type { Emit, Stage, VmpkgEvent } from './events.ts'
+export { systemOutside } from './node/outside.ts'
+export { buildTemplates } from './operations/build.ts'
+export { type CloneRequest, type CloneResult, clone } from './operations/clone.ts'
+export { collectGarbage } from './operations/gc.ts'
+export {
+  applyInstall,
+  type InstallPlan,
+  type InstallRequest,
+  type InstallResult,
+  planInstall,
+} from './operations/install.ts'
+export { list } from './operations/list.ts'
+export { publish } from './operations/publish.ts'
+export { applyRemove, planRemove } from './operations/remove.ts'
+export { initRegistry } from './operations/repo-init.ts'
+export { removeClones } from './operations/rm.ts'
+export { search } from './operations/search.ts'
+export { show } from './operations/show.ts'
+export { addSource } from './operations/source-add.ts'
+export { startMachines } from './operations/start.ts'
+export { listMachines, machineStatus } from './operations/status.ts'
+export { stopMachines } from './operations/stop.ts'
+export { update } from './operations/update.ts'
+export { verify } from './operations/verify.ts'
+export { type Outside, openWorkspace, type Workspace, type WorkspaceOptions } from './operations/workspace.ts'

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { COMMON_OPTIONS, type CommandSpec } from '../../src/cli/command.ts'
+import { COMMANDS } from '../../src/cli/commands.ts'
+import { parseInvocation } from '../../src/cli/parse.ts'
+import { parseQuickly } from '../../src/cli/quick-parse.ts'
+
+const SILENT = { stdout: { write: () => true } }
+const commands = await Promise.all(COMMANDS.map(async (entry) => ({ name: entry.name, spec: await entry.load() })))
+
+/** Words that fit the command, words that nearly fit, and others. */
+function argvOf(spec: CommandSpec): fc.Arbitrary<string[]> {
+  const flags = [...spec.options, ...COMMON_OPTIONS].flatMap(({ flags: text }) => text.match(/--?[a-z][a-z-]*/g) ?? [])
+  const flag = fc.constantFrom(...flags, '--', '-', '--unknown', '-x', '-h', '--help', '-yq', '--no-json')
+  const value = fc.constantFrom('a', 'b=c', '-1', '', '--json', '=', '€', '__proto__')
+  const word = fc.oneof(
+    flag,
+    value,
+    fc.tuple(flag, value).map(([left, right]) => `${left}=${right}`),
+    fc.string({ maxLength: 4 }),
+  )
+  return fc.array(word, { maxLength: 6 })
+}
+
+describe('parseQuickly', () => {
+  for (const { name, spec } of commands) {
+    test(`reads ${name} as commander does, or leaves it to commander`, () => {
+      fc.assert(
+        fc.property(argvOf(spec), (argv) => {
+          const quick = parseQuickly(spec, argv)
+          if (quick === undefined) return
+          const { args, options } = parseInvocation(name, spec, argv, SILENT)
+          assert.deepEqual({ ...quick, options: { ...quick.options } }, { args, options: { ...options } })
+        }),
+        { numRuns: 300 },
+      )
+    })
+    test(`reads the examples of ${name}`, () => {
+      for (const example of spec.examples.filter((text) => !/['"]/.test(text))) {
+        const argv = example.split(' ').slice(1 + name.split(' ').length)
+        assert.notEqual(parseQuickly(spec, argv), undefined, example)
+      }
+    })
+  }
+})

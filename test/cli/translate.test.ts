@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { translateFailure } from '../../src/cli/translate.ts'
+import { isVmpkgError, VmpkgError } from '../../src/errors.ts'
+import { ConnectionClosed, LibvirtError } from '../../src/libvirt/error.ts'
+import { makeTempFolder } from '../support/temp-folder.ts'
+
+function translated(error: unknown): VmpkgError {
+  const result = translateFailure(error)
+  assert.ok(result instanceof VmpkgError, String(result))
+  assert.equal(result.cause, error)
+  assert.ok(result.hint)
+  return result
+}
+
+test('a refusal of libvirt is LIBVIRT_FAILED in its own words, with the name of its code and of the procedure', () => {
+  const refusal = { code: 38, domain: 10, message: "Cannot access storage file '/x':\nNo such file", int1: 2 }
+  const { code, message, details } = translated(new LibvirtError(refusal, { procedure: 'DOMAIN_CREATE' }))
+  assert.equal(code, 'LIBVIRT_FAILED')
+  assert.equal(message, "libvirt refused: Cannot access storage file '/x': No such file")
+  assert.deepEqual(details, { libvirt: 'systemError', domain: 10, procedure: 'DOMAIN_CREATE' })
+})
+
+test('a refusal for lack of rights says how to get them', () => {
+  const { hint } = translated(new LibvirtError({ code: 88, domain: 0, message: 'access denied', int1: 0 }))
+  assert.match(hint ?? '', /group libvirt/)
+})
+
+test('a connection that broke is LIBVIRT_UNREACHABLE', () => {
+  const { code, message } = translated(new ConnectionClosed('libvirt closed the connection'))
+  assert.equal(code, 'LIBVIRT_UNREACHABLE')
+  assert.match(message, /libvirt closed the connection/)
+})
+
+test('a real missing right names the path', async () => {
+  const error = await unlink('/proc/self/mounts').then(
+    () => assert.fail('/proc/self/mounts was removed'),
+    (cause: unknown) => cause,
+  )
+  const { code, message, details } = translated(error)
+  assert.equal(code, 'NO_RIGHTS')
+  assert.match(message, /"\/proc\/self\/mounts" \(E/)
+  assert.equal(details['path'], '/proc/self/mounts')
+})
+
+test('a real full disk is NO_SPACE', async () => {
+  const error = await writeFile('/dev/full', 'x').then(
+    () => assert.fail('/dev/full took something'),
+    (cause: unknown) => cause,
+  )
+  assert.equal(translated(error).code, 'NO_SPACE')
+})
+
+test('a database that cannot grow is NO_SPACE, one that is read-only NO_RIGHTS', async (t) => {
+  const path = join(await makeTempFolder(t), 'a.db')
+  const database = new DatabaseSync(path)
+  database.exec('CREATE TABLE a (b); PRAGMA max_page_count = 2')
+  const full = caught(() => database.exec('INSERT INTO a VALUES (zeroblob(100000))'))
+  database.close()
+  assert.equal(translated(full).code, 'NO_SPACE')
+  const readOnly = new DatabaseSync(path, { readOnly: true })
+  const refused = caught(() => readOnly.exec('INSERT INTO a VALUES (1)'))
+  readOnly.close()
+  assert.equal(translated(refused).code, 'NO_RIGHTS')
+})
+
+test('coded failures and faults of vmpkg itself stay what they are', () => {
+  for (const error of [new VmpkgError('USAGE', 'x'), new TypeError('x'), 'text', undefined]) {
+    assert.equal(translateFailure(error), error)
+  }
+  assert.equal(isVmpkgError(translateFailure(new Error('x'))), false)
+})
+
+function caught(run: () => void): unknown {
+  try {
+    run()
+  } catch (error) {
+    return error
+  }
+  return assert.fail('nothing was thrown')
+}

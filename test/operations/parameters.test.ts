@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ParameterValues } from '../../src/model/manifest.ts'
+import { parseManifest } from '../../src/model/manifest-schema.ts'
+import { assignParameters, parseAssignments } from '../../src/operations/parameters.ts'
+
+const MIB = 1024 * 1024
+
+function manifest(name: string, parameters: string): ReturnType<typeof parseManifest> {
+  return parseManifest(`vmpkg: 1
+name: ${name}
+version: 1.0-1
+arch: amd64
+kind: app
+summary: Test
+license: Apache-2.0
+templates: { domain: domain.xml.hbs }
+parameters: { ${parameters} }
+`)
+}
+
+const MEMORY = 'memory: { type: size, default: 128MiB, maximum: 1GiB }'
+const app = manifest('app', `${MEMORY}, vcpus: { type: integer, default: 1 }`)
+const router = manifest('router', MEMORY)
+
+function plain(values: ReadonlyMap<string, ParameterValues>): Record<string, Record<string, unknown>> {
+  return Object.fromEntries(
+    [...values].map(([name, one]) => [
+      name,
+      Object.fromEntries(Object.entries(one).map(([parameter, { value }]) => [parameter, value])),
+    ]),
+  )
+}
+
+test('an assignment is NAME=VALUE, or PACKAGE:NAME=VALUE; the value may be anything', () => {
+  assert.deepEqual(parseAssignments(['memory=192MiB', 'router-uni:uplink=bridge:br0', 'note=a=b\nc:']), [
+    { package: undefined, parameter: 'memory', value: '192MiB' },
+    { package: 'router-uni', parameter: 'uplink', value: 'bridge:br0' },
+    { package: undefined, parameter: 'note', value: 'a=b\nc:' },
+  ])
+})
+
+test('anything else is a usage error', () => {
+  for (const text of ['memory', '=1', '', ':a=1', 'A:b=1', 'a b=1', '__proto__=1']) {
+    assert.throws(() => parseAssignments([text]), { code: 'USAGE' }, text)
+  }
+})
+
+test('what is set reaches the packages that were asked for, never their dependencies', () => {
+  const values = assignParameters(
+    [
+      { manifest: router, isAsked: false },
+      { manifest: app, isAsked: true },
+    ],
+    ['memory=256MiB', 'vcpus=2'],
+  )
+  assert.deepEqual(plain(values), { router: { memory: 128 * MIB }, app: { memory: 256 * MIB, vcpus: 2 } })
+})
+
+test('a package’s name singles it out, a dependency too', () => {
+  const values = assignParameters(
+    [
+      { manifest: router, isAsked: false },
+      { manifest: app, isAsked: true },
+    ],
+    ['router:memory=512MiB'],
+  )
+  assert.deepEqual(plain(values), { router: { memory: 512 * MIB }, app: { memory: 128 * MIB, vcpus: 1 } })
+})
+
+test('of several packages that were asked for, those that have the parameter take it', () => {
+  const both = [router, app].map((one) => ({ manifest: one, isAsked: true }))
+  assert.deepEqual(plain(assignParameters(both, ['vcpus=3', 'memory=200MiB'])), {
+    router: { memory: 200 * MIB },
+    app: { memory: 200 * MIB, vcpus: 3 },
+  })
+  assert.throws(() => assignParameters(both, ['colour=red']), { code: 'PARAMETER_INVALID' })
+})
+
+test('an unknown parameter, a value of the wrong type and one out of range are refused', () => {
+  for (const text of ['colour=red', 'memory=banana', 'memory=2GiB', 'vcpus=1.5', 'constructor=1']) {
+    assert.throws(
+      () => assignParameters([{ manifest: app, isAsked: true }], [text]),
+      { code: 'PARAMETER_INVALID' },
+      text,
+    )
+  }
+})
+
+test('a package that the command does not touch is a usage error', () => {
+  assert.throws(() => assignParameters([{ manifest: app, isAsked: true }], ['roter:memory=256MiB']), {
+    code: 'USAGE',
+    message: /"roter"/,
+  })
+})
+
+test('what was set before is kept unless it is set anew; former defaults are not', () => {
+  const before: ParameterValues = {
+    memory: { value: 300 * MIB, origin: 'command line' },
+    vcpus: { value: 7, origin: 'default' },
+    gone: { value: 1, origin: 'command line' },
+  }
+  const kept = assignParameters([{ manifest: app, isAsked: true, before }], [])
+  assert.deepEqual(plain(kept), { app: { memory: 300 * MIB, vcpus: 1 } })
+  const anew = assignParameters([{ manifest: app, isAsked: true, before }], ['memory=200MiB'])
+  assert.deepEqual(plain(anew), { app: { memory: 200 * MIB, vcpus: 1 } })
+})
