@@ -14,7 +14,7 @@ import { type Ownerships, readOwnerships } from './ownership.ts'
 import type { Recipe } from './recipe.ts'
 
 /** One Debian package that went into an image. */
-interface SourcePackage {
+export interface SourcePackage {
   readonly name: string
   readonly version: string
 }
