@@ -33,6 +33,8 @@ export interface DomainTemplateContext {
   readonly images: Readonly<Partial<Record<ImageRole, string>>>
   /** The writable qcow2 overlay of a clone and the raw base it stands on. */
   readonly overlay?: { readonly path: string; readonly base: string }
+  /** UEFI variables of this domain alone; libvirt makes the file from `host.firmware.vars` at the first start. */
+  readonly nvram?: string
   /** The ISO 9660 configuration medium (label VMPKGCFG). */
   readonly medium?: string
   readonly nics: readonly NicContext[]

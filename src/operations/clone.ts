@@ -180,6 +180,7 @@ async function plan(
     nics,
     host: await chooseHypervisor(workspace, connect),
     images,
+    nvram: files.nvram,
     medium: files.medium,
     ...(images.disk === undefined ? {} : { overlay: { path: files.overlay, base: images.disk } }),
     ...(request.ephemeral ? {} : { serialLog: files.log }),

@@ -7,6 +7,8 @@ import type { ConnectionPaths } from '../state/paths.ts'
 export interface MachineFiles {
   /** qcow2 overlay of a clone; 0600. */
   readonly overlay: string
+  /** UEFI variables of a machine that boots by firmware; libvirt makes it. */
+  readonly nvram: string
   /** The read-only configuration medium. */
   readonly medium: string
   /** Log of the serial console. */
@@ -16,6 +18,7 @@ export interface MachineFiles {
 export function machineFiles(paths: ConnectionPaths, uuid: string): MachineFiles {
   return {
     overlay: join(paths.overlays, `${uuid}.qcow2`),
+    nvram: join(paths.overlays, `${uuid}.nvram`),
     medium: join(paths.mediums, `${uuid}.iso`),
     log: join(paths.logs, `${uuid}.log`),
   }

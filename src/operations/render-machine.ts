@@ -30,6 +30,8 @@ export interface MachineInput {
   readonly host: DomainTemplateContext['host']
   readonly images: DomainTemplateContext['images']
   readonly overlay?: DomainTemplateContext['overlay']
+  /** UEFI variables; for templates that boot by firmware. */
+  readonly nvram?: string
   readonly medium: string
   readonly serialLog?: string
 }
@@ -64,12 +66,17 @@ export function renderGuestFiles({ pkg, identity, nics, router, parameters }: Ma
   return { files, rules: rules === undefined ? undefined : sha256(rules) }
 }
 
-/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `XML_INVALID` `POLICY_REFUSED` */
+/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `XML_INVALID` `POLICY_REFUSED` `HOST_UNSUPPORTED` */
 export async function renderMachine(input: MachineInput, facts: DomainFacts): Promise<string> {
-  const { pkg, name, identity, nics, host, images, overlay, medium, serialLog, parameters } = input
+  const { pkg, name, identity, nics, host, images, overlay, nvram, medium, serialLog, parameters } = input
   const { manifest } = pkg
   const template = pkg.templates.get(manifest.templates.domain)
   if (template === undefined) throw new VmpkgError('TEMPLATE_INVALID', `${manifest.name} has no domain template`)
+  if (host.firmware === undefined && template.includes('host.firmware')) {
+    throw new VmpkgError('HOST_UNSUPPORTED', `${manifest.name} boots by UEFI, and this host has no firmware for it`, {
+      hint: 'Install it: apt-get install ovmf',
+    })
+  }
   const values = plainValues(parameters)
   const context: DomainTemplateContext = {
     domain: { name, uuid: identity.uuid, memoryKib: memoryKib(values), vcpus: Number(values['vcpus'] ?? 1) },
@@ -80,6 +87,7 @@ export async function renderMachine(input: MachineInput, facts: DomainFacts): Pr
     ...byRole(nics),
     medium,
     ...(overlay === undefined ? {} : { overlay }),
+    ...(nvram === undefined ? {} : { nvram }),
     ...(serialLog === undefined ? {} : { serialLog }),
   }
   const rendered = renderDomain({

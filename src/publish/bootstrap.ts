@@ -1,7 +1,8 @@
 /**
- * The raw material of a build: Debian packages unpacked by mmdebstrap, no maintainer script run. mmdebstrap verifies the
- * archive's signatures through apt and works in its own namespaces (as a user) or its own folder (as root); both give the
- * same tree. Downloaded packages are kept in the cache folder, so that the next build downloads only what changed.
+ * The raw material of a build, made by mmdebstrap: packages unpacked without running their maintainer scripts, or (minbase)
+ * installed with them inside mmdebstrap's namespaces. mmdebstrap verifies the archive's signatures through apt and works
+ * in its own namespaces (as a user) or its own folder (as root); both give the same tree. Downloaded packages are kept in
+ * the cache folder, so that the next build downloads only what changed.
  */
 import { chmod, mkdir, readFile, rm } from 'node:fs/promises'
 import { userInfo } from 'node:os'
@@ -9,10 +10,11 @@ import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import type { AptSource } from './apt-sources.ts'
 import { type BuildTools, runTool } from './build-tool.ts'
+import { type Ownerships, readOwnerships } from './ownership.ts'
 import type { Recipe } from './recipe.ts'
 
 /** One Debian package that went into an image. */
-interface SourcePackage {
+export interface SourcePackage {
   readonly name: string
   readonly version: string
 }
@@ -23,33 +25,92 @@ export interface Bootstrapped {
   readonly packages: readonly SourcePackage[]
 }
 
+export interface Installed extends Bootstrapped {
+  /** What the files of whoever builds cannot say; by path below the tree. */
+  readonly ownerships: Ownerships
+}
+
+interface BootstrapOptions {
+  readonly work: string
+  readonly cache: string
+  readonly sources: readonly AptSource[]
+}
+
 /** Where mmdebstrap leaves the list of packages inside the tar. */
 const LIST_PATH = 'vmpkg-packages.list'
+/** Makes /bin, /lib and /sbin links before anything is installed, instead of a package that moves files afterwards. */
+const MERGED_USR_HOOKS = '/usr/share/mmdebstrap/hooks/merged-usr'
+/** Said by the machine that builds, or about its mirror. */
+const MACHINE_FILES = [
+  'etc/apt/apt.conf.d/99mmdebstrap',
+  'etc/apt/sources.list',
+  'etc/hostname',
+  'etc/machine-id',
+  'etc/resolv.conf',
+]
 
 /**
- * Makes `base.tar` and the unpacked `base/` below `work`.
+ * Makes the unpacked `base/` below `work`: `packages` and what they depend on, the kernel among them.
  * @throws {VmpkgError} `TOOL_MISSING`, `BUILD_FAILED`, `ABORTED`
  */
 export async function bootstrap(
   tools: BuildTools,
   recipe: Recipe,
-  options: { readonly work: string; readonly cache: string; readonly sources: readonly AptSource[] },
+  options: BootstrapOptions & { readonly packages: readonly string[] },
 ): Promise<Bootstrapped> {
-  const archives = join(options.cache, 'archives')
+  const packages = [...new Set([...options.packages, recipe.kernel.package])]
+  const tar = await runMmdebstrap(tools, recipe, options, [
+    '--variant=extract',
+    `--include=${packages.join(',')}`,
+    `--extract-hook=${listCommand(packages)}`,
+    `--extract-hook=sync-out /var/cache/apt/archives ${quote(archivesOf(options))}`,
+  ])
+  const tree = await unpack(tools, tar, join(options.work, 'base'))
+  await rm(tar)
+  return { tree, packages: parsePackages(await readFile(join(tree, LIST_PATH), 'utf8'), recipe) }
+}
+
+/**
+ * Makes the installed `root/` below `work`: a minimal Debian with the recipe's packages, and without what the building
+ * machine said in it.
+ * @throws {VmpkgError} `TOOL_MISSING`, `BUILD_FAILED`, `ABORTED`
+ */
+export async function installBase(tools: BuildTools, recipe: Recipe, options: BootstrapOptions): Promise<Installed> {
+  const packages = [...new Set([...recipe.packages, 'usr-is-merged'])]
+  const tar = await runMmdebstrap(tools, recipe, options, [
+    '--variant=minbase',
+    `--hook-dir=${MERGED_USR_HOOKS}`,
+    `--include=${packages.join(',')}`,
+    `--customize-hook=sync-out /var/cache/apt/archives ${quote(archivesOf(options))}`,
+  ])
+  const tree = await unpack(tools, tar, join(options.work, 'root'))
+  const ownerships = await readOwnerships(tar)
+  await rm(tar)
+  for (const path of MACHINE_FILES) await rm(join(tree, path), { force: true })
+  return { tree, ownerships, packages: parseStatus(await readFile(join(tree, 'var/lib/dpkg/status'), 'utf8')) }
+}
+
+function archivesOf({ cache }: BootstrapOptions): string {
+  return join(cache, 'archives')
+}
+
+async function runMmdebstrap(
+  tools: BuildTools,
+  recipe: Recipe,
+  options: BootstrapOptions,
+  variant: readonly string[],
+): Promise<string> {
+  const archives = archivesOf(options)
   await mkdir(archives, { recursive: true, mode: 0o755 })
   const tar = join(options.work, 'base.tar')
-  const packages = [...new Set([...recipe.packages, recipe.kernel.package])]
   const args = [
-    `--variant=${recipe.variant}`,
     `--mode=${userInfo().uid === 0 ? 'root' : 'unshare'}`,
     '--format=tar',
     '--skip=download/empty,essential/unlink',
-    `--include=${packages.join(',')}`,
     '--aptopt=APT::Install-Recommends "false"',
     `--setup-hook=mkdir -p "$1"/var/cache/apt/archives`,
     `--setup-hook=sync-in ${quote(archives)} /var/cache/apt/archives`,
-    `--extract-hook=${listCommand(packages)}`,
-    `--extract-hook=sync-out /var/cache/apt/archives ${quote(archives)}`,
+    ...variant,
     recipe.suite,
     tar,
     '-',
@@ -58,7 +119,10 @@ export async function bootstrap(
     input: `${options.sources.join('\n')}\n`,
     ...(tools.environment === undefined ? {} : { env: tools.environment }),
   })
-  const tree = join(options.work, 'base')
+  return tar
+}
+
+async function unpack(tools: BuildTools, tar: string, tree: string): Promise<string> {
   await mkdir(tree)
   await runTool(tools, 'tar', [
     '--extract',
@@ -70,8 +134,7 @@ export async function bootstrap(
     '--exclude=./dev/*',
   ])
   await chmod(tree, 0o755)
-  await rm(tar)
-  return { tree, packages: parsePackages(await readFile(join(tree, LIST_PATH), 'utf8'), recipe) }
+  return tree
 }
 
 /** Runs in mmdebstrap's hook: apt's own solution, since unpacked packages are in no database. */
@@ -96,6 +159,18 @@ function parsePackages(text: string, recipe: Recipe): SourcePackage[] {
     )
   }
   return packages.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** Installed packages of a dpkg status file. */
+function parseStatus(text: string): SourcePackage[] {
+  const packages: SourcePackage[] = []
+  for (const stanza of text.split('\n\n')) {
+    const name = /^Package: (\S+)$/m.exec(stanza)?.[1]
+    const version = /^Version: (\S+)$/m.exec(stanza)?.[1]
+    const isInstalled = /^Status: install ok installed$/m.test(stanza)
+    if (isInstalled && name !== undefined && version !== undefined) packages.push({ name, version })
+  }
+  return packages
 }
 
 /** A word for `sh`. */

@@ -15,9 +15,9 @@ import type { ImageRole } from '../model/line.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Processes } from '../ports.ts'
 import { mirrorAptSources, readHostAptSources } from './apt-sources.ts'
-import { type Bootstrapped, bootstrap } from './bootstrap.ts'
+import { bootstrap, installBase, type SourcePackage } from './bootstrap.ts'
 import type { BuildTools } from './build-tool.ts'
-import { makeImages } from './make-images.ts'
+import { BOOT_PACKAGES, makeBootDisk, makeImages } from './make-images.ts'
 import { copyPackageFiles } from './package-files.ts'
 import { epochSeconds, parseRecipe, type Recipe } from './recipe.ts'
 
@@ -82,20 +82,25 @@ export async function buildPackage(options: BuildOptions): Promise<BuiltPackage>
       options.mirror === undefined
         ? await readHostAptSources(recipe.suite, recipe.components)
         : mirrorAptSources(options.mirror, recipe.suite, recipe.components)
-    const base = await bootstrap(tools, recipe, { work, cache: options.cacheDir, sources })
+    const from = { work, cache: options.cacheDir, sources }
     await mkdir(join(staging, 'images'), { recursive: true, mode: 0o755 })
-    await makeImages(tools, {
-      recipe,
-      base,
-      packageDir,
-      identity: `${manifest.name} ${manifest.version}`,
-      work,
-      target: join(staging, 'images'),
-    })
+    const identity = `${manifest.name} ${manifest.version}`
+    const job = { packageDir, identity, work, target: join(staging, 'images') }
+    let packages: readonly SourcePackage[]
+    if (recipe.variant === 'minbase') {
+      const installed = await installBase(tools, recipe, from)
+      const base = await bootstrap(tools, recipe, { ...from, packages: BOOT_PACKAGES })
+      await makeBootDisk(tools, { ...job, recipe, base, installed })
+      packages = [...installed.packages, ...base.packages]
+    } else {
+      const base = await bootstrap(tools, recipe, { ...from, packages: recipe.packages })
+      await makeImages(tools, { ...job, recipe, base })
+      packages = base.packages
+    }
     await copyPackageFiles(packageDir, manifest, join(staging, 'package'))
     const images = await describeImages(staging, recipe)
     await writeFile(join(staging, 'images.json'), `${JSON.stringify(images, undefined, 2)}\n`)
-    await writeFile(join(staging, 'packages.list'), formatPackages(base))
+    await writeFile(join(staging, 'packages.list'), formatPackages(packages))
     await replaceFolder(staging, join(outDir, name))
     emit({ type: 'stage-finished', stage: 'build', subject: name })
     return { folder: join(outDir, name), images }
@@ -140,8 +145,8 @@ async function describeImages(staging: string, recipe: Recipe): Promise<BuiltIma
   return images
 }
 
-function formatPackages(base: Bootstrapped): string {
-  return base.packages.map(({ name, version }) => `${name} ${version}\n`).join('')
+function formatPackages(packages: readonly SourcePackage[]): string {
+  return [...new Set(packages.map(({ name, version }) => `${name} ${version}\n`))].toSorted().join('')
 }
 
 async function requireSpace(folder: string, bytes: number): Promise<void> {

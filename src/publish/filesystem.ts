@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { type BuildTools, runTool } from './build-tool.ts'
+import type { Ownerships } from './ownership.ts'
 import { setTreeTimes } from './tree-times.ts'
 
 const MIB = 1024 * 1024
@@ -38,38 +39,50 @@ export async function makeErofs(tools: BuildTools, root: string, target: string,
   ])
 }
 
-/** An ext4 file system of a fixed size, sparse; every file belongs to root. */
-export async function makeExt4(
-  tools: BuildTools,
-  options: {
-    readonly root: string
-    readonly target: string
-    readonly uuid: string
-    readonly label: string
-    readonly sizeBytes: number
-  },
-): Promise<void> {
-  const { root, target, uuid } = options
+export interface Ext4Options {
+  readonly root: string
+  readonly target: string
+  readonly uuid: string
+  readonly label: string
+  readonly sizeBytes: number
+  /** Files that are not root's or have special bits; every other one belongs to root. */
+  readonly ownerships?: Ownerships
+}
+
+/** An ext4 file system of a fixed size in a file of its own, sparse. */
+export async function makeExt4(tools: BuildTools, options: Ext4Options): Promise<void> {
+  await makeSparseFile(options.target, options.sizeBytes)
+  await makeExt4At(tools, { ...options, offset: 0 })
+}
+
+/** The same inside a larger file that is there and empty at that place; `offset` is a multiple of 4096. */
+export async function makeExt4At(tools: BuildTools, options: Ext4Options & { readonly offset: number }): Promise<void> {
+  const { root, target, uuid, offset, sizeBytes } = options
   await setTreeTimes(root, tools.epoch)
-  await rm(target, { force: true })
-  await writeFile(target, '', { mode: 0o644 })
-  await truncate(target, options.sizeBytes)
   // The machine's own mke2fs.conf would decide on features otherwise.
   const env = { E2FSPROGS_FAKE_TIME: String(tools.epoch), MKE2FS_CONFIG: '/dev/null' }
   const args = ['-q', '-F', '-t', 'ext4', '-b', '4096', '-m', '0', '-I', '256', '-L', options.label, '-U', uuid]
-  args.push('-E', `hash_seed=${uuid},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0,nodiscard`)
-  args.push('-J', `size=${options.sizeBytes >= 1024 * MIB ? 16 : 4}`, '-O', EXT4_FEATURES, '-d', root, target)
+  args.push('-E', `hash_seed=${uuid},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0,nodiscard,offset=${offset}`)
+  args.push('-J', `size=${sizeBytes >= 1024 * MIB ? 16 : 4}`, '-O', EXT4_FEATURES, '-d', root, target)
+  args.push(`${sizeBytes / 1024}k`)
   await runTool(tools, 'mke2fs', args, { env })
   const commands = `${target}.debugfs`
-  await writeFile(commands, await inodeCommands(root, tools.epoch))
+  await writeFile(commands, await inodeCommands(root, tools.epoch, options.ownerships ?? new Map()))
   try {
-    await runTool(tools, 'debugfs', ['-w', '-f', commands, target], { env })
+    await runTool(tools, 'debugfs', ['-w', '-f', commands, `${target}?offset=${offset}`], { env })
   } finally {
     await rm(commands, { force: true })
   }
 }
 
-async function inodeCommands(root: string, epoch: number): Promise<string> {
+/** A new file of nothing but a hole. */
+export async function makeSparseFile(target: string, sizeBytes: number): Promise<void> {
+  await rm(target, { force: true })
+  await writeFile(target, '', { mode: 0o644 })
+  await truncate(target, sizeBytes)
+}
+
+async function inodeCommands(root: string, epoch: number, ownerships: Ownerships): Promise<string> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true })
   const paths = [
     '',
@@ -80,7 +93,9 @@ async function inodeCommands(root: string, epoch: number): Promise<string> {
   const lines: string[] = []
   for (const path of paths) {
     const name = `"/${path.replaceAll('"', '""')}"`
-    lines.push(`sif ${name} uid 0`, `sif ${name} gid 0`)
+    const { uid, gid, mode } = ownerships.get(path) ?? { uid: 0, gid: 0, mode: undefined }
+    lines.push(`sif ${name} uid ${uid}`, `sif ${name} gid ${gid}`)
+    if (mode !== undefined) lines.push(`sif ${name} mode 0${mode.toString(8)}`)
     for (const field of ['atime', 'ctime', 'mtime', 'crtime']) lines.push(`sif ${name} ${field} ${stamp}`)
   }
   return `${lines.join('\n')}\n`

@@ -8,7 +8,7 @@ import { type BuildTools, runTool } from './build-tool.ts'
 import { setTreeTimes } from './tree-times.ts'
 
 /**
- * Reads only the words `root=`, `rootfstype=`, `ro` and `rw` of the command line, each checked.
+ * Reads only the words `root=`, `rootfstype=`, `init=`, `ro` and `rw` of the command line, each checked.
  * A module that does not load (an optional one for another processor) is told only when the root cannot be mounted.
  * Leaving it ends in the kernel's panic, which `panic=` on the command line turns into a reboot or a stop.
  */
@@ -19,12 +19,13 @@ $b mount -t proc proc /proc
 $b mount -t sysfs sys /sys
 failed=
 while read -r m; do $b insmod "/modules/$m" 2>/dev/null || failed="$failed $m"; done </modules/order
-dev=/dev/vda type=ext4 mode=ro
+dev=/dev/vda type=ext4 mode=ro init=/sbin/init
 read -r line </proc/cmdline
 for word in $line; do
   case $word in
     root=/dev/vd[a-z]|root=/dev/vd[a-z][0-9]) dev=\${word#root=} ;;
     rootfstype=erofs|rootfstype=ext4) type=\${word#rootfstype=} ;;
+    init=/*) init=\${word#init=} ;;
     ro|rw) mode=$word ;;
   esac
 done
@@ -38,8 +39,8 @@ $b mount -t "$type" -o "$mode" "$dev" /root || { echo "initrd: cannot mount $dev
 $b mount -o move /dev /root/dev
 $b umount /proc
 $b umount /sys
-exec $b switch_root /root /sbin/init
-echo "initrd: no /sbin/init on $dev"
+exec $b switch_root /root "$init"
+echo "initrd: no $init on $dev"
 exit 1
 `
 

@@ -40,60 +40,90 @@ const ext4Output = z.strictObject({
   label,
   sizeMib: z.int().min(16).max(65_536),
 })
-const recipeSchema = z
-  .strictObject({
-    recipe: z.literal(1),
-    suite: z
-      .string()
-      .max(32)
-      .regex(/^[a-z][a-z0-9-]*$/),
-    /** Packages are unpacked, no maintainer script runs, and only `keep` goes into the images. */
-    variant: z.literal('extract'),
-    components: z.array(z.enum(['main', 'contrib', 'non-free', 'non-free-firmware'])).default(['main']),
-    /** Every time stamp in the images. */
-    epoch: z.iso.datetime(),
-    packages: z.array(debianPackage).min(1).max(200),
-    kernel: z.strictObject({ package: debianPackage, modules: z.array(moduleName).max(200) }),
-    keep: z.array(treePath).min(1).max(500),
-    directories: z.record(treePath, mode).default({}),
-    links: z.record(treePath, linkTarget).default({}),
-    /** Folders copied over the tree in order: `image/...` of the package, or `shared:NAME` beside it. */
-    files: z
-      .array(
-        z.strictObject({
-          from: z.union([treePath, z.string().regex(/^shared:[a-z0-9-]+$/)]),
-          executable: z.array(treePath).max(200).default([]),
-        }),
-      )
-      .max(10)
-      .default([]),
-    users: z
-      .array(
-        z.strictObject({
-          name: account,
-          uid: z.int().min(0).max(65_534),
-          gid: z.int().min(0).max(65_534),
-          group: account.optional(),
-          home: linkTarget,
-          shell: linkTarget,
-        }),
-      )
-      .max(20)
-      .default([]),
-    outputs: z
-      .array(z.union([kernelOutput, initrdOutput, erofsOutput, ext4Output]))
-      .min(1)
-      .max(4),
-  })
-  .superRefine((recipe, context) => {
-    const roles = recipe.outputs.map((output) => output.role)
-    if (new Set(roles).size !== roles.length) {
-      context.addIssue({ code: 'custom', path: ['outputs'], message: 'each role may appear once' })
-    }
-  })
+/** A disk that boots by itself: GPT, a FAT with one unified kernel image, an ext4 root. */
+const uefiOutput = z.strictObject({
+  role: z.literal('disk'),
+  layout: z.literal('uefi'),
+  label,
+  sizeMib: z.int().min(256).max(65_536),
+  /** Loaded by the initrd that is part of the kernel image. */
+  modules: z.array(moduleName).min(1).max(32),
+  /** Words after the `root=` that the layout gives. */
+  commandLine: z
+    .string()
+    .max(512)
+    .regex(/^[A-Za-z0-9_.,:=/@+-]+(?: [A-Za-z0-9_.,:=/@+-]+)*$/, 'write plain words with one blank between'),
+})
+
+const common = {
+  recipe: z.literal(1),
+  suite: z
+    .string()
+    .max(32)
+    .regex(/^[a-z][a-z0-9-]*$/),
+  components: z.array(z.enum(['main', 'contrib', 'non-free', 'non-free-firmware'])).default(['main']),
+  /** Every time stamp in the images. */
+  epoch: z.iso.datetime(),
+  packages: z.array(debianPackage).min(1).max(200),
+  kernel: z.strictObject({ package: debianPackage, modules: z.array(moduleName).max(200) }),
+  directories: z.record(treePath, mode).default({}),
+  links: z.record(treePath, linkTarget).default({}),
+  /** Folders copied over the tree in order: `image/...` of the package, or `shared:NAME` beside it. */
+  files: z
+    .array(
+      z.strictObject({
+        from: z.union([treePath, z.string().regex(/^shared:[a-z0-9-]+$/)]),
+        executable: z.array(treePath).max(200).default([]),
+      }),
+    )
+    .max(10)
+    .default([]),
+}
+
+/** Packages are unpacked, no maintainer script runs, and only `keep` goes into the images. */
+const extractSchema = z.strictObject({
+  ...common,
+  variant: z.literal('extract'),
+  keep: z.array(treePath).min(1).max(500),
+  users: z
+    .array(
+      z.strictObject({
+        name: account,
+        uid: z.int().min(0).max(65_534),
+        gid: z.int().min(0).max(65_534),
+        group: account.optional(),
+        home: linkTarget,
+        shell: linkTarget,
+      }),
+    )
+    .max(20)
+    .default([]),
+  outputs: z
+    .array(z.union([kernelOutput, initrdOutput, erofsOutput, ext4Output]))
+    .min(1)
+    .max(4),
+})
+
+/** Packages are installed, with their maintainer scripts, into a small Debian that can install more. */
+const minbaseSchema = z.strictObject({
+  ...common,
+  variant: z.literal('minbase'),
+  /** Files and folders of the packages that stay out of the image. */
+  remove: z.array(treePath).max(100).default([]),
+  outputs: z.tuple([uefiOutput]),
+})
+
+const recipeSchema = z.discriminatedUnion('variant', [extractSchema, minbaseSchema]).superRefine((recipe, context) => {
+  const roles = recipe.outputs.map((output) => output.role)
+  if (new Set(roles).size !== roles.length) {
+    context.addIssue({ code: 'custom', path: ['outputs'], message: 'each role may appear once' })
+  }
+})
 
 export type Recipe = z.infer<typeof recipeSchema>
-export type RecipeOutput = Recipe['outputs'][number]
+export type ExtractRecipe = z.infer<typeof extractSchema>
+export type MinbaseRecipe = z.infer<typeof minbaseSchema>
+export type RecipeOutput = ExtractRecipe['outputs'][number]
 
 /**
  * Checks the text of a `recipe.yaml`.

@@ -8,7 +8,7 @@ import { chmod, copyFile, lstat, mkdir, readdir, readFile, readlink, rm, symlink
 import { basename, dirname, join, normalize, relative } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { readElfNeeds } from './elf.ts'
-import type { Recipe } from './recipe.ts'
+import type { ExtractRecipe, Recipe } from './recipe.ts'
 
 const MERGED = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']
 const SKELETON = [
@@ -119,8 +119,25 @@ export async function overlayFolder(source: string, root: string, executable: re
   }
 }
 
-/** Folders, links and accounts of the recipe. */
-export async function applyRecipe(root: string, recipe: Recipe): Promise<void> {
+/**
+ * Takes files and folders out of a tree.
+ * @throws {VmpkgError} `RECIPE_INVALID` when one is not there, so that a recipe cannot go stale unnoticed
+ */
+export async function removePaths(root: string, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    await requirePlainFolder(root, dirname(mergeUsr(path)))
+    const target = join(root, mergeUsr(path))
+    if ((await findInBase(root, mergeUsr(path))) === undefined) {
+      throw new VmpkgError('RECIPE_INVALID', `The recipe removes ${JSON.stringify(path)}, which is not there`, {
+        hint: 'Take it out of "remove".',
+      })
+    }
+    await rm(target, { recursive: true })
+  }
+}
+
+/** Folders and links of the recipe. */
+export async function applyRecipe(root: string, recipe: Pick<Recipe, 'directories' | 'links'>): Promise<void> {
   for (const [path, mode] of Object.entries(recipe.directories)) {
     await makeFolder(root, mergeUsr(path))
     await chmod(join(root, mergeUsr(path)), Number.parseInt(mode, 8))
@@ -130,16 +147,19 @@ export async function applyRecipe(root: string, recipe: Recipe): Promise<void> {
     await rm(join(root, mergeUsr(path)), { force: true })
     await symlink(target, join(root, mergeUsr(path)))
   }
-  if (recipe.users.length > 0) {
-    const passwd = recipe.users.map((user) => `${user.name}:x:${user.uid}:${user.gid}::${user.home}:${user.shell}\n`)
-    const groups = recipe.users.map((user) => `${user.group ?? user.name}:x:${user.gid}:\n`)
-    for (const [name, lines] of [
-      ['passwd', passwd],
-      ['group', groups],
-    ] as const) {
-      await writeFile(join(root, 'etc', name), lines.join(''))
-      await chmod(join(root, 'etc', name), 0o644)
-    }
+}
+
+/** `/etc/passwd` and `/etc/group` with nothing but the recipe's accounts. */
+export async function writeAccounts(root: string, users: ExtractRecipe['users']): Promise<void> {
+  if (users.length === 0) return
+  const passwd = users.map((user) => `${user.name}:x:${user.uid}:${user.gid}::${user.home}:${user.shell}\n`)
+  const groups = users.map((user) => `${user.group ?? user.name}:x:${user.gid}:\n`)
+  for (const [name, lines] of [
+    ['passwd', passwd],
+    ['group', groups],
+  ] as const) {
+    await writeFile(join(root, 'etc', name), lines.join(''))
+    await chmod(join(root, 'etc', name), 0o644)
   }
 }
 
@@ -167,12 +187,33 @@ async function makeFolder(root: string, path: string): Promise<void> {
   const parts = path.split('/').filter((part) => part !== '' && part !== '.')
   for (let length = 1; length <= parts.length; length++) {
     const folder = join(root, ...parts.slice(0, length))
+    await requirePlainFolder(root, parts.slice(0, length).join('/'))
     try {
       await mkdir(folder, { mode: 0o755 })
       await chmod(folder, 0o755)
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
     }
+  }
+}
+
+/**
+ * A link on the way could lead out of the tree, into files of the building machine.
+ * @throws {VmpkgError} `RECIPE_INVALID`
+ */
+async function requirePlainFolder(root: string, path: string): Promise<void> {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.')
+  for (let length = 1; length <= parts.length; length++) {
+    const folder = parts.slice(0, length).join('/')
+    const facts = await lstat(join(root, folder)).catch(() => undefined)
+    if (facts === undefined || facts.isDirectory()) continue
+    throw new VmpkgError(
+      'RECIPE_INVALID',
+      `${JSON.stringify(folder)} is not a folder in the image, so nothing can lie below it`,
+      {
+        hint: 'Write the path that the link leads to.',
+      },
+    )
   }
 }
 

@@ -14,7 +14,7 @@ const onOff = oneOf('on', 'off')
 
 /** `hugepages`: the package has the capability and the user granted it. */
 export function domainRules(context: DomainTemplateContext, hugepages: boolean): Rules {
-  const { domain, host, images, overlay, medium, serialLog } = context
+  const { domain, host, images, overlay, nvram, medium, serialLog } = context
   const memory = oneOf(String(domain.memoryKib))
   const imagePaths = Object.values(images)
   const rules: Record<string, Rule> = {
@@ -38,6 +38,8 @@ export function domainRules(context: DomainTemplateContext, hugepages: boolean):
     'domain/os/nvram': {
       attributes: { template: pathOf("the host's firmware", host.firmware?.vars) },
       required: ['template'],
+      // libvirt's own choice goes by the domain's name and would outlive an ephemeral clone.
+      text: pathOf("this domain's own UEFI variables", nvram),
     },
     'domain/os/boot': { attributes: { dev: oneOf('hd', 'cdrom') }, many: true },
     'domain/os/bootmenu': { attributes: { enable: yesNo } },

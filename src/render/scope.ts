@@ -16,13 +16,14 @@ type Scope = Readonly<Record<string, unknown>>
 
 /** `parameterNames` are the declared ones: those without a value are absent, others unknown. */
 export function domainScope(context: DomainTemplateContext, parameterNames: readonly string[]): Scope {
-  const { domain, host, images, overlay, medium, serialLog } = context
+  const { domain, host, images, overlay, nvram, medium, serialLog } = context
   return {
     domain: { ...domain },
     host: { ...host, firmware: host.firmware === undefined ? undefined : { ...host.firmware } },
     params: parameterScope(context.params, parameterNames),
     images: Object.fromEntries(ROLES.map((role) => [role, images[role]])),
     overlay: overlay === undefined ? undefined : { ...overlay },
+    nvram,
     medium,
     ...nicScopes(context),
     serialLog,

@@ -118,9 +118,7 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
     const [wan = 'user,id=n0,restrict=on', lan = 'hubport,id=n1,hubid=1'] = nets ?? []
     return startBareGuest(t, {
       folder,
-      kernel: image(router, 'kernel'),
-      initrd: image(router, 'initrd'),
-      commandLine: UNI,
+      boot: { kernel: image(router, 'kernel'), initrd: image(router, 'initrd'), commandLine: UNI },
       disk: { file: image(router, 'root'), format: 'raw', readonly: true },
       medium,
       nics: [
@@ -243,9 +241,7 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
     await writeMedium({ files: await guestFiles('app-console', consoleContext), target: medium, processes })
     const guest = await startBareGuest(t, {
       folder: machine,
-      kernel: image(console1, 'kernel'),
-      initrd: image(console1, 'initrd'),
-      commandLine: CONSOLE,
+      boot: { kernel: image(console1, 'kernel'), initrd: image(console1, 'initrd'), commandLine: CONSOLE },
       disk: { file: overlay, format: 'qcow2', readonly: false },
       medium,
       nics: [{ netdev: `stream,id=n0,server=off,addr.type=unix,addr.path=${link}`, mac: CONSOLE_MAC }],

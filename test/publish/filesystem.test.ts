@@ -6,7 +6,7 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { systemProcesses } from '../../src/node/processes.ts'
-import { makeErofs, makeExt4, uuidFrom } from '../../src/publish/filesystem.ts'
+import { makeErofs, makeExt4, makeExt4At, makeSparseFile, uuidFrom } from '../../src/publish/filesystem.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 const tools = { processes: systemProcesses, epoch: 1_767_225_600 }
@@ -51,6 +51,34 @@ describe('makeExt4', () => {
       execFileSync('debugfs', ['-R', `stat ${path}`, target], { encoding: 'utf8', stdio: 'pipe' })
     assert.match(show('/etc/a'), /User: +0 +Group: +0 /)
     assert.match(show('/lost+found'), /crtime: 0x6955b900/)
+  })
+})
+
+describe('makeExt4At', () => {
+  test('makes a sound file system at its place in a larger file, with the owners it is told', async (t) => {
+    const folder = await makeTempFolder(t)
+    const target = join(folder, 'disk')
+    const offset = 4 * 1024 * 1024
+    await makeSparseFile(target, 24 * 1024 * 1024)
+    await makeExt4At(tools, {
+      root: await makeTree(folder, ['a', 'b']),
+      target,
+      offset,
+      uuid: uuidFrom('x'),
+      label: 'test',
+      sizeBytes: 16 * 1024 * 1024,
+      ownerships: new Map([['etc/a', { uid: 7, gid: 42, mode: 0o104_711 }]]),
+    })
+    const bytes = await readFile(target)
+    assert.equal(bytes.length, 24 * 1024 * 1024)
+    assert.ok(bytes.subarray(0, offset).every((byte) => byte === 0))
+    assert.ok(bytes.subarray(20 * 1024 * 1024).every((byte) => byte === 0))
+    execFileSync('e2fsck', ['-fn', `${target}?offset=${offset}`], { stdio: 'ignore' })
+    const facts = execFileSync('debugfs', ['-R', 'stat /etc/a', `${target}?offset=${offset}`], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    })
+    assert.match(facts, /Mode: +04711 [^]*User: +7 +Group: +42 /)
   })
 })
 

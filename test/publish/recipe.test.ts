@@ -30,7 +30,7 @@ function refusal(text: string): string {
 
 describe('parseRecipe', () => {
   test('reads the recipes of this repository', () => {
-    for (const name of ['router-uni', 'app-console']) {
+    for (const name of ['router-uni', 'app-console', 'os-debian']) {
       const recipe = parseRecipe(readFileSync(join(TEMPLATES, name, 'recipe.yaml'), 'utf8'), name)
       assert.equal(recipe.suite, 'bookworm')
       assert.equal(epochSeconds(recipe), Date.UTC(2026, 10, 1) / 1000)
@@ -61,6 +61,24 @@ describe('parseRecipe', () => {
   test('refuses words that a program could take for an option or a list', () => {
     for (const name of ['-oProxy', 'a,b', 'a b', "a'b", '$(x)']) {
       refusal(SMALL.replace('busybox-static', JSON.stringify(name)))
+    }
+  })
+
+  test('an installed recipe removes instead of keeping, and makes one disk that boots by itself', () => {
+    const disk = '{ role: disk, layout: uefi, label: x, sizeMib: 512, modules: [ext4], commandLine: quiet }'
+    const small = SMALL.replace('variant: extract', 'variant: minbase')
+      .replace('keep: [bin/busybox]\n', '')
+      .replace('{ role: kernel }', disk)
+    const recipe = parseRecipe(small, 'recipe.yaml')
+    assert.ok(recipe.variant === 'minbase')
+    assert.deepEqual(recipe.remove, [])
+    assert.equal(recipe.outputs[0].sizeMib, 512)
+    assert.match(refusal(`${small}keep: [bin/busybox]\n`), /keep/)
+    assert.match(refusal(`${small}users: []\n`), /users/)
+    assert.match(refusal(`${small}remove: [../etc]\n`), /remove/)
+    assert.match(refusal(small.replace(disk, '{ role: kernel }')), /outputs/)
+    for (const commandLine of ['', '"a  b"', '"a\\nb"', '"a=\'x\'"', '"$(x)"']) {
+      assert.match(refusal(small.replace('quiet', commandLine)), /commandLine/)
     }
   })
 

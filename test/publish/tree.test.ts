@@ -3,7 +3,7 @@ import { lstat, mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/pr
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { isVmpkgError } from '../../src/errors.ts'
-import { createSkeleton, keepFiles, mergeUsr, overlayFolder } from '../../src/publish/tree.ts'
+import { applyRecipe, createSkeleton, keepFiles, mergeUsr, overlayFolder, removePaths } from '../../src/publish/tree.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 test('mergeUsr moves the four old top folders and nothing else', () => {
@@ -63,5 +63,38 @@ describe('overlayFolder', () => {
     await assert.rejects(overlayFolder(join(folder, 'from'), join(folder, 'root'), ['x']), refused)
     await symlink('/etc/passwd', join(folder, 'from/x'))
     await assert.rejects(overlayFolder(join(folder, 'from'), join(folder, 'root'), []), refused)
+  })
+})
+
+describe('a tree with links to folders', () => {
+  test('is never left through one of them', async (t) => {
+    const folder = await makeTempFolder(t)
+    const [outside, root, from] = [join(folder, 'outside'), join(folder, 'root'), join(folder, 'from')]
+    await mkdir(outside)
+    await writeFile(join(outside, 'file'), 'mine')
+    await createSkeleton(root)
+    await symlink(outside, join(root, 'var/run'))
+    await mkdir(join(from, 'var/run'), { recursive: true })
+    await writeFile(join(from, 'var/run/file'), 'theirs')
+    await assert.rejects(overlayFolder(from, root, []), refused)
+    await assert.rejects(applyRecipe(root, { directories: { 'var/run/new': '0755' }, links: {} }), refused)
+    await assert.rejects(applyRecipe(root, { directories: { 'var/run': '0777' }, links: {} }), refused)
+    await assert.rejects(applyRecipe(root, { directories: {}, links: { 'var/run/file': 'x' } }), refused)
+    await assert.rejects(removePaths(root, ['var/run/file']), refused)
+    assert.equal(await readFile(join(outside, 'file'), 'utf8'), 'mine')
+    await removePaths(root, ['var/run'])
+    assert.equal(await readFile(join(outside, 'file'), 'utf8'), 'mine')
+  })
+})
+
+describe('removePaths', () => {
+  test('takes out folders and refuses what is not there', async (t) => {
+    const root = join(await makeTempFolder(t), 'root')
+    await createSkeleton(root)
+    await mkdir(join(root, 'var/log/apt'), { recursive: true })
+    await writeFile(join(root, 'var/log/apt/x'), 'x')
+    await removePaths(root, ['var/log/apt'])
+    await assert.rejects(lstat(join(root, 'var/log/apt')), { code: 'ENOENT' })
+    await assert.rejects(removePaths(root, ['var/log/apt']), refused)
   })
 })

@@ -49,6 +49,20 @@ test('what our own templates render passes', () => {
   assert.equal(refusal(passthrough, passthroughContext, pci, ['network', 'pci']), undefined)
 })
 
+test('firmware variables of another machine, of libvirt’s choosing or made from another file are refused', () => {
+  const own = render('os-debian', osContext)
+  const path = osContext.nvram ?? ''
+  for (const [from, to] of [
+    [path, '/var/lib/libvirt/qemu/nvram/other_VARS.fd'],
+    [path, ''],
+    [osContext.host.firmware?.vars ?? '', '/etc/shadow'],
+    [osContext.host.firmware?.code ?? '', '/etc/shadow'],
+  ] as const) {
+    assert.ok(own.includes(from))
+    assert.match(refusal(own.replace(from, to), osContext, clientCapabilities, []) ?? '', /os\/(?:nvram|loader)/)
+  }
+})
+
 test('only the verified XML carries the text on', () => {
   const verified = verifyDomainPolicy({
     xml: client,

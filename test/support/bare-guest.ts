@@ -23,9 +23,12 @@ export interface BareGuest {
 export interface BareGuestOptions {
   /** Sockets and logs; exists. */
   readonly folder: string
-  readonly kernel: string
-  readonly initrd: string
-  readonly commandLine: string
+  readonly boot:
+    | { readonly kernel: string; readonly initrd: string; readonly commandLine: string }
+    /** Firmware and the machine's own copy of its variables: the disk boots by itself. */
+    | { readonly code: string; readonly variables: string }
+  /** Default 160. */
+  readonly memoryMib?: number
   readonly disk: { readonly file: string; readonly format: 'raw' | 'qcow2'; readonly readonly: boolean }
   readonly medium: string
   /** `-netdev` values with the id `n0`, `n1`, …, and the MAC of the card on each. */
@@ -38,8 +41,8 @@ export async function startBareGuest(t: Pick<TestContext, 'after'>, options: Bar
   const cards = options.nics.flatMap(({ netdev, mac }, index) => {
     return ['-netdev', netdev, '-device', `virtio-net-pci,netdev=n${index},mac=${mac},romfile=`]
   })
-  const args = '-machine q35,accel=tcg -cpu qemu64 -m 160 -nographic -nodefaults -no-reboot'.split(' ')
-  args.push('-kernel', options.kernel, '-initrd', options.initrd, '-append', options.commandLine)
+  const args = '-machine q35,accel=tcg -cpu qemu64 -nographic -nodefaults -no-reboot'.split(' ')
+  args.push('-m', String(options.memoryMib ?? 160), ...bootArguments(options.boot))
   args.push('-drive', `file=${disk.file},format=${disk.format},if=none,id=d${disk.readonly ? ',readonly=on' : ''}`)
   args.push('-device', 'virtio-blk-pci,drive=d', '-device', 'virtio-scsi-pci', '-device', 'virtio-rng-pci')
   args.push('-drive', `file=${options.medium},format=raw,if=none,id=c,readonly=on`, '-device', 'scsi-cd,drive=c,id=cd')
@@ -86,6 +89,13 @@ export async function startBareGuest(t: Pick<TestContext, 'after'>, options: Bar
     typeLine: (text) => void console.write(`${text}\n`),
     ended,
   }
+}
+
+function bootArguments(boot: BareGuestOptions['boot']): string[] {
+  if ('kernel' in boot) return ['-kernel', boot.kernel, '-initrd', boot.initrd, '-append', boot.commandLine]
+  const flash = ['-drive', `if=pflash,format=raw,readonly=on,file=${boot.code}`]
+  flash.push('-drive', `if=pflash,format=raw,file=${boot.variables}`)
+  return flash
 }
 
 function lines(socket: Socket): { next(): Promise<Readonly<Record<string, unknown>>> } {

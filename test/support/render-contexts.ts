@@ -92,6 +92,7 @@ export const osContext: DomainTemplateContext = {
     firmware: { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', vars: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
   },
   params: { memory: 536_870_912 },
+  nvram: '/var/lib/vmpkg/domains/os-debian-1/nvram.fd',
   images: { disk: '/var/lib/vmpkg/images/dd/disk.raw' },
   serialLog: '/var/lib/vmpkg/domains/os-debian-1/serial.log',
 }

@@ -1,0 +1,82 @@
+/** A clone of the OS image behind a router, through libvirt: UEFI with variables of its own, and nothing left of it. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { type Cli, makeCli } from '../support/cli.ts'
+
+const TEMPLATES = join(import.meta.dirname, '..', '..', 'templates')
+
+describe('a clone of an OS image', { timeout: 900_000 }, () => {
+  let cli: Cli
+  let nvram = ''
+  const at = (...parts: string[]): string => join(cli.folder, ...parts)
+  const virsh = async (args: readonly string[]): Promise<string> => {
+    const { connection } = await cli.json(['status'])
+    return execFileSync('virsh', ['-c', String(connection), ...args], { encoding: 'utf8' })
+  }
+
+  before(async () => {
+    cli = await makeCli('private:os')
+    for (const name of ['root', 'publisher', 'promoter', 'timestamp']) {
+      await cli.ok(['key', 'generate', name, '--keys', at('keys'), '--no-passphrase'])
+    }
+    const roles = ['--publisher', 'publisher=*', '--promoter', 'promoter', '--timestamp', 'timestamp']
+    await cli.ok([
+      'repo',
+      'init',
+      at('registry'),
+      '--keys',
+      at('keys'),
+      '--root-key',
+      'root',
+      '--threshold',
+      '1',
+      ...roles,
+    ])
+    const templates = ['router-uni', 'os-debian'].map((name) => join(TEMPLATES, name))
+    await cli.ok(['build', ...templates, '--out', at('built')])
+    const built = (await readdir(at('built'))).map((name) => at('built', name))
+    await cli.ok(['publish', at('registry'), ...built, '--keys', at('keys')])
+    await cli.ok(['source', 'add', 'example', at('registry'), '--root-file', at('registry', 'root', '1.json')])
+    await cli.ok(['update'])
+    await cli.ok(['install', '-y', '--grant', 'network', 'os-debian'])
+  })
+  after(async () => cli.close())
+
+  test('is refused where the host has no firmware, with what to install', async () => {
+    const hidden = 'mount -t tmpfs none /usr/share/qemu/firmware && exec "$@"'
+    const prefix = ['unshare', '--mount', 'sh', '-c', hidden, 'sh']
+    const { status, stderr } = await cli.run(['clone', 'os-debian', '--dry-run'], '', { prefix })
+    assert.equal(status, 100)
+    assert.match(stderr, /HOST_UNSUPPORTED[^]*ovmf/)
+  })
+
+  test('boots by firmware and gets a lease from the router', async () => {
+    const { address, net } = await cli.json(['clone', 'os-debian', '--name', 'debian', '--ephemeral', '--wait'])
+    assert.equal(net, 'uni0')
+    assert.match(String(address), /^10\.1\.1\.\d+$/)
+    const xml = await virsh(['dumpxml', 'debian'])
+    nvram = /<nvram[^>]*>([^<]+)<\/nvram>/.exec(xml)?.[1] ?? ''
+    assert.ok(nvram.startsWith(at('root')), nvram)
+    assert.ok(existsSync(nvram))
+  })
+
+  test('keeps none of its variables when it stops', async () => {
+    await cli.ok(['stop', 'debian'])
+    assert.equal(existsSync(nvram), false)
+    assert.deepEqual((await cli.json(['gc', '--dry-run']))['removed'], [])
+  })
+
+  test('keeps its variables over a stop when it is not ephemeral, and loses them when it is removed', async () => {
+    await cli.ok(['clone', 'os-debian', '--name', 'kept', '--wait'])
+    nvram = /<nvram[^>]*>([^<]+)<\/nvram>/.exec(await virsh(['dumpxml', 'kept']))?.[1] ?? ''
+    await cli.ok(['stop', 'kept'])
+    assert.ok(existsSync(nvram))
+    await cli.ok(['rm', '-y', 'kept'])
+    assert.equal(existsSync(nvram), false)
+    assert.deepEqual((await cli.json(['gc', '--dry-run']))['removed'], [])
+  })
+})
