@@ -4,7 +4,7 @@
  * there is told by virsh, SQLite and the file system. `VMPKG_SEED` repeats a run.
  */
 import assert from 'node:assert/strict'
-import { after, before, describe, type TestContext, test } from 'node:test'
+import { after, before as beforeAll, describe, type TestContext, test } from 'node:test'
 import type { CliResult } from '../support/cli.ts'
 import { noise } from '../support/disk-image.ts'
 import { privateHostMissing } from '../support/private-host.ts'
@@ -22,7 +22,7 @@ describe('interruptions', { timeout: 300_000, skip: await privateHostMissing() }
   let installMs = 0
   const random = randomNumbers(SEED)
 
-  before(async () => {
+  beforeAll(async () => {
     const image = noise('interruptions', 2 * 1024 * 1024)
     site = await makeSite('interruptions', [tinyRouter('router-tiny', { image }), tinyApp('app-alone', { image })])
     const began = performance.now()

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, beforeEach, describe, test } from 'node:test'
+import { after, before as beforeAll, beforeEach, describe, test } from 'node:test'
 import type { ErrorCode } from '../../src/errors.ts'
 import { canonicalJsonBytes } from '../../src/model/canonical-json.ts'
 import { mergeEntries } from '../../src/publish/registry-add.ts'
@@ -45,7 +45,7 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
   let lockHeld: Promise<{ status: number; error: Refusal; waited: string }>
   const at = (...parts: string[]): string => join(site.cli.folder, ...parts)
 
-  before(async () => {
+  beforeAll(async () => {
     site = await makeSite(HOST, [
       tinyRouter('router-tiny'),
       tinyRouter('router-second'),
@@ -451,7 +451,7 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
 
   describe('of what is in use', () => {
     let installed: Observation
-    before(async () => {
+    beforeAll(async () => {
       await site.cli.ok(['install', '-y', 'app-alone'])
       await refused(['clone', 'app-alone'], 'NETWORK_UNAVAILABLE')
       await site.cli.ok(['install', '-y', '--grant', 'network', '--no-start', 'router-tiny', 'app-tiny'])
