@@ -4,7 +4,7 @@
  */
 
 import { getMachine, type Machine } from '../domain/inventory.ts'
-import { setLink } from '../domain/link.ts'
+import { findLink, setLink } from '../domain/link.ts'
 import { waitUntilReady } from '../domain/readiness.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
@@ -50,7 +50,7 @@ export async function startMachine(workspace: Workspace, connect: Connect, machi
   return { name, changed: state !== 'running' || opened }
 }
 
-/** Waits for the attestation, then opens the LAN. True when the link was down before. */
+/** Waits for the attestation, then opens the LAN; closes it when there is none. True when the link was down before. */
 async function openRouter(workspace: Workspace, machine: Machine): Promise<boolean> {
   const { emit } = workspace.outside
   const { rules, lanMac } = machine.facts
@@ -59,14 +59,25 @@ async function openRouter(workspace: Workspace, machine: Machine): Promise<boole
       hint: `Remove it and install its package again: vmpkg remove ${machine.facts.package}`,
     })
   }
-  emit({ type: 'stage-started', stage: 'boot', subject: machine.name })
-  const reply = await waitForGuest(workspace, machine)
-  emit({ type: 'stage-finished', stage: 'boot', subject: machine.name })
-  emit({ type: 'stage-started', stage: 'attest', subject: machine.name })
-  verifyAttestation(reply, parseSha256(rules), machine.name)
-  await setLink(machine.domain, lanMac, 'up')
+  const wasOpen = findLink(await machine.domain.getXMLDesc(), lanMac) === 'up'
+  try {
+    emit({ type: 'stage-started', stage: 'boot', subject: machine.name })
+    const reply = await waitForGuest(workspace, machine)
+    emit({ type: 'stage-finished', stage: 'boot', subject: machine.name })
+    emit({ type: 'stage-started', stage: 'attest', subject: machine.name })
+    verifyAttestation(reply, parseSha256(rules), machine.name)
+  } catch (error) {
+    if (wasOpen) await closeLan(machine, lanMac)
+    throw error
+  }
+  if (!wasOpen) await setLink(machine.domain, lanMac, 'up')
   emit({ type: 'stage-finished', stage: 'attest', subject: `the firewall rules of ${machine.name}, its LAN is open` })
-  return true
+  return !wasOpen
+}
+
+/** A router that does not attest any more loses its LAN; one that is gone has none. */
+async function closeLan({ domain }: Machine, lanMac: string): Promise<void> {
+  if (await domain.isActive()) await setLink(domain, lanMac, 'down')
 }
 
 /** @param isReady default: the guest says that it is ready. */

@@ -36,7 +36,7 @@ export function verifyDomainPolicy({ xml, context, capabilities, granted }: Doma
   const hugepages = has((one) => one.name === 'hugepages')
   const findings = [
     ...findViolations(document, domainRules(context, hugepages)),
-    ...findMissing(document.root),
+    ...findMissing(document.root, context),
     ...findElements(document.root, 'devices/disk').flatMap((disk, index) => judgeDisk(disk, index, context)),
     ...findSharedWriters(document.root, context),
     ...judgeNics(document.root, context.nics, has),
@@ -46,8 +46,10 @@ export function verifyDomainPolicy({ xml, context, capabilities, granted }: Doma
   return { xml, [verified]: true }
 }
 
-function findMissing(root: XmlElement): Finding[] {
-  return ['name', 'uuid', 'memory', 'vcpu', 'os/type', 'devices']
+function findMissing(root: XmlElement, { lan }: DomainTemplateContext): Finding[] {
+  // libvirt's own default for a guest that reboots is to let it: a router has to say otherwise.
+  const router = lan === undefined ? [] : ['on_reboot', 'on_crash']
+  return ['name', 'uuid', 'memory', 'vcpu', 'os/type', 'devices', ...router]
     .filter((path) => findElement(root, path) === undefined)
     .map((path) => ({ path: `domain/${path}`, reason: 'is missing' }))
 }

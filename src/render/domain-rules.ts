@@ -17,6 +17,8 @@ export function domainRules(context: DomainTemplateContext, hugepages: boolean):
   const { domain, host, images, overlay, nvram, medium, serialLog } = context
   const memory = oneOf(String(domain.memoryKib))
   const imagePaths = Object.values(images)
+  // A router that boots again must be attested again before its LAN opens: it ends instead, and the host starts it.
+  const afterEnd = context.lan === undefined ? oneOf('destroy', 'restart') : oneOf('destroy')
   const rules: Record<string, Rule> = {
     domain: { attributes: { type: oneOf(host.virtType) }, required: ['type'] },
     'domain/name': { text: oneOf(domain.name) },
@@ -69,10 +71,10 @@ export function domainRules(context: DomainTemplateContext, hugepages: boolean):
       many: true,
     },
     'domain/clock/timer/catchup': { attributes: { threshold: number, slew: number, limit: number } },
-    'domain/on_poweroff': { text: oneOf('destroy', 'restart') },
-    'domain/on_reboot': { text: oneOf('destroy', 'restart') },
+    'domain/on_poweroff': { text: afterEnd },
+    'domain/on_reboot': { text: afterEnd },
     // No core dump: it would keep a guest's memory on the host's disk.
-    'domain/on_crash': { text: oneOf('destroy', 'restart') },
+    'domain/on_crash': { text: afterEnd },
     'domain/pm': {},
     'domain/pm/suspend-to-mem': { attributes: { enabled: yesNo } },
     'domain/pm/suspend-to-disk': { attributes: { enabled: yesNo } },

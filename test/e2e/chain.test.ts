@@ -12,6 +12,10 @@ import { type Cli, makeCli } from '../support/cli.ts'
 const TOP = join(import.meta.dirname, '..', '..')
 const SERVER = '198.51.100.1'
 
+interface StatusResult {
+  readonly machines: readonly Readonly<Record<string, unknown>>[]
+}
+
 describe('from a template folder to a client behind a router', { timeout: 900_000 }, () => {
   let cli: Cli
   let server: ChildProcess | undefined
@@ -124,6 +128,28 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
 
   test('verify finds installed files as they were signed', async () => {
     assert.match(await cli.ok(['verify', '--full']), /as it was signed/)
+  })
+
+  test('a running router that does not attest what was rendered for it loses its LAN, and gets it back when it does', async () => {
+    const { connection } = (await cli.json(['status'])) as { connection: string }
+    const own = run('virsh', ['-c', connection, 'dumpxml', '--inactive', 'router-uni'])
+    const [, rules = ''] = / rules="([0-9a-f]{64})"/.exec(own) ?? []
+    const define = (xml: string): void => {
+      execFileSync('virsh', ['-c', connection, 'define', '/dev/stdin'], { input: xml })
+    }
+    const lanLink = async (): Promise<unknown> => {
+      const { machines } = JSON.parse((await cli.run(['status', 'router-uni', '--json'])).stdout) as StatusResult
+      return [machines[0]?.['rules'], machines[0]?.['lanLink']]
+    }
+    define(own.replace(rules, 'f'.repeat(64)))
+    const { status, stderr } = await cli.run(['start', 'router-uni'])
+    assert.equal(status, 100)
+    assert.match(stderr, /ATTESTATION_FAILED/)
+    assert.deepEqual(await lanLink(), ['mismatch', 'down'])
+    define(own)
+    await cli.ok(['start', 'router-uni'])
+    assert.deepEqual(await lanLink(), ['attested', 'up'])
+    assert.match(await cli.ok(['start', 'router-uni']), /running already/)
   })
 
   test('the system’s libvirt, whose QEMU runs as another user, runs the same and gives signed files back', {

@@ -63,6 +63,16 @@ test('firmware variables of another machine, of libvirt’s choosing or made fro
   }
 })
 
+test('a router that reboots or crashes ends, so that its LAN never opens without a new attestation', () => {
+  for (const name of ['on_reboot', 'on_crash']) {
+    const restarts = router.replace(`<${name}>destroy`, `<${name}>restart`)
+    const silent = router.replace(`<${name}>destroy</${name}>`, '')
+    assert.match(refusal(restarts, routerContext, routerCapabilities) ?? '', new RegExp(`domain/${name}`))
+    assert.match(refusal(silent, routerContext, routerCapabilities) ?? '', new RegExp(`domain/${name}.*is missing`))
+  }
+  assert.equal(refusal(client, consoleContext, clientCapabilities, []), undefined)
+})
+
 test('only the verified XML carries the text on', () => {
   const verified = verifyDomainPolicy({
     xml: client,
