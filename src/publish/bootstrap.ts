@@ -47,6 +47,8 @@ const MACHINE_FILES = [
   'etc/hostname',
   'etc/machine-id',
   'etc/resolv.conf',
+  // Belongs to whoever owns the cache; apt makes it anew.
+  'var/cache/apt/archives',
 ]
 
 /**
@@ -86,7 +88,7 @@ export async function installBase(tools: BuildTools, recipe: Recipe, options: Bo
   const tree = await unpack(tools, tar, join(options.work, 'root'))
   const ownerships = await readOwnerships(tar)
   await rm(tar)
-  for (const path of MACHINE_FILES) await rm(join(tree, path), { force: true })
+  for (const path of MACHINE_FILES) await rm(join(tree, path), { force: true, recursive: true })
   return { tree, ownerships, packages: parseStatus(await readFile(join(tree, 'var/lib/dpkg/status'), 'utf8')) }
 }
 
