@@ -24,7 +24,7 @@ import { type LoadedPackage, loadPackage } from './package-store.ts'
 import { assignParameters } from './parameters.ts'
 import { intend, transact } from './recover.ts'
 import { type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
-import { startNetworks, waitForGuest } from './start.ts'
+import { prepareStart, waitForGuest } from './start.ts'
 import { cloneHolder } from './stop.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -118,7 +118,7 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     await writeMedium({ files: guest.files, target: files.medium, processes, signal })
     throwIfAborted(signal)
     intend(transaction, { kind: 'remove-domain', uuid, name })
-    if (request.start) await startNetworks(connect, xml)
+    if (request.start) await prepareStart(workspace, connect, xml)
     if (request.ephemeral) await connect.domainCreateXML({ xml, flags: ['validate'] })
     else {
       const domain = await connect.domainDefineXML({ xml, flags: ['validate'] })

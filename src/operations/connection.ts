@@ -1,6 +1,7 @@
 /** Opens the chosen libvirt: a URI as libvirt has them, or a private host that is started on demand. */
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
+import { getSystemSocket } from '../host/preflight.ts'
 import { findPrivateHost, type PrivateHostFolders } from '../host/private-host-record.ts'
 import { startPrivateHost } from '../host/private-host-start.ts'
 import { Connect } from '../libvirt/connect.ts'
@@ -28,6 +29,7 @@ export async function openConnection(workspace: Workspace, { start }: { start: b
   const name = privateHostName(workspace.connectionName)
   const uri = name === undefined ? workspace.connectionName : await privateUri(workspace, name, start)
   if (uri === undefined) return undefined
+  if (uri === 'qemu:///system') await getSystemSocket()
   try {
     return { uri, connect: await Connect.open(uri, { signal: workspace.outside.signal }) }
   } catch (cause) {

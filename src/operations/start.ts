@@ -7,12 +7,14 @@ import { getMachine, type Machine } from '../domain/inventory.ts'
 import { findLink, setLink } from '../domain/link.ts'
 import { waitUntilReady } from '../domain/readiness.ts'
 import { VmpkgError } from '../errors.ts'
+import { checkMemory } from '../host/preflight.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import { parseSha256 } from '../model/digest.ts'
 import { type AgentReply, verifyAttestation } from '../router/agent.ts'
-import { findElements, getAttribute } from '../xml/find.ts'
+import { findElement, findElements, getAttribute, getText } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
+import { isLocal } from './connection-name.ts'
 import { findManifest } from './package-store.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -42,7 +44,7 @@ export async function startMachine(workspace: Workspace, connect: Connect, machi
   }
   if (state !== 'running') {
     emit({ type: 'stage-started', stage: 'start', subject: name })
-    await startNetworks(connect, machine.xml)
+    await prepareStart(workspace, connect, machine.xml)
     await domain.create()
     emit({ type: 'stage-finished', stage: 'start', subject: name })
   }
@@ -102,8 +104,15 @@ async function readyTimeoutMs(workspace: Workspace, { facts }: Machine): Promise
   return seconds === undefined ? READY_TIMEOUT_MS : seconds * 1000
 }
 
+/** What a domain needs before it is created: memory of this host, and its networks. @throws {VmpkgError} `HOST_UNSUPPORTED` `NETWORK_UNAVAILABLE` */
+export async function prepareStart(workspace: Workspace, connect: Connect, xml: string): Promise<void> {
+  const memory = findElement(parseXml(xml).root, 'memory')
+  if (isLocal(workspace.connectionName) && memory !== undefined) await checkMemory(Number(getText(memory)))
+  await startNetworks(connect, xml)
+}
+
 /** The libvirt networks that a domain's NICs name are started when they are not. */
-export async function startNetworks(connect: Connect, xml: string): Promise<void> {
+async function startNetworks(connect: Connect, xml: string): Promise<void> {
   const names = findElements(parseXml(xml).root, "devices/interface[@type='network']/source").map((source) =>
     getAttribute(source, 'network'),
   )

@@ -122,7 +122,7 @@ describe('interruptions', { timeout: 300_000, skip: await privateHostMissing() }
 
   test('Ctrl-C while a router is waited for undoes the router', async () => {
     const args = ['install', '-y', '--grant', 'network', 'router-tiny', '--json']
-    const { status, stderr } = await interrupt(args, 'SIGINT', { event: /"stage":"attest"/ })
+    const { status, stderr } = await interrupt(args, 'SIGINT', { event: /"stage":"boot"/ })
     assert.equal(status, 130, stderr)
     await site.cli.ok(['gc'])
     assert.deepEqual(await site.observe(), NOTHING)
