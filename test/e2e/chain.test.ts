@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { chmod, mkdir, readdir } from 'node:fs/promises'
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type Cli, makeCli } from '../support/cli.ts'
@@ -134,19 +134,20 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
     const { connection } = (await cli.json(['status'])) as { connection: string }
     const own = run('virsh', ['-c', connection, 'dumpxml', '--inactive', 'router-uni'])
     const [, rules = ''] = / rules="([0-9a-f]{64})"/.exec(own) ?? []
-    const define = (xml: string): void => {
-      execFileSync('virsh', ['-c', connection, 'define', '/dev/stdin'], { input: xml })
+    const define = async (xml: string): Promise<void> => {
+      await writeFile(at('router.xml'), xml)
+      run('virsh', ['-c', connection, 'define', at('router.xml')])
     }
     const lanLink = async (): Promise<unknown> => {
       const { machines } = JSON.parse((await cli.run(['status', 'router-uni', '--json'])).stdout) as StatusResult
       return [machines[0]?.['rules'], machines[0]?.['lanLink']]
     }
-    define(own.replace(rules, 'f'.repeat(64)))
+    await define(own.replace(rules, 'f'.repeat(64)))
     const { status, stderr } = await cli.run(['start', 'router-uni'])
     assert.equal(status, 100)
     assert.match(stderr, /ATTESTATION_FAILED/)
     assert.deepEqual(await lanLink(), ['mismatch', 'down'])
-    define(own)
+    await define(own)
     await cli.ok(['start', 'router-uni'])
     assert.deepEqual(await lanLink(), ['attested', 'up'])
     assert.match(await cli.ok(['start', 'router-uni']), /running already/)

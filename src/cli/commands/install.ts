@@ -6,13 +6,14 @@ export const command: CommandSpec = {
   args: '<package...>',
   summary: 'Install packages with what they depend on.',
   description:
-    'Packages and images are fetched, verified against their signatures and unpacked. Routers are singletons: their networks ' +
-    'and their machine are defined in libvirt and started. Apps are templates: vmpkg clone makes machines of them.',
+    'Packages and images are fetched and verified. Routers are singletons: their\n' +
+    'networks and their machine are defined in libvirt and started. Apps are\n' +
+    'templates: vmpkg clone makes machines of them.',
   options: [
     { flags: '--set <name=value>...', summary: 'set a parameter of the package (repeatable)' },
     { flags: '--grant <capability>...', summary: 'grant a capability that the package asks for (repeatable)' },
     { flags: '--no-start', summary: 'define machines but do not start them' },
-    { flags: '--reinstall', summary: 'fetch and unpack again what is installed already' },
+    { flags: '--reinstall', summary: 'fetch again what is installed already' },
     { flags: '--dry-run', summary: 'print the plan and stop' },
   ],
   examples: [
