@@ -1,7 +1,6 @@
 /** Finds and removes what nobody uses: files of domains that are gone, package files, and images that nothing refers to. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { listMachines } from '../domain/inventory.ts'
 import { ImageStore } from '../image/store.ts'
 import { listMachineFileOwners } from './machine-files.ts'
 import { listUnusedArchives } from './package-store.ts'
@@ -22,7 +21,8 @@ export async function collectGarbage(
   const owners = await listMachineFileOwners(workspace.connectionPaths)
   if (owners.size > 0) {
     const connect = await workspace.connect()
-    const living = new Set((await listMachines(connect)).map(({ domain }) => domain.uuid))
+    // Every domain counts, also one whose metadata somebody has removed: its disk is not ours to take.
+    const living = new Set((await connect.listAllDomains()).map(({ uuid }) => uuid))
     for (const uuid of owners) {
       if (living.has(uuid)) continue
       if (!dryRun) await forgetClone(workspace, uuid)

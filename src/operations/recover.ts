@@ -25,7 +25,13 @@ export async function recover(workspace: Workspace): Promise<readonly string[]> 
   const done: string[] = []
   const key = connectionKey(workspace.connectionName)
   for (const pending of workspace.journal.pending().filter(({ connection }) => connection === key)) {
-    for (const record of pending.undo) await runUndo(workspace, record)
+    try {
+      for (const record of pending.undo) await runUndo(workspace, record)
+    } catch (cause) {
+      if (isVmpkgError(cause, 'ABORTED')) throw cause
+      warnUnfinished(workspace, cause) // it stays in the journal; what needs no libvirt can go on meanwhile
+      continue
+    }
     workspace.journal.resolve(pending)
     done.push(`${pending.operation} ${pending.subject}`)
     workspace.outside.emit({
@@ -62,14 +68,18 @@ async function takeBack(workspace: Workspace, transaction: Transaction): Promise
     for (const record of transaction.undoRecords()) await runUndo(workspace, record)
     transaction.abandon()
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    workspace.outside.emit({
-      type: 'warned',
-      code: isVmpkgError(cause) ? cause.code : 'LIBVIRT_FAILED',
-      message: `What was half done could not be undone yet: ${reason}`,
-      hint: 'The next vmpkg command that changes something tries again; vmpkg gc does nothing else.',
-    })
+    warnUnfinished(workspace, cause)
   }
+}
+
+function warnUnfinished({ outside }: Workspace, cause: unknown): void {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  outside.emit({
+    type: 'warned',
+    code: isVmpkgError(cause) ? cause.code : 'LIBVIRT_FAILED',
+    message: `What was half done could not be undone yet: ${reason}`,
+    hint: 'The next vmpkg command that changes something tries again; vmpkg gc does nothing else.',
+  })
 }
 
 async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> {

@@ -28,6 +28,8 @@ export interface LockHolder extends ProcessIdentity {
 
 const DEFAULT_TIMEOUT_MS = 60_000
 const RETRY_MS = 50
+/** A holder writes its note a moment after it has the lock. */
+const PATIENT_ATTEMPTS = 5
 
 /**
  * Holds the lock while `use` runs.
@@ -49,9 +51,13 @@ export async function acquireLock(options: LockOptions): Promise<AsyncDisposable
   const database = new DatabaseSync(path, { timeout: 0 })
   try {
     const attempts = Math.max(1, Math.ceil(timeoutMs / RETRY_MS))
+    let isTold = false
     for (let attempt = 0; !tryLock(database); attempt++) {
       const holder = findLockHolder(path)
-      if (attempt === 0) onWait?.(holder)
+      if (!isTold && (holder !== undefined || attempt === PATIENT_ATTEMPTS)) {
+        isTold = true
+        onWait?.(holder)
+      }
       if (attempt >= attempts) throw lockHeld(holder)
       if (signal?.aborted) throw new VmpkgError('ABORTED', 'The wait for another vmpkg was interrupted')
       await delay(RETRY_MS)
