@@ -150,7 +150,8 @@ describe('interruptions', { timeout: 300_000, skip: await privateHostMissing() }
     await site.cli.ok(['stop', 'one'])
     assert.deepEqual(await site.observe(), before)
     const ends: string[] = []
-    for (const [i, moment] of moments(8, cloneMs).entries()) {
+    const early: Moment = { event: /"stage":"define"/ }
+    for (const [i, moment] of [early, ...moments(7, cloneMs)].entries()) {
       const signal = i % 2 === 0 ? 'SIGINT' : 'SIGKILL'
       const { status, stderr } = await interrupt(CLONE, signal, moment)
       if (signal === 'SIGKILL') await site.cli.ok(['gc'])
