@@ -138,7 +138,7 @@ function certificatePath(folder: string, fingerprint: Fingerprint): string {
 
 function unknown(fingerprint: string, folder: string, cause: unknown): VmpkgError {
   return new VmpkgError('KEY_UNKNOWN', `There is no key ${fingerprint} in ${JSON.stringify(folder)}`, {
-    hint: 'List what is there with `vmpkg key list`, or make one with `vmpkg key generate`.',
+    hint: 'Name the folder that holds it with --keys, or make one with `vmpkg key generate`.',
     cause,
   })
 }

@@ -26,7 +26,7 @@ export async function promotePackage({ folder, entry, promoters, timestamping }:
     const state = await readRegistry(folder)
     if (!state.entries.some(({ line }) => comparePackageVersions(parsePackageLine(line), entry) === 0)) {
       throw new VmpkgError('PACKAGE_UNKNOWN', `The registry has no ${entry.name} ${entry.version} for ${entry.arch}`, {
-        hint: 'Check name and version with `vmpkg repo verify`.',
+        hint: 'Check name and version with `vmpkg show NAME` on a host that has this registry as a source.',
       })
     }
     const others = state.channels.entries.filter((one) => comparePackageVersions(one, entry) !== 0)

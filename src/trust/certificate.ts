@@ -30,7 +30,11 @@ export async function readCertificate(source: Uint8Array | string): Promise<Cert
   const [key, ...others] = await readPublicKeys(source)
   if (key === undefined || others.length > 0) throw invalid('must hold exactly one certificate')
   if (key.isPrivate()) {
-    throw invalid('is a secret key, which has no business here', undefined, 'Give the certificate: `vmpkg key show`.')
+    throw invalid(
+      'is a secret key, which has no business here',
+      undefined,
+      'Give the certificate: the .asc file beside the secret key.',
+    )
   }
   return {
     fingerprint: parseFingerprint(key.getFingerprint()),
