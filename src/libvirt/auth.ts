@@ -10,8 +10,8 @@ import type { CallOptions, Rpc } from './rpc.ts'
 const AUTH = { none: 0, sasl: 1, polkit: 2 } as const
 
 export const authMethods = {
-  list: call('AUTH_LIST', 66, {}, { types: list(i32) }),
-  polkit: call('AUTH_POLKIT', 70, {}, { complete: bool }),
+  list: call('AUTH_LIST', 66, '0.4.1', {}, { types: list(i32) }),
+  polkit: call('AUTH_POLKIT', 70, '0.4.1', {}, { complete: bool }),
 }
 
 /**

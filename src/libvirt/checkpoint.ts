@@ -7,13 +7,16 @@ export const domainCheckpointMethods = {
   getXMLDesc: call(
     'DOMAIN_CHECKPOINT_GET_XML_DESC',
     412,
+    '5.6.0',
     { flags: flags({ secure: 1, noDomain: 2, size: 4 }) },
     { xml: string },
   ),
-  delete: call('DOMAIN_CHECKPOINT_DELETE', 417, { flags: flags({ children: 1, metadataOnly: 2, childrenOnly: 4 }) }),
+  delete: call('DOMAIN_CHECKPOINT_DELETE', 417, '5.6.0', {
+    flags: flags({ children: 1, metadataOnly: 2, childrenOnly: 4 }),
+  }),
 }
 
-export class DomainCheckpoint extends liveObject(domainCheckpointMethods, checkpoint) implements OfDomainIdentity {
+export class Checkpoint extends liveObject(domainCheckpointMethods, checkpoint) implements OfDomainIdentity {
   readonly name: string
   readonly domain: DomainIdentity
 

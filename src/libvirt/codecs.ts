@@ -8,8 +8,21 @@ import { type Reader, STRING_LIMIT_BYTES, type Writer } from './xdr.ts'
 /** Whether a caller must give a field, may give it, or never sees it. */
 type Presence = 'required' | 'optional' | 'hidden'
 
+/** What a codec is made of, for what is derived from the tables: the reference pages, the check against libvirt's definition. */
+export type Shape =
+  /** `wire` in the notation of libvirt's definition (u32, str, uuid …), `type` in TypeScript's. */
+  | { readonly kind: 'scalar'; readonly wire: string; readonly type: string }
+  | { readonly kind: 'list' | 'maybe'; readonly of: Shape }
+  | { readonly kind: 'struct'; readonly fields: Fields }
+  | { readonly kind: 'choice' | 'flags'; readonly numbers: Readonly<Record<string, number>> }
+  /** A reference to an object of the daemon; `of` is its identity on the wire. */
+  | { readonly kind: 'object'; readonly name: string; readonly of: Shape }
+  /** libvirt's typed parameters, with the types of the names that are known. */
+  | { readonly kind: 'parameters'; readonly known: Readonly<Record<string, string>> }
+
 export interface Codec<Out, In = Out, P extends Presence = Presence> {
   readonly presence: P
+  readonly shape: Shape
   readonly read: (reader: Reader) => Out
   readonly write: (writer: Writer, value: In) => void
 }
@@ -29,34 +42,40 @@ export type Input<F extends Fields> = {
   readonly [K in keyof F as F[K]['presence'] extends 'optional' ? K : never]?: Parameters<F[K]['write']>[1]
 }
 
-/** A name newer than this table. */
+/** A number newer than this table; it may be given wherever a name may. */
 export type Unknown = `unknown(${number})`
 
 /** XML longer than this is refused before it is sent: the daemon would quote it in an error too long to send. */
 const XML_LIMIT_BYTES = 1_048_576
 
 export const i32 = plain(
+  scalar('i32', 'number'),
   (reader) => reader.i32(),
   (writer, value: number) => writer.i32(value),
 )
 export const u32 = plain(
+  scalar('u32', 'number'),
   (reader) => reader.u32(),
   (writer, value: number) => writer.u32(value),
 )
 export const i64 = plain(
+  scalar('i64', 'bigint'),
   (reader) => reader.i64(),
   (writer, value: bigint) => writer.i64(value),
 )
 export const u64 = plain(
+  scalar('u64', 'bigint'),
   (reader) => reader.u64(),
   (writer, value: bigint) => writer.u64(value),
 )
 export const f64 = plain(
+  scalar('f64', 'number'),
   (reader) => reader.f64(),
   (writer, value: number) => writer.f64(value),
 )
 /** A u64 that is a number here; unsafe integers are refused. */
 export const count64 = plain(
+  scalar('u64', 'number'),
   (reader) => {
     const value = reader.u64()
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw reader.malformed('is too large')
@@ -68,6 +87,7 @@ export const count64 = plain(
   },
 )
 export const bool = plain(
+  scalar('i32', 'boolean'),
   (reader) => reader.i32() !== 0,
   (writer, value: boolean) => {
     if (typeof value !== 'boolean') throw writer.refused('must be true or false')
@@ -75,6 +95,7 @@ export const bool = plain(
   },
 )
 export const bytes = plain(
+  scalar('bytes', 'Uint8Array'),
   (reader) => Buffer.from(reader.opaque(reader.u32())),
   (writer, value: Uint8Array) => {
     if (!(value instanceof Uint8Array)) throw writer.refused('must be bytes')
@@ -87,6 +108,7 @@ export const string = text(STRING_LIMIT_BYTES, '4 MiB')
 export const xml = text(XML_LIMIT_BYTES, '1 MiB')
 
 export const uuid = plain(
+  scalar('uuid', 'string'),
   (reader) => {
     const hex = reader.opaque(16).toString('hex')
     return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
@@ -100,6 +122,7 @@ export const uuid = plain(
 /** Bytes of which each takes a word of four. With a length there is no count on the wire. */
 export function chars(length?: number): Codec<Buffer, Uint8Array, 'required'> {
   return plain(
+    scalar(length === undefined ? 'char[]' : `char[${length}]`, 'Uint8Array'),
     (reader) => {
       const words = reader.opaque((length ?? reader.count()) * 4)
       return Buffer.from(words.filter((_, i) => i % 4 === 3))
@@ -116,6 +139,7 @@ export function chars(length?: number): Codec<Buffer, Uint8Array, 'required'> {
 export function fixedText(length: number): Codec<string, string, 'required'> {
   const inner = chars(length)
   return plain(
+    scalar(`char[${length}]`, 'string'),
     (reader) => {
       const read = inner.read(reader)
       const end = read.indexOf(0)
@@ -129,6 +153,7 @@ export function fixedText(length: number): Codec<string, string, 'required'> {
 export function maybe<Out, In>(inner: Codec<Out, In>): Codec<Out | undefined, In | undefined, 'optional'> {
   return {
     presence: 'optional',
+    shape: { kind: 'maybe', of: inner.shape },
     read: (reader) => {
       const present = reader.u32()
       if (present > 1) throw reader.malformed(`has presence ${present}`)
@@ -143,6 +168,7 @@ export function maybe<Out, In>(inner: Codec<Out, In>): Codec<Out | undefined, In
 
 export function list<Out, In>(inner: Codec<Out, In>): Codec<Out[], readonly In[], 'required'> {
   return plain(
+    { kind: 'list', of: inner.shape },
     (reader) => Array.from({ length: reader.count() }, () => inner.read(reader)),
     (writer, values: readonly In[]) => {
       if (!Array.isArray(values)) throw writer.refused('must be a list')
@@ -154,26 +180,31 @@ export function list<Out, In>(inner: Codec<Out, In>): Codec<Out[], readonly In[]
 
 export function struct<F extends Fields>(fields: F): Codec<Output<F>, Input<F>, 'required'> {
   return plain(
+    { kind: 'struct', fields },
     (reader) => readFields(reader, fields),
     (writer, value: Input<F>) => writeFields(writer, fields, value),
   )
 }
 
 /** The names in order of their numbers, from 0. */
-export function choice<N extends string>(...names: readonly N[]): Codec<N | Unknown, N, 'required'> {
+export function choice<N extends string>(...names: readonly N[]): Codec<N | Unknown, N | Unknown, 'required'> {
   return numbered(Object.fromEntries(names.map((name, number) => [name, number])) as Record<N, number>)
 }
 
-export function numbered<N extends string>(numbers: Readonly<Record<N, number>>): Codec<N | Unknown, N, 'required'> {
+export function numbered<N extends string>(
+  numbers: Readonly<Record<N, number>>,
+): Codec<N | Unknown, N | Unknown, 'required'> {
   const byNumber = new Map<number, N>(Object.keys(numbers).map((name) => [numbers[name as N], name as N]))
   return plain(
+    { kind: 'choice', numbers },
     (reader) => {
       const number = reader.i32()
       return byNumber.get(number) ?? (`unknown(${number})` as const)
     },
-    (writer, name: N) => {
-      if (!Object.hasOwn(numbers, name)) throw writer.refused(`must be one of ${Object.keys(numbers).join(', ')}`)
-      writer.i32(numbers[name])
+    (writer, name: N | Unknown) => {
+      const number = isKnown(numbers, name) ? numbers[name] : numberOf(name)
+      if (number === undefined) throw writer.refused(`must be one of ${Object.keys(numbers).join(', ')}`)
+      writer.i32(number)
     },
   )
 }
@@ -181,10 +212,11 @@ export function numbered<N extends string>(numbers: Readonly<Record<N, number>>)
 /** A set of bits as a list of names; nothing given is nothing set. */
 export function flags<N extends string>(
   bits: Readonly<Record<N, number>>,
-): Codec<(N | Unknown)[], readonly N[] | undefined, 'optional'> {
+): Codec<(N | Unknown)[], readonly (N | Unknown)[] | undefined, 'optional'> {
   const names = Object.keys(bits) as N[]
   return {
     presence: 'optional',
+    shape: { kind: 'flags', numbers: bits },
     read: (reader) => {
       let rest = reader.u32()
       const found: (N | Unknown)[] = []
@@ -198,9 +230,9 @@ export function flags<N extends string>(
     write: (writer, given = []) => {
       let all = 0
       for (const name of given) {
-        if (!Object.hasOwn(bits, name))
-          throw writer.refused(`has no ${JSON.stringify(name)}; known: ${names.join(', ')}`)
-        all |= bits[name]
+        const bit = isKnown(bits, name) ? bits[name] : numberOf(name)
+        if (bit === undefined) throw writer.refused(`has no ${JSON.stringify(name)}; known: ${names.join(', ')}`)
+        all |= bit
       }
       writer.u32(all >>> 0)
     },
@@ -211,6 +243,7 @@ export function flags<N extends string>(
 export function fixed<T>(inner: Codec<unknown, T>, value: T): Codec<undefined, undefined, 'hidden'> {
   return {
     presence: 'hidden',
+    shape: inner.shape,
     read: (reader) => {
       inner.read(reader)
       return undefined
@@ -223,6 +256,7 @@ export function fixed<T>(inner: Codec<unknown, T>, value: T): Codec<undefined, u
 export function preset<Out, In>(inner: Codec<Out, In>, value: NoInfer<In>): Codec<Out, In | undefined, 'optional'> {
   return {
     presence: 'optional',
+    shape: inner.shape,
     read: inner.read,
     write: (writer, given) => inner.write(writer, given === undefined ? value : given),
   }
@@ -245,15 +279,31 @@ export function writeFields(writer: Writer, fields: Fields, values: Readonly<Rec
   }
 }
 
+function isKnown<N extends string>(numbers: Readonly<Record<N, number>>, name: string): name is N {
+  return Object.hasOwn(numbers, name)
+}
+
+/** The number of an `unknown(n)`: what was read can be written, and a caller may know more than this table. */
+function numberOf(name: unknown): number | undefined {
+  const digits = typeof name === 'string' ? /^unknown\((-?\d{1,10})\)$/.exec(name)?.[1] : undefined
+  return digits === undefined ? undefined : Number(digits)
+}
+
 function plain<Out, In>(
+  shape: Shape,
   read: (reader: Reader) => Out,
   write: (writer: Writer, value: In) => void,
 ): Codec<Out, In, 'required'> {
-  return { presence: 'required', read, write }
+  return { presence: 'required', shape, read, write }
+}
+
+function scalar(wire: string, type: string): Shape {
+  return { kind: 'scalar', wire, type }
 }
 
 function text(limitBytes: number, limit: string): Codec<string, string, 'required'> {
   return plain(
+    scalar('str', 'string'),
     (reader) => {
       const length = reader.u32()
       if (length > STRING_LIMIT_BYTES) throw reader.malformed(`announces ${length} bytes of text`)

@@ -4,14 +4,15 @@
  * relies on. Streams run on connections of their own.
  */
 import { authenticate } from './auth.ts'
-import { DomainCheckpoint } from './checkpoint.ts'
+import { Checkpoint } from './checkpoint.ts'
 import { flags, maybe, string } from './codecs.ts'
 import { findMethods } from './connect-find.ts'
 import { hostMethods } from './connect-host.ts'
 import { Domain } from './domain.ts'
-import { ConnectionClosed, LibvirtError } from './error.ts'
+import { ConnectionClosed, LibvirtError, type RemoteError } from './error.ts'
 import { EventFeed, EventRouter } from './event-feed.ts'
 import { type EventName, type EventObject, type EventOf, type EventRow, eventRegistration, events } from './events.ts'
+import { Interface } from './interface.ts'
 import {
   call,
   decodeResult,
@@ -24,12 +25,15 @@ import {
   unwrapResult,
 } from './methods.ts'
 import { Network } from './network.ts'
+import { NetworkPort } from './network-port.ts'
 import { NodeDevice } from './node-device.ts'
+import { NwFilter } from './nwfilter.ts'
+import { NwFilterBinding } from './nwfilter-binding.ts'
 import type { Binder } from './references.ts'
 import { type CallOptions, Rpc, type StreamSink } from './rpc.ts'
 import { Secret } from './secret.ts'
-import { DomainSnapshot } from './snapshot.ts'
-import { StoragePool, StorageVol } from './storage.ts'
+import { Snapshot } from './snapshot.ts'
+import { StoragePool, StorageVolume } from './storage.ts'
 import { LibvirtStream } from './stream.ts'
 import { dial, surroundings } from './transport.ts'
 import { resolveUri, type Target } from './uri.ts'
@@ -40,8 +44,8 @@ const OPEN_TIMEOUT_MS = 30_000
 const CLOSE_TIMEOUT_MS = 1000
 
 export const sessionMethods = {
-  open: call('CONNECT_OPEN', 1, { name: maybe(string), flags: flags({ readonly: 1 }) }),
-  close: call('CONNECT_CLOSE', 2),
+  open: call('CONNECT_OPEN', 1, '0.0.3', { name: maybe(string), flags: flags({ readonly: 1 }) }),
+  close: call('CONNECT_CLOSE', 2, '0.0.3'),
 }
 
 export interface OpenOptions extends CallOptions {
@@ -66,13 +70,17 @@ export class Connect extends invoker(connectMethods) implements Invoker, AsyncDi
   readonly #options: OpenOptions
   readonly #binder: Binder = {
     domain: (identity) => new Domain(this, identity),
-    snapshot: (identity) => new DomainSnapshot(this, identity),
-    checkpoint: (identity) => new DomainCheckpoint(this, identity),
+    snapshot: (identity) => new Snapshot(this, identity),
+    checkpoint: (identity) => new Checkpoint(this, identity),
     network: (identity) => new Network(this, identity),
     pool: (identity) => new StoragePool(this, identity),
-    vol: (identity) => new StorageVol(this, identity),
+    vol: (identity) => new StorageVolume(this, identity),
     secret: (identity) => new Secret(this, identity),
     nodeDevice: (identity) => new NodeDevice(this, identity),
+    interface: (identity) => new Interface(this, identity),
+    nwFilter: (identity) => new NwFilter(this, identity),
+    nwFilterBinding: (identity) => new NwFilterBinding(this, identity),
+    networkPort: (identity) => new NetworkPort(this, identity),
   }
   readonly #router = new EventRouter()
   readonly #feeds = new Set<{ dropped(reason: ConnectionClosed): void }>()
@@ -215,6 +223,13 @@ async function perform(
   const decode = (reply: Buffer) => decodeResult(row, reply, around.binder)
   const stream = around.stream === undefined ? {} : { stream: around.stream }
   const reply = await rpc.call({ name, program, procedure, payload, decode, ...stream }, options)
-  if (!reply.ok) throw new LibvirtError(reply.error, { procedure: name })
+  if (!reply.ok) throw failure(row, reply.error)
   return reply.value
+}
+
+/** An older daemon says only the number of what it does not know: say which release does. */
+function failure(row: Row, error: RemoteError): LibvirtError {
+  const isUnknown = error.code === 3 && error.message.startsWith('unknown procedure')
+  const message = isUnknown ? `${row.name} needs libvirt ${row.since} or later; this daemon is older` : error.message
+  return new LibvirtError({ ...error, message }, { procedure: row.name })
 }

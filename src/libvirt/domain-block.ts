@@ -1,7 +1,7 @@
 /** A domain's disks: sizes, block jobs, backups. `path` and `disk` take a disk's target name. */
 import { bytes, choice, flags, i32, maybe, preset, string, u32, u64, xml } from './codecs.ts'
 import { call } from './methods.ts'
-import { parameters } from './parameters.ts'
+import { anyParameters } from './parameters.ts'
 import { none } from './vocabulary.ts'
 
 export const blockMethods = {
@@ -9,17 +9,22 @@ export const blockMethods = {
   getBlockInfo: call(
     'DOMAIN_GET_BLOCK_INFO',
     194,
+    '0.8.1',
     { path: string, flags: none },
     { allocation: u64, capacity: u64, physical: u64 },
   ),
   /** `size` is in KiB unless `bytes` is given. */
-  blockResize: call('DOMAIN_BLOCK_RESIZE', 251, { disk: string, size: u64, flags: flags({ bytes: 1, capacity: 2 }) }),
-  blockPull: call('DOMAIN_BLOCK_PULL', 240, {
+  blockResize: call('DOMAIN_BLOCK_RESIZE', 251, '0.9.8', {
+    disk: string,
+    size: u64,
+    flags: flags({ bytes: 1, capacity: 2 }),
+  }),
+  blockPull: call('DOMAIN_BLOCK_PULL', 240, '0.9.4', {
     path: string,
     bandwidth: preset(u64, 0n),
     flags: flags({ bandwidthBytes: 64 }),
   }),
-  blockRebase: call('DOMAIN_BLOCK_REBASE', 266, {
+  blockRebase: call('DOMAIN_BLOCK_REBASE', 266, '0.9.10', {
     path: string,
     base: maybe(string),
     bandwidth: preset(u64, 0n),
@@ -34,21 +39,21 @@ export const blockMethods = {
     }),
   }),
   /** An active commit is done by `blockJobAbort` with `pivot`, after the event `domain.blockJob` says ready. */
-  blockCommit: call('DOMAIN_BLOCK_COMMIT', 290, {
+  blockCommit: call('DOMAIN_BLOCK_COMMIT', 290, '0.10.2', {
     disk: string,
     base: maybe(string),
     top: maybe(string),
     bandwidth: preset(u64, 0n),
     flags: flags({ shallow: 1, delete: 2, active: 4, relative: 8, bandwidthBytes: 16 }),
   }),
-  blockCopy: call('DOMAIN_BLOCK_COPY', 345, {
+  blockCopy: call('DOMAIN_BLOCK_COPY', 345, '1.2.8', {
     path: string,
     xml,
-    params: parameters,
+    params: anyParameters,
     flags: flags({ shallow: 1, reuseExternal: 2, transientJob: 4, synchronousWrites: 8 }),
   }),
-  blockJobAbort: call('DOMAIN_BLOCK_JOB_ABORT', 237, { path: string, flags: flags({ async: 1, pivot: 2 }) }),
-  blockJobSetSpeed: call('DOMAIN_BLOCK_JOB_SET_SPEED', 239, {
+  blockJobAbort: call('DOMAIN_BLOCK_JOB_ABORT', 237, '0.9.4', { path: string, flags: flags({ async: 1, pivot: 2 }) }),
+  blockJobSetSpeed: call('DOMAIN_BLOCK_JOB_SET_SPEED', 239, '0.9.4', {
     path: string,
     bandwidth: u64,
     flags: flags({ bandwidthBytes: 1 }),
@@ -57,6 +62,7 @@ export const blockMethods = {
   getBlockJobInfo: call(
     'DOMAIN_GET_BLOCK_JOB_INFO',
     238,
+    '0.9.4',
     { path: string, flags: flags({ bandwidthBytes: 1 }) },
     {
       found: i32,
@@ -66,18 +72,25 @@ export const blockMethods = {
       end: u64,
     },
   ),
-  setBlockThreshold: call('DOMAIN_SET_BLOCK_THRESHOLD', 386, { dev: string, threshold: u64, flags: none }),
-  blockPeek: call('DOMAIN_BLOCK_PEEK', 103, { path: string, offset: u64, size: u32, flags: none }, { buffer: bytes }),
+  setBlockThreshold: call('DOMAIN_SET_BLOCK_THRESHOLD', 386, '3.1.0', { dev: string, threshold: u64, flags: none }),
+  blockPeek: call(
+    'DOMAIN_BLOCK_PEEK',
+    103,
+    '0.4.2',
+    { path: string, offset: u64, size: u32, flags: none },
+    { buffer: bytes },
+  ),
   memoryPeek: call(
     'DOMAIN_MEMORY_PEEK',
     104,
+    '0.4.2',
     { offset: u64, size: u32, flags: flags({ virtual: 1, physical: 2 }) },
     { buffer: bytes },
   ),
-  backupBegin: call('DOMAIN_BACKUP_BEGIN', 421, {
+  backupBegin: call('DOMAIN_BACKUP_BEGIN', 421, '6.0.0', {
     backupXml: xml,
     checkpointXml: maybe(xml),
     flags: flags({ reuseExternal: 1 }),
   }),
-  backupGetXMLDesc: call('DOMAIN_BACKUP_GET_XML_DESC', 422, { flags: none }, { xml: string }),
+  backupGetXMLDesc: call('DOMAIN_BACKUP_GET_XML_DESC', 422, '6.0.0', { flags: none }, { xml: string }),
 }

@@ -1,7 +1,7 @@
 /** The steps of a live migration; a client drives them in order on both daemons. */
 import { bytes, flags, i32, maybe, string, u64 } from './codecs.ts'
 import { call } from './methods.ts'
-import { parameters } from './parameters.ts'
+import { anyParameters } from './parameters.ts'
 import { none } from './vocabulary.ts'
 
 export const migrateFlags = flags({
@@ -32,23 +32,28 @@ export const migrationMethods = {
   migrateBegin: call(
     'DOMAIN_MIGRATE_BEGIN3_PARAMS',
     302,
-    { params: parameters, flags: migrateFlags },
+    '1.1.0',
+    { params: anyParameters, flags: migrateFlags },
     { cookieOut: bytes, xml: string },
   ),
   migratePerform: call(
     'DOMAIN_MIGRATE_PERFORM3_PARAMS',
     305,
-    { dconnuri: maybe(string), params: parameters, cookieIn: bytes, flags: migrateFlags },
+    '1.1.0',
+    { dconnuri: maybe(string), params: anyParameters, cookieIn: bytes, flags: migrateFlags },
     { cookieOut: bytes },
   ),
-  migrateConfirm: call('DOMAIN_MIGRATE_CONFIRM3_PARAMS', 307, {
-    params: parameters,
+  migrateConfirm: call('DOMAIN_MIGRATE_CONFIRM3_PARAMS', 307, '1.1.0', {
+    params: anyParameters,
     cookieIn: bytes,
     flags: migrateFlags,
     cancelled: i32,
   }),
   /** Milliseconds. */
-  migrateSetMaxDowntime: call('DOMAIN_MIGRATE_SET_MAX_DOWNTIME', 166, { downtime: u64, flags: none }),
+  migrateSetMaxDowntime: call('DOMAIN_MIGRATE_SET_MAX_DOWNTIME', 166, '0.8.0', { downtime: u64, flags: none }),
   /** MiB per second. */
-  migrateSetMaxSpeed: call('DOMAIN_MIGRATE_SET_MAX_SPEED', 207, { bandwidth: u64, flags: flags({ postcopy: 1 }) }),
+  migrateSetMaxSpeed: call('DOMAIN_MIGRATE_SET_MAX_SPEED', 207, '0.9.0', {
+    bandwidth: u64,
+    flags: flags({ postcopy: 1 }),
+  }),
 }

@@ -123,13 +123,26 @@ const NAMES = [
 
 export type LibvirtErrorName = (typeof NAMES)[number]
 
-/** What the daemon says in an error reply. `int1` is errno when the code is `systemError`. */
+/** Names of virErrorDomain, the layer that spoke; the index is the number on the wire. */
+const DOMAINS =
+  'none xen xend xenstore sexpr xml dom rpc proxy conf qemu net test remote openvz xenxm statsLinux lxc storage network domain uml nodedev xenInotify security vbox interface one esx phyp secret cpu xenapi nwfilter hook domainSnapshot audit sysinfo streams vmware event libxl locking hyperv capabilities uri auth dbus parallels device ssh lockspace initctl identity cgroup access systemd bhyve crypto firewall polkit thread admin logging xenxl perf libssh resctrl firewalld domainCheckpoint tpm bpf ch'.split(
+    ' ',
+  )
+const LEVELS = ['none', 'warning', 'error'] as const
+
+/** What the daemon says in an error reply. */
 export interface RemoteError {
   readonly code: number
   /** Number of the layer that spoke; no guide to what happened. */
   readonly domain: number
   readonly message: string
+  /** 1 warning, 2 error. */
+  readonly level: number
+  /** errno when the code is `systemError`. */
   readonly int1: number
+  readonly int2: number
+  /** What the message was made of: mostly its format and arguments. */
+  readonly texts: readonly (string | undefined)[]
 }
 
 export interface LibvirtErrorOptions {
@@ -145,15 +158,23 @@ export class LibvirtError extends Error {
   override readonly name = 'LibvirtError'
   readonly code: number
   readonly domain: number
+  readonly level: number
   readonly int1: number
+  readonly int2: number
+  readonly texts: readonly (string | undefined)[]
+  /** Name of the procedure that failed, as `DOMAIN_CREATE_WITH_FLAGS`. */
   readonly procedure: string | undefined
+  /** True when this side refused, and the daemon said nothing. */
   readonly local: boolean
 
   constructor(error: RemoteError, options: LibvirtErrorOptions = {}) {
     super(error.message, options.cause === undefined ? {} : { cause: options.cause })
     this.code = error.code
     this.domain = error.domain
+    this.level = error.level
     this.int1 = error.int1
+    this.int2 = error.int2
+    this.texts = error.texts
     this.procedure = options.procedure
     this.local = options.local ?? false
   }
@@ -161,6 +182,15 @@ export class LibvirtError extends Error {
   /** libvirt's name of the code, or `unknown(n)` for one newer than this table. */
   get codeName(): LibvirtErrorName | `unknown(${number})` {
     return NAMES[this.code] ?? `unknown(${this.code})`
+  }
+
+  /** The layer that spoke, as `qemu` or `storage`; it differs between releases and is no guide to what happened. */
+  get domainName(): string {
+    return DOMAINS[this.domain] ?? `unknown(${this.domain})`
+  }
+
+  get levelName(): 'none' | 'warning' | 'error' | `unknown(${number})` {
+    return LEVELS[this.level] ?? `unknown(${this.level})`
   }
 
   /** True when the code is one of these. */
@@ -177,5 +207,9 @@ export class ConnectionClosed extends Error {
 
 /** A refusal by this side, before anything is sent. */
 export function refuse(name: LibvirtErrorName, message: string, options: LibvirtErrorOptions = {}): LibvirtError {
-  return new LibvirtError({ code: NAMES.indexOf(name), domain: 0, message, int1: 0 }, { ...options, local: true })
+  const code = NAMES.indexOf(name)
+  return new LibvirtError(
+    { code, domain: 0, message, level: 2, int1: 0, int2: 0, texts: [] },
+    { ...options, local: true },
+  )
 }

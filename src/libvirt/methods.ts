@@ -15,8 +15,12 @@ export interface Call<A extends Fields = Fields, R extends Fields = Fields> {
   readonly name: string
   readonly program: number
   readonly procedure: number
+  /** The release of libvirt whose function it is, as `9.7.0`. */
+  readonly since: string
   readonly args: A
   readonly result: R
+  /** True for calls that may last minutes: they run on a second connection, since a daemon stops reading one that waits for five. */
+  readonly isLong: boolean
 }
 
 export interface StreamCall<A extends Fields = Fields, R extends Fields = Fields> extends Omit<Call<A, R>, 'kind'> {
@@ -27,6 +31,11 @@ export interface StreamCall<A extends Fields = Fields, R extends Fields = Fields
 export type Row = Call | StreamCall
 export type Table = Readonly<Record<string, Row>>
 
+export interface Traits {
+  /** It may last minutes (saves, dumps, migrations, whatever waits for a guest). */
+  readonly isLong?: boolean
+}
+
 const noFields = {}
 type NoFields = typeof noFields
 
@@ -34,16 +43,20 @@ type NoFields = typeof noFields
 export function call<A extends Fields = NoFields, R extends Fields = NoFields>(
   name: string,
   procedure: number,
+  since: string,
   args?: A,
   result?: R,
+  traits: Traits = {},
 ): Call<A, R> {
   return {
     kind: 'call',
     name,
     program: PROGRAM.remote,
     procedure,
+    since,
     args: (args ?? noFields) as A,
     result: (result ?? noFields) as R,
+    isLong: traits.isLong ?? false,
   }
 }
 
@@ -51,21 +64,24 @@ export function call<A extends Fields = NoFields, R extends Fields = NoFields>(
 export function qemuCall<A extends Fields, R extends Fields = NoFields>(
   name: string,
   procedure: number,
+  since: string,
   args: A,
   result?: R,
+  traits: Traits = {},
 ): Call<A, R> {
-  return { ...call(name, procedure, args, result), program: PROGRAM.qemu }
+  return { ...call(name, procedure, since, args, result, traits), program: PROGRAM.qemu }
 }
 
 /** A procedure that opens a stream; it runs on a connection of its own. */
 export function streamCall<A extends Fields, R extends Fields = NoFields>(
   name: string,
   procedure: number,
+  since: string,
   direction: StreamDirection,
   args: A,
   result?: R,
 ): StreamCall<A, R> {
-  return { ...call(name, procedure, args, result), kind: 'stream', direction }
+  return { ...call(name, procedure, since, args, result), kind: 'stream', direction }
 }
 
 type Simplify<T> = { [K in keyof T]: T[K] }

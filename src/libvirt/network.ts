@@ -19,16 +19,16 @@ const lease = struct({
 
 export const networkMethods = {
   /** Starts a defined network. */
-  create: call('NETWORK_CREATE', 39),
-  destroy: call('NETWORK_DESTROY', 42),
-  undefine: call('NETWORK_UNDEFINE', 49),
-  getXMLDesc: call('NETWORK_GET_XML_DESC', 43, { flags: flags({ inactive: 1 }) }, { xml: string }),
-  getBridgeName: call('NETWORK_GET_BRIDGE_NAME', 45, {}, { name: string }),
-  getAutostart: call('NETWORK_GET_AUTOSTART', 44, {}, { autostart: bool }),
-  setAutostart: call('NETWORK_SET_AUTOSTART', 48, { autostart: bool }),
-  isActive: call('NETWORK_IS_ACTIVE', 152, {}, { active: bool }),
-  isPersistent: call('NETWORK_IS_PERSISTENT', 153, {}, { persistent: bool }),
-  update: call('NETWORK_UPDATE', 291, {
+  create: call('NETWORK_CREATE', 39, '0.2.0'),
+  destroy: call('NETWORK_DESTROY', 42, '0.2.0'),
+  undefine: call('NETWORK_UNDEFINE', 49, '0.2.0'),
+  getXMLDesc: call('NETWORK_GET_XML_DESC', 43, '0.2.0', { flags: flags({ inactive: 1 }) }, { xml: string }),
+  getBridgeName: call('NETWORK_GET_BRIDGE_NAME', 45, '0.2.0', {}, { name: string }),
+  getAutostart: call('NETWORK_GET_AUTOSTART', 44, '0.2.1', {}, { autostart: bool }),
+  setAutostart: call('NETWORK_SET_AUTOSTART', 48, '0.2.1', { autostart: bool }),
+  isActive: call('NETWORK_IS_ACTIVE', 152, '0.7.3', {}, { active: bool }),
+  isPersistent: call('NETWORK_IS_PERSISTENT', 153, '0.7.3', {}, { persistent: bool }),
+  update: call('NETWORK_UPDATE', 291, '0.10.2', {
     command: numbered({ modify: 1, delete: 2, addLast: 3, addFirst: 4 }),
     section: numbered({
       bridge: 1,
@@ -51,11 +51,12 @@ export const networkMethods = {
   getDHCPLeases: call(
     'NETWORK_GET_DHCP_LEASES',
     341,
+    '1.2.6',
     { mac: maybe(string), need, flags: none },
     { leases: list(lease), ret: counted },
   ),
   /** libvirt 9.7 and later. */
-  setMetadata: call('NETWORK_SET_METADATA', 444, {
+  setMetadata: call('NETWORK_SET_METADATA', 444, '9.7.0', {
     type: choice('description', 'title', 'element'),
     metadata: maybe(xml),
     key: maybe(string),
@@ -66,6 +67,7 @@ export const networkMethods = {
   getMetadata: call(
     'NETWORK_GET_METADATA',
     445,
+    '9.7.0',
     { type: choice('description', 'title', 'element'), uri: maybe(string), flags: impact },
     { metadata: string },
   ),

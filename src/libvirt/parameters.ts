@@ -1,70 +1,140 @@
 /**
- * libvirt's typed parameters. Read, they are one object without a prototype (names come from the daemon); written, each
- * names its type, since a JavaScript number does not tell.
+ * libvirt's typed parameters as plain objects. On the wire each names its type, which a JavaScript number does not tell:
+ * so every table says the types of the names it knows, and an object that was read remembers those it came with and can
+ * be written back as it is, 64-bit values included.
  */
 import { bool, type Codec, f64, i32, i64, list, string, struct, u32, u64 } from './codecs.ts'
 import type { Reader, Writer } from './xdr.ts'
 
 export type ParameterValue = number | bigint | boolean | string
-/** By name; where a name comes twice the last counts. */
-export type ReadParameters = Readonly<Record<string, ParameterValue>>
+/** A parameter with its type said: for names newer than the table, and for names given more than once. */
 export type Parameter =
   | { readonly field: string; readonly type: 'i32' | 'u32' | 'f64'; readonly value: number }
   | { readonly field: string; readonly type: 'i64' | 'u64'; readonly value: bigint }
   | { readonly field: string; readonly type: 'bool'; readonly value: boolean }
   | { readonly field: string; readonly type: 'string'; readonly value: string }
+type WireType = Parameter['type']
+/** `strings` is a text that may be given several times. */
+type ParameterType = WireType | 'strings'
+/** The types of the names a table knows. */
+export type KnownParameters = Readonly<Record<string, ParameterType>>
+
+interface Got {
+  i32: number
+  u32: number
+  f64: number
+  i64: bigint
+  u64: bigint
+  bool: boolean
+  string: string
+  strings: string
+}
+interface Given extends Omit<Got, 'i64' | 'u64' | 'strings'> {
+  /** A number must be a safe integer. */
+  i64: bigint | number
+  u64: bigint | number
+  strings: string | readonly string[]
+}
+
+/** The types an object was read with, by name. Not enumerable: it is in no listing, copy or JSON. */
+const TYPES = Symbol('types of the parameters')
+
+/**
+ * What was read: an object without a prototype (names come from the daemon), 64-bit values as `bigint`. Where a name
+ * comes twice the last counts.
+ */
+export type ReadParameters<K extends KnownParameters = KnownParameters> = Readonly<Record<string, ParameterValue>> & {
+  readonly [N in keyof K]?: Got[K[N]]
+} & { readonly [TYPES]: ReadonlyMap<string, WireType> }
+
+/** What can be written: an object of known names, one that was read, or a list that says every type. */
+export type WriteParameters<K extends KnownParameters> =
+  | { readonly [N in keyof K]?: Given[K[N]] | undefined }
+  | ReadParameters
+  | readonly Parameter[]
 
 /** The index is the number on the wire. */
-const KINDS = [
-  undefined,
-  ['i32', i32],
-  ['u32', u32],
-  ['i64', i64],
-  ['u64', u64],
-  ['f64', f64],
-  ['bool', bool],
-  ['string', string],
-] as const
+const WIRE_TYPES = [undefined, 'i32', 'u32', 'i64', 'u64', 'f64', 'bool', 'string'] as const
+const CODECS = { i32, u32, i64, u64, f64, bool, string } as const
 
-export const parameters: Codec<ReadParameters, readonly Parameter[], 'required'> = {
-  presence: 'required',
-  read: (reader) => collect(Array.from({ length: reader.count() }, () => readParameter(reader))),
-  write: (writer, given) => {
-    writer.u32(given.length)
-    for (const parameter of given) writeParameter(writer, parameter)
-  },
+/** Parameters of which some names are known; others are read all the same. */
+export function parameters<const K extends KnownParameters>(
+  known: K,
+): Codec<ReadParameters<K>, WriteParameters<K>, 'required'> {
+  return {
+    presence: 'required',
+    shape: { kind: 'parameters', known },
+    read: (reader) => readParameters<K>(reader),
+    write: (writer, given) => {
+      const all = Array.isArray(given) ? (given as readonly Parameter[]) : [...typed(writer, given, known)]
+      writer.u32(all.length)
+      for (const parameter of all) writeParameter(writer, parameter)
+    },
+  }
 }
+
+/** Parameters whose names no table lists. */
+export const anyParameters = parameters({})
 
 const statistics = list(struct({ field: string, value: u64 }))
 
 /** Statistics of the host: names and 64-bit numbers. */
 export const hostStatistics: Codec<Readonly<Record<string, bigint>>, never, 'required'> = {
   presence: 'required',
-  read: (reader) => collect(statistics.read(reader).map(({ field, value }) => [field, value] as const)),
+  shape: statistics.shape,
+  read: (reader) => {
+    const result = Object.create(null) as Record<string, bigint>
+    for (const { field, value } of statistics.read(reader)) result[field] = value
+    return result
+  },
   write: (writer) => {
     throw writer.refused('is only ever read')
   },
 }
 
-function readParameter(reader: Reader): readonly [string, ParameterValue] {
-  const field = string.read(reader)
-  const number = reader.i32()
-  const kind = KINDS[number]
-  if (kind === undefined) throw reader.malformed(`has a parameter of type ${number}`)
-  return [field, kind[1].read(reader)]
+function readParameters<K extends KnownParameters>(reader: Reader): ReadParameters<K> {
+  const result = Object.create(null) as Record<string, ParameterValue>
+  const types = new Map<string, WireType>()
+  for (let count = reader.count(); count > 0; count--) {
+    const field = string.read(reader)
+    const number = reader.i32()
+    const type = WIRE_TYPES[number]
+    if (type === undefined) throw reader.malformed(`has a parameter of type ${number}`)
+    result[field] = CODECS[type].read(reader)
+    types.set(field, type)
+  }
+  return Object.defineProperty(result, TYPES, { value: types }) as ReadParameters<K>
 }
 
-function writeParameter(writer: Writer, parameter: Parameter): void {
-  const number = KINDS.findIndex((kind) => kind?.[0] === parameter.type)
-  const kind = KINDS[number]
-  if (kind === undefined) throw writer.refused(`has a parameter of an unknown type`)
-  string.write(writer, parameter.field)
-  writer.i32(number)
-  kind[1].write(writer, parameter.value as never)
+function writeParameter(writer: Writer, { field, type, value }: Parameter): void {
+  if (!Object.hasOwn(CODECS, type)) throw writer.refused(`has a parameter of an unknown type`)
+  string.write(writer, field)
+  writer.i32(WIRE_TYPES.indexOf(type))
+  writer.field = field
+  CODECS[type].write(writer, value as never)
 }
 
-function collect<V>(entries: readonly (readonly [string, V])[]): Readonly<Record<string, V>> {
-  const result = Object.create(null) as Record<string, V>
-  for (const [name, value] of entries) result[name] = value
-  return result
+/** The members of a plain object with their types: as it was read, else as the table has it. */
+function* typed(writer: Writer, given: object, known: KnownParameters): Generator<Parameter> {
+  const { [TYPES]: types } = given as { readonly [TYPES]?: ReadonlyMap<string, WireType> }
+  for (const [field, value] of Object.entries(given) as [string, unknown][]) {
+    if (value === undefined) continue
+    const type = types?.get(field) ?? (Object.hasOwn(known, field) ? known[field] : undefined)
+    if (type === undefined)
+      throw writer.refused(
+        `has no ${JSON.stringify(field)}; known: ${Object.keys(known).join(', ') || 'none'}. Give what is newer as a list of { field, type, value }`,
+      )
+    if (type === 'strings') {
+      for (const one of Array.isArray(value) ? (value as string[]) : [value as string])
+        yield { field, type: 'string', value: one }
+    } else yield { field, type, value: is64(type) ? wide(value) : value } as Parameter
+  }
+}
+
+function is64(type: WireType): boolean {
+  return type === 'i64' || type === 'u64'
+}
+
+function wide(value: unknown): unknown {
+  return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
 }

@@ -121,5 +121,6 @@ export function decodeError(payload: Buffer): RemoteError {
   reader.end()
   const message = error.message ?? 'an error without a text'
   const unknownProcedure = error.code === 39 && message.startsWith('unknown procedure')
-  return { code: unknownProcedure ? 3 : error.code, domain: error.domain, message, int1: error.int1 }
+  const { domain, level, int1, int2, str1, str2, str3 } = error
+  return { code: unknownProcedure ? 3 : error.code, domain, message, level, int1, int2, texts: [str1, str2, str3] }
 }

@@ -6,19 +6,24 @@ import { type DomainIdentity, type OfDomainIdentity, snapshot } from './referenc
 import { counted, need, none } from './vocabulary.ts'
 
 export const domainSnapshotMethods = {
-  getXMLDesc: call('DOMAIN_SNAPSHOT_GET_XML_DESC', 186, { flags: flags({ secure: 1 }) }, { xml: string }),
-  getParent: call('DOMAIN_SNAPSHOT_GET_PARENT', 244, { flags: none }, { snapshot }),
+  getXMLDesc: call('DOMAIN_SNAPSHOT_GET_XML_DESC', 186, '0.8.0', { flags: flags({ secure: 1 }) }, { xml: string }),
+  getParent: call('DOMAIN_SNAPSHOT_GET_PARENT', 244, '0.9.7', { flags: none }, { snapshot }),
   listAllChildren: call(
     'DOMAIN_SNAPSHOT_LIST_ALL_CHILDREN',
     275,
+    '0.9.13',
     { need, flags: snapshotListFlags },
     { snapshots: list(snapshot), ret: counted },
   ),
-  revert: call('DOMAIN_REVERT_TO_SNAPSHOT', 192, { flags: flags({ running: 1, paused: 2, force: 4, resetNvram: 8 }) }),
-  delete: call('DOMAIN_SNAPSHOT_DELETE', 193, { flags: flags({ children: 1, metadataOnly: 2, childrenOnly: 4 }) }),
+  revert: call('DOMAIN_REVERT_TO_SNAPSHOT', 192, '0.8.0', {
+    flags: flags({ running: 1, paused: 2, force: 4, resetNvram: 8 }),
+  }),
+  delete: call('DOMAIN_SNAPSHOT_DELETE', 193, '0.8.0', {
+    flags: flags({ children: 1, metadataOnly: 2, childrenOnly: 4 }),
+  }),
 }
 
-export class DomainSnapshot extends liveObject(domainSnapshotMethods, snapshot) implements OfDomainIdentity {
+export class Snapshot extends liveObject(domainSnapshotMethods, snapshot) implements OfDomainIdentity {
   readonly name: string
   readonly domain: DomainIdentity
 

@@ -52,7 +52,9 @@ test('several failures are told one after the other', () => {
 })
 
 test('a refusal of libvirt is told in its own words, once', () => {
-  const text = printed(new LibvirtError({ code: 1, domain: 0, message: 'no such device', int1: 0 }))
+  const text = printed(
+    new LibvirtError({ code: 1, domain: 0, message: 'no such device', level: 2, int1: 0, int2: 0, texts: [] }),
+  )
   assert.match(text, /^E: libvirt refused: no such device \[LIBVIRT_FAILED\]\n/)
   assert.equal(text.split('no such device').length, 2)
 })

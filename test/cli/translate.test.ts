@@ -17,7 +17,15 @@ function translated(error: unknown): VmpkgError {
 }
 
 test('a refusal of libvirt is LIBVIRT_FAILED in its own words, with the name of its code and of the procedure', () => {
-  const refusal = { code: 38, domain: 10, message: "Cannot access storage file '/x':\nNo such file", int1: 2 }
+  const refusal = {
+    code: 38,
+    domain: 10,
+    message: "Cannot access storage file '/x':\nNo such file",
+    level: 2,
+    int1: 2,
+    int2: 0,
+    texts: [],
+  }
   const { code, message, details } = translated(new LibvirtError(refusal, { procedure: 'DOMAIN_CREATE' }))
   assert.equal(code, 'LIBVIRT_FAILED')
   assert.equal(message, "libvirt refused: Cannot access storage file '/x': No such file")
@@ -25,7 +33,9 @@ test('a refusal of libvirt is LIBVIRT_FAILED in its own words, with the name of 
 })
 
 test('a refusal for lack of rights says how to get them', () => {
-  const { hint } = translated(new LibvirtError({ code: 88, domain: 0, message: 'access denied', int1: 0 }))
+  const { hint } = translated(
+    new LibvirtError({ code: 88, domain: 0, message: 'access denied', level: 2, int1: 0, int2: 0, texts: [] }),
+  )
   assert.match(hint ?? '', /group libvirt/)
 })
 

@@ -3,7 +3,6 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import * as codecs from '../../src/libvirt/codecs.ts'
 import { LibvirtError } from '../../src/libvirt/error.ts'
-import { parameters } from '../../src/libvirt/parameters.ts'
 import { MalformedPacket, Reader, Writer } from '../../src/libvirt/xdr.ts'
 
 function encode<In>(codec: codecs.Codec<unknown, In>, value: In): Buffer {
@@ -122,33 +121,13 @@ describe('choices and flags', () => {
     assert.throws(() => encode(state, 'constructor' as 'on'), refusal(/one of off, on/))
   })
 
+  test('write back a number they had no name for, and no other invention', () => {
+    assert.equal(encode(bits, ['unknown(64)', 'live']).toString('hex'), '00000041')
+    assert.equal(encode(state, decode(state, Buffer.from([0, 0, 0, 9]))).toString('hex'), '00000009')
+    assert.throws(() => encode(bits, ['unknown(x)' as 'live']), refusal(/unknown/))
+  })
+
   test('write nothing given as nothing set', () => {
     assert.equal(encode(bits, undefined).toString('hex'), '00000000')
-  })
-})
-
-describe('parameters', () => {
-  test('keep every type and the order of names', () => {
-    const given = [
-      { field: 'a', type: 'i32', value: -1 },
-      { field: 'b', type: 'u32', value: 1 },
-      { field: 'c', type: 'i64', value: -1n },
-      { field: 'd', type: 'u64', value: 2n ** 63n },
-      { field: 'e', type: 'f64', value: 0.5 },
-      { field: 'f', type: 'bool', value: true },
-      { field: 'g', type: 'string', value: 'x' },
-    ] as const
-    const read = decode(parameters, encode(parameters, given))
-    assert.deepEqual({ ...read }, { a: -1, b: 1, c: -1n, d: 2n ** 63n, e: 0.5, f: true, g: 'x' })
-  })
-
-  test('take a hostile name as a name', () => {
-    const read = decode(parameters, encode(parameters, [{ field: '__proto__', type: 'string', value: 'x' }]))
-    assert.deepEqual(Object.keys(read), ['__proto__'])
-    assert.equal(Object.getPrototypeOf(read), null)
-  })
-
-  test('refuse a type that does not exist', () => {
-    assert.throws(() => decode(parameters, Buffer.from('00000001000000016100000000000008', 'hex')), MalformedPacket)
   })
 })

@@ -11,8 +11,10 @@ import { MalformedPacket, Writer } from '../../src/libvirt/xdr.ts'
 
 const row: EventRow<'domain', { readonly value: number }> = {
   kind: 'domain',
+  program: PROGRAM.remote,
   procedure: 900,
   id: 0,
+  since: '0.8.0',
   codec: struct({ value: i32 }),
 }
 /** The events here hold no references. */

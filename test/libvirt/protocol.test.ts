@@ -62,12 +62,15 @@ describe('FrameSplitter', () => {
 })
 
 describe('decodeError', () => {
-  test('keeps code, text and errno', () => {
+  test('keeps code, text, level and errno', () => {
     assert.deepEqual(decodeError(errorPayload(38, 'no such file', 2)), {
       code: 38,
       domain: 7,
       message: 'no such file',
+      level: 2,
       int1: 2,
+      int2: 0,
+      texts: [undefined, undefined, undefined],
     })
   })
 

@@ -44,7 +44,8 @@ describe('Rpc', () => {
   test('hands a refusal on as a reply', async () => {
     const daemon = new FakeDaemon((call, self) => self.refuse(call, 42, 'Domain not found'))
     const reply = await ask(new Rpc(daemon.client))
-    assert.deepEqual(reply, { ok: false, error: { code: 42, domain: 7, message: 'Domain not found', int1: 0 } })
+    assert.ok(!reply.ok)
+    assert.deepEqual([reply.error.code, reply.error.domain, reply.error.message], [42, 7, 'Domain not found'])
   })
 
   test('answers a ping at once', async () => {

@@ -17,7 +17,7 @@ const volXml = (name: string, sizeBytes: number) =>
   `<volume><name>${name}</name><capacity>${sizeBytes}</capacity><target><format type='raw'/></target></volume>`
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
-describe('StoragePool and StorageVol', { skip: withoutLibvirt, timeout: 120_000 }, () => {
+describe('StoragePool and StorageVolume', { skip: withoutLibvirt, timeout: 120_000 }, () => {
   const recorded = recordCalls()
   let daemon: PrivateLibvirt
   let connect: Connect
