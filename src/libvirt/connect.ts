@@ -1,73 +1,58 @@
 /**
  * A connection to libvirt: opening, closing, carrying out rows of the procedure tables, events and streams.
  * Calls run concurrently; libvirt gives no order between two calls that are under way, so await the one the next
- * relies on. Streams run on connections of their own.
+ * relies on. Streams run on links of their own, and so do calls that may last minutes.
  */
-import { authenticate } from './auth.ts'
 import { Checkpoint } from './checkpoint.ts'
-import { flags, maybe, string } from './codecs.ts'
 import { findMethods } from './connect-find.ts'
 import { hostMethods } from './connect-host.ts'
 import { Domain } from './domain.ts'
-import { ConnectionClosed, LibvirtError, type RemoteError } from './error.ts'
+import { type EmitterOptions, LibvirtEmitter } from './emitter.ts'
+import { ConnectionClosed, LibvirtError } from './error.ts'
 import { EventFeed, EventRouter } from './event-feed.ts'
 import { type EventName, type EventObject, type EventOf, type EventRow, eventRegistration, events } from './events.ts'
 import { Interface } from './interface.ts'
-import {
-  call,
-  decodeResult,
-  encodeArguments,
-  type Invoker,
-  invoker,
-  type Row,
-  type Self,
-  type StreamCall,
-  unwrapResult,
-} from './methods.ts'
+import { perform } from './link.ts'
+import { type Invoker, invoker, type Row, type Self, type StreamCall, unwrapResult } from './methods.ts'
 import { Network } from './network.ts'
 import { NetworkPort } from './network-port.ts'
 import { NodeDevice } from './node-device.ts'
 import { NwFilter } from './nwfilter.ts'
 import { NwFilterBinding } from './nwfilter-binding.ts'
 import type { Binder } from './references.ts'
-import { type CallOptions, Rpc, type StreamSink } from './rpc.ts'
+import type { CallOptions, Rpc } from './rpc.ts'
 import { Secret } from './secret.ts'
+import { CLOSE_TIMEOUT_MS, Session, type SessionOptions } from './session.ts'
 import { Snapshot } from './snapshot.ts'
 import { StoragePool, StorageVolume } from './storage.ts'
 import { LibvirtStream } from './stream.ts'
-import { dial, surroundings } from './transport.ts'
+import { surroundings } from './transport.ts'
 import { resolveUri, type Target } from './uri.ts'
 
-/** To reach the daemon and for each step of opening, except for what a person is asked. */
-const OPEN_TIMEOUT_MS = 30_000
-/** For what ends anyway: the daemon's answer is not worth more. */
-const CLOSE_TIMEOUT_MS = 1000
+export const connectMethods = { ...hostMethods, ...findMethods }
 
-export const sessionMethods = {
-  open: call('CONNECT_OPEN', 1, '0.0.3', { name: maybe(string), flags: flags({ readonly: 1 }) }),
-  close: call('CONNECT_CLOSE', 2, '0.0.3'),
-}
-
-export interface OpenOptions extends CallOptions {
-  /** Asks the daemon to refuse every change. */
-  readonly readonly?: boolean
-}
+export interface OpenOptions extends SessionOptions {}
 
 export interface EventOptions<N extends EventName> {
   /** Only events of this one. */
   readonly object?: EventObject<N> | undefined
   /** Ends the iteration by throwing its reason. */
   readonly signal?: AbortSignal | undefined
+  /**
+   * Called when the feed stands again after the connection was lost and opened anew (`reconnect`): list what you watch,
+   * since events of the time between are missing.
+   */
+  readonly onGap?: (() => void) | undefined
+  /** For `qemu.monitor` alone: which events, by QMP's name, a glob-free text or a regular expression. All when absent. */
+  readonly monitor?: { readonly event: string; readonly flags?: readonly ('regex' | 'ignoreCase')[] } | undefined
 }
 
-export const connectMethods = { ...hostMethods, ...findMethods }
+type ConnectionWatcher = (what: 'lost' | 'restored' | 'closed', reason?: ConnectionClosed) => void
 
 export class Connect extends invoker(connectMethods) implements Invoker, AsyncDisposable {
   /** As given, or the default that was chosen. */
   readonly uri: string
-  readonly #rpc: Rpc
-  readonly #target: Target
-  readonly #options: OpenOptions
+  #session: Session | undefined
   readonly #binder: Binder = {
     domain: (identity) => new Domain(this, identity),
     snapshot: (identity) => new Snapshot(this, identity),
@@ -82,19 +67,14 @@ export class Connect extends invoker(connectMethods) implements Invoker, AsyncDi
     nwFilterBinding: (identity) => new NwFilterBinding(this, identity),
     networkPort: (identity) => new NetworkPort(this, identity),
   }
-  readonly #router = new EventRouter()
-  readonly #feeds = new Set<{ dropped(reason: ConnectionClosed): void }>()
+  /** Of the main link; a new link has a new one. */
+  #router = new EventRouter()
+  readonly #feeds = new Map<Pick<EventFeed<unknown>, 'lost' | 'dropped'>, (rpc: Rpc) => Promise<void>>()
+  readonly #watchers = new Set<ConnectionWatcher>()
 
-  private constructor(rpc: Rpc, target: Target, options: OpenOptions) {
+  private constructor(target: Target) {
     super()
-    this.#rpc = rpc
-    this.#target = target
-    this.#options = options
     this.uri = target.uri
-    rpc.onEvent = (packet) => this.#router.receive(packet)
-    rpc.onClosed = (reason) => {
-      for (const feed of this.#feeds) feed.dropped(reason)
-    }
   }
 
   /**
@@ -105,20 +85,35 @@ export class Connect extends invoker(connectMethods) implements Invoker, AsyncDi
    */
   static async open(uri?: string, options: OpenOptions = {}): Promise<Connect> {
     const target = resolveUri(uri, surroundings(), options.readonly ?? false)
-    const rpc = await openRpc(target, options)
-    return new Connect(rpc, target, options)
+    const connect = new Connect(target)
+    connect.#session = await Session.open(target, options, {
+      opened: (rpc) => connect.#opened(rpc),
+      lost: (reason) => {
+        for (const feed of connect.#feeds.keys()) feed.lost()
+        connect.#tell('lost', reason)
+      },
+      restored: () => connect.#tell('restored'),
+      closed: (reason) => {
+        for (const feed of connect.#feeds.keys()) feed.dropped(reason)
+        connect.#tell('closed', reason)
+      },
+    })
+    return connect
   }
 
-  /** Why the connection is closed, `undefined` while it is open. */
+  /** Why the connection is over, `undefined` while it is open or being opened anew. */
   get closed(): ConnectionClosed | undefined {
-    return this.#rpc.closed
+    return this.#session?.closed
+  }
+
+  /** False while a lost connection is being opened anew, and when it is over. */
+  get isConnected(): boolean {
+    return this.#session?.main !== undefined && this.closed === undefined
   }
 
   /** Ends the connection. Calls under way reject with `ConnectionClosed`, feeds and streams end with it. */
   async close(): Promise<void> {
-    if (this.#rpc.closed !== undefined) return
-    await perform(this.#rpc, sessionMethods.close, {}, { timeoutMs: CLOSE_TIMEOUT_MS }).catch(() => {})
-    this.#rpc.close(new ConnectionClosed('the libvirt connection was closed'))
+    await this.#session?.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,43 +124,100 @@ export class Connect extends invoker(connectMethods) implements Invoker, AsyncDi
   events<N extends EventName>(name: N, options: EventOptions<N> = {}): EventFeed<EventOf<N>> {
     const row = events[name] as EventRow<EventRow['kind'], EventOf<N>>
     const { register, deregister } = eventRegistration[row.kind]
+    const args = registrationArguments(row, options)
+    const registerOn = async (rpc: Rpc, deliver: (payload: Buffer) => void): Promise<number> =>
+      this.#router.register(row, deliver, async () => {
+        const result = unwrapResult(register, await perform(rpc, register, args, {}))
+        return typeof result === 'number' ? result : 0
+      })
     const feed: EventFeed<EventOf<N>> = new EventFeed<EventOf<N>>(
       row,
       {
         binder: this.#binder,
-        register: (deliver) =>
-          this.#router.register(row.procedure, deliver, async () => {
-            const args = { eventId: row.id, object: options.object }
-            return (await this.invoke(register, args)) as number
-          }),
+        register: (deliver) => this.#registerSomewhere(register.name, (rpc) => registerOn(rpc, deliver)),
         deregister: async (callbackId) => {
-          this.#router.forget(row.procedure, callbackId)
-          if (this.#rpc.closed === undefined)
-            await this.invoke(deregister, { callbackId, timeoutMs: CLOSE_TIMEOUT_MS }).catch(() => {})
+          this.#router.forget(row, callbackId)
+          const rpc = this.#session?.main
+          const given = Object.keys(deregister.args).length === 0 ? {} : { callbackId }
+          if (rpc !== undefined) await perform(rpc, deregister, given, { timeoutMs: CLOSE_TIMEOUT_MS }).catch(() => {})
         },
         onEnd: () => this.#feeds.delete(feed),
+        onGap: () => options.onGap?.(),
       },
       options.signal,
     )
-    this.#feeds.add(feed)
+    this.#feeds.set(feed, (rpc) => feed.renew((deliver) => registerOn(rpc, deliver)))
     return feed
+  }
+
+  /**
+   * Events as a typed `EventEmitter`: a registration is made with the first listener of a name and ends with the last.
+   * Also tells what becomes of the connection itself.
+   */
+  emitter(options: EmitterOptions = {}): LibvirtEmitter {
+    const emitter = new LibvirtEmitter((name, more) => this.events(name, more), options)
+    const watcher: ConnectionWatcher = (what, reason) => emitter.tell(what, reason)
+    this.#watchers.add(watcher)
+    emitter.onClosed = () => this.#watchers.delete(watcher)
+    return emitter
   }
 
   /** Carries out any row of a table; the methods of all objects come here. */
   async invoke(row: Row, args: Readonly<Record<string, unknown>>, self?: Self): Promise<unknown> {
     const options = args as CallOptions
-    if (row.kind === 'stream') return this.#openStream(row, args, self, options)
-    return unwrapResult(row, await perform(this.#rpc, row, args, options, { self, binder: this.#binder }))
+    const session = this.#session
+    if (session === undefined) throw new ConnectionClosed('the libvirt connection is not open yet')
+    if (row.kind === 'stream') return this.#openStream(session, row, args, self, options)
+    const rpc = row.isLong
+      ? await session.long(row.name, options)
+      : (session.main ?? (await session.ready(row.name, options)))
+    try {
+      return unwrapResult(row, await perform(rpc, row, args, options, { self, binder: this.#binder }))
+    } catch (error) {
+      if (isBrokenProxy(error)) session.abandon(new ConnectionClosed(BROKEN_PROXY, { cause: error }))
+      throw error
+    }
+  }
+
+  /** A link was opened: its events have a router of their own, and every feed of before registers again. */
+  async #opened(rpc: Rpc): Promise<void> {
+    const router = new EventRouter()
+    this.#router = router
+    rpc.onEvent = (packet) => router.receive(packet)
+    await Promise.all(
+      [...this.#feeds].map(async ([feed, renew]) => {
+        try {
+          await renew(rpc)
+        } catch (error) {
+          // What it watched is gone, or a daemon that is older now does not know it: that ends this feed, not the rest.
+          if (!(error instanceof LibvirtError)) throw error
+          feed.dropped(error)
+        }
+      }),
+    )
+  }
+
+  async #registerSomewhere(name: string, register: (rpc: Rpc) => Promise<number>): Promise<number> {
+    for (;;) {
+      const session = this.#session
+      if (session === undefined) throw new ConnectionClosed('the libvirt connection is not open yet')
+      const rpc = await session.ready(name, {})
+      try {
+        return await register(rpc)
+      } catch (error) {
+        if (!(error instanceof ConnectionClosed) || session.closed !== undefined) throw error
+      }
+    }
   }
 
   async #openStream(
+    session: Session,
     row: StreamCall,
     args: Readonly<Record<string, unknown>>,
     self: Self | undefined,
     options: CallOptions,
   ): Promise<unknown> {
-    if (this.#rpc.closed !== undefined) throw this.#rpc.closed
-    const rpc = await openRpc(this.#target, { ...this.#options, signal: options.signal })
+    const rpc = await session.stream(options)
     try {
       const sparse = Array.isArray(args['flags']) && args['flags'].includes('sparse')
       const { name, program, procedure, direction } = row
@@ -178,58 +230,23 @@ export class Connect extends invoker(connectMethods) implements Invoker, AsyncDi
       throw error
     }
   }
-}
 
-/** A connection that is authenticated and open. A session's daemon that was just leaving gets a second try. */
-async function openRpc(target: Target, options: OpenOptions): Promise<Rpc> {
-  try {
-    return await openOnce(target, options)
-  } catch (error) {
-    if (!target.spawn || !(error instanceof ConnectionClosed)) throw error
-    return openOnce(target, options)
+  #tell(what: 'lost' | 'restored' | 'closed', reason?: ConnectionClosed): void {
+    for (const watcher of this.#watchers) watcher(what, reason)
   }
 }
 
-async function openOnce(target: Target, options: OpenOptions): Promise<Rpc> {
-  const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? OPEN_TIMEOUT_MS }
-  const rpc = new Rpc(await dial(target, surroundings(), options.signal))
-  try {
-    await authenticate(rpc, limits)
-    const flagNames = options.readonly === true ? ['readonly'] : []
-    await perform(rpc, sessionMethods.open, { name: target.name, flags: flagNames }, limits)
-    return rpc
-  } catch (error) {
-    rpc.close(new ConnectionClosed('the libvirt connection was not opened'))
-    throw error
-  }
+/** The words of a modular daemon that has lost one of those it asks on our behalf; it never finds it again on this connection. */
+const BROKEN_PROXY = 'client socket is closed'
+
+function isBrokenProxy(error: unknown): boolean {
+  return error instanceof LibvirtError && !error.local && error.code === 1 && error.message.endsWith(BROKEN_PROXY)
 }
 
-interface Surround {
-  readonly self?: Self | undefined
-  readonly binder?: Binder
-  readonly stream?: StreamSink
-}
-
-/** One call. The error is made here, so that its stack leads to the caller. */
-async function perform(
-  rpc: Rpc,
-  row: Row,
-  args: Readonly<Record<string, unknown>>,
-  options: CallOptions,
-  around: Surround = {},
-): Promise<Readonly<Record<string, unknown>>> {
-  const { name, program, procedure } = row
-  const payload = encodeArguments(row, args, around.self)
-  const decode = (reply: Buffer) => decodeResult(row, reply, around.binder)
-  const stream = around.stream === undefined ? {} : { stream: around.stream }
-  const reply = await rpc.call({ name, program, procedure, payload, decode, ...stream }, options)
-  if (!reply.ok) throw failure(row, reply.error)
-  return reply.value
-}
-
-/** An older daemon says only the number of what it does not know: say which release does. */
-function failure(row: Row, error: RemoteError): LibvirtError {
-  const isUnknown = error.code === 3 && error.message.startsWith('unknown procedure')
-  const message = isUnknown ? `${row.name} needs libvirt ${row.since} or later; this daemon is older` : error.message
-  return new LibvirtError({ ...error, message }, { procedure: row.name })
+function registrationArguments<N extends EventName>(
+  row: EventRow,
+  options: EventOptions<N>,
+): Readonly<Record<string, unknown>> {
+  const { object, monitor } = options
+  return row.kind === 'qemu' ? { object, ...monitor } : { eventId: row.id, object }
 }

@@ -73,7 +73,14 @@ const lifeMethods = {
   hasManagedSaveImage: call('DOMAIN_HAS_MANAGED_SAVE_IMAGE', 183, '0.8.0', { flags: none }, { result: bool }),
   managedSaveRemove: call('DOMAIN_MANAGED_SAVE_REMOVE', 184, '0.8.0', { flags: none }),
   /** `to` is a path on the daemon's host. */
-  save: call('DOMAIN_SAVE_FLAGS', 232, '0.9.4', { to: string, xml: maybe(xml), flags: domainFlags.save }),
+  save: call(
+    'DOMAIN_SAVE_FLAGS',
+    232,
+    '0.9.4',
+    { to: string, xml: maybe(xml), flags: domainFlags.save },
+    {},
+    { isLong: true },
+  ),
   saveParams: call('DOMAIN_SAVE_PARAMS', 440, '8.4.0', { params: anyParameters, flags: domainFlags.save }),
   coreDump: call('DOMAIN_CORE_DUMP_WITH_FORMAT', 334, '1.2.3', {
     to: string,

@@ -1,62 +1,78 @@
 /**
  * Events as asynchronous iterators. A feed registers as soon as it is made (`ready` tells when), so what is started
  * after that is not missed; leaving the loop deregisters. Events and replies have no fixed order: those that overtake
- * the reply to their own registration are kept for it.
+ * the reply to their own registration are kept for it. Registrations die with their connection: where that is opened
+ * anew the feed registers again, and what happened meanwhile is a gap it can only report.
  */
-import { type ConnectionClosed, refuse } from './error.ts'
+import { type ConnectionClosed, type LibvirtError, refuse } from './error.ts'
 import type { EventRow } from './events.ts'
-import type { Packet } from './protocol.ts'
+import { type Packet, PROGRAM } from './protocol.ts'
 import type { Binder } from './references.ts'
 import { MalformedPacket, Reader } from './xdr.ts'
+
+/** The message that names no registration (CONNECT_EVENT_CONNECTION_CLOSED). */
+const CLOSED_MESSAGE = 362
+type Message = Pick<Packet, 'program' | 'procedure'>
 
 /** A feed nobody reads is ended rather than let grow. */
 const QUEUE_LIMIT = 10_000
 
-/** Delivers events to the feeds that registered for them. */
+/** Delivers the events of one connection to the feeds that registered for them. */
 export class EventRouter {
   readonly #feeds = new Map<string, (payload: Buffer) => void>()
-  /** Arrived while a registration was under way, by message number. */
-  readonly #early = new Map<number, { waiting: number; packets: { callbackId: number; payload: Buffer }[] }>()
+  /** Arrived while a registration was under way, by message. */
+  readonly #early = new Map<string, { waiting: number; packets: { callbackId: number; payload: Buffer }[] }>()
 
   receive(packet: Packet): void {
     if (packet.payload.length < 4) throw new MalformedPacket('malformed packet: an event has no registration')
-    const callbackId = packet.payload.readInt32BE(0)
-    const payload = packet.payload.subarray(4)
-    const deliver = this.#feeds.get(`${packet.procedure}:${callbackId}`)
+    const key = keyOf(packet)
+    // The one message without a registration's number: that the daemon lost its own driver.
+    const hasNumber = packet.procedure !== CLOSED_MESSAGE || packet.program !== PROGRAM.remote
+    const callbackId = hasNumber ? packet.payload.readInt32BE(0) : 0
+    const payload = hasNumber ? packet.payload.subarray(4) : packet.payload
+    const deliver = this.#feeds.get(`${key}:${callbackId}`)
     if (deliver !== undefined) deliver(payload)
     else {
-      const early = this.#early.get(packet.procedure)?.packets
+      const early = this.#early.get(key)?.packets
       if (early !== undefined && early.length < QUEUE_LIMIT) early.push({ callbackId, payload })
     }
   }
 
   /** Runs a registration and routes its events to `deliver`. */
-  async register(procedure: number, deliver: (payload: Buffer) => void, ask: () => Promise<number>): Promise<number> {
-    const early = this.#early.get(procedure) ?? { waiting: 0, packets: [] }
-    this.#early.set(procedure, early)
+  async register(message: Message, deliver: (payload: Buffer) => void, ask: () => Promise<number>): Promise<number> {
+    const key = keyOf(message)
+    const early = this.#early.get(key) ?? { waiting: 0, packets: [] }
+    this.#early.set(key, early)
     early.waiting++
     try {
       const callbackId = await ask()
-      this.#feeds.set(`${procedure}:${callbackId}`, deliver)
+      this.#feeds.set(`${key}:${callbackId}`, deliver)
       for (const packet of early.packets) if (packet.callbackId === callbackId) deliver(packet.payload)
       early.packets = early.packets.filter((packet) => packet.callbackId !== callbackId)
       return callbackId
     } finally {
       early.waiting--
-      if (early.waiting === 0) this.#early.delete(procedure)
+      if (early.waiting === 0) this.#early.delete(key)
     }
   }
 
-  forget(procedure: number, callbackId: number): void {
-    this.#feeds.delete(`${procedure}:${callbackId}`)
+  forget(message: Message, callbackId: number): void {
+    this.#feeds.delete(`${keyOf(message)}:${callbackId}`)
   }
 }
 
 export interface FeedHooks {
+  /** Registers on the connection there is, or on the one that comes. */
   readonly register: (deliver: (payload: Buffer) => void) => Promise<number>
   readonly deregister: (callbackId: number) => Promise<void>
   readonly onEnd: () => void
+  /** The feed stands again on a new connection; what happened in between nobody told. */
+  readonly onGap: () => void
   readonly binder: Binder
+}
+
+function keyOf({ program, procedure }: Message): string {
+  return `${program}:${procedure}`
 }
 
 /**
@@ -75,6 +91,8 @@ export class EventFeed<E> implements AsyncIterableIterator<E, undefined>, AsyncD
   #end: { readonly reason: unknown } | undefined
   #deregistered: Promise<void> = Promise.resolve()
   #callbackId: number | undefined
+  #gaps = 0
+  #isLost = false
 
   constructor(row: EventRow<EventRow['kind'], E>, hooks: FeedHooks, signal?: AbortSignal) {
     this.#row = row
@@ -111,10 +129,35 @@ export class EventFeed<E> implements AsyncIterableIterator<E, undefined>, AsyncD
     await this.return()
   }
 
-  /** The connection is gone, and the registration with it. */
-  dropped(reason: ConnectionClosed): void {
+  /** How often the registration was lost with its connection and made again: events of those times are missing. */
+  get gaps(): number {
+    return this.#gaps
+  }
+
+  /** The connection is gone for good, or will not have this feed again. */
+  dropped(reason: ConnectionClosed | LibvirtError): void {
     this.#callbackId = undefined
     this.#stop(reason)
+  }
+
+  /** The connection is gone, and the registration with it; its number means nothing on the next connection. */
+  lost(): void {
+    if (this.#callbackId === undefined) return
+    this.#callbackId = undefined
+    this.#isLost = true
+  }
+
+  /**
+   * Registers again through `register`, after the connection was opened anew. A feed that is still at its first
+   * registration sees to that by itself.
+   */
+  async renew(register: (deliver: (payload: Buffer) => void) => Promise<number>): Promise<void> {
+    if (this.#end !== undefined || !this.#isLost) return
+    this.#callbackId = await register((payload) => this.#receive(payload))
+    this.#isLost = false
+    if (this.#end !== undefined) return this.#deregister()
+    this.#gaps++
+    this.#hooks.onGap()
   }
 
   readonly #abort = (): void => {

@@ -11,7 +11,7 @@ import type { Secret } from './secret.ts'
 import type { StoragePool } from './storage.ts'
 
 /** What can be watched, each with its own numbers of registrations. */
-export type EventKind = 'domain' | 'network' | 'pool' | 'nodeDevice' | 'secret' | 'qemu'
+export type EventKind = 'domain' | 'network' | 'pool' | 'nodeDevice' | 'secret' | 'qemu' | 'driver'
 
 export interface EventRow<K extends EventKind = EventKind, E = unknown> {
   readonly kind: K
@@ -84,6 +84,11 @@ export const eventRegistration = {
       { callbackId: i32 },
     ),
     deregister: qemuCall('CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER', 5, '1.2.3', { callbackId: i32 }),
+  },
+  /** The one registration without a number, and so one a connection. */
+  driver: {
+    register: call('CONNECT_REGISTER_CLOSE_CALLBACK', 360, '0.10.0'),
+    deregister: call('CONNECT_UNREGISTER_CLOSE_CALLBACK', 361, '0.10.0'),
   },
 } as const
 
@@ -298,6 +303,8 @@ export const events = {
     ...row('qemu', 6, 0, '1.2.3', struct({ domain, event: string, seconds: i64, micros: u32, details: maybe(string) })),
     program: PROGRAM.qemu,
   },
+  /** The daemon has lost the hypervisor it speaks for: open the connection anew. */
+  'driver.closed': row('driver', 362, 0, '0.10.0', struct({ reason: choice('error', 'eof', 'keepalive', 'client') })),
 }
 
 export type EventName = keyof typeof events
@@ -311,6 +318,7 @@ export type EventObject<N extends EventName> = {
   nodeDevice: NodeDevice
   secret: Secret
   qemu: Domain
+  driver: never
 }[(typeof events)[N]['kind']]
 
 function domainEvent<E>(procedure: number, id: number, since: string, codec: Codec<E, never>): EventRow<'domain', E> {

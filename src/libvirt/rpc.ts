@@ -25,6 +25,12 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined
 }
 
+/** How often a silent peer is asked for a sign of life, and how many times in vain before it counts as dead. */
+export interface Keepalive {
+  readonly intervalMs: number
+  readonly count: number
+}
+
 export interface Request<T> {
   /** For messages, as `DOMAIN_CREATE`. */
   readonly name: string
@@ -43,7 +49,7 @@ export interface StreamSink {
   opened(serial: number): void
   data(payload: Buffer): void
   /** @param length bytes */
-  hole(length: bigint): void
+  hole(length: number): void
   /** The daemon has no more data; a finish is still due. */
   ended(): void
   /** The daemon has confirmed our finish or abort. */
@@ -69,6 +75,11 @@ export class Rpc {
   readonly #streams = new Map<number, StreamSink>()
   #lastSerial = 0
   #closed: ConnectionClosed | undefined
+  #isCorked = false
+  #isPaused = false
+  /** Something came since the last look. */
+  #isHeard = false
+  #heartbeat: NodeJS.Timeout | undefined
 
   constructor(socket: Duplex) {
     this.#socket = socket
@@ -122,18 +133,36 @@ export class Rpc {
       done?.()
       return
     }
-    this.#socket.cork()
+    this.#corkForThisTurn()
     this.#socket.write(encodeHeader(header, payload.length))
     this.#socket.write(payload, () => done?.())
-    this.#socket.uncork()
+  }
+
+  /** Pings when the peer is silent for an interval, and closes when `count` pings in a row brought nothing. */
+  keepAlive({ intervalMs, count }: Keepalive): void {
+    let unanswered = 0
+    this.#isHeard = true
+    clearInterval(this.#heartbeat)
+    this.#heartbeat = setInterval(() => {
+      // A paused socket is not read: its silence says nothing.
+      if (this.#isHeard || this.#isPaused) unanswered = 0
+      else if (unanswered++ === count) {
+        const silence = `no sign of life for ${(intervalMs * (count + 1)) / 1000} s, ${count} pings unanswered`
+        return this.close(new ConnectionClosed(`libvirt connection dropped: ${silence}`))
+      }
+      this.#isHeard = false
+      this.#beat(KEEPALIVE.ping)
+    }, intervalMs).unref()
   }
 
   /** Stops reading everything of this connection; for the stream that has it to itself. */
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
+    this.#isPaused = false
     if (this.#closed === undefined) this.#socket.resume()
   }
 
@@ -145,6 +174,7 @@ export class Rpc {
   close(reason: ConnectionClosed): void {
     if (this.#closed !== undefined) return
     this.#closed = reason
+    clearInterval(this.#heartbeat)
     this.#socket.destroy()
     const [pending, streams] = [[...this.#pending.values()], [...this.#streams.values()]]
     this.#pending.clear()
@@ -156,6 +186,7 @@ export class Rpc {
 
   #receive(piece: Buffer): void {
     if (this.#closed !== undefined) return
+    this.#isHeard = true
     try {
       this.#splitter.push(piece)
       for (let packet = this.#splitter.next(); packet !== undefined; packet = this.#splitter.next()) {
@@ -200,9 +231,23 @@ export class Rpc {
   }
 
   #answerPing(packet: Packet): void {
-    if (packet.procedure !== KEEPALIVE.ping) return
-    const { program, type } = packet
-    this.send({ program, procedure: KEEPALIVE.pong, type, serial: 0, status: STATUS.ok }, Buffer.alloc(0))
+    if (packet.procedure === KEEPALIVE.ping) this.#beat(KEEPALIVE.pong)
+  }
+
+  #beat(procedure: number): void {
+    const header = { program: PROGRAM.keepalive, procedure, type: TYPE.message, serial: 0, status: STATUS.ok }
+    this.send(header, Buffer.alloc(0))
+  }
+
+  /** What is sent in one turn of the event loop leaves in one write: many calls at once cost one system call. */
+  #corkForThisTurn(): void {
+    if (this.#isCorked) return
+    this.#isCorked = true
+    this.#socket.cork()
+    process.nextTick(() => {
+      this.#isCorked = false
+      this.#socket.uncork()
+    })
   }
 
   #nextSerial(): number {
@@ -219,18 +264,18 @@ function decodeReply<T>(packet: Packet, decode: (payload: Buffer) => T): Reply<T
   throw new MalformedPacket(`malformed packet: a reply has the status ${packet.status}`)
 }
 
-function decodeHole(payload: Buffer): bigint {
+function decodeHole(payload: Buffer): number {
   const reader = new Reader(payload)
   reader.field = 'hole'
   const length = reader.i64()
   reader.u32()
   reader.end()
-  if (length < 0n) throw reader.malformed('is negative')
-  return length
+  if (length < 0n || length > BigInt(Number.MAX_SAFE_INTEGER)) throw reader.malformed(`has the length ${length}`)
+  return Number(length)
 }
 
 /** Calls `stop` when the signal fires or the time is over; returns what ends both. */
-function limitWaiting(name: string, options: CallOptions, stop: (reason: unknown) => void): () => void {
+export function limitWaiting(name: string, options: CallOptions, stop: (reason: unknown) => void): () => void {
   const { signal, timeoutMs } = options
   const end = () => {
     clearTimeout(timer)

@@ -19,6 +19,8 @@ export interface Target {
   readonly name: string
   /** Sockets to try in order. */
   readonly sockets: readonly string[]
+  /** True for the socket of a daemon on this machine. */
+  readonly isLocal: boolean
   /** True when a missing daemon may be started: the user's own, at its usual place. */
   readonly spawn: boolean
 }
@@ -50,6 +52,7 @@ export function resolveUri(given: string | undefined, around: Surroundings, read
     uri: text,
     name: uri.searchParams.get('name') ?? nameFor(uri, driver),
     sockets: socket === null ? socketsFor(uri.searchParams.get('mode'), isSession, readonly, around) : [socket],
+    isLocal: true,
     spawn: socket === null && isSession && around.env['LIBVIRT_AUTOSTART'] !== '0',
   }
 }

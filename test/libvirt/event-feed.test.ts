@@ -41,12 +41,13 @@ function feedOn(router: EventRouter, signal?: AbortSignal) {
     row,
     {
       binder,
-      register: (deliver) => router.register(row.procedure, deliver, () => registration.promise),
+      register: (deliver) => router.register(row, deliver, () => registration.promise),
       deregister: async (callbackId) => {
-        router.forget(row.procedure, callbackId)
+        router.forget(row, callbackId)
         deregistered.push(callbackId)
       },
       onEnd: () => {},
+      onGap: () => {},
     },
     signal,
   )
@@ -109,6 +110,49 @@ describe('EventFeed', () => {
     await feed.ready
     await assert.rejects(feed.next(), /enough/)
     assert.deepEqual(deregistered, [3])
+  })
+
+  test('registers again after its connection was lost, tells of the gap, and goes on', async () => {
+    const { feed, answer } = feedOn(new EventRouter())
+    answer(7)
+    await feed.ready
+    feed.lost()
+    const next = new EventRouter()
+    await feed.renew((deliver) => next.register(row, deliver, async () => 3))
+    next.receive(eventPacket(3, 5))
+    assert.deepEqual([(await feed.next()).value, feed.gaps], [{ value: 5 }, 1])
+  })
+
+  test('does not register twice when the connection was lost before its first registration stood', async () => {
+    const { feed, answer } = feedOn(new EventRouter())
+    feed.lost()
+    await feed.renew(() => assert.fail('registered again'))
+    answer(1)
+    await feed.ready
+    assert.equal(feed.gaps, 0)
+  })
+
+  test('takes no number of a lost connection to the next one when it ends in between', async () => {
+    const { feed, answer, deregistered } = feedOn(new EventRouter())
+    answer(7)
+    await feed.ready
+    feed.lost()
+    await feed.return()
+    await feed.renew(() => assert.fail('registered again'))
+    assert.deepEqual(deregistered, [])
+  })
+
+  test('lets go of a renewed registration that came after its end', async () => {
+    const { feed, answer, deregistered } = feedOn(new EventRouter())
+    answer(7)
+    await feed.ready
+    feed.lost()
+    const registration = Promise.withResolvers<number>()
+    const renewed = feed.renew(() => registration.promise)
+    await feed.return()
+    registration.resolve(4)
+    await renewed
+    assert.deepEqual(deregistered, [4])
   })
 
   test('takes an event that is cut or too long for a broken protocol', async () => {

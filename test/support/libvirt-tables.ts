@@ -2,10 +2,11 @@
 import { authMethods } from '../../src/libvirt/auth.ts'
 import { domainCheckpointMethods } from '../../src/libvirt/checkpoint.ts'
 import type { AnyCodec } from '../../src/libvirt/codecs.ts'
-import { connectMethods, sessionMethods } from '../../src/libvirt/connect.ts'
+import { connectMethods } from '../../src/libvirt/connect.ts'
 import { domainMethods } from '../../src/libvirt/domain.ts'
 import { eventRegistration } from '../../src/libvirt/events.ts'
 import { interfaceMethods } from '../../src/libvirt/interface.ts'
+import { sessionMethods } from '../../src/libvirt/link.ts'
 import { networkMethods } from '../../src/libvirt/network.ts'
 import { networkPortMethods } from '../../src/libvirt/network-port.ts'
 import { nodeDeviceMethods } from '../../src/libvirt/node-device.ts'
@@ -56,4 +57,5 @@ export const connectionTables = {
   nodeDeviceEvents: eventRegistration.nodeDevice,
   secretEvents: eventRegistration.secret,
   qemuEvents: eventRegistration.qemu,
+  driverEvents: eventRegistration.driver,
 } as const

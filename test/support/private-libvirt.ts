@@ -7,6 +7,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -32,20 +33,26 @@ export interface PrivateLibvirt extends AsyncDisposable {
   makeFile(path: string, content: Uint8Array): Promise<string>
   /** Ends the daemon at once; its guests live on until `stop`. */
   kill(): Promise<void>
+  /** Starts a daemon again in the same folders, after `kill`. */
+  restart(): Promise<void>
   stop(): Promise<void>
 }
 
 export async function startPrivateLibvirt(): Promise<PrivateLibvirt> {
   const place = await makePlace()
   const socket = join(place.env['XDG_RUNTIME_DIR'] ?? '', 'libvirt/libvirt-sock')
-  const daemon = startDaemon(place)
+  let daemon: ChildProcess
   const stop = async () => {
     daemon.kill('SIGKILL')
     await removePlace(place.folder)
   }
-  try {
-    for (const deadline = Date.now() + START_LIMIT_MS; !existsSync(socket); await sleep(20))
+  const start = async () => {
+    daemon = startDaemon(place)
+    for (const deadline = Date.now() + START_LIMIT_MS; !(await answers(socket)); await sleep(20))
       if (Date.now() > deadline || daemon.exitCode !== null) throw new Error('the private libvirtd did not start')
+  }
+  try {
+    await start()
   } catch (error) {
     await stop()
     throw error
@@ -65,9 +72,22 @@ export async function startPrivateLibvirt(): Promise<PrivateLibvirt> {
       daemon.kill('SIGKILL')
       await ended
     },
+    restart: start,
     stop,
     [Symbol.asyncDispose]: stop,
   }
+}
+
+/** A daemon that was killed leaves its socket behind: only a connection tells. */
+function answers(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const client = connect({ path: socket })
+    client.once('error', () => resolve(false))
+    client.once('connect', () => {
+      client.destroy()
+      resolve(true)
+    })
+  })
 }
 
 export interface Place {

@@ -1,0 +1,82 @@
+/** Events as an emitter, and what becomes of a connection that is lost, against a real session daemon. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { after, before, describe, test } from 'node:test'
+import { Connect } from '../../src/libvirt/connect.ts'
+import { LibvirtError } from '../../src/libvirt/error.ts'
+import { type PrivateLibvirt, startPrivateLibvirt, withoutLibvirt } from '../support/private-libvirt.ts'
+
+const transient = (name: string) =>
+  `<domain type='test'><name>${name}</name><memory>8192</memory><os><type>hvm</type></os></domain>`
+
+describe('LibvirtEmitter', { skip: withoutLibvirt, timeout: 60_000 }, () => {
+  let daemon: PrivateLibvirt
+  let connect: Connect
+  before(async () => {
+    daemon = await startPrivateLibvirt()
+    connect = await Connect.open(daemon.uri('test:///default'))
+  })
+  after(async () => {
+    await connect?.close()
+    await daemon?.stop()
+  })
+
+  test('tells every listener of a name, and once only those that asked for it', async () => {
+    await using emitter = connect.emitter()
+    const told: string[] = []
+    emitter.on('domain.lifecycle', ({ domain, event }) => told.push(`${domain.name} ${event}`))
+    emitter.once('domain.lifecycle', ({ event }) => told.push(`once ${event}`))
+    const stopped = new Promise<void>((resolve) => {
+      emitter.on('domain.lifecycle', ({ event }) => {
+        if (event === 'stopped') resolve()
+      })
+    })
+    await emitter.ready()
+    const domain = await connect.domainCreateXML({ xml: transient('told') })
+    await domain.destroy()
+    await stopped
+    assert.deepEqual(told, ['told started', 'once started', 'told stopped'])
+  })
+
+  test('registers with the first listener and lets go with the last, so that another may register', async () => {
+    await using emitter = connect.emitter()
+    const listener = () => {}
+    emitter.on('pool.lifecycle', listener)
+    await emitter.ready()
+    await assert.rejects(connect.events('pool.lifecycle').next(), LibvirtError)
+    emitter.off('pool.lifecycle', listener)
+    // The daemon is told without anybody waiting: a call behind it on the same link finds it done.
+    await connect.getHostname()
+    await using feed = connect.events('pool.lifecycle')
+    await feed.ready
+  })
+
+  test('gives a refused registration to the error listener', async () => {
+    await using taken = connect.events('network.lifecycle')
+    await taken.ready
+    await using emitter = connect.emitter()
+    const failed = once(emitter, 'error')
+    emitter.on('network.lifecycle', () => {})
+    const [error] = (await failed) as [unknown]
+    assert.ok(error instanceof LibvirtError && error.is('invalidArg'))
+  })
+
+  test('ends with its signal', async () => {
+    const stop = new AbortController()
+    const emitter = connect.emitter({ signal: stop.signal })
+    emitter.on('domain.tunable', () => {})
+    await emitter.ready()
+    stop.abort()
+    await connect.getHostname()
+    await using feed = connect.events('domain.tunable')
+    await feed.ready
+  })
+
+  test('says when the connection is over', async () => {
+    const own = await Connect.open(daemon.uri('test:///default'))
+    await using emitter = own.emitter()
+    const closed = once(emitter, 'closed')
+    await own.close()
+    assert.deepEqual(await closed, [own.closed])
+  })
+})
