@@ -114,7 +114,7 @@ export const deviceLookups = {
   nodeDeviceLookupByName: call('NODE_DEVICE_LOOKUP_BY_NAME', 113, '0.5.0', { name: string }, { device: nodeDevice }),
   /**
    * The Fibre Channel adapter with these World Wide Names, 16 hexadecimal digits each.
-   * @throws {LibvirtError} `noNodeDevice` when there is none
+   * @throws {LibvirtError} `noNodeDevice` when there is none; 9.0 says `internalError` instead
    */
   nodeDeviceLookupSCSIHostByWWN: call(
     'NODE_DEVICE_LOOKUP_SCSI_HOST_BY_WWN',

@@ -50,8 +50,8 @@ const virtualNetworks = {
 
 const filters = {
   /**
-   * All network filters; libvirt brings some.
-   * @throws {LibvirtError} `noSupport` or `internalError` from a session's daemon, which has no filters
+   * All network filters; libvirt brings some to the system's daemon, a session's has none.
+   * @throws {LibvirtError} `noSupport` or `internalError` from a daemon without this driver
    */
   listAllNWFilters: call(
     'CONNECT_LIST_ALL_NWFILTERS',

@@ -61,8 +61,7 @@ export const nodeMethods = {
   /**
    * Free memory of each NUMA cell in bytes, from `startCell` (the first) on and as many as there are; never more than
    * `maxCells` (1024).
-   * @throws {LibvirtError} `internalError` when there is no such cell; the test driver says so too when there are fewer
-   * than `maxCells`
+   * @throws {LibvirtError} `internalError` when there is no such cell
    */
   nodeGetCellsFreeMemory: call(
     'NODE_GET_CELLS_FREE_MEMORY',
@@ -104,8 +103,8 @@ export const nodeMethods = {
     { cpumap: cpuMap, online: u32, total: i32 },
   ),
   /**
-   * The security model that separates domains, as `selinux`, `apparmor`, and its domain of interpretation. Empty texts
-   * when there is none.
+   * The security model that separates domains, as `selinux`, `apparmor`, and its domain of interpretation; `none` or
+   * empty when there is none.
    */
   nodeGetSecurityModel: call('NODE_GET_SECURITY_MODEL', 122, '0.6.1', {}, { model: fixedText(), doi: fixedText() }),
   /** How the kernel merges equal pages (KSM), as far as it tells: nothing where the kernel has none. */

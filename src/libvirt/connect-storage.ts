@@ -79,8 +79,8 @@ export const storageLookups = {
   /**
    * Looks for what a pool could be made of: `type` is the pool's type, `srcSpec` a pool's `<source>` that says where to
    * look (the host of an NFS or iSCSI server; not needed for `logical`). Comes back as `<sources>`.
-   * @throws {LibvirtError} `noSupport` when the type cannot be looked for, `internalError` for an unknown type or when the
-   * server does not answer, `invalidArg` without a `srcSpec` where one is needed
+   * @throws {LibvirtError} `noSupport` when the type cannot be looked for, `operationFailed` when a server has nothing,
+   * `internalError` for an unknown type or when the host lacks the program that looks
    */
   findStoragePoolSources: call(
     'CONNECT_FIND_STORAGE_POOL_SOURCES',

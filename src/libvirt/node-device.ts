@@ -25,18 +25,18 @@ export const nodeDeviceMethods = {
   /**
    * Takes a PCI device from the host's own driver, so that it can be given to a guest: `driverName` is `vfio` (the
    * default) or the name of a kernel module.
-   * @throws {LibvirtError} `operationInvalid` or `internalError` when it is no PCI device or a guest has it,
-   * `argumentUnsupported` for a driver the host does not have
+   * @throws {LibvirtError} `invalidArg` when it is no PCI device, `operationInvalid` when a guest has it,
+   * `argumentUnsupported` when the host has no such driver
    */
   detach: call('NODE_DEVICE_DETACH_FLAGS', 301, '1.0.5', { driverName: maybe(string), flags: none }),
   /**
    * Gives a PCI device back to the host's own driver.
-   * @throws {LibvirtError} `operationInvalid` when a guest has it
+   * @throws {LibvirtError} `invalidArg` when it is no PCI device, `operationInvalid` when a guest has it
    */
   reAttach: call('NODE_DEVICE_RE_ATTACH', 119, '0.6.1'),
   /**
    * Resets a PCI device that was detached.
-   * @throws {LibvirtError} `operationInvalid` when a guest has it, `internalError` when another device in use would be
+   * @throws {LibvirtError} `invalidArg` when it is no PCI device, `operationInvalid` when a guest has it, `internalError` when another device in use would be
    * reset with it
    */
   reset: call('NODE_DEVICE_RESET', 120, '0.6.1'),

@@ -8,7 +8,7 @@ export const secretMethods = {
   /** Its description, without the value. */
   getXMLDesc: call('SECRET_GET_XML_DESC', 143, '0.7.1', { flags: none }, { xml: string }),
   /**
-   * Sets the value, at most 64 KiB of any bytes. Unless it is ephemeral the daemon writes it to a file.
+   * Sets the value, at most 64 KiB (65536) of any bytes. Unless it is ephemeral the daemon writes it to a file.
    * @throws {LibvirtError} `rpc` when it is longer
    */
   setValue: call('SECRET_SET_VALUE', 144, '0.7.1', { value: bytes, flags: none }),
