@@ -3,7 +3,7 @@ import { fixed, i32, string } from './codecs.ts'
 import { call, type Invoker, liveObject } from './methods.ts'
 import { parameters } from './parameters.ts'
 import { type NamedIdentity, type NetworkPortIdentity, networkPort } from './references.ts'
-import { counted, none, textsWanted } from './vocabulary.ts'
+import { counted, none } from './vocabulary.ts'
 
 /** KiB/s for averages and peaks, KiB for bursts. Inbound is what goes to the guest. */
 const bandwidth = parameters({
@@ -27,13 +27,13 @@ export const networkPortMethods = {
     'NETWORK_PORT_GET_PARAMETERS',
     407,
     '5.5.0',
-    { nparams: fixed(i32, 16), flags: textsWanted },
+    { nparams: fixed(i32, 16), flags: none },
     { params: bandwidth, nparams: counted },
   ),
   /**
    * Sets its limits of bandwidth; a direction that is not named keeps those it has, an average of 0 removes them.
    * @throws {LibvirtError} `operationInvalid` when the network is not active, `operationUnsupported` for a floor that the
-   * network cannot give, `invalidArg` for another name
+   * network cannot give
    */
   setParameters: call('NETWORK_PORT_SET_PARAMETERS', 408, '5.5.0', { params: bandwidth, flags: none }),
   /** Unplugs it from the network; the domain is not told. */

@@ -169,9 +169,10 @@ export const networkMethods = {
    */
   portLookupByUuid: call('NETWORK_PORT_LOOKUP_BY_UUID', 405, '5.5.0', { uuid }, { port: networkPort }),
   /**
-   * Makes a port. Hypervisor drivers do so for their domains' cards; by hand it is for a card that is none of libvirt's.
-   * @throws {LibvirtError} `operationInvalid` when the network is not active, `invalidArg` for a plug type that does not
-   * fit `reclaim`, `internalError` when the XML lacks its owner, `xmlError`
+   * Makes a port, of a UUID that the XML must give. Hypervisor drivers do so for their domains' cards; by hand it is for a
+   * card that is none of libvirt's.
+   * @throws {LibvirtError} `networkPortExist` when the UUID is taken, `operationInvalid` when the network is not active,
+   * `invalidArg` for a plug type that does not fit `reclaim`, `internalError` when UUID or owner are missing
    */
   portCreateXML: call(
     'NETWORK_PORT_CREATE_XML',
