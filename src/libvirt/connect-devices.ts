@@ -136,7 +136,8 @@ export const deviceLookups = {
   ),
   /**
    * Defines a mediated device, which `create` starts, or replaces its definition.
-   * @throws {LibvirtError} `configUnsupported` for any other device, `xmlError`, `internalError` with the words of mdevctl
+   * @throws {LibvirtError} `configUnsupported` for any other device, `xmlError`, `internalError` with the words of
+   * mdevctl
    */
   nodeDeviceDefineXML: call(
     'NODE_DEVICE_DEFINE_XML',

@@ -31,8 +31,8 @@ const restoreParameters = parameters({
 
 export const domainLookups = {
   /**
-   * All domains, running or only defined, or those that the flags choose. Flags come in groups (`active`/`inactive`, …):
-   * of each group that is named one must fit.
+   * All domains, running or only defined, or those that the flags choose. Flags come in groups (`active`/`inactive`,
+   * …): of each group that is named one must fit.
    */
   listAllDomains: call(
     'CONNECT_LIST_ALL_DOMAINS',
@@ -73,7 +73,8 @@ export const domainLookups = {
    * Makes a definition, or replaces that of the domain with the same UUID; one that runs goes on as it was. It is not
    * started.
    * @throws {LibvirtError} `operationFailed` when the name belongs to a domain of another UUID, `xmlError`, `xmlDetail`
-   * when the XML is wrong, `xmlInvalidSchema` with `validate`, `configUnsupported` for what the hypervisor does not have
+   * when the XML is wrong, `xmlInvalidSchema` with `validate`, `configUnsupported` for what the hypervisor does not
+   * have
    */
   domainDefineXML: call('DOMAIN_DEFINE_XML_FLAGS', 350, '1.2.12', { xml, flags: validated }, { domain }),
   /**
@@ -83,15 +84,15 @@ export const domainLookups = {
   domainDefineXMLPlain: call('DOMAIN_DEFINE_XML', 11, '0.1.1', { xml }, { domain }),
   /**
    * Starts a domain that is gone when it ends, unless one with its UUID is defined.
-   * @throws {LibvirtError} `operationFailed` when it runs already or the name belongs to another, `xmlError`, `xmlDetail`,
-   * `internalError` with the words of QEMU when that ends at once
+   * @throws {LibvirtError} `operationFailed` when it runs already or the name belongs to another, `xmlError`,
+   * `xmlDetail`, `internalError` with the words of QEMU when that ends at once
    */
   domainCreateXML: call('DOMAIN_CREATE_XML', 10, '0.5.0', { xml, flags: domainFlags.create }, { domain }),
   /**
    * Starts a domain from a state that was saved to the file `from` of the daemon's host. `xml` may change what the host
    * has of it (paths of disks, …), nothing that its guest can see.
-   * @throws {LibvirtError} `operationInvalid` when the domain runs, `operationFailed` when the file holds no such state,
-   * `systemError` when it cannot be read, `configUnsupported` when the XML does not fit
+   * @throws {LibvirtError} `operationInvalid` when the domain runs, `operationFailed` when the file holds no such
+   * state, `systemError` when it cannot be read, `configUnsupported` when the XML does not fit
    */
   domainRestore: call(
     'DOMAIN_RESTORE_FLAGS',
@@ -115,9 +116,10 @@ export const domainLookups = {
   ),
   /**
    * Statistics of many domains in one call. No domains given means all that the flags choose, no `stats` all kinds; a
-   * kind that the daemon does not have is left out, unless `enforce` is set. A domain that is busy with another job gives
-   * only what needs no answer of QEMU, when the daemon has waited for it up to 30 s, or at once with `noWait`.
-   * @throws {LibvirtError} `invalidArg` when domains are given with flags that choose, `argumentUnsupported` with `enforce`
+   * kind that the daemon does not have is left out, unless `enforce` is set. A domain that is busy with another job
+   * gives only what needs no answer of QEMU, when the daemon has waited for it up to 30 s, or at once with `noWait`.
+   * @throws {LibvirtError} `invalidArg` when domains are given with flags that choose, `argumentUnsupported` with
+   * `enforce`
    */
   getAllDomainStats: call(
     'CONNECT_GET_ALL_DOMAIN_STATS',

@@ -52,9 +52,10 @@ const selfMethods = {
   /** True when nobody but the daemon's host can read what goes over the connection: a local socket, or encrypted. */
   isSecure: call('CONNECT_IS_SECURE', 149, '0.7.3', {}, { secure: bool }),
   /**
-   * Asks for one of libvirt's internal features by its number: 4 peer-to-peer migration, 5 direct migration, 6 migration
-   * in version 3, 9 texts among typed parameters, 10 keepalive, 12 offline migration, 13 migration with parameters,
-   * 14 events with ids, 15 news of a lost driver, 16 `network.update` with its arguments in the right order.
+   * Asks for one of libvirt's internal features by its number: 4 peer-to-peer migration, 5 direct migration, 6
+   * migration in version 3, 9 texts among typed parameters, 10 keepalive, 12 offline migration, 13 migration with
+   * parameters, 14 events with ids, 15 news of a lost driver, 16 `network.update` with its arguments in the right
+   * order.
    */
   supportsFeature: call('CONNECT_SUPPORTS_FEATURE', 60, '0.3.2', { feature: i32 }, { supported: bool }),
   /** The host and what it can run, as `<capabilities>`: processor, NUMA cells, security models, guests. */
@@ -130,7 +131,8 @@ const cpuMethods = {
   ),
   /**
    * The richest processor that every one of these has and the hypervisor can give: for domains that shall move between
-   * the hosts whose `host-model` processors (from `getDomainCapabilities`) are given. Of one alone, what it can have here.
+   * the hosts whose `host-model` processors (from `getDomainCapabilities`) are given. Of one alone, what it can have
+   * here.
    * @throws {LibvirtError} `cpuIncompatible` when they have nothing in common, `xmlError`
    */
   baselineHypervisorCPU: call(
@@ -156,8 +158,8 @@ const nativeMethods = {
     { nativeConfig: string },
   ),
   /**
-   * A domain's XML of a native configuration: `lxc-tools`, `vmware-vmx`, `bhyve-argv`, `xen-xl`. The QEMU driver has not
-   * had it since libvirt 5.5.
+   * A domain's XML of a native configuration: `lxc-tools`, `vmware-vmx`, `bhyve-argv`, `xen-xl`. The QEMU driver has
+   * not had it since libvirt 5.5.
    * @throws {LibvirtError} `noSupport` from a driver without it, `invalidArg` for a format it does not have
    */
   domainXMLFromNative: call(
@@ -170,7 +172,7 @@ const nativeMethods = {
 }
 
 /**
- * Every method fails with `noSupport` where the driver does not have it, and with `operationDenied` when it would change
- * something over a connection that was opened with `readonly`.
+ * Every method fails with `noSupport` where the driver does not have it, and with `operationDenied` when it would
+ * change something over a connection that was opened with `readonly`.
  */
 export const hostMethods = { ...selfMethods, ...cpuMethods, ...nativeMethods, ...nodeMethods }

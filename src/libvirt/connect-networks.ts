@@ -5,7 +5,9 @@ import { hostInterface, network, nwFilter, nwFilterBinding } from './references.
 import { counted, need, none, validated } from './vocabulary.ts'
 
 const virtualNetworks = {
-  /** All networks, or those that the flags choose; of each group (`active`/`inactive`, …) that is named one must fit. */
+  /**
+   * All networks, or those that the flags choose; of each group (`active`/`inactive`, …) that is named one must fit.
+   */
   listAllNetworks: call(
     'CONNECT_LIST_ALL_NETWORKS',
     283,
@@ -26,8 +28,8 @@ const virtualNetworks = {
   /**
    * Makes a definition, or replaces that of the network with the same UUID; one that is active goes on as it was. It is
    * not started.
-   * @throws {LibvirtError} `operationFailed` when the name belongs to a network of another UUID, `xmlError`, `xmlDetail`,
-   * `configUnsupported` when the XML is wrong
+   * @throws {LibvirtError} `operationFailed` when the name belongs to a network of another UUID, `xmlError`,
+   * `xmlDetail`, `configUnsupported` when the XML is wrong
    */
   networkDefineXML: call('NETWORK_DEFINE_XML', 41, '0.2.0', { xml }, { network }),
   /**
@@ -97,7 +99,8 @@ const filters = {
   ),
   /**
    * Puts a filter's rules on a device of the host. Hypervisor drivers do so for their domains' cards by themselves.
-   * @throws {LibvirtError} `operationFailed` when the device has a binding, `noNwfilter`, `xmlError`, `xmlInvalidSchema`
+   * @throws {LibvirtError} `operationFailed` when the device has a binding, `noNwfilter`, `xmlError`,
+   * `xmlInvalidSchema`
    */
   nwfilterBindingCreateXML: call(
     'NWFILTER_BINDING_CREATE_XML',
@@ -149,8 +152,8 @@ const hostInterfaces = {
     { interface: hostInterface },
   ),
   /**
-   * Keeps a copy of the host's interface configuration, to which `interfaceChangeRollback` or the host's next start goes
-   * back, unless `interfaceChangeCommit` comes before.
+   * Keeps a copy of the host's interface configuration, to which `interfaceChangeRollback` or the host's next start
+   * goes back, unless `interfaceChangeCommit` comes before.
    * @throws {LibvirtError} `operationInvalid` when a change is open already, `noSupport` without netcf
    */
   interfaceChangeBegin: call('INTERFACE_CHANGE_BEGIN', 220, '0.9.2', { flags: none }),

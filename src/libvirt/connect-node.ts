@@ -3,7 +3,7 @@ import { choice, fixed, fixedText, flags, i32, list, preset, u32, u64 } from './
 import { cpuMap } from './cpu-map.ts'
 import { call, countedCall, learntCount } from './methods.ts'
 import { hostStatistics, parameters } from './parameters.ts'
-import { counted, need, none, textsWanted } from './vocabulary.ts'
+import { counted, need, none } from './vocabulary.ts'
 
 /** Kernel samepage merging (KSM): the first two and the last can be set, the others tell how it goes. */
 const memoryParameters = parameters({
@@ -24,6 +24,9 @@ const memoryParameters = parameters({
   /** 1 when pages of different NUMA cells may be merged, 0 when not. */
   shm_merge_across_nodes: 'u32',
 })
+
+/** The `flags` of a call that has none to offer; without this bit the daemon leaves out parameters that are text. */
+const withText = fixed(u32, 4)
 
 /** What AMD's encrypted guests (SEV) can have here. */
 const sevInfo = parameters({
@@ -73,7 +76,7 @@ export const nodeMethods = {
   /**
    * Memory of a NUMA cell, or of all (−1, also when left out), in KiB: `total` and `free`, and of all cells together
    * `buffers` and `cached` too. Two calls, since the daemon takes only the right number of what it will send.
-   * @throws {LibvirtError} `invalidArg` when there is no such cell
+   * @throws {LibvirtError} `invalidArg` when there is no such cell, `internalError` when libvirt was built without NUMA
    */
   nodeGetMemoryStats: countedCall(
     'NODE_GET_MEMORY_STATS',
@@ -112,7 +115,7 @@ export const nodeMethods = {
     'NODE_GET_MEMORY_PARAMETERS',
     289,
     '0.10.2',
-    { nparams: fixed(i32, 64), flags: textsWanted },
+    { nparams: fixed(i32, 64), flags: withText },
     { params: memoryParameters, nparams: counted },
   ),
   /**
@@ -138,7 +141,8 @@ export const nodeMethods = {
    * Reserves huge pages: of each size in `pageSizes` (KiB) as many as `pageCounts` says at the same place, on each of
    * `cellCount` NUMA cells (1) from `startCell` on; −1 lets the kernel spread them over all. Returns on how many cells
    * it was done. The kernel may give fewer than asked: look with `nodeGetFreePages`.
-   * @throws {LibvirtError} `operationFailed` when it gave too few, `systemError` when the daemon may not
+   * @throws {LibvirtError} `operationFailed` when it gave too few, `systemError` when the daemon may not,
+   * `internalError` when libvirt was built without NUMA
    */
   nodeAllocPages: call(
     'NODE_ALLOC_PAGES',
@@ -165,7 +169,7 @@ export const nodeMethods = {
     'NODE_GET_SEV_INFO',
     395,
     '4.5.0',
-    { nparams: fixed(i32, 64), flags: textsWanted },
+    { nparams: fixed(i32, 64), flags: withText },
     { params: sevInfo, nparams: counted },
   ),
   /**

@@ -7,8 +7,8 @@ import { counted, need, none, validated } from './vocabulary.ts'
 
 export const storageLookups = {
   /**
-   * All pools, or those that the flags choose. Flags come in groups (`active`/`inactive`, …, and all types of pools): of
-   * each group that is named one must fit.
+   * All pools, or those that the flags choose. Flags come in groups (`active`/`inactive`, …, and all types of pools):
+   * of each group that is named one must fit.
    */
   listAllStoragePools: call(
     'CONNECT_LIST_ALL_STORAGE_POOLS',
@@ -59,9 +59,9 @@ export const storageLookups = {
   storagePoolLookupByTargetPath: call('STORAGE_POOL_LOOKUP_BY_TARGET_PATH', 391, '4.1.0', { path: string }, { pool }),
   /**
    * Makes a definition, or replaces that of the pool with the same UUID. It is neither built nor started.
-   * @throws {LibvirtError} `operationFailed` when the name belongs to a pool of another UUID or its source is another's,
-   * `xmlError`, `xmlDetail` when the XML is wrong, `xmlInvalidSchema` with `validate`, `internalError` for a type that the
-   * daemon does not have
+   * @throws {LibvirtError} `operationFailed` when the name belongs to a pool of another UUID or its source is
+   * another's, `xmlError`, `xmlDetail` when the XML is wrong, `xmlInvalidSchema` with `validate`, `internalError` for a
+   * type that the daemon does not have
    */
   storagePoolDefineXML: call('STORAGE_POOL_DEFINE_XML', 77, '0.4.1', { xml, flags: validated }, { pool }),
   /**

@@ -14,11 +14,12 @@ export const cpuMap: Codec<number[], readonly number[], 'required'> = {
     return Array.from({ length: map.length * 8 }, (_, cpu) => cpu).filter((cpu) => isSet(map, cpu))
   },
   write: (writer, cpus) => {
-    if (!Array.isArray(cpus)) throw writer.refused('must be a list of processor numbers')
+    if (!Array.isArray(cpus) || cpus.length === 0)
+      throw writer.refused('must be a list of processor numbers with at least one')
     for (const cpu of cpus)
       if (!Number.isInteger(cpu) || cpu < 0 || cpu >= LIMIT_BYTES * 8)
         throw writer.refused(`must hold processor numbers from 0 to ${LIMIT_BYTES * 8 - 1}`)
-    const map = new Uint8Array(Math.floor(Math.max(-1, ...cpus) / 8) + 1)
+    const map = new Uint8Array(Math.floor(Math.max(...cpus) / 8) + 1)
     for (const cpu of cpus) map[cpu >> 3] = (map[cpu >> 3] ?? 0) | (1 << (cpu & 7))
     bytes.write(writer, map)
   },

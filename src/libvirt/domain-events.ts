@@ -63,9 +63,10 @@ const blockJobType = choice('unknown', 'pull', 'copy', 'commit', 'activeCommit',
 const blockJobStatus = choice('completed', 'failed', 'cancelled', 'ready')
 export const domainEvents = {
   /**
-   * A domain was defined or undefined, started, paused, resumed or stopped; `detail` says why, as `booted`, `destroyed`.
-   * One deed may be several events: a start is `resumed` and `started`, a rename `undefined` and `defined`, a destroy
-   * `shutdown` (from libvirt 8 on, of QEMU) and `stopped`. They come before or after the reply to the call.
+   * A domain was defined or undefined, started, paused, resumed or stopped; `detail` says why, as `booted`,
+   * `destroyed`. One deed may be several events: a start is `resumed` and `started`, a rename `undefined` and
+   * `defined`, a destroy `shutdown` (from libvirt 8 on, of QEMU) and `stopped`. They come before or after the reply to
+   * the call.
    */
   'domain.lifecycle': domainEvent(318, 0, '0.8.0', lifecycle),
   /** The guest restarted; the domain runs on. */
@@ -173,7 +174,9 @@ export const domainEvents = {
   ),
   /** Limits of a domain changed: the new values, under names that begin with `cputune.` or `blkdeviotune.`. */
   'domain.tunable': domainEvent(346, 17, '1.2.9', struct({ domain, params: anyParameters })),
-  /** The guest agent came or went. `channel`: by itself, `domainStarted`: the domain was found or started with it so. */
+  /**
+   * The guest agent came or went. `channel`: by itself, `domainStarted`: the domain was found or started with it so.
+   */
   'domain.agentLifecycle': domainEvent(
     348,
     18,

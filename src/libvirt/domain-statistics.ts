@@ -1,8 +1,8 @@
 /**
  * The names of `getAllDomainStats` that have no number in them, with the types the QEMU driver sends. Those of single
- * disks, cards, processors and threads (`block.0.rd.bytes`, `net.0.rx.bytes`, `vcpu.0.time` …) are read under their name
- * and are 64-bit but for `.name`, `.path`, `.vcpus` (text), `.state`, `.backingIndex`, `.count`, `.id`, `.poll-grow`
- * and `.poll-shrink` (number), `.halted` (boolean). What a stopped domain does not have is missing.
+ * disks, cards, processors and threads (`block.0.rd.bytes`, `net.0.rx.bytes`, `vcpu.0.time` …) are read under their
+ * name and are 64-bit but for `.name`, `.path`, `.vcpus` (text), `.state`, `.backingIndex`, `.count`, `.id`,
+ * `.poll-grow` and `.poll-shrink` (number), `.halted` (boolean). What a stopped domain does not have is missing.
  */
 import { parameters } from './parameters.ts'
 
@@ -35,7 +35,9 @@ const PERF_EVENTS = {
   'perf.emulation_faults': 'u64',
 } as const
 
-/** KiB where nothing else is said. All but the first two, `rss` and `last-update` come from the guest's balloon driver. */
+/**
+ * KiB where nothing else is said. All but the first two, `rss` and `last-update` come from the guest's balloon driver.
+ */
 const BALLOON = {
   /** What the domain has now. */
   'balloon.current': 'u64',

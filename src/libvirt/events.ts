@@ -111,7 +111,10 @@ const otherEvents = {
       detail: unusedReason,
     }),
   ),
-  /** A pool has looked for its volumes: it was asked to, or an upload to one ended. Not told of volumes that come and go. */
+  /**
+   * A pool has looked for its volumes: it was asked to, or an upload to one ended. Not told of volumes that come and
+   * go.
+   */
   'pool.refresh': eventRow('pool', 373, 1, '2.0.0', struct({ pool })),
   /** A device of the host came (`created`) or went (`deleted`), or a mediated one was defined or undefined. */
   'nodeDevice.lifecycle': eventRow(

@@ -29,7 +29,10 @@ export interface Call<A extends Fields = Fields, R extends Fields = Fields> {
   readonly since: string
   readonly args: A
   readonly result: R
-  /** True for calls that may last minutes: they run on a second connection, since a daemon stops reading one that waits for five. */
+  /**
+   * True for calls that may last minutes: they run on a second connection, since a daemon stops reading one that waits
+   * for five.
+   */
   readonly isLong: boolean
   /** Asks how many elements the result will have, of a daemon that sends them only to who says that very number. */
   readonly count?: Call

@@ -32,8 +32,8 @@ export const networkPortMethods = {
   ),
   /**
    * Sets its limits of bandwidth; a direction that is not named keeps those it has, an average of 0 removes them.
-   * @throws {LibvirtError} `operationInvalid` when the network is not active, `operationUnsupported` for a floor that the
-   * network cannot give
+   * @throws {LibvirtError} `operationInvalid` when the network is not active, `operationUnsupported` for a floor that
+   * the network cannot give
    */
   setParameters: call('NETWORK_PORT_SET_PARAMETERS', 408, '5.5.0', { params: bandwidth, flags: none }),
   /** Unplugs it from the network; the domain is not told. */

@@ -38,8 +38,8 @@ const lease = struct({
 export const networkMethods = {
   /**
    * Starts a defined network.
-   * @throws {LibvirtError} `operationInvalid` when it is active, `internalError` when bridge, address or dnsmasq cannot be
-   * had
+   * @throws {LibvirtError} `operationInvalid` when it is active, `internalError` when bridge, address or dnsmasq cannot
+   * be had
    */
   create: call('NETWORK_CREATE', 39, '0.2.0'),
   /**
@@ -120,8 +120,8 @@ export const networkMethods = {
     flags: impact,
   }),
   /**
-   * The addresses that its DHCP server has given out, of all guests or of the one with this hardware address. Those that
-   * expired are left out.
+   * The addresses that its DHCP server has given out, of all guests or of the one with this hardware address. Those
+   * that expired are left out.
    * @throws {LibvirtError} `invalidMac`
    */
   getDHCPLeases: call(
@@ -134,8 +134,8 @@ export const networkMethods = {
   /**
    * Sets its description, title, or an element of its own namespace: `key` is then the prefix, `uri` the namespace.
    * Without `metadata` the entry is removed.
-   * @throws {LibvirtError} `invalidArg` for a title of several lines or an element without key or URI, `operationInvalid`
-   * for `live` when it is stopped
+   * @throws {LibvirtError} `invalidArg` for a title of several lines or an element without key or URI,
+   * `operationInvalid` for `live` when it is stopped
    */
   setMetadata: call('NETWORK_SET_METADATA', 444, '9.7.0', {
     type: metadataType,
@@ -169,10 +169,10 @@ export const networkMethods = {
    */
   portLookupByUuid: call('NETWORK_PORT_LOOKUP_BY_UUID', 405, '5.5.0', { uuid }, { port: networkPort }),
   /**
-   * Makes a port, of a UUID that the XML must give. Hypervisor drivers do so for their domains' cards; by hand it is for a
-   * card that is none of libvirt's.
-   * @throws {LibvirtError} `networkPortExist` when the UUID is taken, `operationInvalid` when the network is not active,
-   * `invalidArg` for a plug type that does not fit `reclaim`, `internalError` when UUID or owner are missing
+   * Makes a port, of a UUID that the XML must give. Hypervisor drivers do so for their domains' cards; by hand it is
+   * for a card that is none of libvirt's.
+   * @throws {LibvirtError} `networkPortExist` when the UUID is taken, `operationInvalid` when the network is not
+   * active, `invalidArg` for a plug type that does not fit `reclaim`, `internalError` when UUID or owner are missing
    */
   portCreateXML: call(
     'NETWORK_PORT_CREATE_XML',
@@ -192,8 +192,8 @@ export const networkMethods = {
 }
 
 /**
- * A reference to a network; `name` is what it was when it was read. When it is gone every method fails with `noNetwork`,
- * and what changes it with `operationDenied` over a connection that was opened with `readonly`.
+ * A reference to a network; `name` is what it was when it was read. When it is gone every method fails with
+ * `noNetwork`, and what changes it with `operationDenied` over a connection that was opened with `readonly`.
  */
 export class Network extends liveObject(networkMethods, network) implements NamedIdentity {
   readonly name: string

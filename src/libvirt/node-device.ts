@@ -36,8 +36,8 @@ export const nodeDeviceMethods = {
   reAttach: call('NODE_DEVICE_RE_ATTACH', 119, '0.6.1'),
   /**
    * Resets a PCI device that was detached.
-   * @throws {LibvirtError} `invalidArg` when it is no PCI device, `operationInvalid` when a guest has it, `internalError` when another device in use would be
-   * reset with it
+   * @throws {LibvirtError} `invalidArg` when it is no PCI device, `operationInvalid` when a guest has it,
+   * `internalError` when another device in use would be reset with it
    */
   reset: call('NODE_DEVICE_RESET', 120, '0.6.1'),
   /**
@@ -76,8 +76,8 @@ export const nodeDeviceMethods = {
 }
 
 /**
- * A reference to a device, by its name. When it is gone every method fails with `noNodeDevice`, and what changes it with
- * `operationDenied` over a connection that was opened with `readonly`.
+ * A reference to a device, by its name. When it is gone every method fails with `noNodeDevice`, and what changes it
+ * with `operationDenied` over a connection that was opened with `readonly`.
  */
 export class NodeDevice extends liveObject(nodeDeviceMethods, nodeDevice) implements NodeDeviceIdentity {
   readonly name: string

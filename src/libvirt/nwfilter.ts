@@ -14,7 +14,10 @@ export const nwFilterMethods = {
   undefine: call('NWFILTER_UNDEFINE', 181, '0.8.0'),
 }
 
-/** A reference to a filter; `name` is what it was when it was read. When it is gone every method fails with `noNwfilter`. */
+/**
+ * A reference to a filter; `name` is what it was when it was read. When it is gone every method fails with
+ * `noNwfilter`.
+ */
 export class NwFilter extends liveObject(nwFilterMethods, nwFilter) implements NamedIdentity {
   readonly name: string
   readonly uuid: string

@@ -14,8 +14,8 @@ export const secretMethods = {
   setValue: call('SECRET_SET_VALUE', 144, '0.7.1', { value: bytes, flags: none }),
   /**
    * The value.
-   * @throws {LibvirtError} `noSecret` when it was never set, `invalidSecret` when it is private, `operationDenied` over a
-   * connection that was opened with `readonly`
+   * @throws {LibvirtError} `noSecret` when it was never set, `invalidSecret` when it is private, `operationDenied` over
+   * a connection that was opened with `readonly`
    */
   getValue: call('SECRET_GET_VALUE', 145, '0.7.1', { flags: none }, { value: bytes }),
   /** Forgets it, value and all. What uses it now goes on; it will not start again. */

@@ -33,12 +33,13 @@ const volInfo = { type: volType, capacity: u64, allocation: u64 }
 export const storagePoolMethods = {
   /**
    * Starts a defined pool: mounts it, logs in, … and looks for its volumes.
-   * @throws {LibvirtError} `operationInvalid` when it is active, `systemError`, `internalError` when its source or folder
-   * cannot be had
+   * @throws {LibvirtError} `operationInvalid` when it is active, `systemError`, `internalError` when its source or
+   * folder cannot be had
    */
   create: call('STORAGE_POOL_CREATE', 78, '0.4.1', { flags: poolCreateFlags }, {}, long),
   /**
-   * Makes what a pool that is not active needs: its folder, partition table, volume group, or with a flag its file system.
+   * Makes what a pool that is not active needs: its folder, partition table, volume group, or with a flag its file
+   * system.
    * @throws {LibvirtError} `operationInvalid` when it is active, `operationFailed` or `storagePoolBuilt` when there is
    * something and nothing may be overwritten, `noSupport` when its type needs nothing
    */
@@ -63,13 +64,15 @@ export const storagePoolMethods = {
   ),
   /**
    * Stops it; a pool without a definition is gone then. What it holds stays.
-   * @throws {LibvirtError} `operationInvalid` when it is not active, `internalError` when a volume is being made or copied
+   * @throws {LibvirtError} `operationInvalid` when it is not active, `internalError` when a volume is being made or
+   * copied
    */
   destroy: call('STORAGE_POOL_DESTROY', 80, '0.4.1'),
   /**
-   * Deletes what a pool that is not active is made of (an empty folder, a volume group), for good. Its definition stays.
-   * @throws {LibvirtError} `operationInvalid` when it is active, `systemError` when the folder is not empty, `noSupport`
-   * when its type cannot
+   * Deletes what a pool that is not active is made of (an empty folder, a volume group), for good. Its definition
+   * stays.
+   * @throws {LibvirtError} `operationInvalid` when it is active, `systemError` when the folder is not empty,
+   * `noSupport` when its type cannot
    */
   delete: call(
     'STORAGE_POOL_DELETE',
@@ -91,8 +94,8 @@ export const storagePoolMethods = {
   undefine: call('STORAGE_POOL_UNDEFINE', 82, '0.4.1'),
   /**
    * Looks again for the volumes of an active pool, and how full it is: the daemon does not watch what others do there.
-   * @throws {LibvirtError} `operationInvalid` when it is not active, `internalError` when a volume is being made or copied;
-   * a pool that cannot be read is stopped
+   * @throws {LibvirtError} `operationInvalid` when it is not active, `internalError` when a volume is being made or
+   * copied; a pool that cannot be read is stopped
    */
   refresh: call('STORAGE_POOL_REFRESH', 83, '0.4.1', { flags: none }, {}, long),
   /** Whether it runs, and its sizes in bytes, as of its last refresh; all 0 when it does not run. */
@@ -149,15 +152,15 @@ export const storagePoolMethods = {
    */
   storageVolLookupByName: call('STORAGE_VOL_LOOKUP_BY_NAME', 95, '0.4.1', { name: string }, { vol }),
   /**
-   * Makes a volume. With an `<allocation>` of its whole capacity every block of it is written or reserved, which takes its
-   * time.
+   * Makes a volume. With an `<allocation>` of its whole capacity every block of it is written or reserved, which takes
+   * its time.
    * @throws {LibvirtError} `storageVolExist` when the name is taken, `operationInvalid` when the pool is not active,
    * `noSupport` when it cannot make volumes, `xmlError`, `systemError` when there is no room or right
    */
   storageVolCreateXML: call('STORAGE_VOL_CREATE_XML', 93, '0.4.1', { xml, flags: volCreateFlags }, { vol }, long),
   /**
-   * Makes a volume with the content of another, of this or another active pool; the format may differ. The capacity in the
-   * XML is raised to that of the source.
+   * Makes a volume with the content of another, of this or another active pool; the format may differ. The capacity in
+   * the XML is raised to that of the source.
    * @throws {LibvirtError} as of `storageVolCreateXML`; `operationInvalid` also when the source is still being made
    */
   storageVolCreateXMLFrom: call(
@@ -191,10 +194,11 @@ export const storageVolMethods = {
     long,
   ),
   /**
-   * Overwrites what it holds; `zero` is one pass of zeros, `random` one of random bytes, `trim` tells the device to forget,
-   * the others need the program `scrub` on the host. A file system or disk that never writes in place keeps the old bytes
-   * all the same.
-   * @throws {LibvirtError} `operationInvalid` when it is in use, `noSupport` or `argumentUnsupported` when its pool cannot
+   * Overwrites what it holds; `zero` is one pass of zeros, `random` one of random bytes, `trim` tells the device to
+   * forget, the others need the program `scrub` on the host. A file system or disk that never writes in place keeps the
+   * old bytes all the same.
+   * @throws {LibvirtError} `operationInvalid` when it is in use, `noSupport` or `argumentUnsupported` when its pool
+   * cannot
    */
   wipe: call(
     'STORAGE_VOL_WIPE_PATTERN',
@@ -265,7 +269,8 @@ export const storageVolMethods = {
    * Writes from `offset` on; `length` 0 is whatever comes. The bytes are those of the image file: of a qcow2 volume a
    * whole qcow2 image. The daemon does not hold an upload of a folder's file to the volume's capacity: check `length`
    * first. The pool is refreshed when the stream ends.
-   * @throws {LibvirtError} `operationInvalid` when it is in use or still being made, `systemError` when it cannot be opened
+   * @throws {LibvirtError} `operationInvalid` when it is in use or still being made, `systemError` when it cannot be
+   * opened
    */
   upload: streamCall('STORAGE_VOL_UPLOAD', 208, '0.9.0', 'write', { offset: u64, length: u64, flags: sparse }),
   /**
@@ -278,8 +283,8 @@ export const storageVolMethods = {
 }
 
 /**
- * A reference to a pool; `name` is what it was when it was read. When it is gone every method fails with `noStoragePool`,
- * and what changes it with `operationDenied` over a connection that was opened with `readonly`.
+ * A reference to a pool; `name` is what it was when it was read. When it is gone every method fails with
+ * `noStoragePool`, and what changes it with `operationDenied` over a connection that was opened with `readonly`.
  */
 export class StoragePool extends liveObject(storagePoolMethods, pool) implements NamedIdentity {
   readonly name: string

@@ -3,29 +3,18 @@ import { choice, fixed, flags, u32 } from './codecs.ts'
 
 /** The `flags` of a procedure that has none to offer. */
 export const none = fixed(u32, 0)
-/** The `flags` of a procedure that has none to offer but sends texts among its parameters only to who asks for them. */
-export const textsWanted = fixed(u32, 4)
 /** The `need` of a list procedure: the elements are wanted, not only their count. */
 export const need = fixed(u32, 1)
 /** The count beside a list. */
 export const counted = fixed(u32, 0)
 
-/** Where a change goes; nothing means the running domain, network or device if it runs, else its definition. */
+/** Where a change goes, or what is read; nothing means the running domain if it runs, else its definition. */
 export const impact = flags({
-  /** What runs now; lost when it stops. */
+  /** The running domain; an error when it does not run. */
   live: 1,
-  /** The definition, from the next start on. */
+  /** The definition, as of the next start; an error for a domain without one. */
   config: 2,
 })
-/** What a metadata procedure is about: the description, the title, or an element of any namespace. */
-export const metadataType = choice('description', 'title', 'element')
-/** The XML is first held against libvirt's schema. */
-export const validated = flags({
-  /** Refuse XML that libvirt's schema does not allow, with `xmlInvalidSchema`; unknown elements are ignored otherwise. */
-  validate: 1,
-})
-/** `incompatible`: this host or hypervisor lacks something; `superset`: it has all and more. */
-export const cpuComparison = choice('incompatible', 'identical', 'superset')
 
 export const domainState = choice(
   'nostate',
@@ -37,6 +26,16 @@ export const domainState = choice(
   'crashed',
   'pmsuspended',
 )
+
+/** What a metadata procedure is about: the description, the title, or an element of any namespace. */
+export const metadataType = choice('description', 'title', 'element')
+/** The flags of a procedure that takes XML and can check it. */
+export const validated = flags({
+  /** Refuse XML that libvirt's schema does not allow, with `xmlInvalidSchema`; else unknown elements are ignored. */
+  validate: 1,
+})
+/** `incompatible`: this host or hypervisor lacks something; `superset`: it has all and more. */
+export const cpuComparison = choice('incompatible', 'identical', 'superset')
 
 export const domainFlags = {
   create: flags({ paused: 1, autodestroy: 2, bypassCache: 4, forceBoot: 8, validate: 16, resetNvram: 32 }),

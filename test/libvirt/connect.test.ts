@@ -85,8 +85,8 @@ describe('Connect', { skip: withoutLibvirt, timeout: 120_000 }, () => {
       fails('noSupport'),
     )
     assert.deepEqual(Object.keys(await connect.nodeGetSecurityModel()), ['model', 'doi'])
-    assert.deepEqual(Object.keys(await connect.nodeGetMemoryStats({ cellNum: 0 })), ['total', 'free'])
-    await assert.rejects(connect.nodeGetMemoryStats({ cellNum: 9999 }), fails('invalidArg'))
+    assert.deepEqual(Object.keys(await connect.nodeGetMemoryStats({ cellNum: 0 })).slice(0, 2), ['total', 'free'])
+    await assert.rejects(connect.nodeGetMemoryStats({ cellNum: 9999 }), fails('invalidArg', 'internalError'))
     assert.ok(((await connect.nodeGetFreePages({ pages: [4], startCell: -1 }))[0] ?? 0n) > 0n)
     assert.deepEqual(await driver.nodeGetSecurityModel(), { model: 'testSecurity', doi: '' })
     assert.deepEqual(await driver.nodeGetCPUMap(), { cpumap: [0, 2, 4], online: 3, total: 8 })
@@ -103,7 +103,7 @@ describe('Connect', { skip: withoutLibvirt, timeout: 120_000 }, () => {
     await assert.rejects(connect.nodeSuspendForDuration({ target: 'memory', duration: 1n }), LibvirtError)
     await assert.rejects(
       connect.nodeAllocPages({ pageSizes: [2048], pageCounts: [1n], startCell: 0 }),
-      fails('systemError', 'operationFailed'),
+      fails('systemError', 'operationFailed', 'internalError'),
     )
     if (existsSync('/dev/sev')) assert.equal(typeof (await connect.nodeGetSEVInfo()).cbitpos, 'number')
     else await assert.rejects(connect.nodeGetSEVInfo(), fails('operationUnsupported'))

