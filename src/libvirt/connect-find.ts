@@ -1,8 +1,9 @@
 /** What a connection lists, finds, defines and creates: domains, networks, pools, volumes, secrets. */
 import { bytes, flags, i32, list, maybe, preset, string, struct, uuid, xml } from './codecs.ts'
-import { migrateFlags } from './domain-migration.ts'
-import { call } from './methods.ts'
-import { anyParameters } from './parameters.ts'
+import { migrateFlags, migrateParameters } from './domain-migration.ts'
+import { saveParameters } from './domain-save.ts'
+import { domainStatistics } from './domain-statistics.ts'
+import { call, streamCall } from './methods.ts'
 import { domain, network, pool, secret, secretUsage, vol } from './references.ts'
 import { poolCreateFlags } from './storage.ts'
 import { counted, domainFlags, need } from './vocabulary.ts'
@@ -55,8 +56,22 @@ const domainLookups = {
   /** Starts a domain that is gone when it ends. */
   domainCreateXML: call('DOMAIN_CREATE_XML', 10, '0.5.0', { xml, flags: domainFlags.create }, { domain }),
   /** `from` is a path on the daemon's host. */
-  domainRestore: call('DOMAIN_RESTORE_FLAGS', 233, '0.9.4', { from: string, xml: maybe(xml), flags: domainFlags.save }),
-  domainRestoreParams: call('DOMAIN_RESTORE_PARAMS', 441, '8.4.0', { params: anyParameters, flags: domainFlags.save }),
+  domainRestore: call(
+    'DOMAIN_RESTORE_FLAGS',
+    233,
+    '0.9.4',
+    { from: string, xml: maybe(xml), flags: domainFlags.save },
+    undefined,
+    { isLong: true },
+  ),
+  domainRestoreParams: call(
+    'DOMAIN_RESTORE_PARAMS',
+    441,
+    '8.4.0',
+    { params: saveParameters, flags: domainFlags.save },
+    undefined,
+    { isLong: true },
+  ),
   /** No domains given means all that the flags choose, no kinds all kinds. */
   getAllDomainStats: call(
     'CONNECT_GET_ALL_DOMAIN_STATS',
@@ -79,21 +94,36 @@ const domainLookups = {
         enforce: 0x8000_0000,
       }),
     },
-    { stats: list(struct({ domain, params: anyParameters })) },
+    { stats: list(struct({ domain, params: domainStatistics })) },
   ),
   domainMigratePrepare: call(
     'DOMAIN_MIGRATE_PREPARE3_PARAMS',
     303,
     '1.1.0',
-    { params: anyParameters, cookieIn: bytes, flags: migrateFlags },
+    { params: migrateParameters, cookieIn: bytes, flags: migrateFlags },
     { cookieOut: bytes, uriOut: maybe(string) },
+    { isLong: true },
+  ),
+  /**
+   * Second step of a tunnelled migration, on the destination: the stream takes what the source's hypervisor sends. The
+   * source's daemon does this by itself with `peer2peer` and `tunnelled`; a client has no part in it.
+   * @throws {LibvirtError} `operationFailed`, `internalError`
+   */
+  domainMigratePrepareTunnel: streamCall(
+    'DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS',
+    304,
+    '1.1.0',
+    'write',
+    { params: migrateParameters, cookieIn: bytes, flags: migrateFlags },
+    { cookieOut: bytes },
   ),
   domainMigrateFinish: call(
     'DOMAIN_MIGRATE_FINISH3_PARAMS',
     306,
     '1.1.0',
-    { params: anyParameters, cookieIn: bytes, flags: migrateFlags, cancelled: i32 },
+    { params: migrateParameters, cookieIn: bytes, flags: migrateFlags, cancelled: i32 },
     { domain, cookieOut: bytes },
+    { isLong: true },
   ),
 }
 
