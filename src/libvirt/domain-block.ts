@@ -111,14 +111,17 @@ export const blockMethods = {
   blockCopy: call('DOMAIN_BLOCK_COPY', 345, '1.2.8', {
     path: string,
     xml,
-    params: parameters({
-      /** Bytes a second; 0 is no limit. */
-      bandwidth: 'u64',
-      /** Bytes that are copied together when one of them changes; a power of two. */
-      granularity: 'u32',
-      /** Bytes under way at once. */
-      'buf-size': 'u64',
-    }),
+    params: preset(
+      parameters({
+        /** Bytes a second; 0 is no limit. */
+        bandwidth: 'u64',
+        /** Bytes that are copied together when one of them changes; a power of two. */
+        granularity: 'u32',
+        /** Bytes under way at once. */
+        'buf-size': 'u64',
+      }),
+      {},
+    ),
     flags: flags({
       /** Copies the top image only; the copy has the same backing. */
       shallow: 1,

@@ -30,14 +30,14 @@ export const deviceMethods = {
   }),
   /**
    * Removes the device of an alias; unlike `detachDevice` it never waits for the guest.
-   * @throws {LibvirtError} as `detachDevice`
+   * @throws {LibvirtError} `internalError` (of some kinds of device `deviceMissing`) when there is none, `operationInvalid`
    */
   detachDeviceAlias: call('DOMAIN_DETACH_DEVICE_ALIAS', 392, '4.4.0', { alias: string, flags: impact }),
   /**
    * Changes a device to what the XML says: the medium of a CD drive, the link state or source of a card, the password of
    * a display. What cannot change says so.
-   * @throws {LibvirtError} `operationUnsupported`, `configUnsupported`, `deviceMissing` or `operationFailed` when there
-   * is none, `operationFailed` when the guest has locked the tray
+   * @throws {LibvirtError} `operationUnsupported` or `configUnsupported` for what cannot change, `internalError` or
+   * `deviceMissing` when there is no such device, `operationFailed` when the guest has locked the tray
    */
   updateDevice: call(
     'DOMAIN_UPDATE_DEVICE_FLAGS',

@@ -33,7 +33,8 @@ export const iothreadMethods = {
   ),
   /**
    * Lets an I/O thread run only on these of the host's processors.
-   * @throws {LibvirtError} `invalidArg` for a thread or processor there is not, `systemError` when control groups forbid it
+   * @throws {LibvirtError} `invalidArg` for a thread there is not, `systemError` for a processor there is not or that
+   * its control group forbids
    */
   pinIOThread: call('DOMAIN_PIN_IOTHREAD', 352, '1.2.14', { iothreadId: u32, cpumap: cpuMap, flags: impact }),
   /**

@@ -100,17 +100,17 @@ export const lifeMethods = {
   ),
   /**
    * Wakes a guest that sleeps (`pmsuspended`).
-   * @throws {LibvirtError} `operationInvalid` when it does not run
+   * @throws {LibvirtError} `operationInvalid` when it does not run, `internalError` when it does not sleep
    */
   pmWakeup: call('DOMAIN_PM_WAKEUP', 267, '0.9.11', { flags: none }),
   /**
    * Sends a signal to a process of the guest, by its number inside, or to a process group by the negative number. Of
-   * today's drivers only LXC has it, and only for process 1.
+   * libvirt's drivers only LXC has it, and only for process 1.
    * @throws {LibvirtError} `noSupport`, `argumentUnsupported`, `operationInvalid` when it does not run
    */
   sendProcessSignal: call('DOMAIN_SEND_PROCESS_SIGNAL', 295, '1.0.1', {
-    pid: i64,
-    signal: processSignal,
+    pidValue: i64,
+    signum: processSignal,
     flags: none,
   }),
   /**

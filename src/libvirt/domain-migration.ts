@@ -100,7 +100,6 @@ export const migrateParameters = parameters({
   'tls.destination': 'string',
 })
 
-/** Of the domain's reads and writes of the bandwidth. */
 const speedFlags = flags({
   /** Of the time after the switch to post-copy. */
   postcopy: 1,
@@ -156,7 +155,7 @@ export const migrationMethods = {
    * @throws {LibvirtError} `operationInvalid` when it does not run
    */
   migrateSetMaxDowntime: call('DOMAIN_MIGRATE_SET_MAX_DOWNTIME', 166, '0.8.0', { downtime: u64, flags: none }),
-  /** The most bandwidth of a migration, in MiB a second. */
+  /** The most bandwidth of a migration, in MiB a second; 8796093022207 is QEMU's no limit. */
   migrateGetMaxSpeed: call('DOMAIN_MIGRATE_GET_MAX_SPEED', 242, '0.9.5', { flags: speedFlags }, { bandwidth: u64 }),
   /**
    * Sets the most bandwidth, in MiB a second; also while it migrates.

@@ -3,7 +3,7 @@ import { bool, type Codec, choice, fixed, flags, i32, list, preset, string, stru
 import { cpuMap, cpuMaps, MAP_BYTES } from './cpu-map.ts'
 import { call } from './methods.ts'
 import { parameterSets, parameters } from './parameters.ts'
-import { counted, impact, none, upTo, withText } from './vocabulary.ts'
+import { counted, impact, none, upTo } from './vocabulary.ts'
 
 const vcpuFlags = flags({
   /** The running domain. */
@@ -114,8 +114,8 @@ export const processorMethods = {
   ),
   /**
    * Lets a virtual processor run only on these of the host's.
-   * @throws {LibvirtError} `invalidArg` for a processor there is not, `operationInvalid`, `systemError` when control
-   * groups forbid it
+   * @throws {LibvirtError} `invalidArg` for a virtual processor there is not, `systemError` for one of the host's there is
+   * not or that its control group forbids
    */
   pinVcpu: call('DOMAIN_PIN_VCPU_FLAGS', 225, '0.9.3', { vcpu: u32, cpumap: cpuMap, flags: impact }),
   /** The host's processors the hypervisor's own threads may run on; all where nothing is said. */
@@ -128,7 +128,7 @@ export const processorMethods = {
   ),
   /**
    * Lets the hypervisor's own threads run only on these of the host's processors.
-   * @throws {LibvirtError} `invalidArg`, `operationInvalid`, `systemError` when control groups forbid it
+   * @throws {LibvirtError} `systemError` for a processor there is not or that its control group forbids
    */
   pinEmulator: call('DOMAIN_PIN_EMULATOR', 279, '0.10.0', { cpumap: cpuMap, flags: impact }),
   /**
@@ -141,7 +141,7 @@ export const processorMethods = {
     'DOMAIN_GET_CPU_STATS',
     262,
     '0.9.10',
-    { nparams: upTo(16), startCpu: preset(i32, -1), ncpus: preset(u32, 1), flags: withText },
+    { nparams: upTo(16), startCpu: preset(i32, -1), ncpus: preset(u32, 1), flags: none },
     { params: cpuStatistics, nparams: counted },
   ),
   /**

@@ -2,7 +2,7 @@
 import { choice, i32, i64, list, preset, string, struct, u32 } from './codecs.ts'
 import { call } from './methods.ts'
 import { parameters } from './parameters.ts'
-import { counted, none, upTo, withText } from './vocabulary.ts'
+import { counted, none, upTo } from './vocabulary.ts'
 
 /**
  * `#` is a number from 0. Times in nanoseconds, sizes in bytes, memory in KiB, but where said. What is not known is
@@ -143,7 +143,7 @@ export const statisticsMethods = {
     'DOMAIN_BLOCK_STATS_FLAGS',
     243,
     '0.9.5',
-    { path: string, nparams: upTo(16), flags: withText },
+    { path: string, nparams: upTo(16), flags: none },
     {
       params: parameters({
         rd_bytes: 'i64',

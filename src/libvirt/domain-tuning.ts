@@ -127,7 +127,10 @@ const perfEvents = parameters({
 })
 
 export const tuningMethods = {
-  /** The host's scheduler for domains: `posix` for QEMU, `credit` for Xen, `fair` for the test driver. */
+  /**
+   * The host's scheduler for domains: `posix` for QEMU, `credit` for Xen, `fair` for the test driver.
+   * @throws {LibvirtError} `operationUnsupported` in a session
+   */
   getSchedulerType: call('DOMAIN_GET_SCHEDULER_TYPE', 56, '0.2.3', {}, { type: string, nparams: counted }),
   /**
    * Its share of the host's processors, of the names its scheduler has.
@@ -138,7 +141,7 @@ export const tuningMethods = {
     'DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS',
     223,
     '0.9.2',
-    { nparams: upTo(16), flags: readImpact },
+    { nparams: upTo(16), flags: impact },
     { params: schedulerParameters },
   ),
   /**
@@ -158,7 +161,7 @@ export const tuningMethods = {
     'DOMAIN_GET_MEMORY_PARAMETERS',
     198,
     '0.8.5',
-    { nparams: upTo(16), flags: readImpact },
+    { nparams: upTo(16), flags: impact },
     { params: memoryParameters, nparams: counted },
   ),
   /**
@@ -193,18 +196,18 @@ export const tuningMethods = {
   ),
   /**
    * Sets the NUMA nodes of its memory. Of a running domain only the nodes can change, and only without `strict`.
-   * @throws {LibvirtError} `operationUnsupported` in a session, `operationInvalid`, `invalidArg`
+   * @throws {LibvirtError} `operationUnsupported` for a running domain of a session, `operationInvalid`, `invalidArg`
    */
   setNumaParameters: call('DOMAIN_SET_NUMA_PARAMETERS', 254, '0.9.9', { params: numaParameters, flags: impact }),
   /**
    * Bandwidth of a network card, which `device` names by its host interface (`vnet0`) or MAC address.
-   * @throws {LibvirtError} `invalidArg` or `operationFailed` for a card there is not
+   * @throws {LibvirtError} `invalidArg` for a card there is not
    */
   getInterfaceParameters: call(
     'DOMAIN_GET_INTERFACE_PARAMETERS',
     257,
     '0.9.9',
-    { device: string, nparams: upTo(16), flags: readImpact },
+    { device: string, nparams: upTo(16), flags: impact },
     { params: bandwidthParameters, nparams: counted },
   ),
   /**
