@@ -287,7 +287,7 @@ function isKnown<N extends string>(numbers: Readonly<Record<N, number>>, name: s
 }
 
 /** The number of an `unknown(n)`: what was read can be written, and a caller may know more than this table. */
-function numberOf(name: unknown): number | undefined {
+export function numberOf(name: unknown): number | undefined {
   const digits = typeof name === 'string' ? /^unknown\((-?\d{1,10})\)$/.exec(name)?.[1] : undefined
   return digits === undefined ? undefined : Number(digits)
 }

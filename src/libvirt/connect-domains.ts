@@ -1,9 +1,9 @@
 /** How a connection lists, finds, defines and starts domains, and asks for the statistics of many at once. */
 import { bytes, flags, i32, list, maybe, preset, string, struct, uuid, xml } from './codecs.ts'
-import { migrateFlags } from './domain-migration.ts'
+import { migrateFlags, migrateParameters } from './domain-migration.ts'
+import { saveParameters } from './domain-save.ts'
 import { domainStatistics } from './domain-statistics.ts'
-import { call } from './methods.ts'
-import { anyParameters, parameters } from './parameters.ts'
+import { call, streamCall } from './methods.ts'
 import { domain } from './references.ts'
 import { counted, domainFlags, need, validated } from './vocabulary.ts'
 
@@ -19,15 +19,6 @@ const chosen = {
   /** In any other state. */
   other: 128,
 } as const
-
-const restoreParameters = parameters({
-  /** Path of the saved state on the daemon's host. */
-  file: 'string',
-  /** The domain's XML, where it shall differ from the saved one; as of `saveImageGetXMLDesc`. */
-  dxml: 'string',
-  /** How many files at once, each of its own share of the memory. libvirt 11.2 and later. */
-  'parallel.channels': 'i32',
-})
 
 export const domainLookups = {
   /**
@@ -110,7 +101,7 @@ export const domainLookups = {
     'DOMAIN_RESTORE_PARAMS',
     441,
     '8.4.0',
-    { params: restoreParameters, flags: domainFlags.save },
+    { params: saveParameters, flags: domainFlags.save },
     {},
     { isLong: true },
   ),
@@ -164,8 +155,22 @@ export const domainLookups = {
     'DOMAIN_MIGRATE_PREPARE3_PARAMS',
     303,
     '1.1.0',
-    { params: anyParameters, cookieIn: bytes, flags: migrateFlags },
+    { params: migrateParameters, cookieIn: bytes, flags: migrateFlags },
     { cookieOut: bytes, uriOut: maybe(string) },
+    { isLong: true },
+  ),
+  /**
+   * Second step of a tunnelled migration, on the destination: the stream takes what the source's hypervisor sends. The
+   * source's daemon does this by itself with `peer2peer` and `tunnelled`; a client has no part in it.
+   * @throws {LibvirtError} `operationFailed`, `internalError`
+   */
+  domainMigratePrepareTunnel: streamCall(
+    'DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS',
+    304,
+    '1.1.0',
+    'write',
+    { params: migrateParameters, cookieIn: bytes, flags: migrateFlags },
+    { cookieOut: bytes },
   ),
   /**
    * On the host that a domain has moved to: lets it run there, or with `cancelled` 1 ends what came. Waits until all of
@@ -176,7 +181,7 @@ export const domainLookups = {
     'DOMAIN_MIGRATE_FINISH3_PARAMS',
     306,
     '1.1.0',
-    { params: anyParameters, cookieIn: bytes, flags: migrateFlags, cancelled: i32 },
+    { params: migrateParameters, cookieIn: bytes, flags: migrateFlags, cancelled: i32 },
     { domain, cookieOut: bytes },
     { isLong: true },
   ),

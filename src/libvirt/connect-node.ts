@@ -1,9 +1,9 @@
 /** The daemon's host itself: processors, memory, huge pages, security, sleep. */
-import { choice, fixed, fixedText, flags, i32, list, preset, u32, u64 } from './codecs.ts'
+import { choice, fixedText, flags, i32, list, preset, u32, u64 } from './codecs.ts'
 import { cpuMap } from './cpu-map.ts'
 import { call, countedCall, learntCount } from './methods.ts'
 import { hostStatistics, parameters } from './parameters.ts'
-import { counted, need, none } from './vocabulary.ts'
+import { counted, need, none, upTo, withText } from './vocabulary.ts'
 
 /** Kernel samepage merging (KSM): the first two and the last can be set, the others tell how it goes. */
 const memoryParameters = parameters({
@@ -24,9 +24,6 @@ const memoryParameters = parameters({
   /** 1 when pages of different NUMA cells may be merged, 0 when not. */
   shm_merge_across_nodes: 'u32',
 })
-
-/** The `flags` of a call that has none to offer; without this bit the daemon leaves out parameters that are text. */
-const withText = fixed(u32, 4)
 
 /** What AMD's encrypted guests (SEV) can have here. */
 const sevInfo = parameters({
@@ -115,7 +112,7 @@ export const nodeMethods = {
     'NODE_GET_MEMORY_PARAMETERS',
     289,
     '0.10.2',
-    { nparams: fixed(i32, 64), flags: withText },
+    { nparams: upTo(64), flags: withText },
     { params: memoryParameters, nparams: counted },
   ),
   /**
@@ -169,7 +166,7 @@ export const nodeMethods = {
     'NODE_GET_SEV_INFO',
     395,
     '4.5.0',
-    { nparams: fixed(i32, 64), flags: withText },
+    { nparams: upTo(64), flags: withText },
     { params: sevInfo, nparams: counted },
   ),
   /**

@@ -31,6 +31,7 @@ import { NwFilter } from './nwfilter.ts'
 import { NwFilterBinding } from './nwfilter-binding.ts'
 import type { Binder } from './references.ts'
 import { type CallOptions, Rpc, type StreamSink } from './rpc.ts'
+import { saveImageMethods } from './save-image.ts'
 import { Secret } from './secret.ts'
 import { Snapshot } from './snapshot.ts'
 import { StoragePool, StorageVolume } from './storage.ts'
@@ -60,7 +61,7 @@ export interface EventOptions<N extends EventName> {
   readonly signal?: AbortSignal | undefined
 }
 
-export const connectMethods = { ...hostMethods, ...findMethods }
+export const connectMethods = { ...hostMethods, ...findMethods, ...saveImageMethods }
 
 export class Connect extends invoker(connectMethods) implements Invoker, AsyncDisposable {
   /** As given, or the default that was chosen. */

@@ -1,5 +1,6 @@
 /** The events of domains: message number, id to register with, and what an event carries. */
 import { type Codec, choice, flags, i32, i64, list, maybe, numbered, string, struct, u64 } from './codecs.ts'
+import { jobStatistics } from './domain-job.ts'
 import { type EventRow, eventRow, unusedReason } from './event-row.ts'
 import { anyParameters } from './parameters.ts'
 import { domain } from './references.ts'
@@ -192,7 +193,7 @@ export const domainEvents = {
   /** A migration or save goes over the memory once more; the first time is 1. */
   'domain.migrationIteration': domainEvent(359, 20, '1.3.2', struct({ domain, iteration: i32 })),
   /** A migration, save, dump or backup ended: its statistics, as `getJobStats` with `completed` gives them. */
-  'domain.jobCompleted': domainEvent(363, 21, '1.3.3', struct({ domain, params: anyParameters })),
+  'domain.jobCompleted': domainEvent(363, 21, '1.3.3', struct({ domain, params: jobStatistics })),
   /** The guest refused to let go of a device. */
   'domain.deviceRemovalFailed': domainEvent(367, 22, '1.3.4', struct({ domain, devAlias: string })),
   /** Title, description or an element of the metadata was set or removed; `uri` is the element's namespace. */

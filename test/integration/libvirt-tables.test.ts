@@ -58,22 +58,14 @@ const OUT_OF_REACH = new Map([
   [/^CONNECT_SET_IDENTITY$/, 'is how one daemon speaks for its client to another'],
 ])
 
+/** Streams of which the definition is silent, since libvirt wrote both ends by hand. */
+const UNMARKED_STREAMS = new Map([['DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS', 'write']])
+
 /** To come. */
 const ABSENT = new Set(
-  `DOMAIN_GET_MAX_MEMORY DOMAIN_GET_OS_TYPE DOMAIN_GET_SCHEDULER_TYPE AUTH_SASL_INIT AUTH_SASL_START AUTH_SASL_STEP
-   DOMAIN_GET_SECURITY_LABEL DOMAIN_SET_BLKIO_PARAMETERS DOMAIN_GET_BLKIO_PARAMETERS DOMAIN_GET_CONTROL_INFO
-   DOMAIN_GET_VCPU_PIN_INFO DOMAIN_SAVE_IMAGE_GET_XML_DESC DOMAIN_SAVE_IMAGE_DEFINE_XML
-   DOMAIN_MIGRATE_GET_MAX_SPEED DOMAIN_BLOCK_STATS_FLAGS DOMAIN_SET_NUMA_PARAMETERS DOMAIN_GET_NUMA_PARAMETERS
-   DOMAIN_GET_INTERFACE_PARAMETERS DOMAIN_PM_SUSPEND_FOR_DURATION DOMAIN_GET_CPU_STATS DOMAIN_PM_WAKEUP
-   DOMAIN_SNAPSHOT_IS_CURRENT DOMAIN_SNAPSHOT_HAS_METADATA DOMAIN_GET_SECURITY_LABEL_LIST
-   DOMAIN_GET_EMULATOR_PIN_INFO DOMAIN_SEND_PROCESS_SIGNAL DOMAIN_MIGRATE_GET_COMPRESSION_CACHE
-   DOMAIN_MIGRATE_SET_COMPRESSION_CACHE DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS DOMAIN_GET_IOTHREAD_INFO
-   DOMAIN_PIN_IOTHREAD DOMAIN_ADD_IOTHREAD DOMAIN_DEL_IOTHREAD CONNECT_REGISTER_CLOSE_CALLBACK
-   CONNECT_UNREGISTER_CLOSE_CALLBACK DOMAIN_MIGRATE_START_POST_COPY DOMAIN_GET_PERF_EVENTS DOMAIN_SET_PERF_EVENTS
-   DOMAIN_SET_VCPU DOMAIN_MIGRATE_GET_MAX_DOWNTIME DOMAIN_MANAGED_SAVE_GET_XML_DESC DOMAIN_MANAGED_SAVE_DEFINE_XML
-   DOMAIN_SET_LIFECYCLE_ACTION DOMAIN_GET_LAUNCH_SECURITY_INFO DOMAIN_SET_IOTHREAD_PARAMS
-   DOMAIN_CHECKPOINT_LIST_ALL_CHILDREN DOMAIN_CHECKPOINT_GET_PARENT DOMAIN_START_DIRTY_RATE_CALC
-   DOMAIN_SET_LAUNCH_SECURITY_STATE DOMAIN_SET_THROTTLE_GROUP DOMAIN_DEL_THROTTLE_GROUP`.split(/\s+/),
+  'AUTH_SASL_INIT AUTH_SASL_START AUTH_SASL_STEP CONNECT_REGISTER_CLOSE_CALLBACK CONNECT_UNREGISTER_CLOSE_CALLBACK'.split(
+    ' ',
+  ),
 )
 const tables = [
   ...Object.entries(objectTables).map(([table, { methods, self }]) => ({ table, methods, self })),
@@ -144,9 +136,14 @@ describe('procedure tables', () => {
         assert.equal(unsigned(wireOf(row.result)), normal(fact.result))
         const direction = row.kind === 'stream' ? row.direction : undefined
         const both = fact.stream === 'read' && direction === 'both'
-        assert.equal(both ? 'read' : direction, fact.stream)
+        assert.equal(both ? 'read' : direction, fact.stream ?? UNMARKED_STREAMS.get(fact.name))
       })
     }
+
+  test('no argument is called as an option of every call is', () => {
+    const taken = rows.filter((row) => ['signal', 'timeoutMs'].some((option) => Object.hasOwn(row.args, option)))
+    assert.deepEqual(taken.map(factName), [])
+  })
 
   test('no number is used twice', () => {
     const used = rows.map((row) => `${row.program}:${row.procedure}`)

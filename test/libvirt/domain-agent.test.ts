@@ -50,8 +50,8 @@ describe('Domain of the test driver', { skip: withoutLibvirt, timeout: 60_000 },
   })
 
   test('pins, limits and counts', async () => {
-    await domain.pinVcpu({ vcpu: 0, cpumap: Buffer.from([1]) })
-    await domain.pinEmulator({ cpumap: Buffer.from([1]) })
+    await domain.pinVcpu({ vcpu: 0, cpumap: [0] })
+    await domain.pinEmulator({ cpumap: [0] })
     await domain.setMemoryParameters({ params: [{ field: 'hard_limit', type: 'u64', value: 10_000n }] })
     assert.equal((await domain.getMemoryParameters())['hard_limit'], 10_000n)
     await domain.setSchedulerParameters({ params: [{ field: 'weight', type: 'u32', value: 60 }] })
