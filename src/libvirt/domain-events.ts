@@ -66,8 +66,7 @@ export const domainEvents = {
   /**
    * A domain was defined or undefined, started, paused, resumed or stopped; `detail` says why, as `booted`,
    * `destroyed`. One deed may be several events: a start is `resumed` and `started`, a rename `undefined` and
-   * `defined`, a destroy `shutdown` (from libvirt 8 on, of QEMU) and `stopped`. They come before or after the reply to
-   * the call.
+   * `defined`, a destroy of a QEMU domain `shutdown` and `stopped`. They come before or after the reply to the call.
    */
   'domain.lifecycle': domainEvent(318, 0, '0.8.0', lifecycle),
   /** The guest restarted; the domain runs on. */

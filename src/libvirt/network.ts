@@ -108,9 +108,9 @@ export const networkMethods = {
       /** Cannot be changed. */
       forwardPf: 8,
       portgroup: 9,
-      /** `<host>` in `<dns>`; not `modify`. */
+      /** `<host>` in `<dns>`; libvirt 9.0 does not `modify` it, 11.3 does. */
       dnsHost: 10,
-      /** `<txt>` in `<dns>`; not `modify`. */
+      /** `<txt>` in `<dns>`; libvirt 9.0 does not `modify` it, 11.3 does. */
       dnsTxt: 11,
       /** `<srv>` in `<dns>`; not `modify`. */
       dnsSrv: 12,

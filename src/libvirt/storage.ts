@@ -41,7 +41,7 @@ export const storagePoolMethods = {
    * Makes what a pool that is not active needs: its folder, partition table, volume group, or with a flag its file
    * system.
    * @throws {LibvirtError} `operationInvalid` when it is active, `operationFailed` or `storagePoolBuilt` when there is
-   * something and nothing may be overwritten, `noSupport` when its type needs nothing
+   * something and nothing may be overwritten, `systemError` when the daemon may not. A type that needs nothing succeeds.
    */
   build: call(
     'STORAGE_POOL_BUILD',
