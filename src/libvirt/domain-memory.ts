@@ -88,7 +88,7 @@ export const memoryMethods = {
   /**
    * Measures for `seconds` (1 to 60) how fast the guest changes its memory, and returns at once: `getAllDomainStats`
    * with `dirtyRate` gives the figure afterwards.
-   * @throws {LibvirtError} `operationInvalid` when it does not run, `invalidArg`
+   * @throws {LibvirtError} `operationInvalid` when it does not run, `configUnsupported` for other times or modes
    */
   startDirtyRateCalc: call('DOMAIN_START_DIRTY_RATE_CALC', 427, '7.2.0', {
     seconds: i32,

@@ -146,8 +146,8 @@ export const tuningMethods = {
   ),
   /**
    * Sets its share of the host's processors; what is not given stays.
-   * @throws {LibvirtError} `configUnsupported` in a session, `operationInvalid` as above, `invalidArg` for names or
-   * values its scheduler lacks
+   * @throws {LibvirtError} `configUnsupported` in a session, `operationInvalid` as above, `argumentUnsupported` for
+   * names its scheduler lacks, `invalidArg`
    */
   setSchedulerParameters: call('DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS', 219, '0.9.2', {
     params: schedulerParameters,
@@ -167,7 +167,8 @@ export const tuningMethods = {
   /**
    * Sets limits of its memory, in KiB; what is not given stays. The domain is killed when it needs more than
    * `hard_limit`.
-   * @throws {LibvirtError} as `getMemoryParameters`, and `invalidArg` when `hard_limit` is above `swap_hard_limit`
+   * @throws {LibvirtError} as `getMemoryParameters`, `argumentUnsupported` for names the driver lacks, and `invalidArg` when `hard_limit`
+   * is above `swap_hard_limit`
    */
   setMemoryParameters: call('DOMAIN_SET_MEMORY_PARAMETERS', 197, '0.8.5', { params: memoryParameters, flags: impact }),
   /**

@@ -144,6 +144,9 @@ describe('Connect', { skip: withoutLibvirt, timeout: 120_000 }, () => {
       ['second'],
     )
     assert.equal((await domain.snapshotCurrent()).name, 'second')
+    assert.deepEqual([await first.isCurrent(), await second.isCurrent()], [false, true])
+    assert.equal(await first.hasMetadata(), true)
+    await assert.rejects(first.getParent(), fails('noDomainSnapshot'))
     assert.equal((await domain.snapshotLookupByName({ name: 'first' })).domain.uuid, domain.uuid)
     assert.match(await first.getXMLDesc(), /first/)
     await first.revert({ flags: ['running'] })
@@ -154,6 +157,14 @@ describe('Connect', { skip: withoutLibvirt, timeout: 120_000 }, () => {
       ['c'],
     )
     assert.match(await (await domain.checkpointLookupByName({ name: 'c' })).getXMLDesc(), /domaincheckpoint/)
+    const later = await domain.checkpointCreateXML({ xml: '<domaincheckpoint><name>d</name></domaincheckpoint>' })
+    assert.equal((await later.getParent()).name, 'c')
+    assert.deepEqual(
+      (await checkpoint.listAllChildren({ flags: ['descendants'] })).map(({ name }) => name),
+      ['d'],
+    )
+    await assert.rejects(checkpoint.getParent(), fails('noDomainCheckpoint'))
+    await later.delete()
     await checkpoint.delete()
   })
 
