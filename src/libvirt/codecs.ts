@@ -135,17 +135,20 @@ export function chars(length?: number): Codec<Buffer, Uint8Array, 'required'> {
   )
 }
 
-/** Text in an array of `length` chars, ended by a NUL. */
-export function fixedText(length: number): Codec<string, string, 'required'> {
+/** Text in an array of chars, ended by a NUL; without a length a count goes before it. */
+export function fixedText(length?: number): Codec<string, string, 'required'> {
   const inner = chars(length)
   return plain(
-    scalar(`char[${length}]`, 'string'),
+    scalar(length === undefined ? 'char[]' : `char[${length}]`, 'string'),
     (reader) => {
       const read = inner.read(reader)
       const end = read.indexOf(0)
-      return read.toString('utf8', 0, end === -1 ? length : end)
+      return read.toString('utf8', 0, end === -1 ? read.length : end)
     },
-    (writer, value: string) => inner.write(writer, Buffer.concat([Buffer.from(value)], length)),
+    (writer, value: string) => {
+      const encoded = Buffer.from(`${value}\0`)
+      inner.write(writer, length === undefined ? encoded : Buffer.concat([encoded], length))
+    },
   )
 }
 
@@ -284,7 +287,7 @@ function isKnown<N extends string>(numbers: Readonly<Record<N, number>>, name: s
 }
 
 /** The number of an `unknown(n)`: what was read can be written, and a caller may know more than this table. */
-function numberOf(name: unknown): number | undefined {
+export function numberOf(name: unknown): number | undefined {
   const digits = typeof name === 'string' ? /^unknown\((-?\d{1,10})\)$/.exec(name)?.[1] : undefined
   return digits === undefined ? undefined : Number(digits)
 }

@@ -21,6 +21,7 @@ import { NwFilter } from './nwfilter.ts'
 import { NwFilterBinding } from './nwfilter-binding.ts'
 import type { Binder } from './references.ts'
 import type { CallOptions, Rpc } from './rpc.ts'
+import { saveImageMethods } from './save-image.ts'
 import { Secret } from './secret.ts'
 import { CLOSE_TIMEOUT_MS, Session, type SessionOptions } from './session.ts'
 import { Snapshot } from './snapshot.ts'
@@ -29,7 +30,7 @@ import { LibvirtStream } from './stream.ts'
 import { surroundings } from './transport.ts'
 import { resolveUri, type Target } from './uri.ts'
 
-export const connectMethods = { ...hostMethods, ...findMethods }
+export const connectMethods = { ...hostMethods, ...findMethods, ...saveImageMethods }
 
 export interface OpenOptions extends SessionOptions {}
 

@@ -2,7 +2,17 @@
  * Rows of the procedure tables, and the methods made of them. One row gives the number, the wire form and the types
  * of a method; the object a method belongs to is always the first argument on the wire.
  */
-import { type AnyCodec, type Fields, type Input, type Output, readFields, writeFields } from './codecs.ts'
+import {
+  type AnyCodec,
+  type Codec,
+  type Fields,
+  fixed,
+  type Input,
+  i32,
+  type Output,
+  readFields,
+  writeFields,
+} from './codecs.ts'
 import { PROGRAM } from './protocol.ts'
 import type { Binder } from './references.ts'
 import type { CallOptions } from './rpc.ts'
@@ -19,8 +29,13 @@ export interface Call<A extends Fields = Fields, R extends Fields = Fields> {
   readonly since: string
   readonly args: A
   readonly result: R
-  /** True for calls that may last minutes: they run on a second connection, since a daemon stops reading one that waits for five. */
+  /**
+   * True for calls that may last minutes: they run on a second connection, since a daemon stops reading one that waits
+   * for five.
+   */
   readonly isLong: boolean
+  /** Asks how many elements the result will have, of a daemon that sends them only to who says that very number. */
+  readonly count?: Call
 }
 
 export interface StreamCall<A extends Fields = Fields, R extends Fields = Fields> extends Omit<Call<A, R>, 'kind'> {
@@ -60,6 +75,29 @@ export function call<A extends Fields = NoFields, R extends Fields = NoFields>(
   }
 }
 
+/** The `nparams` of a `countedCall`: callers never see it. */
+export const learntCount: Codec<undefined, number | undefined, 'hidden'> = {
+  presence: 'hidden',
+  shape: i32.shape,
+  read: () => undefined,
+  write: (writer, count = 0) => i32.write(writer, count),
+}
+
+/**
+ * A procedure that sends its `params` only to who says how many there are. Its method makes two calls: the first, with
+ * `nparams` 0, is answered with the number.
+ */
+export function countedCall<A extends Fields & { readonly nparams: typeof learntCount }, Out>(
+  name: string,
+  procedure: number,
+  since: string,
+  args: A,
+  params: Codec<Out, never>,
+): Call<A, { params: Codec<Out, never>; nparams: Codec<undefined, undefined, 'hidden'> }> {
+  const count = call(name, procedure, since, args, { params: hidden(params), nparams: i32 })
+  return { ...call(name, procedure, since, args, { params, nparams: hidden(i32) }), count }
+}
+
 /** A procedure of the QEMU program. */
 export function qemuCall<A extends Fields, R extends Fields = NoFields>(
   name: string,
@@ -82,6 +120,10 @@ export function streamCall<A extends Fields, R extends Fields = NoFields>(
   result?: R,
 ): StreamCall<A, R> {
   return { ...call(name, procedure, since, args, result), kind: 'stream', direction }
+}
+
+function hidden(inner: AnyCodec): Codec<undefined, undefined, 'hidden'> {
+  return fixed(inner, undefined as never)
 }
 
 type Simplify<T> = { [K in keyof T]: T[K] }
@@ -144,7 +186,7 @@ export function liveObject<T extends Table>(
   }
   define(LiveObject.prototype, table, (row) => {
     return function (this: LiveObject, args: Readonly<Record<string, unknown>> = {}) {
-      return this.connect.invoke(row, args, { codec, value: this })
+      return carryOut(this.connect, row, args, { codec, value: this })
     }
   })
   return LiveObject as new (
@@ -159,10 +201,25 @@ export function invoker<T extends Table>(table: T): abstract new () => Methods<T
   }
   define(InvokerObject.prototype, table, (row) => {
     return function (this: Invoker, args: Readonly<Record<string, unknown>> = {}) {
-      return this.invoke(row, args)
+      return carryOut(this, row, args)
     }
   })
   return InvokerObject as unknown as abstract new () => Methods<T>
+}
+
+function carryOut(target: Invoker, row: Row, args: Readonly<Record<string, unknown>>, self?: Self): Promise<unknown> {
+  return row.count === undefined ? target.invoke(row, args, self) : countAndAsk(target, row, row.count, args, self)
+}
+
+async function countAndAsk(
+  target: Invoker,
+  row: Row,
+  count: Call,
+  args: Readonly<Record<string, unknown>>,
+  self: Self | undefined,
+): Promise<unknown> {
+  const nparams = await target.invoke(count, args, self)
+  return await target.invoke(row, { ...args, nparams }, self)
 }
 
 function define(prototype: object, table: Table, method: (row: Row) => unknown): void {

@@ -5,11 +5,13 @@ import { type NwFilterBindingIdentity, nwFilterBinding } from './references.ts'
 import { none } from './vocabulary.ts'
 
 export const nwFilterBindingMethods = {
+  /** Device, filter and the values of its parameters, as `<filterbinding>`. */
   getXMLDesc: call('NWFILTER_BINDING_GET_XML_DESC', 398, '4.5.0', { flags: none }, { xml: string }),
+  /** Takes the rules off the device. A domain's card is then open to all until it is plugged in again. */
   delete: call('NWFILTER_BINDING_DELETE', 400, '4.5.0'),
 }
 
-/** A reference to a binding, by the device of its port. */
+/** A reference to a binding, by the device of its port. When it is gone every method fails with `noNwfilterBinding`. */
 export class NwFilterBinding
   extends liveObject(nwFilterBindingMethods, nwFilterBinding)
   implements NwFilterBindingIdentity

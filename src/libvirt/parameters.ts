@@ -3,7 +3,21 @@
  * so every table says the types of the names it knows, and an object that was read remembers those it came with and can
  * be written back as it is, 64-bit values included.
  */
-import { bool, type Codec, f64, i32, i64, list, string, struct, u32, u64 } from './codecs.ts'
+import {
+  bool,
+  type Codec,
+  f64,
+  i32,
+  i64,
+  list,
+  numberOf,
+  type Shape,
+  string,
+  struct,
+  type Unknown,
+  u32,
+  u64,
+} from './codecs.ts'
 import type { Reader, Writer } from './xdr.ts'
 
 export type ParameterValue = number | bigint | boolean | string
@@ -14,9 +28,9 @@ export type Parameter =
   | { readonly field: string; readonly type: 'bool'; readonly value: boolean }
   | { readonly field: string; readonly type: 'string'; readonly value: string }
 type WireType = Parameter['type']
-/** `strings` is a text that may be given several times. */
-type ParameterType = WireType | 'strings'
-/** The types of the names a table knows. */
+/** `strings` is a text that may be given several times; a list names the numbers of an i32 from 0. */
+type ParameterType = WireType | 'strings' | readonly string[]
+/** The types of the names a table knows. In a name that is only read `#` stands for a number: `block.#.rd.bytes`. */
 export type KnownParameters = Readonly<Record<string, ParameterType>>
 
 interface Got {
@@ -36,6 +50,10 @@ interface Given extends Omit<Got, 'i64' | 'u64' | 'strings'> {
   strings: string | readonly string[]
 }
 
+type GotOf<T> = T extends keyof Got ? Got[T] : T extends readonly (infer N extends string)[] ? N | Unknown : never
+type GivenOf<T> = T extends keyof Given ? Given[T] : T extends readonly (infer N extends string)[] ? N | Unknown : never
+type Numbered<N> = N extends `${infer Head}#${infer Tail}` ? `${Head}${number}${Numbered<Tail>}` : N
+
 /** The types an object was read with, by name. Not enumerable: it is in no listing, copy or JSON. */
 const TYPES = Symbol('types of the parameters')
 
@@ -44,12 +62,12 @@ const TYPES = Symbol('types of the parameters')
  * comes twice the last counts.
  */
 export type ReadParameters<K extends KnownParameters = KnownParameters> = Readonly<Record<string, ParameterValue>> & {
-  readonly [N in keyof K]?: Got[K[N]]
+  readonly [N in keyof K as Numbered<N>]?: GotOf<K[N]>
 } & { readonly [TYPES]: ReadonlyMap<string, WireType> }
 
 /** What can be written: an object of known names, one that was read, or a list that says every type. */
 export type WriteParameters<K extends KnownParameters> =
-  | { readonly [N in keyof K]?: Given[K[N]] | undefined }
+  | { readonly [N in keyof K]?: GivenOf<K[N]> | undefined }
   | ReadParameters
   | readonly Parameter[]
 
@@ -63,12 +81,38 @@ export function parameters<const K extends KnownParameters>(
 ): Codec<ReadParameters<K>, WriteParameters<K>, 'required'> {
   return {
     presence: 'required',
-    shape: { kind: 'parameters', known },
-    read: (reader) => readParameters<K>(reader),
+    shape: shapeOf(known),
+    read: (reader) => collect<K>(readEntries(reader, known)),
     write: (writer, given) => {
       const all = Array.isArray(given) ? (given as readonly Parameter[]) : [...typed(writer, given, known)]
       writer.u32(all.length)
       for (const parameter of all) writeParameter(writer, parameter)
+    },
+  }
+}
+
+/** Parameters of several things one after another, only read: a name that comes again begins the next thing. */
+export function parameterSets<const K extends KnownParameters>(
+  known: K,
+): Codec<ReadParameters<K>[], never, 'required'> {
+  return {
+    presence: 'required',
+    shape: shapeOf(known),
+    read: (reader) => {
+      const sets: Entry[][] = []
+      let names = new Set<string>()
+      for (const entry of readEntries(reader, known)) {
+        if (sets.length === 0 || names.has(entry.field)) {
+          sets.push([])
+          names = new Set()
+        }
+        names.add(entry.field)
+        sets.at(-1)?.push(entry)
+      }
+      return sets.map((entries) => collect<K>(entries))
+    },
+    write: (writer) => {
+      throw writer.refused('is only ever read')
     },
   }
 }
@@ -92,15 +136,30 @@ export const hostStatistics: Codec<Readonly<Record<string, bigint>>, never, 'req
   },
 }
 
-function readParameters<K extends KnownParameters>(reader: Reader): ReadParameters<K> {
-  const result = Object.create(null) as Record<string, ParameterValue>
-  const types = new Map<string, WireType>()
+interface Entry {
+  readonly field: string
+  readonly type: WireType
+  readonly value: ParameterValue
+}
+
+function* readEntries(reader: Reader, known: KnownParameters): Generator<Entry> {
   for (let count = reader.count(); count > 0; count--) {
     const field = string.read(reader)
     const number = reader.i32()
     const type = WIRE_TYPES[number]
     if (type === undefined) throw reader.malformed(`has a parameter of type ${number}`)
-    result[field] = CODECS[type].read(reader)
+    const value = CODECS[type].read(reader)
+    const names = Object.hasOwn(known, field) ? known[field] : undefined
+    const isNamed = Array.isArray(names) && typeof value === 'number'
+    yield { field, type, value: isNamed ? ((names as readonly string[])[value] ?? `unknown(${value})`) : value }
+  }
+}
+
+function collect<K extends KnownParameters>(entries: Iterable<Entry>): ReadParameters<K> {
+  const result = Object.create(null) as Record<string, ParameterValue>
+  const types = new Map<string, WireType>()
+  for (const { field, type, value } of entries) {
+    result[field] = value
     types.set(field, type)
   }
   return Object.defineProperty(result, TYPES, { value: types }) as ReadParameters<K>
@@ -119,7 +178,13 @@ function* typed(writer: Writer, given: object, known: KnownParameters): Generato
   const { [TYPES]: types } = given as { readonly [TYPES]?: ReadonlyMap<string, WireType> }
   for (const [field, value] of Object.entries(given) as [string, unknown][]) {
     if (value === undefined) continue
-    const type = types?.get(field) ?? (Object.hasOwn(known, field) ? known[field] : undefined)
+    const own = Object.hasOwn(known, field) ? known[field] : undefined
+    const read = types?.get(field)
+    if (Array.isArray(own) && typeof value === 'string') {
+      yield { field, type: 'i32', value: numberOfName(writer, field, own as readonly string[], value) }
+      continue
+    }
+    const type = read ?? own
     if (type === undefined)
       throw writer.refused(
         `has no ${JSON.stringify(field)}; known: ${Object.keys(known).join(', ') || 'none'}. Give what is newer as a list of { field, type, value }`,
@@ -127,14 +192,34 @@ function* typed(writer: Writer, given: object, known: KnownParameters): Generato
     if (type === 'strings') {
       for (const one of Array.isArray(value) ? (value as string[]) : [value as string])
         yield { field, type: 'string', value: one }
-    } else yield { field, type, value: is64(type) ? wide(value) : value } as Parameter
+    } else
+      yield {
+        field,
+        type: typeof type === 'string' ? type : 'i32',
+        value: is64(type) ? wide(value) : value,
+      } as Parameter
   }
 }
 
-function is64(type: WireType): boolean {
+function numberOfName(writer: Writer, field: string, names: readonly string[], name: string): number {
+  const number = names.includes(name) ? names.indexOf(name) : numberOf(name)
+  if (number === undefined) throw writer.refused(`has ${field} ${JSON.stringify(name)}; known: ${names.join(', ')}`)
+  return number
+}
+
+function is64(type: ParameterType): boolean {
   return type === 'i64' || type === 'u64'
 }
 
 function wide(value: unknown): unknown {
   return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
+}
+
+/** The shape holds a type's name, or the names of its numbers as TypeScript would have them. */
+function shapeOf(known: KnownParameters): Shape {
+  const types = Object.entries(known).map(([name, type]) => [
+    name,
+    typeof type === 'string' ? type : type.map((one) => `'${one}'`).join(' | '),
+  ])
+  return { kind: 'parameters', known: Object.fromEntries(types) as Record<string, string> }
 }

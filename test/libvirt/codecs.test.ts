@@ -58,6 +58,8 @@ describe('codecs', () => {
   test('end a fixed text at its NUL', () => {
     assert.equal(decode(codecs.fixedText(8), encode(codecs.fixedText(8), 'x86_64')), 'x86_64')
     assert.equal(encode(codecs.fixedText(32), 'x').length, 128)
+    assert.equal(encode(codecs.fixedText(), 'x').toString('hex'), '000000020000007800000000')
+    assert.equal(decode(codecs.fixedText(), Buffer.from('0000000100000078', 'hex')), 'x')
   })
 
   test('refuse text with a NUL, which the daemon would cut', () => {

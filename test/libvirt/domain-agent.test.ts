@@ -50,15 +50,15 @@ describe('Domain of the test driver', { skip: withoutLibvirt, timeout: 60_000 },
   })
 
   test('pins, limits and counts', async () => {
-    await domain.pinVcpu({ vcpu: 0, cpumap: Buffer.from([1]) })
-    await domain.pinEmulator({ cpumap: Buffer.from([1]) })
-    await domain.setMemoryParameters({ params: [{ field: 'hard_limit', type: 'u64', value: 10_000n }] })
+    await domain.pinVcpu({ vcpu: 0, cpumap: [0] })
+    await domain.pinEmulator({ cpumap: [0] })
+    await domain.setMemoryParameters({ params: { hard_limit: 10_000 } })
     assert.equal((await domain.getMemoryParameters())['hard_limit'], 10_000n)
-    await domain.setSchedulerParameters({ params: [{ field: 'weight', type: 'u32', value: 60 }] })
+    await domain.setSchedulerParameters({ params: { weight: 60 } })
     await domain.setMemoryStatsPeriod({ period: 1, flags: ['config'] })
     const [nic] = await domain.interfaceAddresses({ source: 'lease' })
     assert.equal(typeof (await domain.interfaceStats({ device: nic?.name ?? '' })).rxBytes, 'bigint')
-    const limit = [{ field: 'inbound.average', type: 'u32', value: 60 }] as const
+    const limit = { 'inbound.average': 60 }
     await domain.setInterfaceParameters({ device: nic?.name ?? '', params: limit })
   })
 

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Connect } from '../../src/libvirt/connect.ts'
+import { nodeMethods } from '../../src/libvirt/connect-node.ts'
 import type { Domain } from '../../src/libvirt/domain.ts'
 import { domainMethods } from '../../src/libvirt/domain.ts'
 import { LibvirtError } from '../../src/libvirt/error.ts'
-import { encodeArguments } from '../../src/libvirt/methods.ts'
+import { encodeArguments, type Invoker, invoker, type Row } from '../../src/libvirt/methods.ts'
 import { domain } from '../../src/libvirt/references.ts'
 import type { LibvirtStream } from '../../src/libvirt/stream.ts'
 
@@ -47,6 +48,22 @@ describe('methods', () => {
   test('write the object itself first', () => {
     const bytes = encodeArguments(domainMethods.create, { flags: ['paused'] }, { codec: domain, value })
     assert.equal(bytes.toString('hex'), '0000000161000000000102030405060708090a0b0c0d0e0fffffffff00000001')
+  })
+
+  test('ask for the count first where the daemon sends nothing without it', async () => {
+    class Recorder extends invoker(nodeMethods) implements Invoker {
+      readonly calls: string[] = []
+      invoke(row: Row, args: Readonly<Record<string, unknown>>): Promise<unknown> {
+        this.calls.push(`${row.name} ${encodeArguments(row, args).toString('hex')}`)
+        return Promise.resolve(this.calls.length === 1 ? 4 : { total: 1n })
+      }
+    }
+    const recorder = new Recorder()
+    assert.deepEqual(await recorder.nodeGetMemoryStats({ cellNum: 2 }), { total: 1n })
+    assert.deepEqual(recorder.calls, [
+      'NODE_GET_MEMORY_STATS 000000000000000200000000',
+      'NODE_GET_MEMORY_STATS 000000040000000200000000',
+    ])
   })
 
   test('refuse a missing argument of a caller without types', () => {

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import type { Codec } from '../../src/libvirt/codecs.ts'
 import { LibvirtError } from '../../src/libvirt/error.ts'
-import { anyParameters, type Parameter, parameters } from '../../src/libvirt/parameters.ts'
+import { anyParameters, type Parameter, parameterSets, parameters } from '../../src/libvirt/parameters.ts'
 import { MalformedPacket, Reader, Writer } from '../../src/libvirt/xdr.ts'
 
 function encode<In>(codec: Codec<unknown, In>, value: In): Buffer {
@@ -22,6 +22,7 @@ function decode<Out>(codec: Codec<Out, never>, bytes: Buffer): Out {
 
 const isRefusal = (error: unknown) => error instanceof LibvirtError && error.is('invalidArg') && error.local
 const tune = parameters({ weight: 'u32', quota: 'i64', limit: 'u64', name: 'string', disk: 'strings' })
+const modes = parameters({ mode: ['strict', 'preferred'], 'disk.#.name': 'string', 'fs.#.disk.#.bytes': 'u64' })
 const named = fc.string({ minLength: 1, maxLength: 20 }).filter((name) => !name.includes('\0'))
 const anyParameter: fc.Arbitrary<Parameter> = fc.oneof(
   fc.record({ field: named, type: fc.constant('i32'), value: fc.integer() }),
@@ -100,5 +101,58 @@ describe('parameters', () => {
     assert.deepEqual(Object.keys(read), ['weight'])
     assert.equal(JSON.stringify(read), '{"weight":5}')
     assert.equal(read.weight, 5)
+  })
+
+  test('name the numbers of which the table has names, both ways', () => {
+    const written = encode(modes, { mode: 'preferred' })
+    assert.deepEqual(written, encode(anyParameters, [{ field: 'mode', type: 'i32', value: 1 }]))
+    const read = decode(modes, written)
+    const mode: 'strict' | 'preferred' | `unknown(${number})` | undefined = read.mode
+    assert.equal(mode, 'preferred')
+    assert.deepEqual(encode(modes, read), written)
+    const newer = encode(anyParameters, [{ field: 'mode', type: 'i32', value: 7 }])
+    assert.equal(decode(modes, newer).mode, 'unknown(7)')
+    assert.deepEqual(encode(modes, decode(modes, newer)), newer)
+    assert.throws(() => encode(modes, { mode: 'none' as never }), isRefusal)
+    assert.deepEqual(encode(modes, { mode: 'unknown(7)' }), newer)
+  })
+
+  test('have types for names with a number in them', () => {
+    const given = [
+      { field: 'disk.12.name', type: 'string', value: 'vda' },
+      { field: 'fs.0.disk.3.bytes', type: 'u64', value: 5n },
+    ] as const
+    const read = decode(modes, encode(anyParameters, given))
+    const name: string | undefined = read['disk.12.name']
+    const bytes: bigint | undefined = read['fs.0.disk.3.bytes']
+    assert.deepEqual([name, bytes], ['vda', 5n])
+  })
+})
+
+describe('parameterSets', () => {
+  const times = parameterSets({ cpu_time: 'u64', vcpu_time: 'u64' })
+  const entry = (field: string, value: bigint): Parameter => ({ field, type: 'u64', value })
+
+  test('begin anew where a name comes again', () => {
+    const written = encode(anyParameters, [
+      entry('cpu_time', 1n),
+      entry('vcpu_time', 2n),
+      entry('cpu_time', 3n),
+      entry('cpu_time', 4n),
+    ])
+    assert.deepEqual(
+      decode(times, written).map((set) => ({ ...set })),
+      [{ cpu_time: 1n, vcpu_time: 2n }, { cpu_time: 3n }, { cpu_time: 4n }],
+    )
+    assert.deepEqual(decode(times, encode(anyParameters, [])), [])
+  })
+
+  test('are of any number, and every value is in one of them', () => {
+    fc.assert(
+      fc.property(fc.array(anyParameter, { maxLength: 12 }), (given) => {
+        const sets = decode(times, encode(anyParameters, given))
+        assert.equal(sets.flatMap((set) => Object.keys(set)).length, given.length)
+      }),
+    )
   })
 })

@@ -51,7 +51,20 @@ describe('StoragePool and StorageVolume', { skip: withoutLibvirt, timeout: 120_0
     await pool.refresh()
     await pool.setAutostart({ autostart: true })
     assert.deepEqual([await pool.getAutostart(), await pool.isActive()], [true, true])
+    assert.equal(await pool.isPersistent(), true)
     assert.match(await pool.getXMLDesc(), /<pool type='dir'>/)
+    assert.deepEqual(await connect.listAllStoragePools({ flags: ['rbd', 'iscsiDirect'] }), [])
+  })
+
+  test('sources of pools are looked for', async () => {
+    await using driver = await Connect.open(daemon.uri('test:///default'))
+    assert.match(await driver.findStoragePoolSources({ type: 'logical' }), /<name>testvg1<\/name>/)
+    const srcSpec = "<source><host name='localhost'/></source>"
+    assert.match(await driver.findStoragePoolSources({ type: 'netfs', srcSpec }), /<host name='localhost'\/>/)
+    await assert.rejects(
+      connect.findStoragePoolSources({ type: 'dir' }),
+      (error) => error instanceof LibvirtError && error.is('noSupport'),
+    )
   })
 
   test('a pool is made and removed, and tells of it', async () => {

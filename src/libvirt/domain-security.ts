@@ -1,0 +1,78 @@
+/** What fences a domain in (SELinux, AppArmor, DAC), and memory its host cannot read (SEV). */
+import { bool, type Codec, chars, list, struct } from './codecs.ts'
+import { call } from './methods.ts'
+import { parameters } from './parameters.ts'
+import { counted, none, withText } from './vocabulary.ts'
+
+const characters = chars()
+
+/** Text of one word for each char, ended by a NUL. */
+const label: Codec<string, never, 'required'> = {
+  presence: 'required',
+  shape: { kind: 'scalar', wire: 'char[]', type: 'string' },
+  read: (reader) => {
+    const read = characters.read(reader)
+    const end = read.indexOf(0)
+    return read.toString('utf8', 0, end === -1 ? read.length : end)
+  },
+  write: (writer) => {
+    throw writer.refused('is only ever read')
+  },
+}
+const securityLabel = {
+  label,
+  /** Whether the host's policy is in force, not only watched. */
+  enforcing: bool,
+}
+
+export const securityMethods = {
+  /**
+   * The label the host's first security driver gave the running domain; empty text without one.
+   * @throws {LibvirtError} `noSupport` where the driver has none
+   */
+  getSecurityLabel: call('DOMAIN_GET_SECURITY_LABEL', 121, '0.6.1', {}, securityLabel),
+  /** The labels of all security drivers, in the order of `nodeGetSecurityModel` and of the XML's `seclabel`. */
+  getSecurityLabelList: call(
+    'DOMAIN_GET_SECURITY_LABEL_LIST',
+    278,
+    '0.10.0',
+    {},
+    { labels: list(struct(securityLabel)), ret: counted },
+  ),
+  /**
+   * What a guest of encrypted memory measured at its launch; nothing for other guests.
+   * @throws {LibvirtError} `operationInvalid` when it does not run
+   */
+  getLaunchSecurityInfo: call(
+    'DOMAIN_GET_LAUNCH_SECURITY_INFO',
+    396,
+    '4.5.0',
+    { flags: withText },
+    {
+      params: parameters({
+        /** Base64. */
+        'sev-measurement': 'string',
+        'sev-api-major': 'u32',
+        'sev-api-minor': 'u32',
+        'sev-build-id': 'u32',
+        'sev-policy': 'u32',
+        /** In place of the one above (libvirt 10.5). */
+        'sev-snp-policy': 'u64',
+      }),
+    },
+  ),
+  /**
+   * Puts a secret into the memory of a paused SEV guest, after its measurement was found good.
+   * @throws {LibvirtError} `operationUnsupported` for another guest or QEMU, `operationInvalid` when it is not paused
+   */
+  setLaunchSecurityState: call('DOMAIN_SET_LAUNCH_SECURITY_STATE', 439, '8.0.0', {
+    params: parameters({
+      /** Base64; both are needed. */
+      'sev-secret-header': 'string',
+      'sev-secret': 'string',
+      /** Where in the guest's memory; the hypervisor finds out by itself. */
+      'sev-secret-set-address': 'u64',
+    }),
+    flags: none,
+  }),
+}
