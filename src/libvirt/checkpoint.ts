@@ -42,7 +42,8 @@ export const domainCheckpointMethods = {
   ),
   /**
    * Deletes it: what it noted counts for its parent from now on.
-   * @throws {LibvirtError} `operationUnsupported` when the domain does not run (but with `metadataOnly`), `operationInvalid`
+   * @throws {LibvirtError} `operationUnsupported` when the domain does not run (but with `metadataOnly`),
+   * `operationInvalid`
    */
   delete: call(
     'DOMAIN_CHECKPOINT_DELETE',

@@ -45,11 +45,8 @@ function mapOf(writer: Writer, numbers: readonly number[]): Uint8Array {
   if (!Array.isArray(numbers) || numbers.length === 0)
     throw writer.refused('must be a list of processor numbers with at least one')
   const most = MAP_LIMIT_BYTES * 8 - 1
-  const wrong = (numbers as readonly unknown[]).find(
-    (number) => !Number.isInteger(number) || (number as number) < 0 || (number as number) > most,
-  )
-  if (wrong !== undefined)
-    throw writer.refused(`holds ${JSON.stringify(wrong)}; a processor's number is an integer from 0 to ${most}`)
+  const wrong = numbers.findIndex((number) => !Number.isInteger(number) || number < 0 || number > most)
+  if (wrong !== -1) throw writer.refused(`[${wrong}] must be a processor's number, from 0 to ${most}`)
   const map = new Uint8Array(Math.floor(Math.max(...numbers) / 8) + 1)
   for (const number of numbers) map[number >> 3] = (map[number >> 3] ?? 0) | (1 << (number & 7))
   return map

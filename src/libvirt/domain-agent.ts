@@ -1,6 +1,6 @@
 /**
- * What a guest's agent does for a domain, and QEMU's own monitor. A guest is untrusted: so is every answer here. Calls to
- * the agent wait as long as the guest makes them, unless `agentSetResponseTimeout` ends that; they throw
+ * What a guest's agent does for a domain, and QEMU's own monitor. A guest is untrusted: so is every answer here. Calls
+ * to the agent wait as long as the guest makes them, unless `agentSetResponseTimeout` ends that; they throw
  * `agentUnresponsive` when it is not connected or silent, `argumentUnsupported` when the domain has no channel for it,
  * `operationInvalid` when the domain does not run (or is paused), `agentCommandTimeout` and `agentCommandFailed`.
  */
@@ -72,8 +72,8 @@ const guestInformation = parameters({
 
 export const agentMethods = {
   /**
-   * Sends a command, a JSON text, to the agent as it is, and gives its answer as JSON text. Taints the domain. `timeout`
-   * is in seconds; −2 waits for ever, −1 as long as `agentSetResponseTimeout` says, 0 not at all.
+   * Sends a command, a JSON text, to the agent as it is, and gives its answer as JSON text. Taints the domain.
+   * `timeout` is in seconds; −2 waits for ever, −1 as long as `agentSetResponseTimeout` says, 0 not at all.
    * @throws {LibvirtError} `agentUnresponsive`, `agentCommandFailed` with the agent's own words, `internalError`
    */
   agentCommand: qemuCall(
@@ -85,9 +85,9 @@ export const agentMethods = {
     slow,
   ),
   /**
-   * How many seconds calls to the agent wait for it; −2 for ever, −1 the default (5), 0 not at all. Counts until the
-   * daemon ends. Returns 0.
-   * @throws {LibvirtError} `invalidArg` below −2, `operationInvalid` when it does not run
+   * How many seconds calls to the agent wait for it, as long as the domain runs; −2 for ever (so without this call), −1
+   * libvirt's own choice (5), 0 not at all. Returns 0.
+   * @throws {LibvirtError} `invalidArg` below −2
    */
   agentSetResponseTimeout: call(
     'DOMAIN_AGENT_SET_RESPONSE_TIMEOUT',
@@ -161,8 +161,8 @@ export const agentMethods = {
    */
   fsFreeze: call('DOMAIN_FSFREEZE', 335, '1.2.5', { mountpoints, flags: none }, { filesystems: i32 }, slow),
   /**
-   * Thaws them. The QEMU driver thaws all, whatever is given. Returns how many.
-   * @throws {LibvirtError} `agentUnresponsive`, `agentCommandFailed`
+   * Thaws them; none given means all, and QEMU knows nothing else. Returns how many.
+   * @throws {LibvirtError} `agentUnresponsive`, `agentCommandFailed`, `argumentUnsupported` for mount points
    */
   fsThaw: call('DOMAIN_FSTHAW', 336, '1.2.5', { mountpoints, flags: none }, { filesystems: i32 }, slow),
   /**
@@ -257,7 +257,8 @@ export const agentMethods = {
   /**
    * Sends a command to QEMU's monitor, past libvirt, and gives its answer as text. A QMP command (JSON) unless `hmp` is
    * given. Taints the domain.
-   * @throws {LibvirtError} `operationInvalid` when it does not run, `internalError`; an error of QEMU's own is in the answer
+   * @throws {LibvirtError} `operationInvalid` when it does not run, `internalError`; an error of QEMU's own is in the
+   * answer
    */
   monitorCommand: qemuCall(
     'DOMAIN_MONITOR_COMMAND',

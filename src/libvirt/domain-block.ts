@@ -1,4 +1,6 @@
-/** A domain's disks: sizes, block jobs, backups. `path` and `disk` take a disk's target name, as `vda`, or its source. */
+/**
+ * A domain's disks: sizes, block jobs, backups. `path` and `disk` take a disk's target name, as `vda`, or its source.
+ */
 import { bytes, choice, flags, i32, maybe, preset, string, u32, u64, xml } from './codecs.ts'
 import { call } from './methods.ts'
 import { parameters } from './parameters.ts'
@@ -16,9 +18,10 @@ const jobFlags = flags({
 
 export const blockMethods = {
   /**
-   * Sizes of a disk in bytes: `capacity` as the guest sees it, `allocation` how far its image is written (all of a block
-   * device of a stopped domain), `physical` what the file or device takes.
-   * @throws {LibvirtError} `invalidArg` for a disk there is not, `systemError` or `openFailed` for an image that cannot be read
+   * Sizes of a disk in bytes: `capacity` as the guest sees it, `allocation` how far its image is written (all of a
+   * block device of a stopped domain), `physical` what the file or device takes.
+   * @throws {LibvirtError} `invalidArg` for a disk there is not, `systemError` or `openFailed` for an image that cannot
+   * be read
    */
   getBlockInfo: call(
     'DOMAIN_GET_BLOCK_INFO',
@@ -28,7 +31,8 @@ export const blockMethods = {
     { allocation: u64, capacity: u64, physical: u64 },
   ),
   /**
-   * Changes the size of a running domain's disk. `size` is in KiB unless `bytes` is given. A smaller size cuts off data.
+   * Changes the size of a running domain's disk. `size` is in KiB unless `bytes` is given. A smaller size cuts off
+   * data.
    * @throws {LibvirtError} `operationInvalid` when it does not run, `invalidArg` for a disk there is not,
    * `operationUnsupported` for an empty or read-only one
    */
@@ -53,8 +57,8 @@ export const blockMethods = {
     flags: pullFlags,
   }),
   /**
-   * Without flags a pull that leaves the chain from `base` down (a path, or `vda[1]`) as the backing; with `copy` a copy
-   * to the file `base`, for which `blockCopy` is better. `bandwidth` in MiB a second, 0 without limit.
+   * Without flags a pull that leaves the chain from `base` down (a path, or `vda[1]`) as the backing; with `copy` a
+   * copy to the file `base`, for which `blockCopy` is better. `bandwidth` in MiB a second, 0 without limit.
    * @throws {LibvirtError} as `blockPull`; `operationInvalid` for `copy` of a persistent domain
    */
   blockRebase: call('DOMAIN_BLOCK_REBASE', 266, '0.9.10', {
@@ -81,8 +85,8 @@ export const blockMethods = {
    * Begins to write the images from `top` (else the active one) down into `base` (else the lowest). One whose top is
    * active goes on until `blockJobAbort` with `pivot`, once `domain.blockJob` says `ready`; others end by themselves.
    * `bandwidth` in MiB a second, 0 without limit.
-   * @throws {LibvirtError} `operationInvalid` when it does not run, `invalidArg` for a wrong chain or without `active` for
-   * the active image, `blockCopyActive`
+   * @throws {LibvirtError} `operationInvalid` when it does not run, `invalidArg` for a wrong chain or without `active`
+   * for the active image, `blockCopyActive`
    */
   blockCommit: call('DOMAIN_BLOCK_COMMIT', 290, '0.10.2', {
     disk: string,
@@ -103,8 +107,8 @@ export const blockMethods = {
     }),
   }),
   /**
-   * Begins to copy a disk to the place the XML (a `disk` element) says, and goes on mirroring until `blockJobAbort`: with
-   * `pivot` the domain changes over to the copy, without it stays. Ready when `domain.blockJob` says so.
+   * Begins to copy a disk to the place the XML (a `disk` element) says, and goes on mirroring until `blockJobAbort`:
+   * with `pivot` the domain changes over to the copy, without it stays. Ready when `domain.blockJob` says so.
    * @throws {LibvirtError} `operationInvalid` when it does not run, or is persistent and `transientJob` is not given,
    * `blockCopyActive` while another job has the disk, `invalidArg`, `configUnsupported`
    */
@@ -157,8 +161,8 @@ export const blockMethods = {
     flags: jobFlags,
   }),
   /**
-   * A block job's progress; without a job `found` is 0. `cur` of `end` are in the job's own unit, mostly bytes; equal they
-   * do not yet mean that it is ready, only the event does. `bandwidth` in MiB a second.
+   * A block job's progress; without a job `found` is 0. `cur` of `end` are in the job's own unit, mostly bytes; equal
+   * they do not yet mean that it is ready, only the event does. `bandwidth` in MiB a second.
    * @throws {LibvirtError} `operationInvalid` when it does not run, `invalidArg` for a disk there is not
    */
   getBlockJobInfo: call(
@@ -193,12 +197,12 @@ export const blockMethods = {
     { buffer: bytes },
   ),
   /**
-   * Begins a backup of a running domain, and with `checkpointXml` a checkpoint of the same moment, from which the next one
-   * may count. In push mode it writes files and ends by itself (`domain.jobCompleted`); in pull mode it offers the disks
-   * by NBD until `abortJob`.
-   * @throws {LibvirtError} `operationUnsupported` when it does not run, `operationInvalid` when there is a backup already,
-   * `noDomainCheckpoint` or `checkpointInconsistent` for the one it should count from, `configUnsupported` for a kind of
-   * disk, `invalidArg`
+   * Begins a backup of a running domain, and with `checkpointXml` a checkpoint of the same moment, from which the next
+   * one may count. In push mode it writes files and ends by itself (`domain.jobCompleted`); in pull mode it offers the
+   * disks by NBD until `abortJob`.
+   * @throws {LibvirtError} `operationUnsupported` when it does not run, `operationInvalid` when there is a backup
+   * already, `noDomainCheckpoint` or `checkpointInconsistent` for the one it should count from, `configUnsupported` for
+   * a kind of disk, `invalidArg`
    */
   backupBegin: call(
     'DOMAIN_BACKUP_BEGIN',

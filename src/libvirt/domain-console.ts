@@ -34,7 +34,7 @@ export const consoleMethods = {
   /**
    * A picture of a screen as a stream; `mime` tells its form (`image/png`, `image/x-portable-pixmap`). Screens count
    * from 0 over all graphics cards.
-   * @throws {LibvirtError} `operationInvalid` when it does not run, `invalidArg` for a screen it has not
+   * @throws {LibvirtError} `operationInvalid` when it does not run or has no such screen
    */
   screenshot: streamCall(
     'DOMAIN_SCREENSHOT',

@@ -42,9 +42,10 @@ export const definitionMethods = {
    */
   setAutostartOnce: call('DOMAIN_SET_AUTOSTART_ONCE', 450, '11.2.0', { autostart: bool }),
   /**
-   * Writes the description, the title (one line) or one element of the metadata. For `element` the key is the XML prefix
-   * and `uri` the namespace, of which a domain has one element; without `metadata` the entry is removed.
-   * @throws {LibvirtError} `operationInvalid` for `live` on a stopped domain or `config` on a transient one, `invalidArg`
+   * Writes the description, the title (one line) or one element of the metadata. For `element` the key is the XML
+   * prefix and `uri` the namespace, of which a domain has one element; without `metadata` the entry is removed.
+   * @throws {LibvirtError} `operationInvalid` for `live` on a stopped domain or `config` on a transient one,
+   * `invalidArg`
    */
   setMetadata: call('DOMAIN_SET_METADATA', 264, '0.9.10', {
     type: metadataType,

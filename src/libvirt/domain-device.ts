@@ -13,15 +13,15 @@ const address = struct({
 export const deviceMethods = {
   /**
    * Adds a device. Without flags only to the running domain, if it runs.
-   * @throws {LibvirtError} `operationInvalid` when its place is taken or for `live` on a stopped domain,
-   * `configUnsupported` or `operationUnsupported` for what cannot be plugged, `xmlError`
+   * @throws {LibvirtError} `operationInvalid` or `operationFailed` when its place is taken, `operationInvalid` for
+   * `live` on a stopped domain, `configUnsupported` or `operationUnsupported` for what cannot be plugged, `xmlError`
    */
   attachDevice: call('DOMAIN_ATTACH_DEVICE_FLAGS', 160, '0.7.7', { xml, flags: impact }, undefined, {
     isLong: true,
   }),
   /**
-   * Removes the device that the XML describes. Of a running domain it may return before the guest has let go, and a guest
-   * may never: wait for the event `domain.deviceRemoved` or `domain.deviceRemovalFailed`.
+   * Removes the device that the XML describes. Of a running domain it may return before the guest has let go, and a
+   * guest may never: wait for the event `domain.deviceRemoved` or `domain.deviceRemovalFailed`.
    * @throws {LibvirtError} `deviceMissing` (of a running domain also `operationFailed`) when there is none,
    * `operationInvalid` for `live` on a stopped domain, `operationUnsupported`
    */
@@ -30,12 +30,13 @@ export const deviceMethods = {
   }),
   /**
    * Removes the device of an alias; unlike `detachDevice` it never waits for the guest.
-   * @throws {LibvirtError} `internalError` (of some kinds of device `deviceMissing`) when there is none, `operationInvalid`
+   * @throws {LibvirtError} `internalError` (of some kinds of device `deviceMissing`) when there is none,
+   * `operationInvalid`
    */
   detachDeviceAlias: call('DOMAIN_DETACH_DEVICE_ALIAS', 392, '4.4.0', { alias: string, flags: impact }),
   /**
-   * Changes a device to what the XML says: the medium of a CD drive, the link state or source of a card, the password of
-   * a display. What cannot change says so.
+   * Changes a device to what the XML says: the medium of a CD drive, the link state or source of a card, the password
+   * of a display. What cannot change says so.
    * @throws {LibvirtError} `operationUnsupported` or `configUnsupported` for what cannot change, `internalError` or
    * `deviceMissing` when there is no such device, `operationFailed` when the guest has locked the tray
    */

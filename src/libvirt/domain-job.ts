@@ -6,8 +6,11 @@ import { parameters } from './parameters.ts'
 /** `bounded` knows its end; the last three are of a job that is over. */
 const jobType = choice('none', 'bounded', 'unbounded', 'completed', 'failed', 'cancelled')
 
-/** Times in milliseconds, sizes in bytes, rates in bytes a second, but where said. What a job has no figure for is absent. */
-export const jobStatistics = parameters({
+/**
+ * Times in milliseconds, sizes in bytes, rates in bytes a second, but where said. What a job has no figure for is
+ * absent.
+ */
+const jobStatistics = parameters({
   operation: [
     'unknown',
     'start',
@@ -116,8 +119,8 @@ export const jobMethods = {
   /**
    * Asks the job to end; the call that began it then fails with `operationAborted`. `abortJobFlags` does the same with
    * flags.
-   * @throws {LibvirtError} `operationInvalid` when there is none, or it cannot be stopped (an incoming migration, one in
-   * post-copy, a dump with `memoryOnly`)
+   * @throws {LibvirtError} `operationInvalid` when there is none, or it cannot be stopped (an incoming migration, one
+   * in post-copy, a dump with `memoryOnly`)
    */
   abortJob: call('DOMAIN_ABORT_JOB', 164, '0.7.7'),
   /**

@@ -19,8 +19,8 @@ const processSignal = choice(
 
 export const lifeMethods = {
   /**
-   * Starts a defined domain, from its managed save if it has one. Returns a reference that carries the new `id`; the one
-   * it was called on keeps the old.
+   * Starts a defined domain, from its managed save if it has one. Returns a reference that carries the new `id`; the
+   * one it was called on keeps the old.
    * @throws {LibvirtError} `operationInvalid` when it runs already, `configUnsupported` or `internalError` when the
    * hypervisor cannot have it so
    */
@@ -31,8 +31,8 @@ export const lifeMethods = {
    */
   createPlain: call('DOMAIN_CREATE', 9, '0.1.1'),
   /**
-   * Removes the definition. A running domain goes on and is gone when it ends. A managed save, snapshots, checkpoints and
-   * NVRAM of a stopped domain each need the flag that says what becomes of them.
+   * Removes the definition. A running domain goes on and is gone when it ends. A managed save, snapshots, checkpoints
+   * and NVRAM of a stopped domain each need the flag that says what becomes of them.
    * @throws {LibvirtError} `operationInvalid` when such a flag is missing or there is no definition
    */
   undefine: call('DOMAIN_UNDEFINE_FLAGS', 231, '0.9.4', { flags: domainFlags.undefine }),
@@ -60,7 +60,8 @@ export const lifeMethods = {
    */
   shutdown: call('DOMAIN_SHUTDOWN_FLAGS', 258, '0.9.10', { flags: domainFlags.shutdown }),
   /**
-   * Asks the guest to restart and returns before it has. The hypervisor's process stays: changes of the definition wait.
+   * Asks the guest to restart and returns before it has. The hypervisor's process stays: changes of the definition
+   * wait.
    * @throws {LibvirtError} `operationInvalid` when it does not run, `agentUnresponsive` for the flag `agent`
    */
   reboot: call('DOMAIN_REBOOT', 27, '0.1.0', { flags: domainFlags.shutdown }),
@@ -80,8 +81,9 @@ export const lifeMethods = {
    */
   resume: call('DOMAIN_RESUME', 28, '0.0.3'),
   /**
-   * Puts the guest to sleep by its agent. `duration` is in seconds, after which it is to wake by itself; QEMU takes only
-   * 0, until `pmWakeup`. After `disk` the process of the hypervisor ends, and changes that went `live` only are lost.
+   * Puts the guest to sleep by its agent. `duration` is in seconds, after which it is to wake by itself; QEMU takes
+   * only 0, until `pmWakeup`. After `disk` the process of the hypervisor ends, and changes that went `live` only are
+   * lost.
    * @throws {LibvirtError} `agentUnresponsive` without an agent, `argumentUnsupported` for a duration,
    * `operationUnsupported` when the guest cannot wake again
    */
@@ -131,8 +133,8 @@ export const lifeMethods = {
     { state: domainState, maxMem: u64, memory: u64, nrVirtCpu: u32, cpuTime: u64 },
   ),
   /**
-   * Whether the way to the hypervisor is free: `job` while a background job runs, `occupied` while another call holds it
-   * (`stateTime` says for how many milliseconds), `error` when it is broken, `details` then says how.
+   * Whether the way to the hypervisor is free: `job` while a background job runs, `occupied` while another call holds
+   * it (`stateTime` says for how many milliseconds), `error` when it is broken, `details` then says how.
    * @throws {LibvirtError} `operationInvalid` when it does not run
    */
   getControlInfo: call(
@@ -155,8 +157,8 @@ export const lifeMethods = {
   /** What kind of guest: `hvm` for a whole machine, `exe` for a container, `linux` or `xen` for paravirtual ones. */
   getOSType: call('DOMAIN_GET_OS_TYPE', 19, '0.0.3', {}, { type: string }),
   /**
-   * Gives it another name. QEMU does so only while it does not run, and not while it has snapshots, checkpoints or a
-   * managed save. Returns 0.
+   * Gives it another name, with its definition but not what its XML derived from the old one. QEMU does so only while
+   * it does not run and has no managed save. Returns 0.
    * @throws {LibvirtError} `operationInvalid`, `operationFailed` when the name is taken
    */
   rename: call('DOMAIN_RENAME', 358, '1.2.19', { newName: maybe(string), flags: none }, { retcode: i32 }),

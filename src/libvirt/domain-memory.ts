@@ -34,7 +34,8 @@ export const memoryMethods = {
   /** The most memory it may have, in KiB. */
   getMaxMemory: call('DOMAIN_GET_MAX_MEMORY', 17, '0.0.3', {}, { memory: u64 }),
   /**
-   * Sets its memory in KiB. Of a running domain the balloon moves, in the guest's own time: `memoryStats` tells how far.
+   * Sets its memory in KiB. Of a running domain the balloon moves, in the guest's own time: `memoryStats` tells how
+   * far.
    * @throws {LibvirtError} `invalidArg` beyond the maximum, `operationInvalid` for `maximum` while it runs or `live`
    * while it does not
    */
@@ -50,7 +51,8 @@ export const memoryMethods = {
     }),
   }),
   /**
-   * How often the guest tells of its memory, in seconds; 0 is never. Without it most of `memoryStats` is old or missing.
+   * How often the guest tells of its memory, in seconds; 0 is never. Without it most of `memoryStats` is old or
+   * missing.
    * @throws {LibvirtError} `operationInvalid` for `live` on a stopped domain or without a balloon
    */
   setMemoryStatsPeriod: call('DOMAIN_SET_MEMORY_STATS_PERIOD', 308, '1.1.1', { period: i32, flags: impact }),

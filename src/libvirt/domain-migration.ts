@@ -120,8 +120,8 @@ export const migrationMethods = {
     { isLong: true },
   ),
   /**
-   * Third step, on the source: moves the guest. Takes as long as it takes; `getJobStats` tells how far it is, `abortJob`
-   * ends it. With `peer2peer` it is the only step, `dconnuri` the destination's URI and the cookie empty.
+   * Third step, on the source: moves the guest. Takes as long as it takes; `getJobStats` tells how far it is,
+   * `abortJob` ends it. With `peer2peer` it is the only step, `dconnuri` the destination's URI and the cookie empty.
    * @throws {LibvirtError} `operationAborted`, `operationFailed`, `migrateUnsafe`, `operationInvalid`
    */
   migratePerform: call(
@@ -182,8 +182,8 @@ export const migrationMethods = {
     flags: none,
   }),
   /**
-   * Switches a migration that began with `postcopy`: the guest goes on at the destination at once and its memory follows.
-   * Should the connection break then, neither side has all of it.
+   * Switches a migration that began with `postcopy`: the guest goes on at the destination at once and its memory
+   * follows. Should the connection break then, neither side has all of it.
    * @throws {LibvirtError} `operationInvalid` unless such a migration is under way
    */
   migrateStartPostCopy: call('DOMAIN_MIGRATE_START_POST_COPY', 364, '1.3.3', { flags: none }),

@@ -95,8 +95,8 @@ export const processorMethods = {
     isLong: true,
   }),
   /**
-   * The first `maxinfo` virtual processors (at most 8192; `getVcpusCount` tells how many there are): what each does, and
-   * in `cpumaps`, in the same order, the host's processors it may run on. `maplen` is sent for you.
+   * The first `maxinfo` virtual processors (at most 8192; `getVcpusCount` tells how many there are): what each does,
+   * and in `cpumaps`, in the same order, the host's processors it may run on. `maplen` is sent for you.
    * @throws {LibvirtError} `operationInvalid` when it does not run
    */
   getVcpus: call('DOMAIN_GET_VCPUS', 20, '0.1.4', { maxinfo: i32, maplen }, { vcpus }),
@@ -114,8 +114,8 @@ export const processorMethods = {
   ),
   /**
    * Lets a virtual processor run only on these of the host's.
-   * @throws {LibvirtError} `invalidArg` for a virtual processor there is not, `systemError` for one of the host's there is
-   * not or that its control group forbids
+   * @throws {LibvirtError} `invalidArg` for a virtual processor there is not, `systemError` for one of the host's there
+   * is not or that its control group forbids
    */
   pinVcpu: call('DOMAIN_PIN_VCPU_FLAGS', 225, '0.9.3', { vcpu: u32, cpumap: cpuMap, flags: impact }),
   /** The host's processors the hypervisor's own threads may run on; all where nothing is said. */
@@ -132,8 +132,8 @@ export const processorMethods = {
    */
   pinEmulator: call('DOMAIN_PIN_EMULATOR', 279, '0.10.0', { cpumap: cpuMap, flags: impact }),
   /**
-   * The time a running domain used, in nanoseconds: in one entry of the whole domain, or, with `startCpu` from 0, in one
-   * entry for each of `ncpus` (at most 128) of the host's processors.
+   * The time a running domain used, in nanoseconds: in one entry of the whole domain, or, with `startCpu` from 0, in
+   * one entry for each of `ncpus` (at most 128) of the host's processors.
    * @throws {LibvirtError} `operationInvalid` when it does not run or no control group counts, `invalidArg` when
    * `startCpu` is beyond the host's
    */
@@ -165,7 +165,8 @@ export const processorMethods = {
   ),
   /**
    * Switches processors on (`state` true) or off inside the guest, by its agent; `cpumap` as `0-2,4` or `0-3,^2`.
-   * @throws {LibvirtError} `operationUnsupported` for one that cannot be switched off, `invalidArg`, `agentUnresponsive`
+   * @throws {LibvirtError} `operationUnsupported` for one that cannot be switched off, `invalidArg`,
+   * `agentUnresponsive`
    */
   setGuestVcpus: call('DOMAIN_SET_GUEST_VCPUS', 372, '2.0.0', { cpumap: string, state: bool, flags: none }, undefined, {
     isLong: true,

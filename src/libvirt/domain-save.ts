@@ -28,7 +28,8 @@ export const saveMethods = {
   managedSaveRemove: call('DOMAIN_MANAGED_SAVE_REMOVE', 184, '0.8.0', { flags: none }),
   /**
    * The XML in its managed save.
-   * @throws {LibvirtError} `operationInvalid` when there is none, `operationDenied` for `secure` on a read-only connection
+   * @throws {LibvirtError} `operationInvalid` when there is none, `operationDenied` for `secure` on a read-only
+   * connection
    */
   managedSaveGetXMLDesc: call('DOMAIN_MANAGED_SAVE_GET_XML_DESC', 388, '3.7.0', { flags: secureXml }, { xml: string }),
   /**
@@ -42,8 +43,8 @@ export const saveMethods = {
     flags: domainFlags.save,
   }),
   /**
-   * Saves its memory to the file `to` and stops it; `Connect.domainRestore` brings it back. `xml` replaces the saved XML
-   * where it concerns the host, as the paths of disks. The disks are not saved.
+   * Saves its memory to the file `to` and stops it; `Connect.domainRestore` brings it back. `xml` replaces the saved
+   * XML where it concerns the host, as the paths of disks. The disks are not saved.
    * @throws {LibvirtError} `operationInvalid` when it does not run, `operationAborted` after `abortJob`,
    * `operationFailed`, `systemError`
    */

@@ -110,8 +110,8 @@ export const snapshotMethods = {
    */
   snapshotCurrent: call('DOMAIN_SNAPSHOT_CURRENT', 191, '0.8.0', { flags: none }, { snapshot }),
   /**
-   * Makes a checkpoint of a running domain: from now on its disks note what changes. Mostly `backupBegin` makes it, at the
-   * moment of a backup. Disks must be qcow2 of version 3 (`compat` 1.1).
+   * Makes a checkpoint of a running domain: from now on its disks note what changes. Mostly `backupBegin` makes it, at
+   * the moment of a backup. Disks must be qcow2 of version 3 (`compat` 1.1).
    * @throws {LibvirtError} `operationUnsupported` when it does not run, `configUnsupported` for a kind of disk,
    * `checkpointInconsistent` for `redefineValidate`, `agentUnresponsive` for `quiesce`, `xmlError`
    */

@@ -124,8 +124,8 @@ export const domainStatistics = parameters({
 
 export const statisticsMethods = {
   /**
-   * Counters of a disk since the domain began; −1 for what the hypervisor does not count. QEMU never counts `errs`. With
-   * an empty `path` the sum of all disks.
+   * Counters of a disk since the domain began; −1 for what the hypervisor does not count. QEMU never counts `errs`.
+   * With an empty `path` the sum of all disks.
    * @throws {LibvirtError} `operationInvalid` when it does not run, `invalidArg` for a disk there is not
    */
   blockStats: call(

@@ -1,4 +1,6 @@
-/** What share of its host a domain gets: processors, memory, disks, network, NUMA nodes; and counters of the host's CPU. */
+/**
+ * What share of its host a domain gets: processors, memory, disks, network, NUMA nodes; and counters of the host's CPU.
+ */
 
 import { maybe, string } from './codecs.ts'
 import { call } from './methods.ts'
@@ -74,7 +76,9 @@ const bandwidthParameters = parameters({
   'outbound.burst': 'u32',
 })
 
-/** `…_max` is what a burst may reach, for `…_max_length` seconds. 0 is no limit; `total_…` excludes `read_…`, `write_…`. */
+/**
+ * `…_max` is what a burst may reach, for `…_max_length` seconds. 0 is no limit; `total_…` excludes `read_…`, `write_…`.
+ */
 const ioTuneParameters = parameters({
   total_bytes_sec: 'u64',
   read_bytes_sec: 'u64',
@@ -100,7 +104,10 @@ const ioTuneParameters = parameters({
   group_name: 'string',
 })
 
-/** Which counters run; their figures come with `getAllDomainStats` and `perf`. The first three need a kernel before 4.14. */
+/**
+ * Which counters run; their figures come with `getAllDomainStats` and `perf`. The first three need a kernel before
+ * 4.14.
+ */
 const perfEvents = parameters({
   cmt: 'bool',
   mbmt: 'bool',
@@ -134,8 +141,8 @@ export const tuningMethods = {
   getSchedulerType: call('DOMAIN_GET_SCHEDULER_TYPE', 56, '0.2.3', {}, { type: string, nparams: counted }),
   /**
    * Its share of the host's processors, of the names its scheduler has.
-   * @throws {LibvirtError} `configUnsupported` in a session, `operationInvalid` without a control group or for `live` on
-   * a stopped domain
+   * @throws {LibvirtError} `configUnsupported` in a session, `operationInvalid` without a control group or for `live`
+   * on a stopped domain
    */
   getSchedulerParameters: call(
     'DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS',
@@ -167,8 +174,8 @@ export const tuningMethods = {
   /**
    * Sets limits of its memory, in KiB; what is not given stays. The domain is killed when it needs more than
    * `hard_limit`.
-   * @throws {LibvirtError} as `getMemoryParameters`, `argumentUnsupported` for names the driver lacks, and `invalidArg` when `hard_limit`
-   * is above `swap_hard_limit`
+   * @throws {LibvirtError} as `getMemoryParameters`, `argumentUnsupported` for names the driver lacks, and `invalidArg`
+   * when `hard_limit` is above `swap_hard_limit`
    */
   setMemoryParameters: call('DOMAIN_SET_MEMORY_PARAMETERS', 197, '0.8.5', { params: memoryParameters, flags: impact }),
   /**
@@ -234,8 +241,8 @@ export const tuningMethods = {
   ),
   /**
    * Sets limits of a disk; a kind (bytes or operations) of which nothing is given stays.
-   * @throws {LibvirtError} `invalidArg` for `total_…` beside `read_…` or `write_…`, `…_max` without its limit, or a disk
-   * there is not
+   * @throws {LibvirtError} `invalidArg` for `total_…` beside `read_…` or `write_…`, `…_max` without its limit, or a
+   * disk there is not
    */
   setBlockIoTune: call('DOMAIN_SET_BLOCK_IO_TUNE', 252, '0.9.8', {
     disk: string,
@@ -253,7 +260,7 @@ export const tuningMethods = {
   }),
   /**
    * Removes a group of limits that no disk names.
-   * @throws {LibvirtError} `operationFailed` while one does, `invalidArg` when there is no such group
+   * @throws {LibvirtError} `invalidArg` while one does or when there is no such group
    */
   delThrottleGroup: call('DOMAIN_DEL_THROTTLE_GROUP', 452, '11.2.0', { group: maybe(string), flags: impact }),
   /** Which counters of the host's processors run for it. */

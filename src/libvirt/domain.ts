@@ -41,8 +41,8 @@ export const domainMethods = {
  * A reference to a domain; `name` and `id` are what they were when it was read.
  *
  * Every method throws a `LibvirtError` with `noDomain` when the domain is gone, `operationDenied` when it changes
- * something on a read-only connection, `accessDenied` when the daemon's policy forbids it, `noSupport` when the driver or
- * an older daemon lacks it, and `operationTimeout` when another call has had the domain busy for 30 seconds.
+ * something on a read-only connection, `accessDenied` when the daemon's policy forbids it, `noSupport` when the driver
+ * or an older daemon lacks it, and `operationTimeout` when another call has had the domain busy for 30 seconds.
  */
 export class Domain extends liveObject(domainMethods, domain) implements DomainIdentity {
   readonly name: string

@@ -141,6 +141,30 @@ describe('procedure tables', () => {
     assert.deepEqual(taken.map(factName), [])
   })
 
+  test('what waits for a guest or a disk is long, and what ends or slows it never is', () => {
+    const long = new Set(rows.filter((row) => row.isLong).map(({ name }) => name))
+    const waits =
+      /^DOMAIN_(MANAGED_SAVE|SAVE_(FLAGS|PARAMS)|RESTORE_\w+|CORE_DUMP_\w+|FS(FREEZE|THAW|TRIM)|AGENT_COMMAND|GET_GUEST_INFO|SNAPSHOT_(CREATE_XML|DELETE)|REVERT_TO_SNAPSHOT|BACKUP_BEGIN|(ATTACH|DETACH)_DEVICE_FLAGS)$/
+    const ends =
+      /^DOMAIN_(DESTROY\w*|SUSPEND|RESUME|ABORT_JOB\w*|BLOCK_JOB_ABORT|MIGRATE_(GET|SET)_\w+|MIGRATE_START_POST_COPY|GET_(STATE|INFO|JOB_INFO|JOB_STATS|XML_DESC)|LOOKUP\w+)$/
+    const steps = /^DOMAIN_MIGRATE_(BEGIN|PREPARE|PERFORM|FINISH|CONFIRM)3_PARAMS$/
+    const names = rows.map(({ name }) => name)
+    assert.deepEqual(
+      names.filter((name) => (waits.test(name) || steps.test(name)) && !long.has(name)),
+      [],
+    )
+    assert.deepEqual(
+      names.filter((name) => ends.test(name) && long.has(name)),
+      [],
+    )
+    for (const [pattern, least] of [
+      [waits, 17],
+      [ends, 20],
+      [steps, 5],
+    ] as const)
+      assert.ok(names.filter((name) => pattern.test(name)).length >= least, String(pattern))
+  })
+
   test('no number is used twice', () => {
     const used = rows.map((row) => `${row.program}:${row.procedure}`)
     assert.equal(new Set(used).size, used.length)
