@@ -10,7 +10,7 @@ const jobType = choice('none', 'bounded', 'unbounded', 'completed', 'failed', 'c
  * Times in milliseconds, sizes in bytes, rates in bytes a second, but where said. What a job has no figure for is
  * absent.
  */
-const jobStatistics = parameters({
+export const jobStatistics = parameters({
   operation: [
     'unknown',
     'start',
