@@ -72,7 +72,7 @@ export const migrateParameters = parameters({
   graphics_uri: 'string',
   /** Where the destination's hypervisor listens. */
   listen_address: 'string',
-  /** Targets of the disks to copy. */
+  /** Targets of the disks to copy, with `nonSharedDisk` or `nonSharedInc`. */
   migrate_disks: 'strings',
   /** Those of which blocks of zeros are not sent; the copies must be zeros to begin with (libvirt 10.9). */
   migrate_disks_detect_zeroes: 'strings',

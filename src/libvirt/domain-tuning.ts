@@ -100,7 +100,7 @@ const ioTuneParameters = parameters({
   write_iops_sec_max_length: 'u64',
   /** A request of more bytes counts as several. */
   size_iops_sec: 'u64',
-  /** Disks of one name share the limits. */
+  /** Disks of one name share the limits. A throttle group needs it. */
   group_name: 'string',
 })
 
@@ -250,8 +250,9 @@ export const tuningMethods = {
     flags: impact,
   }),
   /**
-   * Makes or changes a group of limits that disks name in their XML, each as many as it wants.
-   * @throws {LibvirtError} `invalidArg`
+   * Makes or changes a group of limits that disks name in their XML, each as many as it wants. Give `group_name` the
+   * same name as `group`: libvirt 11.3 keeps the group without one otherwise, and cannot read the domain's XML again.
+   * @throws {LibvirtError} as `setBlockIoTune`
    */
   setThrottleGroup: call('DOMAIN_SET_THROTTLE_GROUP', 451, '11.2.0', {
     group: string,
@@ -260,7 +261,7 @@ export const tuningMethods = {
   }),
   /**
    * Removes a group of limits that no disk names.
-   * @throws {LibvirtError} `invalidArg` while one does or when there is no such group
+   * @throws {LibvirtError} `invalidArg` while one does, `internalError` when a running domain has no such group
    */
   delThrottleGroup: call('DOMAIN_DEL_THROTTLE_GROUP', 452, '11.2.0', { group: maybe(string), flags: impact }),
   /** Which counters of the host's processors run for it. */

@@ -16,8 +16,9 @@ test('a migration has limits, and begins on the source', { skip: withoutLibvirt,
     assert.equal(await domain.migrateGetCompressionCache(), 33_554_432n)
     await assert.rejects(domain.migrateStartPostCopy(), fails('operationInvalid'))
     const params = { destination_name: 'moved', migrate_disks: ['vda'] }
-    await assert.rejects(domain.migrateBegin({ params, flags: ['live'] }), fails('migrateUnsafe'))
-    const begun = await domain.migrateBegin({ params, flags: ['unsafe', 'live', 'paused'] })
+    const name = { destination_name: 'moved' }
+    await assert.rejects(domain.migrateBegin({ params: name, flags: ['live'] }), fails('migrateUnsafe'))
+    const begun = await domain.migrateBegin({ params, flags: ['live', 'paused', 'nonSharedDisk'] })
     assert.match(begun.xml, /<name>moving<\/name>/)
     assert.match(begun.cookieOut.toString('latin1'), /<qemu-migration>/)
   })

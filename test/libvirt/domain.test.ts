@@ -313,7 +313,14 @@ describe('Domain', { skip: withoutLibvirt, timeout: 240_000 }, () => {
       backupXml: `<domainbackup mode='pull'>${server}<disks><disk name='vda' type='file'>${scratch}</disk></disks></domainbackup>`,
     })
     assert.match(await domain.backupGetXMLDesc(), /mode='pull'/)
+    assert.equal((await domain.getJobStats()).params.operation, 'backup')
+    await using over = connect.events('domain.jobCompleted')
+    await over.ready
     await domain.abortJob()
+    await over.next()
+    const { type, params } = await domain.getJobStats({ flags: ['completed', 'keepCompleted'] })
+    assert.deepEqual([type, params.operation, params.success], ['completed', 'backup', true])
+    assert.equal(typeof params.disk_temp_total, 'bigint')
     await domain.destroy()
   })
 
