@@ -20,8 +20,7 @@ export const blockMethods = {
   /**
    * Sizes of a disk in bytes: `capacity` as the guest sees it, `allocation` how far its image is written (all of a
    * block device of a stopped domain), `physical` what the file or device takes.
-   * @throws {LibvirtError} `invalidArg` for a disk there is not, `systemError` or `openFailed` for an image that cannot
-   * be read
+   * @throws {LibvirtError} `invalidArg` for a disk there is not, `systemError` for an image that cannot be read
    */
   getBlockInfo: call(
     'DOMAIN_GET_BLOCK_INFO',

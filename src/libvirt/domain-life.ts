@@ -38,7 +38,7 @@ export const lifeMethods = {
   undefine: call('DOMAIN_UNDEFINE_FLAGS', 231, '0.9.4', { flags: domainFlags.undefine }),
   /**
    * Ends it at once, as if its power failed: what the guest had not written is lost. A transient domain is gone then.
-   * @throws {LibvirtError} `operationInvalid` when it does not run, `systemError` or `operationFailed` when `graceful`
+   * @throws {LibvirtError} `operationInvalid` when it does not run, `systemError` when `graceful`
    * did not suffice
    */
   destroy: call('DOMAIN_DESTROY_FLAGS', 234, '0.9.4', {
@@ -164,7 +164,8 @@ export const lifeMethods = {
   rename: call('DOMAIN_RENAME', 358, '1.2.19', { newName: maybe(string), flags: none }, { retcode: i32 }),
   /**
    * What happens when the guest powers off, reboots or crashes: the `on_poweroff`, `on_reboot`, `on_crash` of its XML.
-   * A QEMU domain that was started with all three on `destroy` cannot be changed while it runs.
+   * A QEMU domain that was started with all three on `destroy` cannot be changed while it runs, and QEMU has no
+   * `restartRename`.
    * @throws {LibvirtError} `operationUnsupported`, `configUnsupported` for what the driver lacks
    */
   setLifecycleAction: call('DOMAIN_SET_LIFECYCLE_ACTION', 390, '3.9.0', {

@@ -30,7 +30,8 @@ export const domainSnapshotMethods = {
   hasMetadata: call('DOMAIN_SNAPSHOT_HAS_METADATA', 272, '0.9.13', { flags: none }, { metadata: bool }),
   /**
    * Puts the domain back to it, in the state it was in then. What was not saved since is lost, changes of its
-   * configuration included. A transient domain needs `running` or `paused` for one taken while it was off.
+   * configuration included. A transient domain needs `running` or `paused` for one taken while it was off. External
+   * ones need libvirt 9.9.
    * @throws {LibvirtError} `snapshotRevertRisky` when `force` is needed, `operationInvalid`, `operationUnsupported`,
    * `configUnsupported`, `operationFailed`
    */
