@@ -1,0 +1,103 @@
+/** What gets a page: each object with its table, where that stands, and what else the page shows. */
+
+import { domainCheckpointMethods } from '../../../src/libvirt/checkpoint.ts'
+import { connectMethods } from '../../../src/libvirt/connect.ts'
+import { domainMethods } from '../../../src/libvirt/domain.ts'
+import { interfaceMethods } from '../../../src/libvirt/interface.ts'
+import type { Table } from '../../../src/libvirt/methods.ts'
+import { networkMethods } from '../../../src/libvirt/network.ts'
+import { networkPortMethods } from '../../../src/libvirt/network-port.ts'
+import { nodeDeviceMethods } from '../../../src/libvirt/node-device.ts'
+import { nwFilterMethods } from '../../../src/libvirt/nwfilter.ts'
+import { nwFilterBindingMethods } from '../../../src/libvirt/nwfilter-binding.ts'
+import { secretMethods } from '../../../src/libvirt/secret.ts'
+import { domainSnapshotMethods } from '../../../src/libvirt/snapshot.ts'
+import { storagePoolMethods, storageVolMethods } from '../../../src/libvirt/storage.ts'
+
+export interface ObjectPage {
+  /** The class. */
+  readonly name: string
+  /** Its page. */
+  readonly page: string
+  /** The file of `src/libvirt` that has the class and the table. */
+  readonly file: string
+  readonly tableName: string
+  readonly table: Table
+  /** Options of the class's own methods, shown with it. */
+  readonly interfaces?: readonly { readonly file: string; readonly name: string }[]
+}
+
+export const OBJECTS: readonly ObjectPage[] = [
+  {
+    name: 'Connect',
+    page: 'connect',
+    file: 'connect.ts',
+    tableName: 'connectMethods',
+    table: connectMethods,
+    interfaces: [
+      { file: 'connect.ts', name: 'OpenOptions' },
+      { file: 'rpc.ts', name: 'CallOptions' },
+      { file: 'connect.ts', name: 'EventOptions' },
+    ],
+  },
+  { name: 'Domain', page: 'domain', file: 'domain.ts', tableName: 'domainMethods', table: domainMethods },
+  {
+    name: 'Snapshot',
+    page: 'snapshot',
+    file: 'snapshot.ts',
+    tableName: 'domainSnapshotMethods',
+    table: domainSnapshotMethods,
+  },
+  {
+    name: 'Checkpoint',
+    page: 'checkpoint',
+    file: 'checkpoint.ts',
+    tableName: 'domainCheckpointMethods',
+    table: domainCheckpointMethods,
+  },
+  { name: 'Network', page: 'network', file: 'network.ts', tableName: 'networkMethods', table: networkMethods },
+  {
+    name: 'NetworkPort',
+    page: 'network-port',
+    file: 'network-port.ts',
+    tableName: 'networkPortMethods',
+    table: networkPortMethods,
+  },
+  {
+    name: 'StoragePool',
+    page: 'storage-pool',
+    file: 'storage.ts',
+    tableName: 'storagePoolMethods',
+    table: storagePoolMethods,
+  },
+  {
+    name: 'StorageVolume',
+    page: 'storage-volume',
+    file: 'storage.ts',
+    tableName: 'storageVolMethods',
+    table: storageVolMethods,
+  },
+  { name: 'Secret', page: 'secret', file: 'secret.ts', tableName: 'secretMethods', table: secretMethods },
+  {
+    name: 'NodeDevice',
+    page: 'node-device',
+    file: 'node-device.ts',
+    tableName: 'nodeDeviceMethods',
+    table: nodeDeviceMethods,
+  },
+  {
+    name: 'Interface',
+    page: 'interface',
+    file: 'interface.ts',
+    tableName: 'interfaceMethods',
+    table: interfaceMethods,
+  },
+  { name: 'NwFilter', page: 'nwfilter', file: 'nwfilter.ts', tableName: 'nwFilterMethods', table: nwFilterMethods },
+  {
+    name: 'NwFilterBinding',
+    page: 'nwfilter-binding',
+    file: 'nwfilter-binding.ts',
+    tableName: 'nwFilterBindingMethods',
+    table: nwFilterBindingMethods,
+  },
+]

@@ -1,0 +1,106 @@
+/** Codecs as TypeScript: what a method takes, gives, and what an event carries. */
+import type { AnyCodec, Fields, Shape } from '../../../src/libvirt/codecs.ts'
+import type { Row } from '../../../src/libvirt/methods.ts'
+import { hostStatistics } from '../../../src/libvirt/parameters.ts'
+
+/** Which way a value goes, and whether long lists of names are cut. */
+export interface View {
+  readonly way: 'given' | 'got'
+  readonly isShort: boolean
+}
+
+/** More names than this are cut in a signature and listed below it. */
+export const NAMES_SHOWN = 4
+const LINE_LENGTH = 100
+
+/** Codecs whose value is not what their wire form says. */
+const MAPPED = new Map<Shape, string>([[hostStatistics.shape, 'Readonly<Record<string, bigint>>']])
+
+export function typeText(shape: Shape, view: View): string {
+  const mapped = MAPPED.get(shape)
+  if (mapped !== undefined) return mapped
+  switch (shape.kind) {
+    case 'scalar':
+      return shape.type
+    case 'list':
+      return `${grouped(typeText(shape.of, view))}[]`
+    case 'maybe':
+      return `${typeText(shape.of, view)} | undefined`
+    case 'struct':
+      return objectText(fieldTexts(shape.fields, view))
+    case 'choice':
+      return namesText(Object.keys(shape.numbers), view)
+    case 'flags':
+      return `(${namesText(Object.keys(shape.numbers), view)})[]`
+    case 'object':
+      return shape.name
+    case 'parameters': {
+      const name = view.way === 'given' ? 'WriteParameters' : 'ReadParameters'
+      return view.isShort ? name : `${name}<${JSON.stringify(shape.known)}>`
+    }
+  }
+}
+
+/** `name(args): Promise<Result>`, on several lines where one would be too long. */
+export function signature(name: string, row: Row): string {
+  const fields = fieldTexts(row.args, { way: 'given', isShort: true })
+  const isOptional = visible(row.args).every(([, codec]) => codec.presence === 'optional')
+  const args = (text: string) => (fields.length === 0 ? '' : `args${isOptional ? '?' : ''}: ${text}`)
+  const result = resultText(row, true)
+  const line = `${name}(${args(objectText(fields))}): Promise<${result}>`
+  if (line.length <= LINE_LENGTH) return line
+  const short = `${name}(${args(objectText(fields))}): Promise<`
+  const before = short.length <= LINE_LENGTH ? short : `${name}(${args(linesText(fields))}): Promise<`
+  const isLong = (before.split('\n').at(-1)?.length ?? 0) + result.length > LINE_LENGTH && result.startsWith('{')
+  return `${before}${isLong ? linesText(resultFields(row)) : result}>`
+}
+
+function resultFields(row: Row): string[] {
+  const fields = fieldTexts(row.result, { way: 'got', isShort: true })
+  return row.kind === 'stream' ? [...fields, 'stream: LibvirtStream'] : fields
+}
+
+function linesText(fields: readonly string[]): string {
+  return `{\n${fields.map((field) => `  ${field}\n`).join('')}}`
+}
+
+/** What a method's promise gives: nothing, the one field bare, or all; a stream beside it where the row opens one. */
+function resultText(row: Row, isShort: boolean): string {
+  const view: View = { way: 'got', isShort }
+  const fields = visible(row.result)
+  const [only] = fields
+  if (row.kind === 'stream') {
+    if (only === undefined) return 'LibvirtStream'
+    return objectText([...fieldTexts(row.result, view), 'stream: LibvirtStream'])
+  }
+  if (only === undefined) return isShort ? 'void' : 'undefined'
+  return fields.length === 1 ? typeText(only[1].shape, view) : objectText(fieldTexts(row.result, view))
+}
+
+function fieldTexts(fields: Fields, view: View): string[] {
+  return visible(fields).map(([name, codec]) => {
+    const isOptional = view.way === 'given' && codec.presence === 'optional'
+    const shape = isOptional && codec.shape.kind === 'maybe' ? codec.shape.of : codec.shape
+    return `${name}${isOptional ? '?' : ''}: ${typeText(shape, view)}`
+  })
+}
+
+/** The fields a caller sees. */
+export function visible(fields: Fields): readonly (readonly [string, AnyCodec])[] {
+  return Object.entries(fields).filter(([, codec]) => codec.presence !== 'hidden')
+}
+
+function objectText(fields: readonly string[]): string {
+  return fields.length === 0 ? '{}' : `{ ${fields.join('; ')} }`
+}
+
+function namesText(names: readonly string[], { isShort }: View): string {
+  const shown = isShort && names.length > NAMES_SHOWN ? names.slice(0, NAMES_SHOWN - 1) : names
+  const quoted = shown.map((name) => `'${name}'`)
+  if (!isShort) return [...quoted, 'Unknown'].join(' | ')
+  return [...quoted, ...(shown.length < names.length ? ['…'] : [])].join(' | ')
+}
+
+function grouped(type: string): string {
+  return /^[\w<>,.' ]+$/.test(type) && !type.includes('|') ? type : /^{[^}]*}$/.test(type) ? type : `(${type})`
+}
