@@ -84,7 +84,7 @@ export function streamCall<A extends Fields, R extends Fields = NoFields>(
   return { ...call(name, procedure, since, args, result), kind: 'stream', direction }
 }
 
-type Simplify<T> = { [K in keyof T]: T[K] }
+type Simplify<T> = { [K in keyof T]: T[K] } & {}
 type IsUnion<T, Whole = T> = [T] extends [never]
   ? false
   : T extends Whole
