@@ -4,7 +4,7 @@ import type { Row } from '../../../src/libvirt/methods.ts'
 import { type Named, type Names, noNames, rowNames } from './comments.ts'
 import { functionOf } from './functions.ts'
 import type { Doc } from './source.ts'
-import { NAMES_SHOWN, signature, typeText, visible } from './types.ts'
+import { NAMES_SHOWN, signature, visible } from './types.ts'
 
 export function methodText(name: string, row: Row, named: Named): string {
   const [args, result] = rowNames(named.value)
@@ -120,8 +120,4 @@ export function fenced(code: string): string {
 /** Blocks of Markdown with an empty line between; those that are not there are left out. */
 export function blocks(parts: readonly (string | undefined)[]): string {
   return parts.filter((part) => part !== undefined && part !== '').join('\n\n')
-}
-
-export function gotText(shape: Shape): string {
-  return typeText(shape, { way: 'got', isShort: true })
 }

@@ -1,8 +1,10 @@
-/** What gets a page: each object with its table, where that stands, and what else the page shows. */
+/** What the reference describes: each object with its table, where that stands, what else its page shows; the events. */
 
 import { domainCheckpointMethods } from '../../../src/libvirt/checkpoint.ts'
+import type { Fields } from '../../../src/libvirt/codecs.ts'
 import { connectMethods } from '../../../src/libvirt/connect.ts'
 import { domainMethods } from '../../../src/libvirt/domain.ts'
+import { events } from '../../../src/libvirt/events.ts'
 import { interfaceMethods } from '../../../src/libvirt/interface.ts'
 import type { Table } from '../../../src/libvirt/methods.ts'
 import { networkMethods } from '../../../src/libvirt/network.ts'
@@ -101,3 +103,17 @@ export const OBJECTS: readonly ObjectPage[] = [
     table: nwFilterBindingMethods,
   },
 ]
+
+export interface EventEntry {
+  readonly name: string
+  readonly since: string
+  readonly fields: Fields
+  /** Types of fields that the client gives in another form than the wire has. */
+  readonly changed: Readonly<Record<string, string>>
+}
+
+export const EVENTS: readonly EventEntry[] = Object.entries(events).map(([name, { codec, since }]) => {
+  if (codec.shape.kind !== 'struct') throw new Error(`the event ${name} is no struct`)
+  const changed: Readonly<Record<string, string>> = name === 'domain.lifecycle' ? { detail: 'string' } : {}
+  return { name, since, fields: codec.shape.fields, changed }
+})

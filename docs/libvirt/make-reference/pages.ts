@@ -1,11 +1,11 @@
 /** Every page of the reference, made of the tables and of the comments in their source. */
 import { join } from 'node:path'
-import { events } from '../../../src/libvirt/events.ts'
 import { classText, declarationText } from './class-text.ts'
-import { type Group, groupsOf, namesIn } from './comments.ts'
-import { blocks, fenced, fieldList, gotText, methodText } from './method-text.ts'
-import { OBJECTS, type ObjectPage } from './objects.ts'
+import { type Group, groupsOf, namesIn, noNames } from './comments.ts'
+import { blocks, fenced, fieldList, methodText } from './method-text.ts'
+import { EVENTS, OBJECTS, type ObjectPage } from './objects.ts'
 import { SourceFiles } from './source.ts'
+import { eventText } from './types.ts'
 
 const SOURCE = join(import.meta.dirname, '../../../src/libvirt')
 
@@ -68,7 +68,7 @@ export function makePages(): Page[] {
 const eventsIntro = `\`connect.events(name, { object?, signal? })\` watches one kind of event; the names are below, with what each event carries.`
 
 /** The groups of an object's methods, in the order of its table. */
-function objectGroups(object: ObjectPage, files: SourceFiles): readonly Group[] {
+export function objectGroups(object: ObjectPage, files: SourceFiles): readonly Group[] {
   return groupsOf(object.tableName, files.file(join(SOURCE, object.file)))
 }
 
@@ -96,16 +96,14 @@ function objectText(object: ObjectPage, files: SourceFiles): string {
 }
 
 function eventTexts(files: SourceFiles): string[] {
-  const table = files.file(join(SOURCE, 'events.ts')).constant('events')
-  const names = namesIn(table)
-  return Object.entries(events).map(([name, { codec, since }]) => {
-    const { shape } = codec
+  const names = namesIn(files.file(join(SOURCE, 'events.ts')).constant('events'))
+  return EVENTS.map(({ name, fields, changed, since }) => {
     const named = names.get(name)
     return blocks([
       `## \`${name}\``,
-      fenced(gotText(shape)),
+      fenced(eventText(fields, changed, true)),
       named?.doc?.text,
-      shape.kind === 'struct' ? fieldList(shape.fields, named?.names() ?? new Map(), 0) : undefined,
+      fieldList(fields, named?.names() ?? noNames, 0),
       `libvirt ${since}`,
     ])
   })
@@ -120,7 +118,7 @@ function indexText(files: SourceFiles): string {
     '# Reference of vmpkg/libvirt',
     INDEX,
     ['| object | methods |', '| --- | --- |', ...rows].join('\n'),
-    `[Events](events.md) (${Object.keys(events).length} kinds) · [Streams](streams.md) · [Errors](errors.md) · [Typed parameters](parameters.md)`,
+    `[Events](events.md) (${EVENTS.length} kinds) · [Streams](streams.md) · [Errors](errors.md) · [Typed parameters](parameters.md)`,
   ])
 }
 

@@ -16,7 +16,7 @@ const LINE_LENGTH = 100
 /** Codecs whose value is not what their wire form says. */
 const MAPPED = new Map<Shape, string>([[hostStatistics.shape, 'Readonly<Record<string, bigint>>']])
 
-export function typeText(shape: Shape, view: View): string {
+function typeText(shape: Shape, view: View): string {
   const mapped = MAPPED.get(shape)
   if (mapped !== undefined) return mapped
   switch (shape.kind) {
@@ -41,11 +41,25 @@ export function typeText(shape: Shape, view: View): string {
   }
 }
 
+/** A method's type with every name, for the compiler. */
+export function methodType(row: Row): string {
+  const fields = fieldTexts(row.args, { way: 'given', isShort: false })
+  const args = fields.length === 0 ? '' : `args${isOptional(row) ? '?' : ''}: ${objectText(fields)}`
+  return `(${args}) => Promise<${resultText(row, false)}>`
+}
+
+/** What an event carries; `changed` are the fields the client gives in another form than the wire has. */
+export function eventText(fields: Fields, changed: Readonly<Record<string, string>>, isShort: boolean): string {
+  const view: View = { way: 'got', isShort }
+  const texts = visible(fields).map(([name, { shape }]) => `${name}: ${changed[name] ?? typeText(shape, view)}`)
+  const line = objectText(texts)
+  return line.length <= LINE_LENGTH || !isShort ? line : linesText(texts)
+}
+
 /** `name(args): Promise<Result>`, on several lines where one would be too long. */
 export function signature(name: string, row: Row): string {
   const fields = fieldTexts(row.args, { way: 'given', isShort: true })
-  const isOptional = visible(row.args).every(([, codec]) => codec.presence === 'optional')
-  const args = (text: string) => (fields.length === 0 ? '' : `args${isOptional ? '?' : ''}: ${text}`)
+  const args = (text: string) => (fields.length === 0 ? '' : `args${isOptional(row) ? '?' : ''}: ${text}`)
   const result = resultText(row, true)
   const line = `${name}(${args(objectText(fields))}): Promise<${result}>`
   if (line.length <= LINE_LENGTH) return line
@@ -53,6 +67,10 @@ export function signature(name: string, row: Row): string {
   const before = short.length <= LINE_LENGTH ? short : `${name}(${args(linesText(fields))}): Promise<`
   const isLong = (before.split('\n').at(-1)?.length ?? 0) + result.length > LINE_LENGTH && result.startsWith('{')
   return `${before}${isLong ? linesText(resultFields(row)) : result}>`
+}
+
+function isOptional(row: Row): boolean {
+  return visible(row.args).every(([, codec]) => codec.presence === 'optional')
 }
 
 function resultFields(row: Row): string[] {
@@ -79,9 +97,9 @@ function resultText(row: Row, isShort: boolean): string {
 
 function fieldTexts(fields: Fields, view: View): string[] {
   return visible(fields).map(([name, codec]) => {
-    const isOptional = view.way === 'given' && codec.presence === 'optional'
-    const shape = isOptional && codec.shape.kind === 'maybe' ? codec.shape.of : codec.shape
-    return `${name}${isOptional ? '?' : ''}: ${typeText(shape, view)}`
+    const mayLack = view.way === 'given' && codec.presence === 'optional'
+    const shape = mayLack && codec.shape.kind === 'maybe' ? codec.shape.of : codec.shape
+    return `${name}${mayLack ? '?' : ''}: ${typeText(shape, view)}`
   })
 }
 
