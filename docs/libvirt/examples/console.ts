@@ -7,6 +7,7 @@ const [name = 'guest'] = process.argv.slice(2)
 await using connect = await Connect.open()
 const domain = await connect.domainLookupByName({ name })
 const stream = await domain.openConsole()
+console.log(`connected to ${name}, Ctrl-] leaves`)
 if (process.stdin.isTTY) process.stdin.setRawMode(true)
 process.stdin.on('data', (typed: Buffer) => {
   if (typed.includes(ESCAPE)) stream.end()

@@ -4,7 +4,7 @@ import type { Row } from '../../../src/libvirt/methods.ts'
 import { hostStatistics } from '../../../src/libvirt/parameters.ts'
 
 /** Which way a value goes, and whether long lists of names are cut. */
-export interface View {
+interface View {
   readonly way: 'given' | 'got'
   readonly isShort: boolean
 }
