@@ -31,7 +31,7 @@ import { Connect, ConnectionClosed, type Domain, type EventOf, LibvirtError, typ
 await using connect = await Connect.open('test:///default', { readonly: true, signal: AbortSignal.timeout(1000) })
 const domain: Domain = await connect.domainLookupByName({ name: 'test', timeoutMs: 1000 })
 await domain.create({ flags: ['paused', 'unknown(64)'] })
-const { state, reason }: { state: string; reason: number } = await domain.getState()
+const { state }: { readonly state: string } = await domain.getState()
 const memory: bigint = (await domain.getInfo()).memory
 const stream: LibvirtStream = await domain.openConsole()
 const event: EventOf<'domain.lifecycle'> | undefined = (await connect.events('domain.lifecycle', { object: domain }).next()).value
@@ -66,7 +66,7 @@ if (new LibvirtError({} as never).is('noSuchError')) console.log()
 const wrong: number = await domain.getXMLDesc()
 // @ts-expect-error an own connection is only opened
 new Connect()
-console.log(state, reason, memory, stream, event, wrong)
+console.log(state, memory, stream, event, wrong)
 `
 
 const STRICT = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false }
@@ -117,23 +117,18 @@ describe('vmpkg/libvirt, packed', { timeout: 240_000 }, () => {
       homes.set(home, (homes.get(home) ?? new Map<string, boolean>()).set(name, doc !== undefined))
     }
     assert.ok(homes.size > 10)
+    const known = new Set(rows.map(([name]) => name))
     for (const path of globSync(join(packed.unpacked, 'dist/libvirt/*.d.ts'))) {
       const own = homes.get(basename(path, '.d.ts')) ?? new Map<string, boolean>()
-      const declared = readFileSync(path, 'utf8').matchAll(
-        /(\*\/\n)?^ {4}(\w+): import\("\.\/methods\.ts"\)\.(?:Stream)?Call</gm,
-      )
-      for (const [, comment, name = ''] of declared)
-        if (own.get(name) === true) assert.ok(comment !== undefined, `${basename(path)} lost the comment of ${name}`)
       const text = readFileSync(path, 'utf8')
+      const declared = text.matchAll(/(\*\/\n)?^ {4}(\w+): import\("\.\/methods\.ts"\)\.(?:Stream)?Call</gm)
+      for (const [, comment, name = ''] of declared) {
+        // A row that is spelled out in the declarations of another file than its own has lost its comment there.
+        assert.ok(own.has(name) || !known.has(name), `${basename(path)} spells out ${name}, a row of another file`)
+        if (own.get(name) === true) assert.ok(comment !== undefined, `${basename(path)} lost the comment of ${name}`)
+      }
       for (const name of own.keys()) assert.match(text, new RegExp(`^ {4}${name}: `, 'm'), basename(path))
     }
-  })
-
-  test('spells no table out in the declarations of another file, where comments are lost', () => {
-    const home = readFileSync(join(packed.unpacked, 'dist/libvirt/domain.d.ts'), 'utf8')
-    assert.match(home, /Domain_base: new \(connect: Invoker\) => import\("\.\/methods\.ts"\)\.Methods<DomainMethods>/)
-    assert.doesNotMatch(home, /blockPull/)
-    assert.doesNotMatch(readFileSync(join(packed.unpacked, 'dist/libvirt/connect.d.ts'), 'utf8'), /getHostname/)
   })
 
   test('imports nothing but Node and itself', () => {

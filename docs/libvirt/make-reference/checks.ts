@@ -15,8 +15,8 @@ export function typeChecks(): string {
     ),
   )
   const events = EVENTS.map(
-    ({ name, fields, changed }) =>
-      `export const ${name.replace('.', '_')} = (event: EventOf<'${name}'>): ${eventText(fields, changed, false)} => event`,
+    ({ name, fields }) =>
+      `export const ${name.replace('.', '_')} = (event: EventOf<'${name}'>): ${eventText(fields, false)} => event`,
   )
   return [
     `import type { ${names.join(', ')}, ${TYPES} } from 'vmpkg/libvirt'`,

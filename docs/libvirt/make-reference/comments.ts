@@ -33,14 +33,22 @@ export function namesIn(located: Located | undefined): Names {
   return target === undefined ? noNames : namesIn(target)
 }
 
-/** The arguments and the result of a row, as `call('NAME', 1, '0.1.0', { … }, { … })` has them after its literals. */
+/**
+ * The arguments and the result of a row, as `call('NAME', 1, '0.1.0', { … }, { … })` has them after its literals. Where
+ * the last is no object but a codec, it is that of `params`.
+ */
 export function rowNames(row: Located): readonly [Names, Names] {
   const expression = bare(row.expression)
   if (expression.type !== 'CallExpression') throw new Error(`${row.file.path} has a row that is not a call`)
   const [args, result] = expression.arguments.filter((one) => one.type !== 'Literal')
   const names = (one: CallExpression['arguments'][number] | undefined): Names =>
     one === undefined || one.type === 'SpreadElement' ? noNames : namesIn(at(one, row.file))
-  return [names(args), names(result)]
+  const isCounted = expression.callee.type === 'Identifier' && expression.callee.name === 'countedCall'
+  const value = { ...row, doc: undefined }
+  return [
+    names(args),
+    isCounted ? new Map([['params', { doc: undefined, names: () => names(result), value }]]) : names(result),
+  ]
 }
 
 /** A table by its groups: each object literal that was spread into it, and its own rows. */

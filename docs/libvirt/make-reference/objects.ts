@@ -108,12 +108,9 @@ export interface EventEntry {
   readonly name: string
   readonly since: string
   readonly fields: Fields
-  /** Types of fields that the client gives in another form than the wire has. */
-  readonly changed: Readonly<Record<string, string>>
 }
 
 export const EVENTS: readonly EventEntry[] = Object.entries(events).map(([name, { codec, since }]) => {
   if (codec.shape.kind !== 'struct') throw new Error(`the event ${name} is no struct`)
-  const changed: Readonly<Record<string, string>> = name === 'domain.lifecycle' ? { detail: 'string' } : {}
-  return { name, since, fields: codec.shape.fields, changed }
+  return { name, since, fields: codec.shape.fields }
 })

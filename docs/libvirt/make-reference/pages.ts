@@ -97,11 +97,11 @@ function objectText(object: ObjectPage, files: SourceFiles): string {
 
 function eventTexts(files: SourceFiles): string[] {
   const names = namesIn(files.file(join(SOURCE, 'events.ts')).constant('events'))
-  return EVENTS.map(({ name, fields, changed, since }) => {
+  return EVENTS.map(({ name, fields, since }) => {
     const named = names.get(name)
     return blocks([
       `## \`${name}\``,
-      fenced(eventText(fields, changed, true)),
+      fenced(eventText(fields, true)),
       named?.doc?.text,
       fieldList(fields, named?.names() ?? noNames, 0),
       `libvirt ${since}`,

@@ -1,7 +1,6 @@
 /** Codecs as TypeScript: what a method takes, gives, and what an event carries. */
 import type { AnyCodec, Fields, Shape } from '../../../src/libvirt/codecs.ts'
 import type { Row } from '../../../src/libvirt/methods.ts'
-import { hostStatistics } from '../../../src/libvirt/parameters.ts'
 
 /** Which way a value goes, and whether long lists of names are cut. */
 interface View {
@@ -13,17 +12,13 @@ interface View {
 export const NAMES_SHOWN = 4
 const LINE_LENGTH = 100
 
-/** Codecs whose value is not what their wire form says. */
-const MAPPED = new Map<Shape, string>([[hostStatistics.shape, 'Readonly<Record<string, bigint>>']])
-
 function typeText(shape: Shape, view: View): string {
-  const mapped = MAPPED.get(shape)
-  if (mapped !== undefined) return mapped
+  if (shape.as !== undefined) return named(shape.as, view)
   switch (shape.kind) {
     case 'scalar':
-      return shape.type
+      return named(shape.type, view)
     case 'list':
-      return `${grouped(typeText(shape.of, view))}[]`
+      return `${readonlyIn(view)}${grouped(typeText(shape.of, view))}[]`
     case 'maybe':
       return `${typeText(shape.of, view)} | undefined`
     case 'struct':
@@ -31,12 +26,12 @@ function typeText(shape: Shape, view: View): string {
     case 'choice':
       return namesText(Object.keys(shape.numbers), view)
     case 'flags':
-      return `(${namesText(Object.keys(shape.numbers), view)})[]`
+      return `${readonlyIn(view)}${grouped(namesText(Object.keys(shape.numbers), view))}[]`
     case 'object':
       return shape.name
     case 'parameters': {
       const name = view.way === 'given' ? 'WriteParameters' : 'ReadParameters'
-      return view.isShort ? name : `${name}<${JSON.stringify(shape.known)}>`
+      return view.isShort ? name : `${name}<${knownText(shape.known)}>`
     }
   }
 }
@@ -48,10 +43,9 @@ export function methodType(row: Row): string {
   return `(${args}) => Promise<${resultText(row, false)}>`
 }
 
-/** What an event carries; `changed` are the fields the client gives in another form than the wire has. */
-export function eventText(fields: Fields, changed: Readonly<Record<string, string>>, isShort: boolean): string {
-  const view: View = { way: 'got', isShort }
-  const texts = visible(fields).map(([name, { shape }]) => `${name}: ${changed[name] ?? typeText(shape, view)}`)
+/** What an event carries. */
+export function eventText(fields: Fields, isShort: boolean): string {
+  const texts = fieldTexts(fields, { way: 'got', isShort })
   const line = objectText(texts)
   return line.length <= LINE_LENGTH || !isShort ? line : linesText(texts)
 }
@@ -117,6 +111,25 @@ function namesText(names: readonly string[], { isShort }: View): string {
   const quoted = shown.map((name) => `'${name}'`)
   if (!isShort) return [...quoted, 'Unknown'].join(' | ')
   return [...quoted, ...(shown.length < names.length ? ['…'] : [])].join(' | ')
+}
+
+/** Names in a type that a codec says itself are as open as those of `choice`. */
+function named(type: string, { isShort }: View): string {
+  return !isShort && type.includes("'") ? `${type} | Unknown` : type
+}
+
+/** The compiler is shown readonly lists, which take both kinds; a reader is spared the word. */
+function readonlyIn({ isShort }: View): string {
+  return isShort ? '' : 'readonly '
+}
+
+/** Types of parameters as the table has them: a word, or the names of its numbers. */
+function knownText(known: Readonly<Record<string, string>>): string {
+  const texts = Object.entries(known).map(([name, type]) => {
+    const text = type.includes("'") ? `readonly [${type.replaceAll(' | ', ', ')}]` : `'${type}'`
+    return `readonly '${name}': ${text}`
+  })
+  return objectText(texts)
 }
 
 function grouped(type: string): string {
