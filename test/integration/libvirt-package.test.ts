@@ -103,6 +103,23 @@ describe('vmpkg/libvirt, packed', { timeout: 240_000 }, () => {
       assert.equal(packed.compile({ ...STRICT, lib, module, moduleResolution }, 'typed.ts'), '')
     })
 
+  test('shows its types as plain objects, without the codecs they are made of', () => {
+    const source = `import type { Connect, Domain } from 'vmpkg/libvirt'
+declare const connect: Connect
+declare const domain: Domain
+export const lookup = connect.domainLookupByName
+export const info = domain.getInfo()
+`
+    writeFileSync(join(packed.folder, 'shown.ts'), source)
+    const emit = { noEmit: false, declaration: true, emitDeclarationOnly: true }
+    const lib = 'es2024,esnext.disposable'
+    assert.equal(packed.compile({ ...STRICT, ...emit, lib, module: 'nodenext' }, 'shown.ts'), '')
+    const shown = readFileSync(join(packed.folder, 'shown.d.ts'), 'utf8').replaceAll(/\s+/g, ' ')
+    assert.match(shown, /lookup: \(args: \{ ([^{}]*; )?readonly name: string; [^{}]*\}\) => Promise<Domain>;/)
+    assert.match(shown, /info: Promise<\{ readonly state: "blocked" .*; readonly memory: bigint; .*\}>;/)
+    assert.doesNotMatch(shown, /Simplify|Codec|Output/)
+  })
+
   test('has the types that the reference prints', () => {
     writeFileSync(join(packed.folder, 'printed.ts'), typeChecks())
     assert.equal(packed.compile({ ...STRICT, lib: 'es2024,esnext.disposable', module: 'nodenext' }, 'printed.ts'), '')
