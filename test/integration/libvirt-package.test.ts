@@ -107,16 +107,15 @@ describe('vmpkg/libvirt, packed', { timeout: 240_000 }, () => {
     const source = `import type { Connect, Domain } from 'vmpkg/libvirt'
 declare const connect: Connect
 declare const domain: Domain
-export const lookup = connect.domainLookupByName
-export const info = domain.getInfo()
+export const lookup: 0 = connect.domainLookupByName
+export const info: 0 = await domain.getInfo()
 `
     writeFileSync(join(packed.folder, 'shown.ts'), source)
-    const emit = { noEmit: false, declaration: true, emitDeclarationOnly: true }
     const lib = 'es2024,esnext.disposable'
-    assert.equal(packed.compile({ ...STRICT, ...emit, lib, module: 'nodenext' }, 'shown.ts'), '')
-    const shown = readFileSync(join(packed.folder, 'shown.d.ts'), 'utf8').replaceAll(/\s+/g, ' ')
-    assert.match(shown, /lookup: \(args: \{ ([^{}]*; )?readonly name: string; [^{}]*\}\) => Promise<Domain>;/)
-    assert.match(shown, /info: Promise<\{ readonly state: "blocked" .*; readonly memory: bigint; .*\}>;/)
+    // The compiler names the types as an editor does.
+    const shown = packed.compile({ ...STRICT, lib, module: 'nodenext', noErrorTruncation: true }, 'shown.ts')
+    assert.match(shown, /'\(args: \{ (readonly [^{}]*; )?readonly name: string; [^{}]*\}\) => Promise<Domain>' is not/)
+    assert.match(shown, /'\{ readonly state: "blocked" .*; readonly memory: bigint; .*\}' is not/)
     assert.doesNotMatch(shown, /Simplify|Codec|Output/)
   })
 

@@ -4,7 +4,13 @@ import { blocks, fenced, throwsText } from './method-text.ts'
 import type { Declaration, Doc, SourceFile } from './source.ts'
 
 /** Members that other files of the client call and a program does not. */
-const INTERNAL = new Set(['Connect.invoke', 'EventFeed.dropped'])
+const INTERNAL = new Set([
+  'Connect.invoke',
+  'EventFeed.lost',
+  'EventFeed.renew',
+  'EventFeed.dropped',
+  'LibvirtEmitter.onClosed',
+])
 /** The methods of a stream that its connection calls. */
 const SINK = new Set(['opened', 'data', 'hole', 'ended', 'confirmed', 'failed', 'dropped'])
 
@@ -46,6 +52,7 @@ function members(node: Declaration, className: string, file: SourceFile): Member
       .replace(/\s*=?\s*$/, '')
       .replace(/^override /, '')
       .replace(/^(static )?async /, '$1')
+      .replace(/^\*/, '')
     return [{ name: member.computed ? `[${key}]` : key, code, doc }]
   })
 }

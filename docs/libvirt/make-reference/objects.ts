@@ -25,8 +25,6 @@ export interface ObjectPage {
   readonly file: string
   readonly tableName: string
   readonly table: Table
-  /** Options of the class's own methods, shown with it. */
-  readonly interfaces?: readonly { readonly file: string; readonly name: string }[]
 }
 
 export const OBJECTS: readonly ObjectPage[] = [
@@ -36,11 +34,6 @@ export const OBJECTS: readonly ObjectPage[] = [
     file: 'connect.ts',
     tableName: 'connectMethods',
     table: connectMethods,
-    interfaces: [
-      { file: 'connect.ts', name: 'OpenOptions' },
-      { file: 'rpc.ts', name: 'CallOptions' },
-      { file: 'connect.ts', name: 'EventOptions' },
-    ],
   },
   { name: 'Domain', page: 'domain', file: 'domain.ts', tableName: 'domainMethods', table: domainMethods },
   {
@@ -103,6 +96,19 @@ export const OBJECTS: readonly ObjectPage[] = [
     table: nwFilterBindingMethods,
   },
 ]
+
+/** Types beside the classes, in the order they are shown on their page; all of them are exported. */
+export const TYPES = {
+  connect: {
+    'connect.ts': ['OpenOptions', 'EventOptions'],
+    'session.ts': ['SessionOptions', 'ReconnectOptions'],
+    'link.ts': ['LinkOptions'],
+    'rpc.ts': ['CallOptions', 'Keepalive'],
+  },
+  events: { 'emitter.ts': ['EmitterEvents', 'EmitterOptions'] },
+  streams: { 'stream.ts': ['Extent', 'WebStreams'] },
+  parameters: { 'parameters.ts': ['ParameterValue', 'Parameter', 'ReadParameters', 'WriteParameters'] },
+} as const
 
 export interface EventEntry {
   readonly name: string

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { classText, declarationText } from './class-text.ts'
 import { type Group, groupsOf, namesIn, noNames } from './comments.ts'
 import { blocks, fenced, fieldList, methodText } from './method-text.ts'
-import { EVENTS, OBJECTS, type ObjectPage } from './objects.ts'
+import { EVENTS, OBJECTS, type ObjectPage, TYPES } from './objects.ts'
 import { SourceFiles } from './source.ts'
 import { eventText } from './types.ts'
 
@@ -29,6 +29,9 @@ export function makePages(): Page[] {
         eventsIntro,
         '## `EventFeed`',
         classText(source('event-feed.ts'), 'EventFeed'),
+        '## `LibvirtEmitter`',
+        classText(source('emitter.ts'), 'LibvirtEmitter'),
+        ...typeTexts('events', files),
         ...eventTexts(files),
       ]),
     ),
@@ -39,6 +42,7 @@ export function makePages(): Page[] {
         source('stream.ts').head?.text,
         '## `LibvirtStream`',
         classText(source('stream.ts'), 'LibvirtStream'),
+        ...typeTexts('streams', files),
       ]),
     ),
     page(
@@ -54,18 +58,19 @@ export function makePages(): Page[] {
     ),
     page(
       'parameters',
-      blocks([
-        '# Typed parameters',
-        source('parameters.ts').head?.text,
-        ...['ParameterValue', 'Parameter', 'ReadParameters', 'WriteParameters'].map((name) =>
-          declarationText(source('parameters.ts'), name),
-        ),
-      ]),
+      blocks(['# Typed parameters', source('parameters.ts').head?.text, ...typeTexts('parameters', files)]),
     ),
   ]
 }
 
-const eventsIntro = `\`connect.events(name, { object?, signal? })\` watches one kind of event; the names are below, with what each event carries.`
+const eventsIntro = `\`connect.events(name, { object?, signal? })\` gives a feed of one kind of event, \`connect.emitter()\` an emitter of all. The names are below, with what each event carries.`
+
+/** The types of a page that are no classes. */
+function typeTexts(name: keyof typeof TYPES, files: SourceFiles): string[] {
+  return Object.entries(TYPES[name]).flatMap(([file, types]: [string, readonly string[]]) =>
+    types.map((type) => declarationText(files.file(join(SOURCE, file)), type)),
+  )
+}
 
 /** The groups of an object's methods, in the order of its table. */
 export function objectGroups(object: ObjectPage, files: SourceFiles): readonly Group[] {
@@ -78,9 +83,7 @@ function objectText(object: ObjectPage, files: SourceFiles): string {
   return blocks([
     `# ${object.name}`,
     classText(file, object.name).replaceAll(/^### /gm, '## '),
-    ...(object.interfaces ?? []).map((one) =>
-      declarationText(files.file(join(SOURCE, one.file)), one.name).replace(/^### /, '## '),
-    ),
+    ...(object.name === 'Connect' ? typeTexts('connect', files).map((text) => text.replace(/^### /, '## ')) : []),
     ...groups.flatMap((group) => [
       groups.length > 1 ? `## ${titleOf(group.name)}` : '## Methods',
       groups.length > 1 && groups.find(({ doc }) => doc?.text === group.doc?.text) === group

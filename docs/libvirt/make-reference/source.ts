@@ -126,5 +126,8 @@ function parseDoc(comment: string): Doc {
 
 /** One line a paragraph; lists keep their lines. */
 function joined(text: string): string {
-  return text.trim().replaceAll(/([^\n])\n(?!\n|- )/g, '$1 ')
+  return text
+    .replaceAll(/\{@link (\w+)\}/g, '`$1`')
+    .trim()
+    .replaceAll(/([^\n])\n(?!\n|- )/g, '$1 ')
 }
