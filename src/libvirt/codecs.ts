@@ -8,8 +8,13 @@ import { type Reader, STRING_LIMIT_BYTES, type Writer } from './xdr.ts'
 /** Whether a caller must give a field, may give it, or never sees it. */
 type Presence = 'required' | 'optional' | 'hidden'
 
-/** What a codec is made of, for what is derived from the tables: the reference pages, the check against libvirt's definition. */
-export type Shape =
+/**
+ * What a codec is made of, for what is derived from the tables: the reference pages, the check against libvirt's
+ * definition. `as` is the value's type in TypeScript, where the codec makes something else of what is on the wire.
+ */
+export type Shape = WireShape & { readonly as?: string }
+
+type WireShape =
   /** `wire` in the notation of libvirt's definition (u32, str, uuid …), `type` in TypeScript's. */
   | { readonly kind: 'scalar'; readonly wire: string; readonly type: string }
   | { readonly kind: 'list' | 'maybe'; readonly of: Shape }

@@ -4,7 +4,14 @@ import { domainLookups } from './connect-domains.ts'
 import { networkLookups } from './connect-networks.ts'
 import { storageLookups } from './connect-storage.ts'
 
-export const findMethods = {
+/** Named by its parts: spelled out, the declarations would lose the comments of the rows from other files. */
+type FindMethods = typeof domainLookups &
+  typeof networkLookups &
+  typeof storageLookups &
+  typeof secretLookups &
+  typeof deviceLookups
+
+export const findMethods: FindMethods = {
   ...domainLookups,
   ...networkLookups,
   ...storageLookups,

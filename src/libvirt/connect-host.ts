@@ -175,4 +175,7 @@ const nativeMethods = {
  * Every method fails with `noSupport` where the driver does not have it, and with `operationDenied` when it would
  * change something over a connection that was opened with `readonly`.
  */
-export const hostMethods = { ...selfMethods, ...cpuMethods, ...nativeMethods, ...nodeMethods }
+/** Named by its parts: spelled out, the declarations would lose the comments of the rows from other files. */
+type HostMethods = typeof selfMethods & typeof cpuMethods & typeof nativeMethods & typeof nodeMethods
+
+export const hostMethods: HostMethods = { ...selfMethods, ...cpuMethods, ...nativeMethods, ...nodeMethods }

@@ -30,7 +30,10 @@ import { LibvirtStream } from './stream.ts'
 import { surroundings } from './transport.ts'
 import { resolveUri, type Target } from './uri.ts'
 
-export const connectMethods = { ...hostMethods, ...findMethods, ...saveImageMethods }
+/** Named by its parts: spelled out, the declarations would lose the comments of the rows. */
+type ConnectMethods = typeof hostMethods & typeof findMethods & typeof saveImageMethods
+
+export const connectMethods: ConnectMethods = { ...hostMethods, ...findMethods, ...saveImageMethods }
 
 export interface OpenOptions extends SessionOptions {}
 

@@ -42,7 +42,7 @@ const lifecycleFields = struct({
     'pmsuspended',
     'crashed',
   ),
-  detail: i32,
+  detail: { ...i32, shape: { ...i32.shape, as: 'string' } },
 })
 /** The detail by its name, as `destroyed`. */
 const lifecycle = mapped(lifecycleFields, (event) => ({

@@ -18,7 +18,25 @@ import { tuningMethods } from './domain-tuning.ts'
 import { type Invoker, liveObject } from './methods.ts'
 import { type DomainIdentity, domain } from './references.ts'
 
-export const domainMethods = {
+/** Named by its parts: spelled out, the declarations would lose the comments of the rows from other files. */
+type DomainMethods = typeof lifeMethods &
+  typeof definitionMethods &
+  typeof saveMethods &
+  typeof consoleMethods &
+  typeof deviceMethods &
+  typeof processorMethods &
+  typeof iothreadMethods &
+  typeof memoryMethods &
+  typeof tuningMethods &
+  typeof statisticsMethods &
+  typeof jobMethods &
+  typeof blockMethods &
+  typeof snapshotMethods &
+  typeof securityMethods &
+  typeof agentMethods &
+  typeof migrationMethods
+
+export const domainMethods: DomainMethods = {
   ...lifeMethods,
   ...definitionMethods,
   ...saveMethods,

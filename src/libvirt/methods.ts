@@ -126,7 +126,7 @@ function hidden(inner: AnyCodec): Codec<undefined, undefined, 'hidden'> {
   return fixed(inner, undefined as never)
 }
 
-type Simplify<T> = { [K in keyof T]: T[K] }
+type Simplify<T> = { [K in keyof T]: T[K] } & {}
 type IsUnion<T, Whole = T> = [T] extends [never]
   ? false
   : T extends Whole
@@ -136,12 +136,16 @@ type IsUnion<T, Whole = T> = [T] extends [never]
     : never
 type RequiredKeys<T> = { [K in keyof T]-?: Partial<Pick<T, K>> extends Pick<T, K> ? never : K }[keyof T]
 
+/** Also a row that gives `undefined` for its result, for the sake of its traits: `R` is then any fields at all. */
+type HasNoFields<R extends Fields> = string extends keyof R ? true : keyof Output<R> extends never ? true : false
+
 /** No visible field is `void`, one is returned bare, several as an object. */
-type Result<R extends Fields> = keyof Output<R> extends never
-  ? undefined
-  : IsUnion<keyof Output<R>> extends true
-    ? Simplify<Output<R>>
-    : Output<R>[keyof Output<R>]
+type Result<R extends Fields> =
+  HasNoFields<R> extends true
+    ? undefined
+    : IsUnion<keyof Output<R>> extends true
+      ? Simplify<Output<R>>
+      : Output<R>[keyof Output<R>]
 type Returned<T extends Row> =
   T extends StreamCall<Fields, infer R>
     ? keyof Output<R> extends never

@@ -97,7 +97,7 @@ export function parameterSets<const K extends KnownParameters>(
 ): Codec<ReadParameters<K>[], never, 'required'> {
   return {
     presence: 'required',
-    shape: shapeOf(known),
+    shape: { ...shapeOf(known), as: 'ReadParameters[]' },
     read: (reader) => {
       const sets: Entry[][] = []
       let names = new Set<string>()
@@ -125,7 +125,7 @@ const statistics = list(struct({ field: string, value: u64 }))
 /** Statistics of the host: names and 64-bit numbers. */
 export const hostStatistics: Codec<Readonly<Record<string, bigint>>, never, 'required'> = {
   presence: 'required',
-  shape: statistics.shape,
+  shape: { ...statistics.shape, as: 'Readonly<Record<string, bigint>>' },
   read: (reader) => {
     const result = Object.create(null) as Record<string, bigint>
     for (const { field, value } of statistics.read(reader)) result[field] = value

@@ -6,11 +6,14 @@ import { nodeMethods } from '../../src/libvirt/connect-node.ts'
 import type { Domain } from '../../src/libvirt/domain.ts'
 import { domainMethods } from '../../src/libvirt/domain.ts'
 import { LibvirtError } from '../../src/libvirt/error.ts'
-import { encodeArguments, type Invoker, invoker, type Row } from '../../src/libvirt/methods.ts'
+import { call, encodeArguments, type Invoker, invoker, type Methods, type Row } from '../../src/libvirt/methods.ts'
 import { domain } from '../../src/libvirt/references.ts'
 import type { LibvirtStream } from '../../src/libvirt/stream.ts'
+import { none } from '../../src/libvirt/vocabulary.ts'
 
 const value = { name: 'a', uuid: '00010203-0405-0607-0809-0a0b0c0d0e0f', id: -1 }
+
+const traitsOnly = { wait: call('WAIT', 1, '0.0.3', { flags: none }, undefined, { isLong: true }) }
 
 type Same<A, B> = [A, B] extends [B, A] ? true : false
 
@@ -41,7 +44,8 @@ describe('methods', () => {
       Same<Awaited<ReturnType<Domain['openConsole']>>, LibvirtStream>,
       Same<Awaited<ReturnType<Connect['listAllDomains']>>, Domain[]>,
       Same<keyof Awaited<ReturnType<Domain['getState']>>, 'state' | 'reason'>,
-    ] = [true, true, true, true, true, true]
+      Same<Awaited<ReturnType<Methods<typeof traitsOnly>['wait']>>, undefined>,
+    ] = [true, true, true, true, true, true, true]
     assert.ok(same.every((one) => one))
   })
 
