@@ -175,7 +175,7 @@ export const migrationMethods = {
   ),
   /**
    * Sets that size, in bytes; also while it migrates.
-   * @throws {LibvirtError} as above
+   * @throws {LibvirtError} `operationInvalid` when it does not run, `operationUnsupported`
    */
   migrateSetCompressionCache: call('DOMAIN_MIGRATE_SET_COMPRESSION_CACHE', 300, '1.0.3', {
     cacheSize: u64,

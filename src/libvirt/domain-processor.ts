@@ -29,7 +29,7 @@ const vcpuInfo = list(
     cpu: i32,
   }),
 )
-export interface Vcpus {
+interface Vcpus {
   readonly info: ReturnType<typeof vcpuInfo.read>
   readonly cpumaps: number[][]
 }
@@ -50,7 +50,7 @@ const vcpus: Codec<Vcpus, never, 'required'> = {
 /** As `vcpus`, with the count behind the maps. */
 const countedMaps: Codec<number[][], never, 'required'> = {
   presence: 'required',
-  shape: { ...{ kind: 'struct', fields: { cpumaps: cpuMaps, num: i32 } }, as: 'number[][]' },
+  shape: { kind: 'struct', fields: { cpumaps: cpuMaps, num: i32 }, as: 'number[][]' },
   read: (reader) => {
     const maps = cpuMaps.read(reader)
     return maps.slice(0, Math.max(0, reader.i32()))

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline'
 /** Runs tasks in a program that was started before; `milliseconds` is what the program says. */
 export class Worker implements AsyncDisposable {
   readonly #child: ChildProcessWithoutNullStreams
-  readonly #lines: AsyncIterator<string>
+  readonly #lines: AsyncIterator<string, undefined>
 
   private constructor(child: ChildProcessWithoutNullStreams) {
     this.#child = child
@@ -37,9 +37,9 @@ export class Worker implements AsyncDisposable {
   }
 
   async answer(): Promise<number> {
-    const { value } = await this.#lines.next()
-    const milliseconds = Number.parseFloat(String(value))
-    if (Number.isNaN(milliseconds)) throw new Error(`a worker said ${String(value)}`)
+    const { value = 'nothing' } = await this.#lines.next()
+    const milliseconds = Number.parseFloat(value)
+    if (Number.isNaN(milliseconds)) throw new Error(`a worker said ${value}`)
     return milliseconds
   }
 
