@@ -50,7 +50,7 @@ export async function openLink(target: Target, options: LinkOptions, use: LinkUs
 
 async function openOnce(target: Target, options: LinkOptions, use: LinkUse): Promise<Rpc> {
   const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? OPEN_TIMEOUT_MS }
-  const rpc = new Rpc(await dial(target, surroundings(), options.signal))
+  const rpc = new Rpc(await dial(target, surroundings(), limits))
   try {
     await authenticate(rpc, limits)
     await startKeepalive(rpc, target, options, use, limits)
