@@ -3,12 +3,13 @@
  * has no time limit) or SASL.
  */
 import { bool, chars, i32, list, string } from './codecs.ts'
-import { type CredentialsSource, findLogin } from './credentials.ts'
+import type { CredentialsSource } from './credentials.ts'
 import type { Surroundings } from './daemon-sockets.ts'
 import { LibvirtError, type RemoteError, refuse } from './error.ts'
 import { call, decodeResult, encodeArguments, type Row, unwrapResult } from './methods.ts'
 import type { CallOptions, Rpc } from './rpc.ts'
-import { chooseMechanism, needsLogin, runMechanism, type SaslReply } from './sasl.ts'
+import type { SaslReply } from './sasl.ts'
+import type { Login } from './scram.ts'
 import type { Target } from './uri.ts'
 
 const AUTH = { none: 0, sasl: 1, polkit: 2 } as const
@@ -64,12 +65,24 @@ function usual(types: readonly number[]): number {
   return [AUTH.none, AUTH.polkit, AUTH.sasl].find((known) => types.includes(known)) ?? types[0] ?? AUTH.none
 }
 
+/** What was answered for a target, so that a person is asked once and not for each of its connections. */
+const answers = new WeakMap<Who, Login>()
+
 async function authenticateSasl(rpc: Rpc, target: Who, options: AuthOptions, around: Surroundings): Promise<void> {
   const { signal } = options
+  // Most daemons never ask, and cryptography takes its time to load.
+  const [{ findLogin }, { chooseMechanism, needsLogin, runMechanism }] = await Promise.all([
+    import('./credentials.ts'),
+    import('./sasl.ts'),
+  ])
   const offered = (await ask(rpc, authMethods.saslInit, {}, options)) as string
   const [, wanted] = /^sasl\.(.+)$/i.exec(target.auth ?? '') ?? []
   const mech = chooseMechanism(offered, wanted, target)
-  const login = needsLogin(mech) ? await findLogin(mech, target, options.credentials, around, signal) : undefined
+  const known = answers.get(target)
+  const find = () => findLogin(mech, target, options.credentials, around, signal)
+  const login = needsLogin(mech) ? (known ?? (await find())) : undefined
+  // Only what was accepted is kept.
+  answers.delete(target)
   const send = async (row: Row, args: object, data: Buffer | undefined): Promise<SaslReply> => {
     if (data !== undefined && data.length > SASL_LIMIT_BYTES)
       throw refuse('invalidArg', `the user name or the password is too long for SASL`)
@@ -83,6 +96,7 @@ async function authenticateSasl(rpc: Rpc, target: Who, options: AuthOptions, aro
     (data) => send(authMethods.saslStart, { mech }, data),
     (data) => send(authMethods.saslStep, {}, data),
   )
+  if (login !== undefined) answers.set(target, login)
 }
 
 async function ask(

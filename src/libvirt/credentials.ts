@@ -1,6 +1,6 @@
 /**
  * Who to be for the daemon: as the program says, by an object or a function that may ask a person; else from libvirt's
- * auth file. What is found is handed over and kept nowhere.
+ * auth file.
  */
 import { storedLogin, usualAuthFiles } from './auth-file.ts'
 import type { Surroundings } from './daemon-sockets.ts'

@@ -66,6 +66,7 @@ const HINTS: readonly (readonly [RegExp, (host: string) => string])[] = [
     () =>
       'name a private key with keyfile=, or load one into ssh-agent; its public half must be in authorized_keys there',
   ],
+  [/Broken pipe|Connection reset|closed by remote host/i, () => 'the connection was lost'],
   [/Could not resolve hostname/i, () => 'check the host of the URI'],
   [/Connection refused|No route to host|timed out/i, () => 'check host and port, and that sshd runs there'],
   [
@@ -80,6 +81,6 @@ const HINTS: readonly (readonly [RegExp, (host: string) => string])[] = [
 ]
 
 function hint(words: string, host: string): string | undefined {
-  if (words === '') return 'without a word: the connection was lost, or what ran there has ended'
+  if (words === '') return 'it gave no reason: the connection was lost, or what ran there has ended'
   return HINTS.find(([pattern]) => pattern.test(words))?.[1](host)
 }

@@ -200,7 +200,7 @@ function sshParts(
   const asked = params.oneOf('proxy', PROXIES) ?? oneOf('libvirt.conf: remote_proxy', config.remoteProxy, PROXIES)
   // The helper finds a session's socket, netcat takes one that is given, and only the old name serves every driver.
   const usual = socket !== undefined || driver === 'remote' ? 'netcat' : isSession ? 'native' : 'auto'
-  const proxy = asked ?? usual
+  const proxy = asked === undefined || asked === 'auto' ? usual : asked
   if (proxy === 'native' && netcat !== undefined)
     throw refuse('invalidArg', 'libvirt URI: netcat= is not used where virt-ssh-helper is (proxy=native, or a session)')
   if (proxy !== 'native' && isSession && socket === undefined)

@@ -112,6 +112,23 @@ describe('authenticate', () => {
     assert.deepEqual(requests, [{ mechanism: 'PLAIN', host: 'far', wanted: ['username', 'password'], signal }])
   })
 
+  test('asks once for all connections of a target, and again after a refusal', async () => {
+    let asked = 0
+    const credentials = () => {
+      asked++
+      return fred
+    }
+    const target = { ...unix }
+    const attempt = (complete: boolean) =>
+      authenticate(new Rpc(sasl('PLAIN', [{ complete }]).daemon.client), target, { credentials }, around)
+    await attempt(true)
+    await attempt(true)
+    assert.equal(asked, 1)
+    await assert.rejects(attempt(false), fails('authFailed', true))
+    await attempt(true)
+    assert.equal(asked, 2)
+  })
+
   test('needs no credentials for EXTERNAL over TLS and for ANONYMOUS by name', async () => {
     const external = sasl('EXTERNAL,PLAIN', [{ complete: true }])
     await run(external.daemon, {}, { transport: 'tls' })

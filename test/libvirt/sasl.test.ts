@@ -126,7 +126,7 @@ describe('Connect with SASL', { skip: withoutLibvirt || withoutSasl, timeout: 60
     assert.equal(connect.closed, undefined)
   })
 
-  test('takes the strongest by itself, and logs in again for a stream', async () => {
+  test('takes the strongest by itself, and does not ask again for the connection of a stream', async () => {
     const mechanisms: string[] = []
     const credentials = async ({ mechanism }: { mechanism: string }) => {
       mechanisms.push(mechanism)
@@ -136,7 +136,7 @@ describe('Connect with SASL', { skip: withoutLibvirt || withoutSasl, timeout: 60
     const domain = await connect.domainLookupByName({ name: 'test' })
     const { stream } = await domain.screenshot({ screen: 0 })
     stream.destroy()
-    assert.deepEqual(mechanisms, ['SCRAM-SHA-512', 'SCRAM-SHA-512'])
+    assert.deepEqual(mechanisms, ['SCRAM-SHA-512'])
   })
 
   test("takes libvirt's auth file where the program says nothing", async () => {

@@ -188,7 +188,7 @@ describe('Connect through ssh', { skip: withoutLibvirt || withoutSshd, timeout: 
     for (const outcome of await settled)
       if (outcome.status === 'rejected') assert.ok(outcome.reason instanceof ConnectionClosed)
     await assert.rejects(connect.listAllDomains(), /ssh to 127\.0\.0\.1 ended/)
-    assert.match(connect.closed?.message ?? '', /ssh to 127\.0\.0\.1 ended with status 255 .*connection was lost/)
+    assert.match(connect.closed?.message ?? '', /ssh to 127\.0\.0\.1 ended with status 255.*the connection was lost/)
     await using again = await Connect.open(throughNetcat())
     assert.equal(again.closed, undefined)
   })

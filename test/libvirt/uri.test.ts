@@ -143,6 +143,8 @@ describe('resolveUri', () => {
     assert.equal(proxy('qemu+ssh://host/system'), 'auto')
     assert.equal(proxy('qemu+ssh://host/session'), 'native')
     assert.equal(proxy('qemu+ssh://host/session?socket=/s'), 'netcat')
+    assert.equal(proxy('qemu+ssh://host/session?proxy=auto'), 'native')
+    assert.equal(proxy('qemu+ssh://host/system?proxy=auto&socket=/s'), 'netcat')
     assert.equal(proxy('qemu+ssh://host/system?netcat=ncat'), 'netcat')
     assert.equal(proxy('qemu+ssh://host/system?proxy=native'), 'native')
     const { socket, helperUri } = resolve('ssh', 'qemu+ssh://host/system?mode=direct&x=1', user(), true)

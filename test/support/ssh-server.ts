@@ -118,15 +118,20 @@ function answers(port: number): Promise<boolean> {
   })
 }
 
-/** Kills everything below a process, from the leaves up. */
+/** Kills everything below a process: sshd before what it runs, so that ssh sees the connection go. */
 function endTree(pid: number): void {
-  for (const child of childrenOf(pid)) {
-    endTree(child)
+  endAll(childrenOf(pid))
+}
+
+function endAll(pids: readonly number[]): void {
+  for (const pid of pids) {
+    const below = childrenOf(pid)
     try {
-      process.kill(child, 'SIGKILL')
+      process.kill(pid, 'SIGKILL')
     } catch {
       // It ended by itself meanwhile.
     }
+    endAll(below)
   }
 }
 
