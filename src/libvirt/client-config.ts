@@ -66,8 +66,8 @@ export function parseConfig(text: string, file: string): Map<string, ConfigValue
   return entries
 }
 
-const BLANKS = /(?:[ \t]|#[^\r\n]*)*/y
-const BLANK_LINES = /(?:\s|#[^\r\n]*)*/y
+const BLANKS = /[ \t]*(?:#[^\r\n]*)?/y
+const BLANK_LINES = /\s*(?:#[^\r\n]*\s*)*/y
 const LLONG_MAX = 2n ** 63n - 1n
 
 function readValue(input: Input): ConfigValue {

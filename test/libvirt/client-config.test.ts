@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import fc from 'fast-check'
 import { parseConfig, readClientConfig } from '../../src/libvirt/client-config.ts'
 import { LibvirtError } from '../../src/libvirt/error.ts'
 
@@ -49,6 +50,28 @@ lines"""
       assert.throws(() => parseConfig(text, 'f'), fails(message))
     })
   }
+})
+
+describe('parseConfig of any text', () => {
+  test('gives entries, or names a line', () => {
+    const piece = fc.constantFrom(...'a ="\'[],#\n;1-\\\u00fc'.split(''), '"""')
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+        try {
+          parseConfig(pieces.join(''), 'f')
+        } catch (error) {
+          assert.ok(error instanceof LibvirtError && error.is('confSyntax'), String(error))
+          assert.match(error.message, /^f:\d+: /)
+        }
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  test('takes a long one', () => {
+    const text = `a = 1${' '.repeat(20_000_000)}\n${'# comment\n'.repeat(100_000)}${'\n'.repeat(20_000_000)}b = 2`
+    assert.deepEqual([...parseConfig(text, 'f').keys()], ['a', 'b'])
+  })
 })
 
 describe('readClientConfig', () => {

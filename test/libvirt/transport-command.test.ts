@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Connect } from '../../src/libvirt/connect.ts'
-import { ConnectionClosed } from '../../src/libvirt/error.ts'
+import { ConnectionClosed, LibvirtError } from '../../src/libvirt/error.ts'
 import { runCommand } from '../../src/libvirt/transport-command.ts'
 import { startPrivateLibvirt, withoutLibvirt } from '../support/private-libvirt.ts'
 import { withoutSshd } from '../support/ssh-server.ts'
@@ -71,6 +71,14 @@ describe('runCommand', () => {
     await assert.rejects(
       open('echo "Welcome to this machine, it is yours."; exec cat >/dev/null'),
       closes(/malformed|dropped/),
+    )
+  })
+
+  test('waits no longer than it is told for a program that says nothing', async () => {
+    const path = await program('exec sleep 100')
+    await assert.rejects(
+      Connect.open(`test+ext:///default?command=${path}`, { timeoutMs: 200 }),
+      (error) => error instanceof LibvirtError && error.is('operationTimeout'),
     )
   })
 

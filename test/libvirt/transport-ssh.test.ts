@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { Connect } from '../../src/libvirt/connect.ts'
 import { ConnectionClosed, LibvirtError } from '../../src/libvirt/error.ts'
@@ -193,6 +194,14 @@ describe('Connect through ssh', { skip: withoutLibvirt || withoutSshd, timeout: 
     assert.equal(again.closed, undefined)
   })
 
+  test('is opened anew where that is asked for, by another ssh', async () => {
+    await using connect = await Connect.open(throughNetcat(), { reconnect: { firstDelayMs: 20 } })
+    const domain = await connect.domainLookupByName({ name: 'test' })
+    server.dropConnections()
+    for (const deadline = Date.now() + 10_000; connect.isConnected; await sleep(10)) assert.ok(Date.now() < deadline)
+    assert.equal((await domain.getState()).state, 'running')
+  })
+
   test('leaves no process behind', async () => {
     const connect = await Connect.open(throughNetcat())
     const mine = () =>
@@ -201,7 +210,7 @@ describe('Connect through ssh', { skip: withoutLibvirt || withoutSshd, timeout: 
         .filter((line) => line.includes('BatchMode') && !line.startsWith('Z'))
     assert.equal(mine().length, 1)
     await connect.close()
-    for (const deadline = Date.now() + 5000; mine().length > 0; await new Promise((resolve) => setTimeout(resolve, 20)))
+    for (const deadline = Date.now() + 5000; mine().length > 0; await sleep(20))
       assert.ok(Date.now() < deadline, 'ssh still runs')
   })
 })
