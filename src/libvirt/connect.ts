@@ -83,8 +83,8 @@ export class Connect extends invoker(connectMethods) implements Invoker, AsyncDi
 
   /**
    * Opens a connection; without a URI to the default one. The session's daemon is started when it does not run.
-   * @throws {ConnectionClosed} when nothing answers
-   * @throws {LibvirtError} `invalidArg`, `noSupport`, `authUnavailable`, `authFailed`, `operationTimeout`, or why the
+   * @throws {ConnectionClosed} when nothing answers, or ssh ends
+   * @throws {LibvirtError} `invalidArg`, `confSyntax`, `noSupport`, `authUnavailable`, `authFailed`, `operationTimeout`, or why the
    * driver refused
    */
   static async open(uri?: string, options: OpenOptions = {}): Promise<Connect> {

@@ -2,6 +2,7 @@
 export { Checkpoint } from './checkpoint.ts'
 export type { Unknown } from './codecs.ts'
 export { Connect, type EventOptions, type OpenOptions } from './connect.ts'
+export type { Credentials, CredentialsRequest, CredentialsSource } from './credentials.ts'
 export { Domain } from './domain.ts'
 export type { EmitterEvents, EmitterOptions, LibvirtEmitter } from './emitter.ts'
 export { ConnectionClosed, LibvirtError, type LibvirtErrorName } from './error.ts'

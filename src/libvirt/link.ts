@@ -5,6 +5,7 @@
 import { authenticate } from './auth.ts'
 import { flags, maybe, string } from './codecs.ts'
 import { hostMethods } from './connect-host.ts'
+import type { CredentialsSource } from './credentials.ts'
 import { ConnectionClosed, LibvirtError, type RemoteError } from './error.ts'
 import { call, decodeResult, encodeArguments, type Row, type Self } from './methods.ts'
 import type { Binder } from './references.ts'
@@ -29,6 +30,8 @@ export const sessionMethods = {
 export interface LinkOptions extends CallOptions {
   /** Asks the daemon to refuse every change. */
   readonly readonly?: boolean
+  /** Who to be where the daemon asks (SASL): an object, or a function that is asked. Without it libvirt's auth file counts. */
+  readonly credentials?: CredentialsSource | undefined
   /**
    * How a dead peer is found out. Without it: every 5 s, five times, over ssh, TLS and TCP; not over the local socket,
    * which ends with its daemon. `false` is never.
@@ -50,9 +53,10 @@ export async function openLink(target: Target, options: LinkOptions, use: LinkUs
 
 async function openOnce(target: Target, options: LinkOptions, use: LinkUse): Promise<Rpc> {
   const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? OPEN_TIMEOUT_MS }
-  const rpc = new Rpc(await dial(target, surroundings(), options.signal))
+  const around = surroundings()
+  const rpc = new Rpc(await dial(target, around, limits))
   try {
-    await authenticate(rpc, limits)
+    await authenticate(rpc, target, { ...limits, credentials: options.credentials }, around)
     await startKeepalive(rpc, target, options, use, limits)
     const flagNames = options.readonly === true ? ['readonly'] : []
     await perform(rpc, sessionMethods.open, { name: target.name, flags: flagNames }, limits)

@@ -1,104 +1,58 @@
-/**
- * Reaches the daemon's socket, and starts the user's own daemon where none runs (libvirt leaves that to its clients).
- * A second daemon started at the same moment loses the pid file's lock and leaves, so no lock is taken here.
- */
-import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { connect as connectSocket, type Socket } from 'node:net'
+/** Reaches the daemon over the transport of its target. What only some transports need is loaded when it is needed. */
+import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { ConnectionClosed, refuse } from './error.ts'
-import type { Surroundings, Target } from './uri.ts'
-
-const SPAWN_WAIT_MS = 5000
-const RETRY_MS = 10
-/** What a fresh daemon inherits. */
-const KEPT_ENVIRONMENT = /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TMPDIR|XDG_.*)$/
-const SBIN = ['/usr/sbin', '/sbin', '/usr/local/sbin']
+import type { Duplex } from 'node:stream'
+import type { Surroundings } from './daemon-sockets.ts'
+import { refuse } from './error.ts'
+import type { CallOptions } from './rpc.ts'
+import { dialUnix } from './transport-unix.ts'
+import type { Target } from './uri.ts'
 
 /** The surroundings of this process. */
 export function surroundings(): Surroundings {
-  return { env: process.env, uid: process.geteuid?.() ?? 0, home: homedir(), exists: existsSync }
+  return { env: process.env, uid: process.geteuid?.() ?? 0, home: homedir(), exists: existsSync, read: readText }
 }
 
 /**
- * Connects to the first socket that answers, starting a session daemon if the target allows it.
- * @throws {ConnectionClosed} when none answers.
+ * A connection to the daemon. For ssh and its like it is only begun: what becomes of it is seen on the stream.
+ * @throws {ConnectionClosed} when nothing answers
+ * @throws {LibvirtError} `authFailed` for certificates, `operationTimeout`, `noServer`, `systemError` for files that
+ * cannot be read
  */
-export async function dial(target: Target, around: Surroundings, signal?: AbortSignal): Promise<Socket> {
-  const reached = await dialAny(target.sockets, signal)
-  if (!(reached instanceof Error)) return reached
-  if (!target.spawn || !isAbsent(reached)) throw unreachable(target, reached)
-  await startDaemon(target, around)
-  const deadline = Date.now() + SPAWN_WAIT_MS
-  for (;;) {
-    const again = await dialAny(target.sockets, signal)
-    if (!(again instanceof Error)) return again
-    if (!isAbsent(again) || Date.now() > deadline) throw unreachable(target, again)
-    await sleep(RETRY_MS, undefined, signal === undefined ? {} : { signal })
+export async function dial(target: Target, around: Surroundings, limits: CallOptions): Promise<Duplex> {
+  limits.signal?.throwIfAborted()
+  switch (target.transport) {
+    case 'unix':
+      return dialUnix(target, around, limits.signal)
+    case 'tcp': {
+      const { dialTcp } = await import('./transport-tcp.ts')
+      return dialTcp(target, limits)
+    }
+    case 'tls': {
+      const { dialTls } = await import('./transport-tls.ts')
+      return dialTls(target, around, limits)
+    }
+    case 'ssh': {
+      const [{ runCommand }, { sshCommand }] = await Promise.all([
+        import('./transport-command.ts'),
+        import('./transport-ssh.ts'),
+      ])
+      return runCommand(sshCommand(target, around.env))
+    }
+    case 'ext': {
+      const { runCommand } = await import('./transport-command.ts')
+      const { command } = target
+      return runCommand({ program: command, args: [], env: around.env, label: command, hint: () => undefined })
+    }
   }
 }
 
-async function dialAny(sockets: readonly string[], signal: AbortSignal | undefined): Promise<Socket | Error> {
-  let first: Error | undefined
-  for (const path of sockets) {
-    signal?.throwIfAborted()
-    const reached = await dialOne(path, signal)
-    if (!(reached instanceof Error)) return reached
-    if (!isAbsent(reached)) return reached
-    first ??= reached
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw refuse('systemError', `cannot read ${path}: ${message}`, { cause: error })
   }
-  return first ?? new Error('no socket to try')
-}
-
-function dialOne(path: string, signal: AbortSignal | undefined): Promise<Socket | Error> {
-  return new Promise((resolve, reject) => {
-    const socket = connectSocket({ path })
-    const settle = (result: Socket | Error) => {
-      signal?.removeEventListener('abort', abort)
-      socket.off('error', settle)
-      resolve(result)
-    }
-    const abort = () => {
-      socket.off('error', settle).on('error', () => {})
-      socket.destroy()
-      reject(signal?.reason as Error)
-    }
-    signal?.addEventListener('abort', abort, { once: true })
-    socket.on('error', settle)
-    socket.once('connect', () => settle(socket))
-  })
-}
-
-async function startDaemon(target: Target, around: Surroundings): Promise<void> {
-  const program = findDaemon(around)
-  if (program === undefined)
-    throw refuse(
-      'noServer',
-      `no libvirt daemon answers at ${target.sockets.join(' or ')}, and none is installed to start`,
-    )
-  await mkdir(dirname(target.sockets[0] ?? ''), { recursive: true, mode: 0o700 })
-  const { spawn } = await import('node:child_process')
-  const env = Object.fromEntries(Object.entries(around.env).filter(([name]) => KEPT_ENVIRONMENT.test(name)))
-  const daemon = spawn(program, ['--timeout=120'], { cwd: '/', detached: true, env, stdio: 'ignore' })
-  daemon.on('error', () => {})
-  daemon.unref()
-}
-
-function findDaemon(around: Surroundings): string | undefined {
-  const { env, exists } = around
-  const folders = [env['VIRTD_PATH'], env['LIBVIRTD_PATH'], ...(env['PATH'] ?? '').split(':'), ...SBIN].filter(
-    (folder) => !!folder,
-  )
-  const programs = ['virtqemud', 'libvirtd'].flatMap((name) => folders.map((folder) => join(folder ?? '', name)))
-  return programs.find((program) => exists(program))
-}
-
-function unreachable(target: Target, cause: Error): ConnectionClosed {
-  return new ConnectionClosed(`cannot reach libvirt at ${target.sockets.join(' or ')}: ${cause.message}`, { cause })
-}
-
-function isAbsent(error: Error): boolean {
-  return 'code' in error && (error.code === 'ENOENT' || error.code === 'ECONNREFUSED')
 }

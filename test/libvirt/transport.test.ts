@@ -35,6 +35,17 @@ describe('dial', () => {
     }
   })
 
+  test('loads TLS, cryptography and processes only where they are needed', async () => {
+    const code = `
+      const { Connect } = await import(${JSON.stringify(index)})
+      await Connect.open('qemu:///system?socket=/nonexistent').catch(() => {})
+      const loaded = process.moduleLoadList.filter((name) => /^NativeModule (tls|crypto|child_process)$/.test(name))
+      console.log(JSON.stringify(loaded))
+    `
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code])
+    assert.deepEqual(JSON.parse(stdout), [])
+  })
+
   test('says which socket does not answer', async () => {
     await assert.rejects(
       Connect.open('qemu:///system?socket=/nonexistent/socket'),

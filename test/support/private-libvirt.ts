@@ -38,16 +38,26 @@ export interface PrivateLibvirt extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-export async function startPrivateLibvirt(): Promise<PrivateLibvirt> {
-  const place = await makePlace()
+export interface DaemonOptions {
+  /** Folders made by `makePlace` and filled by the test; `stop` removes them. */
+  readonly place?: Place
+  /** The text of libvirtd.conf. */
+  readonly config?: string
+  readonly args?: readonly string[]
+}
+
+export async function startPrivateLibvirt(options: DaemonOptions = {}): Promise<PrivateLibvirt> {
+  const place = options.place ?? (await makePlace())
   const socket = join(place.env['XDG_RUNTIME_DIR'] ?? '', 'libvirt/libvirt-sock')
+  const config = join(place.env['XDG_CONFIG_HOME'] ?? '', 'libvirt/libvirtd.conf')
+  if (options.config !== undefined) await writeFile(config, options.config)
   let daemon: ChildProcess
   const stop = async () => {
     daemon.kill('SIGKILL')
     await removePlace(place.folder)
   }
   const start = async () => {
-    daemon = startDaemon(place)
+    daemon = startDaemon(place, options.args ?? [])
     for (const deadline = Date.now() + START_LIMIT_MS; !(await answers(socket)); await sleep(20))
       if (Date.now() > deadline || daemon.exitCode !== null) throw new Error('the private libvirtd did not start')
   }
@@ -122,9 +132,9 @@ export async function removePlace(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true })
 }
 
-function startDaemon(place: Place): ChildProcess {
+function startDaemon(place: Place, args: readonly string[]): ChildProcess {
   const options = { cwd: '/', env: place.env, stdio: 'ignore' as const }
-  if (!isRoot()) return spawn(DAEMON, [], options)
+  if (!isRoot()) return spawn(DAEMON, args, options)
   const script = 'if [ -e /dev/kvm ]; then mount --bind "$1" /dev/kvm; fi; shift; exec "$@"'
   const unprivileged = [
     'setpriv',
@@ -133,6 +143,7 @@ function startDaemon(place: Place): ChildProcess {
     '--clear-groups',
     '--pdeathsig=KILL',
     DAEMON,
+    ...args,
   ]
   const inside = ['sh', '-c', script, 'sh', join(place.folder, 'kvm'), ...unprivileged]
   return spawn('/usr/bin/unshare', ['--mount', '--propagation=private', ...inside], options)
