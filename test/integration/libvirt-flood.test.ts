@@ -171,9 +171,9 @@ describe('a libvirt daemon that floods', { timeout: 60_000 }, () => {
     const { stream } = opened
     await once(stream, 'readable')
     const grown = watchMemory()
-    let before = -1
-    while (before !== sent.bytes) {
-      before = sent.bytes
+    let sentBefore = -1
+    while (sentBefore !== sent.bytes) {
+      sentBefore = sent.bytes
       await sleep(100)
     }
     const taken = sent.bytes - (socket?.writableLength ?? 0)

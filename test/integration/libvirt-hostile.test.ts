@@ -23,7 +23,7 @@ const CASES = 12_000
 
 const fails =
   (...names: LibvirtErrorName[]) =>
-  (error: unknown) =>
+  (error: unknown): error is LibvirtError =>
     error instanceof LibvirtError && error.is(...names)
 const isCall = (packet: Packet, procedure: number) => packet.type === TYPE.call && packet.procedure === procedure
 
@@ -58,13 +58,13 @@ describe('a hostile libvirt daemon', { timeout: 60_000 }, () => {
   test(`settles every call of ${CASES} mutated batches of replies, keeps no memory, leaves nothing open`, async (t) => {
     const open = openHandles()
     await runMutatedReplies({ seed: SEED, from: 0, cases: 1000 })
-    const before = heldMib()
+    const heldBefore = heldMib()
     const { calls, reopened, seconds, peakMib, outcomes } = await runMutatedReplies({
       seed: SEED,
       from: 1000,
       cases: CASES - 1000,
     })
-    const kept = heldMib() - before
+    const kept = heldMib() - heldBefore
     t.diagnostic(`seed ${SEED}: ${calls} calls, ${reopened} reopened, ${seconds.toFixed(1)} s, peak ${peakMib} MiB`)
     t.diagnostic(`kept ${kept.toFixed(1)} MiB; ${JSON.stringify(outcomes)}`)
     assert.ok(kept < 16, `${kept} MiB kept`)
@@ -88,7 +88,8 @@ describe('a hostile libvirt daemon', { timeout: 60_000 }, () => {
     })
     await assert.rejects(
       hostile.connect.getHostname({ timeoutMs: 20 }),
-      (error) => fails('operationTimeout')(error) && /no answer to CONNECT_GET_HOSTNAME within 20 ms/.test(`${error}`),
+      (error) =>
+        fails('operationTimeout')(error) && /no answer to CONNECT_GET_HOSTNAME within 20 ms/.test(error.message),
     )
     for (const answer of late) answer()
     assert.equal(typeof (await hostile.connect.isSecure()), 'boolean')
@@ -133,7 +134,7 @@ describe('a hostile libvirt daemon', { timeout: 60_000 }, () => {
       await using daemon = await HostileDaemon.start((packet) => isCall(packet, procedure))
       await assert.rejects(
         Connect.open(daemon.uri, { timeoutMs: 20 }),
-        (error) => fails('operationTimeout')(error) && `${error}`.includes(name),
+        (error) => fails('operationTimeout')(error) && error.message.includes(name),
       )
     }
   })
@@ -153,7 +154,7 @@ describe('a hostile libvirt daemon', { timeout: 60_000 }, () => {
     })
     await assert.rejects(
       Connect.open(daemon.uri),
-      (error) => fails('authUnavailable')(error) && `${error}`.includes('99'),
+      (error) => fails('authUnavailable')(error) && error.message.includes('99'),
     )
   })
 
@@ -165,7 +166,7 @@ describe('a hostile libvirt daemon', { timeout: 60_000 }, () => {
     })
     await assert.rejects(
       Connect.open(daemon.uri),
-      (error) => fails('noConnect')(error) && `${error}`.includes('no driver for you'),
+      (error) => fails('noConnect')(error) && error.message.includes('no driver for you'),
     )
   })
 
@@ -201,7 +202,10 @@ describe('a hostile libvirt daemon', { timeout: 60_000 }, () => {
         const grown = watchMemory()
         const call =
           procedure === LIST_ALL_DOMAINS ? hostile.connect.listAllDomains() : hostile.connect.getAllDomainStats()
-        await assert.rejects(call, (error) => error instanceof ConnectionClosed && /malformed packet/.test(`${error}`))
+        await assert.rejects(
+          call,
+          (error) => error instanceof ConnectionClosed && /malformed packet/.test(error.message),
+        )
         assert.ok(grown() < 16)
       }
   })
@@ -229,7 +233,7 @@ describe('a hostile libvirt daemon', { timeout: 60_000 }, () => {
       payload.writeUInt32BE(i, at + 12)
     }
     await using hostile = await openTo(GET_ALL_DOMAIN_STATS, (call, link) => link.reply(call, payload.subarray(0, -4)))
-    const before = heldMib()
+    const heldBefore = heldMib()
     const grown = watchMemory()
     const started = performance.now()
     const [stats] = await hostile.connect.getAllDomainStats()
@@ -237,7 +241,7 @@ describe('a hostile libvirt daemon', { timeout: 60_000 }, () => {
     assert.equal(Object.keys(stats?.params ?? {}).length, count)
     assert.ok(grown() < 1200, `${grown()} MiB`)
     assert.equal(typeof (await hostile.connect.isSecure()), 'boolean')
-    assert.ok(heldMib() - before < 400)
+    assert.ok(heldMib() - heldBefore < 400)
   })
 
   test('reads a frame that comes byte by byte', async () => {

@@ -121,8 +121,8 @@ export class HostileDaemon implements AsyncDisposable {
     socket.on('close', () => this.links.delete(link)).on('error', () => {})
     this.onLink(link)
     const splitter = new FrameSplitter()
-    socket.on('data', (piece) => {
-      splitter.push(piece as Buffer)
+    socket.on('data', (piece: Buffer) => {
+      splitter.push(piece)
       for (let packet = splitter.next(); packet !== undefined; packet = splitter.next())
         if (!this.plan(packet, link)) answerHonestly(packet, link)
     })

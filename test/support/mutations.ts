@@ -42,9 +42,10 @@ const errorShapes = shapesOf({
 export const mutations: Readonly<Record<string, Mutation>> = {
   none: (_, frames) => [...frames],
   'bits flipped': one((random, { bytes }) => {
-    const payload = bytes.length - HEADER_BYTES
-    for (let flips = 1 + random.below(8); flips > 0 && payload > 0; flips--) {
-      const at = HEADER_BYTES + random.below(payload)
+    // An answer without a payload gets its header damaged.
+    const start = bytes.length === HEADER_BYTES ? HEADER.program : HEADER_BYTES
+    for (let flips = 1 + random.below(8); flips > 0; flips--) {
+      const at = start + random.below(bytes.length - start)
       bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << random.below(8)), at)
     }
     return bytes
