@@ -22,7 +22,7 @@ export function watchMemory(): () => number {
   const look = () => {
     most = Math.max(most, process.memoryUsage.rss())
   }
-  const timer = setInterval(look, 5)
+  const timer = setInterval(look, 5).unref()
   return () => {
     clearInterval(timer)
     look()

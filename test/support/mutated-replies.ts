@@ -129,22 +129,25 @@ async function runCase(
   return !outcomes.includes('silence')
 }
 
-/** Collects the calls of a burst, then answers them all. */
+/** Collects the calls of a burst, then answers them all. What a method asks for after that is a burst of its own. */
 function answerBurst(
   random: Random,
   chosen: readonly { readonly row: Row }[],
   mutation: string,
 ): (packet: Packet, link: Link) => boolean {
-  const waiting: { readonly packet: Packet; readonly link: Link }[] = []
+  let isAnswered = false
+  let waiting: { readonly packet: Packet; readonly link: Link }[] = []
   const wanted = new Map(chosen.map(({ row }) => [keyOf(row), row]))
   return (packet, link) => {
     const row = wanted.get(keyOf(packet))
     if (packet.type !== TYPE.call || row === undefined) return false
     waiting.push({ packet, link })
-    if (waiting.length === chosen.length) {
+    if (isAnswered || waiting.length === chosen.length) {
+      isAnswered = true
       const honest = waiting.map(({ packet: call }, i) => honestFrame(random, call, wanted.get(keyOf(call)), i))
       const frames = mutations[mutation]?.(random, honest) ?? honest
       for (const frame of frames) sendTo(random, waiting[frame.call]?.link, frame.bytes)
+      waiting = []
     }
     return true
   }

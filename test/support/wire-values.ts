@@ -180,6 +180,8 @@ function wrongValue(name: string, shape: Shape, value: unknown): string | undefi
     case 'maybe':
       return value === undefined ? undefined : wrongValue(name, shape.of, value)
     case 'struct':
+      // Reduced to its first field where the others only count it.
+      if (Array.isArray(value)) return wrongValue(name, Object.values(shape.fields)[0]?.shape ?? shape, value)
       return wrongFields(
         Object.entries(shape.fields).filter(([, { presence }]) => presence !== 'hidden'),
         value,
@@ -192,12 +194,22 @@ function wrongValue(name: string, shape: Shape, value: unknown): string | undefi
       if (!(value instanceof Object) || value.constructor.name !== shape.name) return no
       return wrongValue(name, shape.of, value)
     case 'parameters':
+      // Those of several things come as a list.
+      if (Array.isArray(value)) return value.map((one) => wrongValue(name, shape, one)).find((problem) => problem)
       if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== null) return no
-      return Object.values(value).every((one) => /number|bigint|boolean|string/.test(typeof one)) ? undefined : no
+      return Object.values(value).flat().every(isParameterValue) ? undefined : no
   }
 }
 
+function isParameterValue(value: unknown): boolean {
+  return /number|bigint|boolean|string/.test(typeof value)
+}
+
 function isScalar(type: string, value: unknown): boolean {
+  // Names as a union of texts; one that is newer than the table is `unknown(n)`.
+  if (type.startsWith("'")) return typeof value === 'string'
+  // Maps of processors travel as bytes.
+  if (type.endsWith('[]')) return Array.isArray(value) && value.every((one) => isScalar(type.slice(0, -2), one))
   return type === 'Uint8Array' ? value instanceof Uint8Array : typeof value === type
 }
 
@@ -208,9 +220,11 @@ function isName(numbers: Readonly<Record<string, number>>, value: unknown): bool
 function givenScalar(random: Random, wire: string, type: string): unknown {
   const chars = /^char\[(\d*)\]$/.exec(wire)
   if (type === 'Uint8Array') return random.bytes(chars?.[1] ? Number(chars[1]) : random.below(9))
+  if (type.endsWith('[]')) return [random.below(8)]
   if (type === 'boolean') return random.chance(0.5)
   if (type === 'bigint') return BigInt(random.below(1000))
   if (type === 'number') return random.below(1000)
+  if (type.startsWith("'")) return type.split("'")[1]
   if (wire === 'uuid') return '01234567-89ab-cdef-0123-456789abcdef'
   return random.pick(['', 'name', '__proto__', 'ü'])
 }
