@@ -16,6 +16,7 @@ const VERSION = 1
 const HEADER_BYTES = 28
 /** A length word and 32 MiB. */
 const FRAME_LIMIT_BYTES = 33_554_436
+const SMALL_PIECE_BYTES = 65_536
 
 export interface Header {
   readonly program: number
@@ -45,8 +46,16 @@ export class FrameSplitter {
   #bytes = 0
 
   push(piece: Buffer): void {
-    this.#pieces.push(piece)
     this.#bytes += piece.length
+    let last = piece
+    // Small pieces are joined with those before them that are no larger: a frame that comes byte by byte is not kept as
+    // millions of buffers, and each byte is copied a few times only.
+    for (let before = this.#pieces.at(-1); before !== undefined; before = this.#pieces.at(-1)) {
+      if (before.length > last.length || last.length >= SMALL_PIECE_BYTES) break
+      this.#pieces.pop()
+      last = Buffer.concat([before, last])
+    }
+    this.#pieces.push(last)
   }
 
   /**

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { decodeError, FrameSplitter, type Packet } from '../../src/libvirt/protocol.ts'
 import { MalformedPacket } from '../../src/libvirt/xdr.ts'
 import { errorPayload, framed } from '../support/fake-libvirt.ts'
+import { heldMib } from '../support/memory.ts'
 
 function split(pieces: readonly Buffer[]): Packet[] {
   const splitter = new FrameSplitter()
@@ -52,6 +53,18 @@ describe('FrameSplitter', () => {
     const head = Buffer.alloc(4)
     head.writeUInt32BE(33_554_436)
     assert.deepEqual(split([head]), [])
+  })
+
+  test('holds little more than the bytes of a frame that comes byte by byte', () => {
+    const splitter = new FrameSplitter()
+    const head = Buffer.alloc(4)
+    head.writeUInt32BE(33_554_436)
+    splitter.push(head)
+    const before = heldMib()
+    for (let sent = 0; sent < 300_000; sent++) splitter.push(Buffer.from([sent]))
+    const held = heldMib() - before
+    assert.ok(held < 8, `${held} MiB`)
+    assert.equal(splitter.next(), undefined)
   })
 
   test('refuses another version', () => {

@@ -1,0 +1,50 @@
+/**
+ * `npm run soak`: the long runs that are too long for every change, time-boxed. Prints the figures and writes them into
+ * docs/soak.md. Cases follow from the seed and their number, so a run goes on where the last one ended:
+ *
+ *     npm run soak -- libvirt --minutes 10 --seed 1 --from 100000 --cases 100000
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import { cpus, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { soakLibvirt } from './libvirt.ts'
+
+const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
+const PARTS = { libvirt: soakLibvirt } as const
+type Part = keyof typeof PARTS
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    minutes: { type: 'string', default: '30' },
+    seed: { type: 'string', default: '1' },
+    from: { type: 'string', default: '0' },
+    cases: { type: 'string', default: '107000' },
+  },
+})
+const unknown = positionals.filter((word) => !Object.hasOwn(PARTS, word))
+if (unknown.length > 0) throw new Error(`no part ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`)
+const parts = positionals.length > 0 ? (positionals as Part[]) : (Object.keys(PARTS) as Part[])
+const range = { seed: whole('seed'), from: whole('from'), cases: whole('cases') }
+
+for (const part of parts) {
+  const text = await PARTS[part]({ ...range, until: Date.now() + whole('minutes') * 60_000 })
+  const whereRun = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Node.js ${process.versions.node}`
+  console.log(text)
+  await writePart(part, `${text}\n\nMeasured on ${whereRun}.`)
+}
+
+function whole(name: 'minutes' | 'seed' | 'from' | 'cases'): number {
+  const number = Number(values[name])
+  if (!Number.isSafeInteger(number) || number < 0) throw new Error(`--${name} ${values[name]} is not a whole number`)
+  return number
+}
+
+async function writePart(part: Part, text: string): Promise<void> {
+  const page = await readFile(PAGE, 'utf8')
+  const [begin, end] = [`<!-- begin ${part} -->`, `<!-- end ${part} -->`]
+  const [start, stop] = [page.indexOf(begin), page.indexOf(end)]
+  if (start === -1 || stop < start) throw new Error(`docs/soak.md has no place for ${part}`)
+  await writeFile(PAGE, `${page.slice(0, start + begin.length)}\n${text}\n${page.slice(stop)}`)
+}
