@@ -1,6 +1,6 @@
 /**
  * Proves to the daemon who is calling. It names the methods: nothing, polkit (which may ask a person, so that one call
- * has no time limit) or SASL.
+ * has only the time limit that the caller set) or SASL.
  */
 import { bool, chars, i32, list, string } from './codecs.ts'
 import type { CredentialsSource } from './credentials.ts'
@@ -39,6 +39,8 @@ export const authMethods = {
 
 export interface AuthOptions extends CallOptions {
   readonly credentials?: CredentialsSource | undefined
+  /** Milliseconds that a person has who is asked by polkit's agent; for ever when absent. */
+  readonly personTimeoutMs?: number | undefined
 }
 
 type Who = Pick<Target, 'auth' | 'authFile' | 'host' | 'isSecure' | 'transport'>
@@ -58,7 +60,7 @@ export async function authenticate(rpc: Rpc, target: Who, options: AuthOptions, 
   if (type === AUTH.sasl) return authenticateSasl(rpc, target, options, around)
   if (type !== AUTH.polkit)
     throw refuse('authUnavailable', `libvirt demands authentication by the unknown method ${type}, which is not spoken`)
-  await ask(rpc, authMethods.polkit, {}, { signal: options.signal })
+  await ask(rpc, authMethods.polkit, {}, { signal: options.signal, timeoutMs: options.personTimeoutMs })
 }
 
 function usual(types: readonly number[]): number {

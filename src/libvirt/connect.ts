@@ -228,6 +228,7 @@ export class Connect extends invoker(connectMethods) implements Invoker, AsyncDi
       const release = () => rpc.close(new ConnectionClosed(`the stream of ${name} is over`))
       const stream = new LibvirtStream({ rpc, name, program, procedure, direction, sparse, release })
       const result = await perform(rpc, row, args, options, { self, binder: this.#binder, stream })
+      stream.handOver()
       return Object.keys(row.result).length === 0 ? stream : { ...result, stream }
     } catch (error) {
       rpc.close(new ConnectionClosed(`the stream of ${row.name} was not opened`))

@@ -16,12 +16,17 @@ type Message = Pick<Packet, 'program' | 'procedure'>
 
 /** A feed nobody reads is ended rather than let grow. */
 const QUEUE_LIMIT = 10_000
+/** The same in bytes on the wire, since one event may have 32 MiB. */
+const QUEUE_LIMIT_BYTES = 16 * 1024 * 1024
 
 /** Delivers the events of one connection to the feeds that registered for them. */
 export class EventRouter {
   readonly #feeds = new Map<string, (payload: Buffer) => void>()
   /** Arrived while a registration was under way, by message. */
-  readonly #early = new Map<string, { waiting: number; packets: { callbackId: number; payload: Buffer }[] }>()
+  readonly #early = new Map<
+    string,
+    { waiting: number; bytes: number; packets: { callbackId: number; payload: Buffer }[] }
+  >()
 
   receive(packet: Packet): void {
     if (packet.payload.length < 4) throw new MalformedPacket('malformed packet: an event has no registration')
@@ -33,15 +38,17 @@ export class EventRouter {
     const deliver = this.#feeds.get(`${key}:${callbackId}`)
     if (deliver !== undefined) deliver(payload)
     else {
-      const early = this.#early.get(key)?.packets
-      if (early !== undefined && early.length < QUEUE_LIMIT) early.push({ callbackId, payload })
+      const early = this.#early.get(key)
+      if (early === undefined || early.packets.length >= QUEUE_LIMIT || early.bytes > QUEUE_LIMIT_BYTES) return
+      early.bytes += payload.length
+      early.packets.push({ callbackId, payload: Buffer.from(payload) }) // not a view of all that was read with it
     }
   }
 
   /** Runs a registration and routes its events to `deliver`. */
   async register(message: Message, deliver: (payload: Buffer) => void, ask: () => Promise<number>): Promise<number> {
     const key = keyOf(message)
-    const early = this.#early.get(key) ?? { waiting: 0, packets: [] }
+    const early = this.#early.get(key) ?? { waiting: 0, bytes: 0, packets: [] }
     this.#early.set(key, early)
     early.waiting++
     try {
@@ -85,7 +92,8 @@ export class EventFeed<E> implements AsyncIterableIterator<E, undefined>, AsyncD
   readonly #hooks: FeedHooks
   readonly #row: EventRow<EventRow['kind'], E>
   readonly #signal: AbortSignal | undefined
-  readonly #queue: E[] = []
+  readonly #queue: { readonly event: E; readonly bytes: number }[] = []
+  #queuedBytes = 0
   readonly #readers: { resolve: (result: IteratorResult<E, undefined>) => void; reject: (reason: unknown) => void }[] =
     []
   #end: { readonly reason: unknown } | undefined
@@ -105,8 +113,11 @@ export class EventFeed<E> implements AsyncIterableIterator<E, undefined>, AsyncD
   }
 
   next(): Promise<IteratorResult<E, undefined>> {
-    const event = this.#queue.shift()
-    if (event !== undefined) return Promise.resolve({ done: false, value: event })
+    const next = this.#queue.shift()
+    if (next !== undefined) {
+      this.#queuedBytes -= next.bytes
+      return Promise.resolve({ done: false, value: next.event })
+    }
     if (this.#end === undefined) return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
     const { reason } = this.#end
     this.#end = { reason: undefined }
@@ -178,8 +189,10 @@ export class EventFeed<E> implements AsyncIterableIterator<E, undefined>, AsyncD
     if (this.#end !== undefined) return
     const waiting = this.#readers.shift()
     if (waiting !== undefined) waiting.resolve({ done: false, value: event })
-    else if (this.#queue.length < QUEUE_LIMIT) this.#queue.push(event)
-    else this.#stop(refuse('overflow', `${QUEUE_LIMIT} events were not read`))
+    else if (this.#queue.length < QUEUE_LIMIT && this.#queuedBytes + payload.length <= QUEUE_LIMIT_BYTES) {
+      this.#queue.push({ event, bytes: payload.length })
+      this.#queuedBytes += payload.length
+    } else this.#stop(refuse('overflow', `${this.#queue.length} events of ${this.#queuedBytes} bytes were not read`))
   }
 
   #stop(reason: unknown): void {

@@ -56,7 +56,12 @@ async function openOnce(target: Target, options: LinkOptions, use: LinkUse): Pro
   const around = surroundings()
   const rpc = new Rpc(await dial(target, around, limits))
   try {
-    await authenticate(rpc, target, { ...limits, credentials: options.credentials }, around)
+    await authenticate(
+      rpc,
+      target,
+      { ...limits, credentials: options.credentials, personTimeoutMs: options.timeoutMs },
+      around,
+    )
     await startKeepalive(rpc, target, options, use, limits)
     const flagNames = options.readonly === true ? ['readonly'] : []
     await perform(rpc, sessionMethods.open, { name: target.name, flags: flagNames }, limits)

@@ -47,6 +47,8 @@ export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok:
 /** The receiving end of a stream. */
 export interface StreamSink {
   opened(serial: number): void
+  /** The call has succeeded: the stream is open. */
+  answered(): void
   data(payload: Buffer): void
   /** @param length bytes */
   hole(length: number): void
@@ -58,7 +60,13 @@ export interface StreamSink {
   dropped(reason: ConnectionClosed): void
 }
 
+/** Answers to pings wait no longer for a peer that leaves this much unread. */
+const PONG_LIMIT_BYTES = 65_536
+
 interface Pending {
+  readonly program: number
+  readonly procedure: number
+
   /** Decodes first and settles afterwards, so that a malformed reply leaves the call to the closing. */
   settle(packet: Packet): void
   close(reason: ConnectionClosed): void
@@ -102,14 +110,18 @@ export class Rpc {
       if (this.#closed !== undefined) throw this.#closed
       options.signal?.throwIfAborted()
       const serial = this.#nextSerial()
+      const { program, procedure } = request
       const stopWaiting = limitWaiting(request.name, options, (reason) => {
-        this.#pending.set(serial, { settle: () => {}, close: () => {} })
+        this.#pending.set(serial, { program, procedure, settle: () => {}, close: () => {} })
         reject(reason)
       })
       this.#pending.set(serial, {
+        program,
+        procedure,
         settle: (packet) => {
           const reply = decodeReply(packet, request.decode)
-          if (!reply.ok) this.#streams.delete(serial)
+          if (reply.ok) request.stream?.answered()
+          else this.#streams.delete(serial)
           stopWaiting()
           resolve(reply)
         },
@@ -122,7 +134,6 @@ export class Rpc {
         this.#streams.set(serial, request.stream)
         request.stream.opened(serial)
       }
-      const { program, procedure } = request
       this.send({ program, procedure, type: TYPE.call, serial, status: STATUS.ok }, request.payload)
     })
   }
@@ -212,6 +223,10 @@ export class Rpc {
   #settle(packet: Packet): void {
     const pending = this.#pending.get(packet.serial)
     if (pending === undefined) throw new MalformedPacket(`malformed packet: no call has the serial ${packet.serial}`)
+    if (packet.procedure !== pending.procedure || packet.program !== pending.program)
+      throw new MalformedPacket(
+        `malformed packet: procedure ${packet.procedure} answers procedure ${pending.procedure}`,
+      )
     pending.settle(packet)
     this.#pending.delete(packet.serial)
   }
@@ -231,7 +246,9 @@ export class Rpc {
   }
 
   #answerPing(packet: Packet): void {
-    if (packet.procedure === KEEPALIVE.ping) this.#beat(KEEPALIVE.pong)
+    // Who does not read what was answered before needs no more of it.
+    if (packet.procedure === KEEPALIVE.ping && this.#socket.writableLength < PONG_LIMIT_BYTES)
+      this.#beat(KEEPALIVE.pong)
   }
 
   #beat(procedure: number): void {

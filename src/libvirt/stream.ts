@@ -8,7 +8,7 @@ import { ByteLengthQueuingStrategy, type ReadableStream, type WritableStream } f
 import { type ConnectionClosed, LibvirtError, type RemoteError, refuse } from './error.ts'
 import { STATUS, TYPE } from './protocol.ts'
 import type { Rpc, StreamSink } from './rpc.ts'
-import { Writer } from './xdr.ts'
+import { MalformedPacket, Writer } from './xdr.ts'
 
 /** As the daemon's interface has it: `write` is an upload. */
 export type StreamDirection = 'read' | 'write' | 'both'
@@ -17,6 +17,8 @@ const PACKET_BYTES = 262_120
 const ZEROS = Buffer.alloc(65_536)
 /** What may wait here for a reader before the socket stands still. */
 const WAITING_LIMIT_BYTES = 4 * PACKET_BYTES
+/** Zeros come from nowhere: for a reader that is always ready no more than these are made in one turn of the event loop. */
+const ZEROS_A_TURN = 16
 /** Holes weigh nothing, but a daemon could send them for ever. */
 const WAITING_LIMIT_ITEMS = 1024
 /** How long a stopped stream waits for the daemon to confirm. */
@@ -68,6 +70,12 @@ export class LibvirtStream extends Duplex implements StreamSink {
   #serial = 0
   #isFinishing = false
   #isOver = false
+  #isAnswered = false
+  /** The caller has it; what fails before is the failure of the opening. */
+  #isHandedOver = false
+  #failure: Error | undefined
+  #zeros = 0
+  #isResting = false
   #onOver: (() => void) | undefined
 
   constructor(options: StreamOptions) {
@@ -77,6 +85,17 @@ export class LibvirtStream extends Duplex implements StreamSink {
 
   opened(serial: number): void {
     this.#serial = serial
+  }
+
+  answered(): void {
+    this.#isAnswered = true
+    this.#hold()
+  }
+
+  /** Called when the caller gets the stream. */
+  handOver(): void {
+    this.#isHandedOver = true
+    if (this.#failure !== undefined) this.#fail(this.#failure)
   }
 
   data(payload: Buffer): void {
@@ -92,7 +111,9 @@ export class LibvirtStream extends Duplex implements StreamSink {
   }
 
   confirmed(): void {
+    const isEarly = this.#options.direction === 'write' && !this.#isFinishing && !this.destroyed
     this.#endOfLife()
+    if (isEarly) this.#fail(refuse('operationFailed', `the daemon ended the stream of ${this.#options.name} too early`))
     this.#deliver(null)
   }
 
@@ -206,7 +227,14 @@ export class LibvirtStream extends Duplex implements StreamSink {
     this.#arrivedBytes += item instanceof Buffer ? item.length : 0
     this.#arrival?.resolve()
     if (this.#isWanted) this.#pump()
-    else this.#hold()
+    else if (this.#isAnswered) this.#hold()
+    // The socket must not stand still: behind this comes the answer that opens the stream.
+    else if (this.#isTooMuch())
+      throw new MalformedPacket(`malformed packet: ${this.#options.name} floods before it opens`)
+  }
+
+  #isTooMuch(): boolean {
+    return this.#arrivedBytes > WAITING_LIMIT_BYTES || this.#arrived.length > WAITING_LIMIT_ITEMS
   }
 
   /** Lets the socket stand still while more than enough waits. */
@@ -235,10 +263,11 @@ export class LibvirtStream extends Duplex implements StreamSink {
 
   /** Hands on what arrived until the reader has enough; then the socket waits. */
   #pump(): void {
-    while (this.#isWanted) {
+    while (this.#isWanted && !this.#isResting) {
       const next = this.#arrived[0]
       if (next === undefined) break
       if (typeof next === 'number') {
+        if (this.#zeros++ === ZEROS_A_TURN) return this.#rest()
         const piece = ZEROS.subarray(0, next)
         const rest = next - piece.length
         if (rest === 0) this.#take()
@@ -254,10 +283,21 @@ export class LibvirtStream extends Duplex implements StreamSink {
 
   /** It may come with the very reply that opens the stream: whoever waits for that must have it before it emits 'error'. */
   #fail(error: Error): void {
-    setImmediate(() => this.destroy(error))
+    this.#failure = error
+    if (this.#isHandedOver) setImmediate(() => this.destroy(error))
+  }
+
+  #rest(): void {
+    this.#isResting = true
+    setImmediate(() => {
+      this.#isResting = false
+      this.#zeros = 0
+      if (!this.destroyed) this.#pump()
+    })
   }
 
   #overError(): Error {
+    if (this.#failure !== undefined) return this.#failure
     return refuse('invalidStream', `the stream of ${this.#options.name} is over`)
   }
 

@@ -36,6 +36,7 @@ async function open(direction: StreamDirection, answer: Answer, sparse = false) 
   })
   const request = { name, program: PROGRAM.remote, procedure: PROCEDURE, payload: Buffer.alloc(0), decode: () => {} }
   await rpc.call({ ...request, stream })
+  stream.handOver()
   return { daemon, stream, released }
 }
 
