@@ -12,6 +12,8 @@ export class Worker implements AsyncDisposable {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #lines: AsyncIterator<string, undefined>
 
+  #complaint = ''
+
   private constructor(child: ChildProcessWithoutNullStreams) {
     this.#child = child
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
@@ -19,11 +21,10 @@ export class Worker implements AsyncDisposable {
 
   static async start([program, ...args]: readonly [string, ...string[]]): Promise<Worker> {
     const child = spawn(program, args, { stdio: 'pipe' })
-    let complaint = ''
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
     const worker = new Worker(child)
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (worker.#complaint += text))
     const first = await worker.#lines.next()
-    if (first.value !== 'ready') throw new Error(`${program} did not start: ${complaint}`)
+    if (first.value !== 'ready') throw new Error(`${program} did not start: ${worker.#complaint}`)
     return worker
   }
 
@@ -39,7 +40,7 @@ export class Worker implements AsyncDisposable {
   async answer(): Promise<number> {
     const { value = 'nothing' } = await this.#lines.next()
     const milliseconds = Number.parseFloat(value)
-    if (Number.isNaN(milliseconds)) throw new Error(`a worker said ${value}`)
+    if (Number.isNaN(milliseconds)) throw new Error(`a worker said ${value}: ${this.#complaint}`)
     return milliseconds
   }
 
@@ -89,11 +90,12 @@ for line in sys.stdin:
     elif task == 'events':
         seen, wanted = 0, int(rest[0])
         done.clear()
-        conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, count, None)
+        registered = conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, count, None)
         begun = time.process_time()
         print('0', flush=True)
         done.wait()
         spent = time.process_time() - begun
+        conn.domainEventDeregisterAny(registered)
     elif task in ('upload', 'download'):
         pool, name, path = rest
         vol = conn.storagePoolLookupByName(pool).storageVolLookupByName(name)

@@ -155,7 +155,8 @@ async function measureProcesses(daemon: PrivateLibvirt): Promise<Row[]> {
 }
 
 async function measureEvents(daemon: PrivateLibvirt): Promise<Row[]> {
-  const uri = daemon.uri('test:///default')
+  // Without the transport libvirt.so would run a test driver of its own, and hear nothing.
+  const uri = daemon.uri('test+unix:///default')
   await using connect = await Connect.open(uri)
   const domain = await connect.domainLookupByName({ name: 'test' })
   await using ours = await Worker.start([process.execPath, '--input-type=module', '-e', OURS_WORKER, uri])

@@ -1,4 +1,5 @@
 /** In a worker, since it may block: reads a hole of 2^40 bytes as fast as it comes and says whether timers run. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Connect, StorageVolume } from '../../../src/libvirt/index.ts'
 import { STATUS, TYPE } from '../../../src/libvirt/protocol.ts'
@@ -21,9 +22,9 @@ else
   void (async () => {
     for await (const _ of stream);
   })().catch(() => {})
-setTimeout(async () => {
-  stream.destroy()
-  await connect.close()
-  await daemon[Symbol.asyncDispose]()
-  parentPort?.postMessage('a timer ran')
-}, 500)
+await sleep(500)
+stream.destroy()
+await connect.close()
+await daemon[Symbol.asyncDispose]()
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origins
+parentPort?.postMessage('a timer ran')
