@@ -4,7 +4,7 @@
  * reads bytes: those are always the true ones, only the wire is short. Who wants to see the holes reads `extents()`.
  */
 import { Duplex, Readable, Writable } from 'node:stream'
-import { ByteLengthQueuingStrategy, type ReadableStream, type WritableStream } from 'node:stream/web'
+import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { type ConnectionClosed, LibvirtError, type RemoteError, refuse } from './error.ts'
 import { STATUS, TYPE } from './protocol.ts'
 import type { Rpc, StreamSink } from './rpc.ts'
@@ -137,6 +137,7 @@ export class LibvirtStream extends Duplex implements StreamSink {
 
   /** The same stream as web streams: `readable.pipeTo(…)`, `pipeThrough`, `for await`. Cancelling either aborts it. */
   get web(): WebStreams {
+    // The global one: importing node:stream/web would cost every start of a program.
     const strategy = new ByteLengthQueuingStrategy({ highWaterMark: WAITING_LIMIT_BYTES })
     this.#web ??= {
       readable: Readable.toWeb(this, { strategy }) as ReadableStream<Uint8Array>,

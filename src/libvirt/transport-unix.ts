@@ -2,7 +2,7 @@
  * Reaches the daemon's socket, and starts the user's own daemon where none runs (libvirt leaves that to its clients).
  * A second daemon started at the same moment loses the pid file's lock and leaves, so no lock is taken here.
  */
-import { mkdir } from 'node:fs/promises'
+import { mkdirSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -76,7 +76,7 @@ async function startDaemon(target: UnixTarget, around: Surroundings): Promise<vo
       'noServer',
       `no libvirt daemon answers at ${target.sockets.join(' or ')}, and ${target.programs.join(' or ')} is not installed to start`,
     )
-  await mkdir(dirname(target.sockets[0] ?? ''), { recursive: true, mode: 0o700 })
+  mkdirSync(dirname(target.sockets[0] ?? ''), { recursive: true, mode: 0o700 })
   const { spawn } = await import('node:child_process')
   const env = Object.fromEntries(Object.entries(around.env).filter(([name]) => KEPT_ENVIRONMENT.test(name)))
   const daemon = spawn(program, ['--timeout=120'], { cwd: '/', detached: true, env, stdio: 'ignore' })

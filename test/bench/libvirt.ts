@@ -214,7 +214,8 @@ async function upload(vol: StorageVolume, path: string): Promise<void> {
 }
 
 async function download(vol: StorageVolume, path: string): Promise<void> {
-  await pipeline(await vol.download({ offset: 0n, length: 0n }), createWriteStream(path))
+  const target = createWriteStream(path, { highWaterMark: 4 * 1_048_576 }) // else each packet waits for its own write
+  await pipeline(await vol.download({ offset: 0n, length: 0n }), target)
 }
 
 function peers<Name extends string>(timings: Timings<Name>) {

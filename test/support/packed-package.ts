@@ -36,6 +36,7 @@ function packIn(place: string): PackedPackage {
   for (const name of ['package.json', 'README.md', 'LICENSE', ...manifest.files.filter((file) => file !== 'dist')])
     cpSync(join(root, name), join(source, name), { recursive: true })
   execFileSync(tool('tsc'), ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(source, 'dist')])
+  execFileSync(process.execPath, [join(root, 'bundle.ts'), join(source, 'dist')])
   const npm = ['pack', '--ignore-scripts', '--offline', '--silent', '--pack-destination', place]
   const archive = join(place, execFileSync('npm', npm, { cwd: source, encoding: 'utf8' }).trim())
   const unpacked = join(folder, 'node_modules/vmpkg')
