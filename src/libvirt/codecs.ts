@@ -272,7 +272,7 @@ export function preset<Out, In>(inner: Codec<Out, In>, value: NoInfer<In>): Code
 
 export function readFields<F extends Fields>(reader: Reader, fields: F): Output<F> {
   const result: Record<string, unknown> = {}
-  for (const [name, codec] of Object.entries(fields)) {
+  for (const [name, codec] of entriesOf(fields)) {
     reader.field = name
     const value = codec.read(reader)
     if (codec.presence !== 'hidden') result[name] = value
@@ -281,7 +281,7 @@ export function readFields<F extends Fields>(reader: Reader, fields: F): Output<
 }
 
 export function writeFields(writer: Writer, fields: Fields, values: Readonly<Record<string, unknown>>): void {
-  for (const [name, codec] of Object.entries(fields)) {
+  for (const [name, codec] of entriesOf(fields)) {
     writer.field = name
     codec.write(writer, values[name] as never)
   }
@@ -295,6 +295,17 @@ function isKnown<N extends string>(numbers: Readonly<Record<N, number>>, name: s
 export function numberOf(name: unknown): number | undefined {
   const digits = typeof name === 'string' ? /^unknown\((-?\d{1,10})\)$/.exec(name)?.[1] : undefined
   return digits === undefined ? undefined : Number(digits)
+}
+
+const entries = new WeakMap<Fields, readonly (readonly [string, AnyCodec])[]>()
+
+/** Kept, since a list of structures asks for each of its elements. */
+function entriesOf(fields: Fields): readonly (readonly [string, AnyCodec])[] {
+  const known = entries.get(fields)
+  if (known !== undefined) return known
+  const made = Object.entries(fields)
+  entries.set(fields, made)
+  return made
 }
 
 function plain<Out, In>(
