@@ -4,15 +4,17 @@ export interface GuestOptions {
   readonly name: string
   /** XML of devices beside the serial port. */
   readonly devices?: string
-  /** Path of a raw disk to boot from. */
+  /** Path of a disk to boot from. */
   readonly disk?: string
+  /** Of the disk; raw when nothing is said. */
+  readonly format?: 'raw' | 'qcow2'
 }
 
-export function guestXml({ name, devices = '', disk }: GuestOptions): string {
+export function guestXml({ name, devices = '', disk, format = 'raw' }: GuestOptions): string {
   const boot =
     disk === undefined
       ? ''
-      : `<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='${disk}'/><target dev='vda' bus='virtio'/></disk>`
+      : `<disk type='file' device='disk'><driver name='qemu' type='${format}'/><source file='${disk}'/><target dev='vda' bus='virtio'/></disk>`
   return `<domain type='qemu'>
   <name>${name}</name>
   <memory unit='MiB'>32</memory>

@@ -9,7 +9,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const DAEMON = '/usr/sbin/libvirtd'
@@ -39,17 +39,22 @@ export interface PrivateLibvirt extends AsyncDisposable {
 }
 
 export interface DaemonOptions {
+  /** The daemon to start; `virtqemud` is one too. */
+  readonly program?: string
   /** Folders made by `makePlace` and filled by the test; `stop` removes them. */
   readonly place?: Place
-  /** The text of libvirtd.conf. */
+  /** The text of its configuration file, libvirtd.conf. */
   readonly config?: string
   readonly args?: readonly string[]
 }
 
 export async function startPrivateLibvirt(options: DaemonOptions = {}): Promise<PrivateLibvirt> {
   const place = options.place ?? (await makePlace())
-  const socket = join(place.env['XDG_RUNTIME_DIR'] ?? '', 'libvirt/libvirt-sock')
-  const config = join(place.env['XDG_CONFIG_HOME'] ?? '', 'libvirt/libvirtd.conf')
+  const program = options.program ?? DAEMON
+  const daemonName = basename(program)
+  const socketName = daemonName === 'libvirtd' ? 'libvirt-sock' : `${daemonName}-sock`
+  const socket = join(place.env['XDG_RUNTIME_DIR'] ?? '', 'libvirt', socketName)
+  const config = join(place.env['XDG_CONFIG_HOME'] ?? '', 'libvirt', `${daemonName}.conf`)
   if (options.config !== undefined) await writeFile(config, options.config)
   let daemon: ChildProcess
   const stop = async () => {
@@ -57,9 +62,9 @@ export async function startPrivateLibvirt(options: DaemonOptions = {}): Promise<
     await removePlace(place.folder)
   }
   const start = async () => {
-    daemon = startDaemon(place, options.args ?? [])
+    daemon = startDaemon(place, program, options.args ?? [])
     for (const deadline = Date.now() + START_LIMIT_MS; !(await answers(socket)); await sleep(20))
-      if (Date.now() > deadline || daemon.exitCode !== null) throw new Error('the private libvirtd did not start')
+      if (Date.now() > deadline || daemon.exitCode !== null) throw new Error(`the private ${daemonName} did not start`)
   }
   try {
     await start()
@@ -132,9 +137,9 @@ export async function removePlace(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true })
 }
 
-function startDaemon(place: Place, args: readonly string[]): ChildProcess {
+function startDaemon(place: Place, program: string, args: readonly string[]): ChildProcess {
   const options = { cwd: '/', env: place.env, stdio: 'ignore' as const }
-  if (!isRoot()) return spawn(DAEMON, args, options)
+  if (!isRoot()) return spawn(program, args, options)
   const script = 'if [ -e /dev/kvm ]; then mount --bind "$1" /dev/kvm; fi; shift; exec "$@"'
   const unprivileged = [
     'setpriv',
@@ -142,7 +147,7 @@ function startDaemon(place: Place, args: readonly string[]): ChildProcess {
     `--regid=${NOBODY}`,
     '--clear-groups',
     '--pdeathsig=KILL',
-    DAEMON,
+    program,
     ...args,
   ]
   const inside = ['sh', '-c', script, 'sh', join(place.folder, 'kvm'), ...unprivileged]

@@ -1,0 +1,86 @@
+/**
+ * A Debian tree of another release with its libvirt, QEMU and a small Linux guest that runs qemu-guest-agent.
+ *
+ * Trees lie in `$XDG_CACHE_HOME/vmpkg-test` (or `~/.cache/vmpkg-test`), about 310 MB each, named by suite and a digest
+ * of what goes in; one that is there is used again, an unfinished one is made anew. Remove the folder at any time, but
+ * not while tests run. Packages come from the mirror that the machine's own apt configuration names, and are checked by
+ * apt against Debian's keyring.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { readHostAptSources } from '../../src/publish/apt-sources.ts'
+import { AGENT_GUEST } from './agent-guest.ts'
+import { realProcesses } from './real-processes.ts'
+
+const PACKAGES = `libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base nftables iptables
+  iproute2 tini dmidecode qemu-guest-agent busybox-static kmod xz-utils`.split(/\s+/)
+const WITHOUT = ['/usr/share/doc/*', '/usr/share/locale/*', '/usr/share/man/*']
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
+const LIMIT_MS = 180_000
+
+/** A reason to skip, or false: trees are made and entered by root. */
+export const withoutTrees: string | false =
+  process.geteuid?.() !== 0
+    ? 'a tree of another release is made and entered by root'
+    : existsSync('/usr/bin/mmdebstrap')
+      ? false
+      : 'mmdebstrap is not installed'
+
+/** The one whose kernel and agent the small Linux is made of; the others have none. */
+export const AGENT_SUITE = 'trixie'
+
+/** The path of a complete tree, made when it is not there. */
+export async function libvirtTree(suite: string): Promise<string> {
+  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'vmpkg-test')
+  const content = createHash('sha256').update(
+    JSON.stringify([PACKAGES, WITHOUT, suite === AGENT_SUITE ? AGENT_GUEST : '']),
+  )
+  const name = `libvirt-${suite}-${content.digest('hex').slice(0, 12)}`
+  const tree = join(cache, name)
+  if (existsSync(tree)) return tree
+  await mkdir(cache, { recursive: true })
+  for (const old of await readdir(cache))
+    if (old.startsWith(`libvirt-${suite}-`)) await rm(join(cache, old), { recursive: true, force: true })
+  const unfinished = await mkdtemp(`${tree}-unfinished-`)
+  try {
+    await make(suite, unfinished)
+    await rename(unfinished, tree)
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true })
+    throw error
+  }
+  return tree
+}
+
+async function make(suite: string, tree: string): Promise<void> {
+  const options = ['--mode=root', '--variant=minbase', `--include=${PACKAGES.join(',')}`]
+  // Lists of a release under test expire within a week, and a mirror may be behind; the signatures are checked all the same.
+  options.push('--aptopt=Acquire::Languages "none"', '--aptopt=Acquire::Check-Valid-Until "false"', '--skip=output/dev')
+  options.push(...WITHOUT.map((path) => `--dpkgopt=path-exclude=${path}`))
+  options.push(...hooksOf(suite).map((hook) => `--customize-hook=${hook}`))
+  const whole = ['mmdebstrap', ...options, suite, join(tree, 'root'), ...(await sources(suite))]
+  const env = { ...process.env, VMPKG_AGENT_GUEST: AGENT_GUEST }
+  const result = await realProcesses.run('nice', whole, { env, timeoutMs: LIMIT_MS })
+  if (result.exitCode !== 0) throw new Error(`mmdebstrap ${suite}: ${result.stderr.slice(-2000)}`)
+}
+
+/** Commands that mmdebstrap runs at the end, with the tree as `$1`. */
+function hooksOf(suite: string): readonly string[] {
+  return suite === AGENT_SUITE ? ['chroot "$1" sh -c "$VMPKG_AGENT_GUEST"'] : []
+}
+
+/** What the host's apt has for the suite, else the mirror of its own release with the other suite's name. */
+async function sources(suite: string): Promise<string[]> {
+  const own = await hostSuite()
+  const lines = await readHostAptSources(own, ['main'])
+  const [first = ''] = lines.filter((line) => line.includes(` ${own} `))
+  return [first.replace(/\[signed-by=[^\]]*\]/, `[signed-by=${KEYRING}]`).replace(` ${own} `, ` ${suite} `)]
+}
+
+async function hostSuite(): Promise<string> {
+  const { stdout } = await realProcesses.run('sh', ['-c', '. /etc/os-release && printf %s "$VERSION_CODENAME"'])
+  return stdout
+}
