@@ -1,5 +1,5 @@
 /** How a connection lists, finds, defines and starts domains, and asks for the statistics of many at once. */
-import { bytes, flags, i32, list, maybe, preset, string, struct, uuid, xml } from './codecs.ts'
+import { bool, bytes, flags, i32, list, maybe, preset, string, struct, uuid, xml } from './codecs.ts'
 import { migrateFlags, migrateParameters } from './domain-migration.ts'
 import { saveParameters } from './domain-save.ts'
 import { domainStatistics } from './domain-statistics.ts'
@@ -173,7 +173,7 @@ export const domainLookups = {
     { cookieOut: bytes },
   ),
   /**
-   * On the host that a domain has moved to: lets it run there, or with `cancelled` 1 ends what came. Waits until all of
+   * On the host that a domain has moved to: lets it run there, or with `cancelled` ends what came. Waits until all of
    * it has come.
    * @throws {LibvirtError} `noDomain` when it did not arrive, `migrateFinishOk` when it was given up in time
    */
@@ -181,7 +181,7 @@ export const domainLookups = {
     'DOMAIN_MIGRATE_FINISH3_PARAMS',
     306,
     '1.1.0',
-    { params: migrateParameters, cookieIn: bytes, flags: migrateFlags, cancelled: i32 },
+    { params: migrateParameters, cookieIn: bytes, flags: migrateFlags, cancelled: bool },
     { domain, cookieOut: bytes },
     { isLong: true },
   ),

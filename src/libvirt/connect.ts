@@ -6,6 +6,7 @@
 import { Checkpoint } from './checkpoint.ts'
 import { findMethods } from './connect-find.ts'
 import { hostMethods } from './connect-host.ts'
+import { passDescriptor } from './descriptors.ts'
 import { Domain } from './domain.ts'
 import { type EmitterOptions, LibvirtEmitter } from './emitter.ts'
 import { ConnectionClosed, LibvirtError } from './error.ts'
@@ -164,6 +165,14 @@ export class Connect extends invoker(connectMethods) implements Invoker, AsyncDi
     this.#watchers.add(watcher)
     emitter.onClosed = () => this.#watchers.delete(watcher)
     return emitter
+  }
+
+  /**
+   * Not to be had: Node cannot pass descriptors. Name the files by path in the XML, and use `domainCreateXML`.
+   * @throws {LibvirtError} `noSupport`, always
+   */
+  domainCreateXMLWithFiles(): Promise<never> {
+    return passDescriptor('DOMAIN_CREATE_XML_WITH_FILES', 'name the files by path in the XML and use domainCreateXML()')
   }
 
   /** Carries out any row of a table; the methods of all objects come here. */

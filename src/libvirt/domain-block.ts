@@ -1,7 +1,7 @@
 /**
  * A domain's disks: sizes, block jobs, backups. `path` and `disk` take a disk's target name, as `vda`, or its source.
  */
-import { bytes, choice, flags, i32, maybe, preset, string, u32, u64, xml } from './codecs.ts'
+import { bool, bytes, choice, flags, maybe, preset, string, u32, u64, xml } from './codecs.ts'
 import { call } from './methods.ts'
 import { parameters } from './parameters.ts'
 import { none } from './vocabulary.ts'
@@ -160,7 +160,7 @@ export const blockMethods = {
     flags: jobFlags,
   }),
   /**
-   * A block job's progress; without a job `found` is 0. `cur` of `end` are in the job's own unit, mostly bytes; equal
+   * A block job's progress; without a job `found` is false. `cur` of `end` are in the job's own unit, mostly bytes; equal
    * they do not yet mean that it is ready, only the event does. `bandwidth` in MiB a second.
    * @throws {LibvirtError} `operationInvalid` when it does not run, `invalidArg` for a disk there is not
    */
@@ -170,7 +170,7 @@ export const blockMethods = {
     '0.9.4',
     { path: string, flags: jobFlags },
     {
-      found: i32,
+      found: bool,
       type: choice('unknown', 'pull', 'copy', 'commit', 'activeCommit', 'backup'),
       bandwidth: u64,
       cur: u64,

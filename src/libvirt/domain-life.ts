@@ -1,9 +1,9 @@
 /** How a domain starts, stops, pauses and is found to do so. */
-import { bool, choice, flags, i32, i64, maybe, preset, string, u32, u64 } from './codecs.ts'
+import { bool, choice, flags, i64, maybe, preset, string, u32, u64 } from './codecs.ts'
 import { stateAndReason } from './domain-state.ts'
 import { call } from './methods.ts'
 import { domain } from './references.ts'
-import { domainFlags, domainState, impact, none } from './vocabulary.ts'
+import { counted, domainFlags, domainState, impact, none } from './vocabulary.ts'
 
 /** Numbers are Linux's, whatever the guest has; the guest's side translates. */
 const processSignal = choice(
@@ -161,7 +161,7 @@ export const lifeMethods = {
    * it does not run and has no managed save. Returns 0.
    * @throws {LibvirtError} `operationInvalid`, `operationFailed` when the name is taken
    */
-  rename: call('DOMAIN_RENAME', 358, '1.2.19', { newName: maybe(string), flags: none }, { retcode: i32 }),
+  rename: call('DOMAIN_RENAME', 358, '1.2.19', { newName: maybe(string), flags: none }, { retcode: counted }),
   /**
    * What happens when the guest powers off, reboots or crashes: the `on_poweroff`, `on_reboot`, `on_crash` of its XML.
    * A QEMU domain that was started with all three on `destroy` cannot be changed while it runs, and QEMU has no

@@ -3,7 +3,7 @@
  * `Connect.domainMigratePrepare` on the destination, `migratePerform`, `Connect.domainMigrateFinish`, `migrateConfirm`,
  * each with the cookie the step before gave. With `peer2peer` the one step `migratePerform` drives the rest.
  */
-import { bytes, flags, i32, maybe, string, u64 } from './codecs.ts'
+import { bool, bytes, flags, maybe, string, u64 } from './codecs.ts'
 import { call } from './methods.ts'
 import { parameters } from './parameters.ts'
 import { none } from './vocabulary.ts'
@@ -133,7 +133,7 @@ export const migrationMethods = {
     { isLong: true },
   ),
   /**
-   * Last step, on the source: the domain is gone from here, or with `cancelled` 1 (0 otherwise), when the destination
+   * Last step, on the source: the domain is gone from here, or with `cancelled`, when the destination
    * did not start it, runs on.
    * @throws {LibvirtError} `operationInvalid`, `internalError`
    */
@@ -141,7 +141,7 @@ export const migrationMethods = {
     'DOMAIN_MIGRATE_CONFIRM3_PARAMS',
     307,
     '1.1.0',
-    { params: migrateParameters, cookieIn: bytes, flags: migrateFlags, cancelled: i32 },
+    { params: migrateParameters, cookieIn: bytes, flags: migrateFlags, cancelled: bool },
     undefined,
     { isLong: true },
   ),

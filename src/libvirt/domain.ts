@@ -1,4 +1,5 @@
 /** A domain: everything libvirt lets one do with it. Numbers and arguments are libvirt's remote protocol. */
+import { passDescriptor } from './descriptors.ts'
 import { agentMethods } from './domain-agent.ts'
 import { blockMethods } from './domain-block.ts'
 import { consoleMethods } from './domain-console.ts'
@@ -72,5 +73,45 @@ export class Domain extends liveObject(domainMethods, domain) implements DomainI
     this.name = identity.name
     this.uuid = identity.uuid
     this.id = identity.id
+  }
+
+  /**
+   * Not to be had: Node cannot pass descriptors. Put the files into the domain's XML by their paths, and use `create`.
+   * @throws {LibvirtError} `noSupport`, always
+   */
+  createWithFiles(): Promise<never> {
+    return passDescriptor('DOMAIN_CREATE_WITH_FILES', 'name the files by path in the XML and use create()')
+  }
+
+  /**
+   * Not to be had: Node cannot pass descriptors. Give the disk's source a path in place of an `fdgroup`.
+   * @throws {LibvirtError} `noSupport`, always
+   */
+  fdAssociate(): Promise<never> {
+    return passDescriptor('DOMAIN_FD_ASSOCIATE', 'give the source of the disk a path in place of an fdgroup')
+  }
+
+  /**
+   * Not to be had: Node cannot pass descriptors. Connect to the address or socket that `<graphics>` in the XML names.
+   * @throws {LibvirtError} `noSupport`, always
+   */
+  openGraphics(): Promise<never> {
+    return passDescriptor('DOMAIN_OPEN_GRAPHICS', 'connect to the address or socket of <graphics> in getXMLDesc()')
+  }
+
+  /**
+   * Not to be had: Node cannot pass descriptors. Connect to the address or socket that `<graphics>` in the XML names.
+   * @throws {LibvirtError} `noSupport`, always
+   */
+  openGraphicsFD(): Promise<never> {
+    return passDescriptor('DOMAIN_OPEN_GRAPHICS_FD', 'connect to the address or socket of <graphics> in getXMLDesc()')
+  }
+
+  /**
+   * Not to be had: Node cannot pass descriptors. Name files by path in the command, and use `monitorCommand`.
+   * @throws {LibvirtError} `noSupport`, always
+   */
+  monitorCommandWithFiles(): Promise<never> {
+    return passDescriptor('DOMAIN_MONITOR_COMMAND_WITH_FILES', 'name files by path and use monitorCommand()')
   }
 }

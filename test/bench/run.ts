@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
- * docs/performance.md. Name parts to run only those (the others keep their figures):
+ * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
  *     npm run bench -- list image start libvirt
  */
@@ -15,6 +15,8 @@ import { measureStart } from './start.ts'
 
 const TOP = join(import.meta.dirname, '..', '..')
 const PAGE = join(TOP, 'docs', 'performance.md')
+/** The client is published on its own, so its figures stand in its own README too. */
+const OTHER_PAGES: Readonly<Record<string, string>> = { libvirt: join(TOP, 'src', 'libvirt', 'README.md') }
 const PARTS = { list: measureList, image: measureImage, start: measureStart, libvirt: measureLibvirt } as const
 type Part = keyof typeof PARTS
 
@@ -28,7 +30,9 @@ for (const part of parts) {
   console.error(`measuring ${part} …`)
   const text = formatReport(await PARTS[part](), await describeMachine())
   console.log(`${text}\n`)
-  await writePart(part, text)
+  await writePart(PAGE, part, text)
+  const other = OTHER_PAGES[part]
+  if (other !== undefined) await writePart(other, part, text.replace(/^###.*\n+/, ''))
 }
 
 function formatReport({ title, about, table }: Report, machine: string): string {
@@ -51,10 +55,10 @@ function versionOf(program: string): string {
   return /\d+(\.\d+)+/.exec(runProgram(program, ['--version']))?.[0] ?? 'unknown'
 }
 
-async function writePart(part: Part, text: string): Promise<void> {
-  const page = await readFile(PAGE, 'utf8')
+async function writePart(path: string, part: Part, text: string): Promise<void> {
+  const page = await readFile(path, 'utf8')
   const [begin, end] = [`<!-- begin ${part} -->`, `<!-- end ${part} -->`]
   const [before, after] = [page.indexOf(begin), page.indexOf(end)]
-  if (before === -1 || after < before) throw new Error(`docs/performance.md has no place for ${part}`)
-  await writeFile(PAGE, `${page.slice(0, before + begin.length)}\n${text}\n${page.slice(after)}`)
+  if (before === -1 || after < before) throw new Error(`${path} has no place for ${part}`)
+  await writeFile(path, `${page.slice(0, before + begin.length)}\n${text}\n${page.slice(after)}`)
 }

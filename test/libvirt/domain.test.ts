@@ -247,7 +247,7 @@ describe('Domain', { skip: withoutLibvirt, timeout: 240_000 }, () => {
       assert.equal((await domain.getBlockIoTune({ disk: 'vda' }))['total_bytes_sec'], 1_000_000n)
       assert.equal((await domain.getJobInfo()).type, 'none')
       assert.equal((await domain.getJobStats()).type, 'none')
-      assert.equal((await domain.getBlockJobInfo({ path: 'vda' })).found, 0)
+      assert.equal((await domain.getBlockJobInfo({ path: 'vda' })).found, false)
       assert.deepEqual((await domain.blockPeek({ path: 'vda', offset: 510n, size: 2 })).toString('hex'), '55aa')
       assert.equal((await domain.memoryPeek({ offset: 0n, size: 16, flags: ['physical'] })).length, 16)
       assert.match(await domain.monitorCommand({ command: 'info version', flags: ['hmp'] }), /\d+\.\d+/)

@@ -12,7 +12,7 @@ const INTERNAL = new Set([
   'LibvirtEmitter.onClosed',
 ])
 /** The methods of a stream that its connection calls. */
-const SINK = new Set(['opened', 'data', 'hole', 'ended', 'confirmed', 'failed', 'dropped'])
+const SINK = new Set(['opened', 'answered', 'handOver', 'data', 'hole', 'ended', 'confirmed', 'failed', 'dropped'])
 
 export function classText(file: SourceFile, name: string): string {
   const { node, doc } = file.declaration(name)

@@ -25,7 +25,7 @@ export async function movesItsDiskByJobs(x: Exercise): Promise<void> {
   await told('pull', 'completed')
   await overlay('three.qcow2')
   await x.tries(domain.blockRebase({ path: 'vda' }))
-  while ((await domain.getBlockJobInfo({ path: 'vda' })).found !== 0) await new Promise((done) => setTimeout(done, 20))
+  while ((await domain.getBlockJobInfo({ path: 'vda' })).found) await new Promise((done) => setTimeout(done, 20))
   const xml = `<disk type='file'><source file='${x.at('copy.qcow2')}'/><driver type='qcow2'/></disk>`
   await x.tries(domain.blockCopy({ path: 'vda', xml, params: [], flags: ['transientJob'] }))
   await told('copy', 'ready')

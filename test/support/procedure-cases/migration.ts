@@ -34,10 +34,10 @@ export async function movesToAnotherHost(x: Exercise): Promise<void> {
       (cookie) => assert.ok(cookie.length > 0),
     )
     const finished = await x.does(
-      there.domainMigrateFinish({ params: common, cookieIn: performed, flags, cancelled: 0 }),
+      there.domainMigrateFinish({ params: common, cookieIn: performed, flags, cancelled: false }),
       ({ domain: moved }) => assert.equal(moved.uuid, domain.uuid),
     )
-    await x.tries(domain.migrateConfirm({ params: common, cookieIn: finished.cookieOut, flags, cancelled: 0 }))
+    await x.tries(domain.migrateConfirm({ params: common, cookieIn: finished.cookieOut, flags, cancelled: false }))
     assert.equal((await finished.domain.getState()).state, 'running')
     assert.deepEqual(
       (await x.connect.listAllDomains()).filter(({ uuid }) => uuid === domain.uuid),
@@ -57,6 +57,6 @@ async function prepareATunnel(x: Exercise, domain: Domain, there: Connect): Prom
     ({ cookieOut: cookie }) => assert.ok(cookie.length > 0),
   )
   await prepared?.stream[Symbol.asyncDispose]()
-  await there.domainMigrateFinish({ params, cookieIn: Buffer.alloc(0), flags, cancelled: 1 }).catch(() => {})
-  await domain.migrateConfirm({ params, cookieIn: Buffer.alloc(0), flags, cancelled: 1 }).catch(() => {})
+  await there.domainMigrateFinish({ params, cookieIn: Buffer.alloc(0), flags, cancelled: true }).catch(() => {})
+  await domain.migrateConfirm({ params, cookieIn: Buffer.alloc(0), flags, cancelled: true }).catch(() => {})
 }
