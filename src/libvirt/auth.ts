@@ -43,7 +43,7 @@ export interface AuthOptions extends CallOptions {
   readonly personTimeoutMs?: number | undefined
 }
 
-type Who = Pick<Target, 'auth' | 'authFile' | 'host' | 'isSecure' | 'transport'>
+type Who = Pick<Target, 'auth' | 'authFile' | 'host' | 'isSecure' | 'isVerified' | 'transport'>
 
 /**
  * Authenticates a fresh connection.

@@ -48,7 +48,10 @@ export interface EventOptions<N extends EventName> {
    * since events of the time between are missing.
    */
   readonly onGap?: (() => void) | undefined
-  /** For `qemu.monitor` alone: which events, by QMP's name, a glob-free text or a regular expression. All when absent. */
+  /**
+   * For `qemu.monitor` alone: which events, by QMP's name or a regular expression for it. All when absent. A connection
+   * has one registration of this kind.
+   */
   readonly monitor?: { readonly event: string; readonly flags?: readonly ('regex' | 'ignoreCase')[] } | undefined
 }
 

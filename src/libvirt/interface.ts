@@ -36,7 +36,7 @@ export const interfaceMethods = {
    * @throws {LibvirtError} `noSupport` without netcf
    */
   undefine: call('INTERFACE_UNDEFINE', 132, '0.6.4'),
-  /** Whether it is up. */
+  /** Whether it is up. A daemon without an interface driver dies of the question (seen with Debian's 11.3 and 12.8). */
   isActive: call('INTERFACE_IS_ACTIVE', 156, '0.7.3', {}, { active: bool }),
 }
 

@@ -22,6 +22,8 @@ export interface Channel {
   readonly transport: string
   /** Nobody can read along. */
   readonly isSecure: boolean
+  /** It was checked who answers. */
+  readonly isVerified: boolean
 }
 
 /**
@@ -35,7 +37,11 @@ export function chooseMechanism(offered: string, wanted: string | undefined, cha
   const candidates = wanted === undefined ? names : names.filter((name) => name.toUpperCase() === wanted.toUpperCase())
   if (candidates.length === 0)
     throw refuse('authFailed', `the daemon does not offer the SASL mechanism ${wanted}; it offers ${offered || 'none'}`)
-  const spoken = wanted === undefined ? PREFERENCE : [...PREFERENCE, ANONYMOUS]
+  const spoken =
+    wanted === undefined
+      ? // PLAIN would tell whoever answers the password: with no_verify only by name.
+        PREFERENCE.filter((name) => name !== 'PLAIN' || channel.isVerified)
+      : [...PREFERENCE, ANONYMOUS]
   const usable = spoken.filter((name) => channel.isSecure && (name !== 'EXTERNAL' || channel.transport === 'tls'))
   const chosen = usable.find((name) => candidates.includes(name))
   if (chosen !== undefined) return chosen
@@ -43,6 +49,11 @@ export function chooseMechanism(offered: string, wanted: string | undefined, cha
     throw refuse(
       'authUnavailable',
       `over ${channel.transport} libvirt demands a SASL mechanism that also encrypts (the daemon offers ${offered}); none is spoken here, so use +tls or +ssh`,
+    )
+  if (!channel.isVerified && candidates.includes('PLAIN'))
+    throw refuse(
+      'authUnavailable',
+      'PLAIN would show the password to a daemon that nobody checked: leave no_verify out, or ask for it by auth=sasl.PLAIN',
     )
   throw refuse(
     'authUnavailable',

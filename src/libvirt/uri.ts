@@ -24,6 +24,8 @@ interface Common {
   readonly isLocal: boolean
   /** True when nobody else can read along, so that a password may be sent. */
   readonly isSecure: boolean
+  /** False when the URI forgoes to check who answers: then a password may not be shown to them unless it is asked for. */
+  readonly isVerified: boolean
   /** True when a missing daemon may be started: the user's own, at its usual place. */
   readonly spawn: boolean
   /** Where the daemon is, for certificates and for the auth file; `localhost` without one. */
@@ -141,6 +143,7 @@ function targetOf(uri: string, parts: UriParts, config: ClientConfig, around: Su
     name,
     isLocal: transport === 'unix',
     isSecure: transport !== 'tcp' && transport !== 'ext',
+    isVerified: true,
     spawn: transport === 'unix' && socket === undefined && isSession && around.env['LIBVIRT_AUTOSTART'] !== '0',
     host: host ?? 'localhost',
     auth,
@@ -152,11 +155,13 @@ function targetOf(uri: string, parts: UriParts, config: ClientConfig, around: Su
       const place = placeOf(driver, mode, isSession, readonly, around)
       return { ...common, transport, ...place, ...(socket === undefined ? {} : { sockets: [socket] }) }
     }
-    case 'ssh':
+    case 'ssh': {
+      const ssh = sshParts(parts, params, config)
       return {
         ...common,
-        ...sshParts(parts, params, config),
+        ...ssh,
         transport,
+        isVerified: ssh.hostKeyChecking !== 'no',
         user,
         port,
         readonly,
@@ -164,6 +169,7 @@ function targetOf(uri: string, parts: UriParts, config: ClientConfig, around: Su
         helperUri:
           params.get('name') ?? `${driver}://${path}${formatQuery([...rest, ...helperParameters(mode, socket)])}`,
       }
+    }
     case 'ext': {
       const command = params.get('command')
       if (command) return { ...common, transport, command }
@@ -178,6 +184,7 @@ function targetOf(uri: string, parts: UriParts, config: ClientConfig, around: Su
         port: port ?? TLS_PORT,
         pkiPath: params.get('pkipath'),
         verify: !params.isSet('no_verify'),
+        isVerified: !params.isSet('no_verify'),
         sanity: !params.isSet('no_sanity'),
         priority: params.get('tls_priority') ?? config.tlsPriority,
       }

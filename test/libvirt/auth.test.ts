@@ -49,7 +49,14 @@ function sasl(mechanisms: string, answers: readonly { complete: boolean; data?: 
   return { daemon, told }
 }
 
-const unix = { transport: 'unix', isSecure: true, host: 'localhost', auth: undefined, authFile: undefined } as const
+const unix = {
+  transport: 'unix',
+  isSecure: true,
+  isVerified: true,
+  host: 'localhost',
+  auth: undefined,
+  authFile: undefined,
+} as const
 const run = (daemon: FakeDaemon, options: AuthOptions = {}, target: Partial<Target> = {}) =>
   authenticate(new Rpc(daemon.client), { ...unix, ...target }, options, around)
 const fails =

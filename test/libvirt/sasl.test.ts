@@ -14,9 +14,9 @@ import { makePlace, type PrivateLibvirt, startPrivateLibvirt, withoutLibvirt } f
 
 const withoutSasl = existsSync('/usr/sbin/saslpasswd2') ? false : 'sasl2-bin is not installed'
 
-const unix = { transport: 'unix', isSecure: true }
-const tls = { transport: 'tls', isSecure: true }
-const tcp = { transport: 'tcp', isSecure: false }
+const unix = { transport: 'unix', isSecure: true, isVerified: true }
+const tls = { transport: 'tls', isSecure: true, isVerified: true }
+const tcp = { transport: 'tcp', isSecure: false, isVerified: true }
 const fails = (name: LibvirtErrorName, pattern: RegExp) => (error: unknown) =>
   error instanceof LibvirtError && error.is(name) && error.local && pattern.test(error.message)
 
@@ -39,6 +39,16 @@ describe('chooseMechanism', () => {
     assert.throws(
       () => chooseMechanism('PLAIN', 'GSSAPI', unix),
       fails('authFailed', /does not offer .* GSSAPI; it offers PLAIN/),
+    )
+  })
+
+  test('shows a password to a daemon that nobody checked only when PLAIN is asked for by name', () => {
+    const anybody = { ...tls, isVerified: false }
+    assert.equal(chooseMechanism('PLAIN,SCRAM-SHA-256', undefined, anybody), 'SCRAM-SHA-256')
+    assert.equal(chooseMechanism('PLAIN', 'PLAIN', anybody), 'PLAIN')
+    assert.throws(
+      () => chooseMechanism('PLAIN', undefined, anybody),
+      fails('authUnavailable', /nobody checked.*no_verify.*auth=sasl\.PLAIN/),
     )
   })
 

@@ -109,6 +109,14 @@ describe('resolveUri', () => {
     assert.equal(resolve('ssh', 'remote+ssh://host/').name, '')
   })
 
+  test('knows when an address forgoes to check who answers', () => {
+    const isVerified = (uri: string) => resolveUri(uri, user(), false).isVerified
+    for (const uri of ['qemu+tls://host/system', 'qemu+ssh://host/system', 'qemu+ssh://host/system?no_verify=1'])
+      assert.equal(isVerified(uri), true, uri)
+    for (const uri of ['qemu+tls://host/system?no_verify=1', 'qemu+ssh://host/system?known_hosts_verify=ignore'])
+      assert.equal(isVerified(uri), false, uri)
+  })
+
   test('says what is local and what is secret', () => {
     const traits = (uri: string) => {
       const { isLocal, isSecure, spawn } = resolveUri(uri, user(), false)
