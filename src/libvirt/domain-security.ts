@@ -1,26 +1,11 @@
 /** What fences a domain in (SELinux, AppArmor, DAC), and memory its host cannot read (SEV). */
-import { bool, type Codec, chars, list, struct } from './codecs.ts'
+import { bool, fixedText, list, struct } from './codecs.ts'
 import { call } from './methods.ts'
 import { parameters } from './parameters.ts'
 import { counted, none, withText } from './vocabulary.ts'
 
-const characters = chars()
-
-/** Text of one word for each char, ended by a NUL. */
-const label: Codec<string, never, 'required'> = {
-  presence: 'required',
-  shape: { kind: 'scalar', wire: 'char[]', type: 'string' },
-  read: (reader) => {
-    const read = characters.read(reader)
-    const end = read.indexOf(0)
-    return read.toString('utf8', 0, end === -1 ? read.length : end)
-  },
-  write: (writer) => {
-    throw writer.refused('is only ever read')
-  },
-}
 const securityLabel = {
-  label,
+  label: fixedText(),
   /** Whether the host's policy is in force, not only watched. */
   enforcing: bool,
 }
