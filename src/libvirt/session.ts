@@ -101,9 +101,9 @@ export class Session {
     return rpc
   }
 
-  /** Gives the main link up: what it says is not to be trusted any longer. */
+  /** Gives the main link up where another may be opened; else half of it is better than none. */
   abandon(reason: ConnectionClosed): void {
-    this.#main?.close(reason)
+    if (this.#options.reconnect !== undefined && this.#options.reconnect !== false) this.#main?.close(reason)
   }
 
   /** Ends all links. Everything under way rejects with the one reason. */

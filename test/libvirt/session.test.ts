@@ -6,10 +6,22 @@ import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import { string } from '../../src/libvirt/codecs.ts'
 import { Connect } from '../../src/libvirt/connect.ts'
 import { ConnectionClosed, LibvirtError } from '../../src/libvirt/error.ts'
+import { STATUS, TYPE } from '../../src/libvirt/protocol.ts'
+import { Writer } from '../../src/libvirt/xdr.ts'
+import { errorPayload } from '../support/fake-libvirt.ts'
 import { guestXml } from '../support/guest-xml.ts'
+import { HostileDaemon, type Link } from '../support/hostile-daemon.ts'
 import { type PrivateLibvirt, startPrivateLibvirt, withoutLibvirt } from '../support/private-libvirt.ts'
+
+const HOSTNAME = 59
+function hostname(name: string): Buffer {
+  const writer = new Writer()
+  string.write(writer, name)
+  return writer.bytes()
+}
 
 const transient = (name: string) =>
   `<domain type='test'><name>${name}</name><memory>8192</memory><os><type>hvm</type></os></domain>`
@@ -116,6 +128,35 @@ describe('the links of a connection', { skip: withoutLibvirt, timeout: 120_000 }
     assert.deepEqual(await ended, [connect.closed])
     await using again = await Connect.open(daemon.uri())
     await (await again.domainLookupByName({ name: 'talks' })).destroy()
+  })
+})
+
+describe('a modular daemon that lost one of those it asks', () => {
+  const LOST = 'internal error: client socket is closed'
+  async function brokenOnItsFirstLink() {
+    const links = new Set<Link>()
+    return HostileDaemon.start((packet, link) => {
+      if (packet.type !== TYPE.call || packet.procedure !== HOSTNAME) return false
+      links.add(link)
+      if (links.size > 1) link.reply(packet, hostname('found'))
+      else link.packet({ ...packet, type: TYPE.reply, status: STATUS.error }, errorPayload(1, LOST))
+      return true
+    })
+  }
+
+  test('is asked over a new connection with reconnect', async () => {
+    await using daemon = await brokenOnItsFirstLink()
+    await using connect = await Connect.open(daemon.uri, { reconnect: { firstDelayMs: 5 } })
+    await assert.rejects(connect.getHostname(), (error) => error instanceof LibvirtError && error.message === LOST)
+    assert.equal(await connect.getHostname(), 'found')
+  })
+
+  test('keeps a connection without reconnect, for what still works on it', async () => {
+    await using daemon = await brokenOnItsFirstLink()
+    await using connect = await Connect.open(daemon.uri)
+    await assert.rejects(connect.getHostname(), LibvirtError)
+    assert.equal(connect.closed, undefined)
+    await assert.rejects(connect.getHostname(), LibvirtError)
   })
 })
 
