@@ -94,16 +94,19 @@ export class Session {
   /** A link of its own for a stream; end it by closing it. */
   async stream(options: CallOptions): Promise<Rpc> {
     await this.ready('a stream', options)
-    const rpc = await openLink(this.#target, { ...this.#options, signal: options.signal }, 'stream')
-    if (this.#closed !== undefined) rpc.close(this.#closed)
+    const { signal, timeoutMs = this.#options.timeoutMs } = options
+    const rpc = await openLink(this.#target, { ...this.#options, signal, timeoutMs }, 'stream')
     this.#streams.add(rpc)
     rpc.onClosed = () => this.#streams.delete(rpc)
+    if (this.#closed !== undefined) rpc.close(this.#closed)
     return rpc
   }
 
-  /** Gives the main link up where another may be opened; else half of it is better than none. */
+  /** Gives the links of calls up where others may be opened; else half of them is better than none. */
   abandon(reason: ConnectionClosed): void {
-    if (this.#options.reconnect !== undefined && this.#options.reconnect !== false) this.#main?.close(reason)
+    if (this.#options.reconnect === undefined || this.#options.reconnect === false) return
+    this.#main?.close(reason)
+    this.#closeLong(reason)
   }
 
   /** Ends all links. Everything under way rejects with the one reason. */
@@ -135,9 +138,11 @@ export class Session {
       return this.#end(reason)
     }
     this.#hooks.lost(reason)
-    this.#restoring = this.#restore(reconnect === true ? {} : reconnect, reason).finally(() => {
-      this.#restoring = undefined
+    const restoring = this.#restore(reconnect === true ? {} : reconnect, reason).finally(() => {
+      // A link that was lost again at once has begun another.
+      if (this.#restoring === restoring) this.#restoring = undefined
     })
+    this.#restoring = restoring
   }
 
   async #restore(options: ReconnectOptions, lost: ConnectionClosed): Promise<void> {
@@ -195,8 +200,13 @@ export class Session {
     this.#stop.abort(reason)
     this.#main?.close(reason)
     for (const rpc of this.#streams) rpc.close(reason)
-    this.#long?.then((rpc) => rpc.close(reason)).catch(() => {})
+    this.#closeLong(reason)
     this.#hooks.closed(reason)
+  }
+
+  /** One that is still being opened ends as soon as it is there; one that fails ends by itself. */
+  #closeLong(reason: ConnectionClosed): void {
+    this.#long?.then((rpc) => rpc.close(reason)).catch(() => {})
   }
 }
 

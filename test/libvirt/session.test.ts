@@ -10,6 +10,7 @@ import { string } from '../../src/libvirt/codecs.ts'
 import { Connect } from '../../src/libvirt/connect.ts'
 import { ConnectionClosed, LibvirtError } from '../../src/libvirt/error.ts'
 import { STATUS, TYPE } from '../../src/libvirt/protocol.ts'
+import { StorageVolume } from '../../src/libvirt/storage.ts'
 import { Writer } from '../../src/libvirt/xdr.ts'
 import { errorPayload } from '../support/fake-libvirt.ts'
 import { guestXml } from '../support/guest-xml.ts'
@@ -17,6 +18,7 @@ import { HostileDaemon, type Link } from '../support/hostile-daemon.ts'
 import { type PrivateLibvirt, startPrivateLibvirt, withoutLibvirt } from '../support/private-libvirt.ts'
 
 const HOSTNAME = 59
+const FIND_SOURCES = 75
 function hostname(name: string): Buffer {
   const writer = new Writer()
   string.write(writer, name)
@@ -151,6 +153,21 @@ describe('a modular daemon that lost one of those it asks', () => {
     assert.equal(await connect.getHostname(), 'found')
   })
 
+  test('is asked over new links for long calls too', async () => {
+    const links = new Set<Link>()
+    await using daemon = await HostileDaemon.start((packet, link) => {
+      if (packet.type !== TYPE.call || packet.procedure !== FIND_SOURCES) return false
+      links.add(link)
+      if (links.size > 1) link.reply(packet, hostname('<sources/>'))
+      else link.packet({ ...packet, type: TYPE.reply, status: STATUS.error }, errorPayload(1, LOST))
+      return true
+    })
+    await using connect = await Connect.open(daemon.uri, { reconnect: { firstDelayMs: 5 } })
+    const find = () => connect.findStoragePoolSources({ type: 'logical' })
+    await assert.rejects(find(), (error) => error instanceof LibvirtError && error.message === LOST)
+    assert.equal(await find(), '<sources/>')
+  })
+
   test('keeps a connection without reconnect, for what still works on it', async () => {
     await using daemon = await brokenOnItsFirstLink()
     await using connect = await Connect.open(daemon.uri)
@@ -158,6 +175,22 @@ describe('a modular daemon that lost one of those it asks', () => {
     assert.equal(connect.closed, undefined)
     await assert.rejects(connect.getHostname(), LibvirtError)
   })
+})
+
+test('a stream whose link a silent daemon does not open ends with its time', async () => {
+  let first: Link | undefined
+  await using daemon = await HostileDaemon.start((_, link) => {
+    first ??= link
+    return link !== first
+  })
+  await using connect = await Connect.open(daemon.uri)
+  const volume = new StorageVolume(connect, { pool: 'p', name: 'v', key: 'k' })
+  const began = performance.now()
+  await assert.rejects(
+    volume.download({ offset: 0n, length: 0n, timeoutMs: 40 }),
+    (error) => error instanceof LibvirtError && error.is('operationTimeout'),
+  )
+  assert.ok(performance.now() - began < 10_000, 'it waited for the limit of opening')
 })
 
 describe('keepalive', () => {
