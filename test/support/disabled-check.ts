@@ -1,0 +1,16 @@
+/** A check of `src` as text, and that text without it. */
+
+export interface DisabledCheck {
+  /** As in `src/trust/envelope.ts`. */
+  readonly file: string
+  /** Stands in the file exactly once; blanks count as they are. */
+  readonly find: string
+  readonly replace: string
+}
+
+/** Fails where the text is not there exactly once: the control would prove nothing. */
+export function disableCheck(source: string, { file, find, replace }: DisabledCheck): string {
+  const count = source.split(find).length - 1
+  if (count !== 1) throw new Error(`${file} has ${count} places ${JSON.stringify(find)}; a control needs exactly one`)
+  return source.replace(find, () => replace)
+}
