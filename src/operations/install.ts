@@ -6,24 +6,21 @@
 import type { CatalogueEntry as Candidate } from '../catalogue/catalogue.ts'
 import { absent, findMachine, readMachine } from '../domain/inventory.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
-import { isVmpkgError, VmpkgError } from '../errors.ts'
-import { fetchDigested } from '../fetch/small-file.ts'
+import { VmpkgError } from '../errors.ts'
 import { checkSpace } from '../host/preflight.ts'
-import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { type Capability, type CapabilityName, needsGrant } from '../model/capability.ts'
 import type { PackageLine } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
-import { packagePath } from '../sources/locations.ts'
 import type { Transaction } from '../state/journal.ts'
 import { resolveRequests } from './candidates.ts'
-import { fetchImages, missingBytes } from './images.ts'
+import { fetchPackage } from './download.ts'
+import { missingBytes } from './images.ts'
 import { explainCapability, type PlanSummary } from './install-plan.ts'
-import { type LoadedPackage, loadPackage, openPackage, storePackage } from './package-store.ts'
+import type { LoadedPackage } from './package-store.ts'
 import { assignParameters, parseAssignments } from './parameters.ts'
 import { provisionRouter } from './provision-router.ts'
 import { intend, transact } from './recover.ts'
-import { mirrorOf } from './sources.ts'
 import { startMachine } from './start.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -166,35 +163,6 @@ async function provision(
   if (!start) return false
   await startMachine(workspace, connect, machine)
   return true
-}
-
-/** Fetches and verifies archive and images; nothing of it is used before all digests are right. */
-async function fetchPackage(workspace: Workspace, { line, source, transport }: Candidate): Promise<LoadedPackage> {
-  const { emit, signal } = workspace.outside
-  const mirror = await mirrorOf(workspace, source)
-  let pkg = await loadPackage(workspace, line).catch((error: unknown) => {
-    if (isVmpkgError(error, 'STATE_INVALID', 'DIGEST_MISMATCH', 'SIZE_EXCEEDED')) return undefined // absent or damaged
-    throw error
-  })
-  if (pkg === undefined) {
-    const archive = await fetchDigested(mirror, {
-      path: packagePath(line.package.sha256),
-      expected: line.package,
-      subject: `${line.name} ${line.version}`,
-      emit,
-      signal,
-    })
-    pkg = await openPackage(line, archive)
-    await storePackage(workspace, line, archive)
-  }
-  const store = new ImageStore(workspace.paths.images)
-  for (const image of line.images) {
-    await store.verify(image, { isFull: false, signal }).catch((error: unknown) => {
-      if (!isVmpkgError(error, 'IMAGE_DAMAGED')) throw error // damaged ones are in quarantine now and fetched again
-    })
-  }
-  await fetchImages(workspace, line, transport, mirror)
-  return pkg
 }
 
 function grantsFor({ capabilities }: PackageLine, granted: readonly string[]): readonly Capability[] {
