@@ -12,12 +12,19 @@ import { measureLibvirt } from './libvirt.ts'
 import { measureList } from './list.ts'
 import { type Report, runProgram } from './measure.ts'
 import { measureStart } from './start.ts'
+import { measureVirtBuilder } from './virt-builder.ts'
 
 const TOP = join(import.meta.dirname, '..', '..')
 const PAGE = join(TOP, 'docs', 'performance.md')
 /** The client is published on its own, so its figures stand in its own README too. */
 const OTHER_PAGES: Readonly<Record<string, string>> = { libvirt: join(TOP, 'src', 'libvirt', 'README.md') }
-const PARTS = { list: measureList, image: measureImage, start: measureStart, libvirt: measureLibvirt } as const
+const PARTS = {
+  list: measureList,
+  image: measureImage,
+  'virt-builder': measureVirtBuilder,
+  start: measureStart,
+  libvirt: measureLibvirt,
+} as const
 type Part = keyof typeof PARTS
 
 const wanted = process.argv.slice(2)
