@@ -9,7 +9,7 @@
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
+import { createReadStream, existsSync, statSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -221,16 +221,16 @@ function serveFiles(server: ReturnType<typeof createServer>, folder: string): vo
   server.on('request', (request, response) => {
     const path = join(folder, new URL(request.url ?? '/', 'http://localhost').pathname)
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
-    void stat(path).then(
-      ({ size }) => {
-        const range = first === undefined ? { start: 0, end: size - 1 } : { start: Number(first), end: Number(last) }
-        response.writeHead(first === undefined ? 200 : 206, {
-          'content-length': range.end - range.start + 1,
-          ...(first === undefined ? {} : { 'content-range': `bytes ${first}-${last}/${size}` }),
-        })
-        createReadStream(path, { ...range, highWaterMark: MIB }).pipe(response)
-      },
-      () => void response.writeHead(404).end(),
-    )
+    if (!existsSync(path)) {
+      response.writeHead(404).end()
+      return
+    }
+    const { size } = statSync(path)
+    const range = first === undefined ? { start: 0, end: size - 1 } : { start: Number(first), end: Number(last) }
+    response.writeHead(first === undefined ? 200 : 206, {
+      'content-length': range.end - range.start + 1,
+      ...(first === undefined ? {} : { 'content-range': `bytes ${first}-${last}/${size}` }),
+    })
+    createReadStream(path, { ...range, highWaterMark: MIB }).pipe(response)
   })
 }
