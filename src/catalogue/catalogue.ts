@@ -113,6 +113,11 @@ export class Catalogue {
   }
 
   /** Does nothing where the source is not in the catalogue. */
+  setPriority(name: string, priority: number): void {
+    this.#database.prepare('UPDATE sources SET priority = ? WHERE name = ?').run(priority, name)
+  }
+
+  /** Does nothing where the source is not in the catalogue. */
   removeSource(name: string): void {
     this.#database.prepare('DELETE FROM words WHERE source = ?').run(name)
     this.#database.prepare('DELETE FROM sources WHERE name = ?').run(name)

@@ -91,7 +91,7 @@ export function optionNumber(options: OptionValues, name: string, minimum: numbe
   if (/^\d{1,9}$/.test(text) && value >= minimum) return value
   throw new VmpkgError(
     'USAGE',
-    `--${name} takes a whole number from ${minimum} on, not ${JSON.stringify(text.slice(0, 40))}`,
+    `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} takes a whole number from ${minimum} on, not ${JSON.stringify(text.slice(0, 40))}`,
     {
       hint: 'Add --help to see what this command takes.',
     },

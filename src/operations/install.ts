@@ -15,6 +15,7 @@ import type { ParameterValues } from '../model/manifest.ts'
 import type { Transaction } from '../state/journal.ts'
 import { resolveRequests } from './candidates.ts'
 import { fetchPackage } from './download.ts'
+import { requireFreshSources } from './freshness.ts'
 import { missingBytes } from './images.ts'
 import { explainCapability, type PlanSummary } from './install-plan.ts'
 import type { LoadedPackage } from './package-store.ts'
@@ -51,10 +52,14 @@ export interface InstallResult {
   readonly messages: readonly string[]
 }
 
-/** @throws {VmpkgError} `PACKAGE_UNKNOWN` `RELATION_CONFLICT` `DOMAIN_EXISTS` `LIBVIRT_UNREACHABLE` `NO_SPACE` `USAGE` */
+/** @throws {VmpkgError} `ENVELOPE_EXPIRED` `PACKAGE_UNKNOWN` `RELATION_CONFLICT` `DOMAIN_EXISTS` `LIBVIRT_UNREACHABLE` `NO_SPACE` `USAGE` */
 export async function planInstall(workspace: Workspace, request: InstallRequest): Promise<InstallPlan> {
   parseAssignments(request.set)
   const steps = resolveRequests(workspace, request.requests, request.reinstall)
+  await requireFreshSources(
+    workspace,
+    steps.map(({ candidate }) => candidate.source),
+  )
   if (steps.length === 0) return { steps, request, summary: await summarise(workspace, steps, request) }
   const connect = await workspace.connect()
   for (const { candidate } of steps) await requireFreeName(workspace, connect, candidate.line)

@@ -1,6 +1,7 @@
 /**
  * Trusts a registry from now on. Trust begins with its root file: given as a file, or fetched and accepted only when its
- * root keys are exactly the fingerprints that the user names. There is no way to add a source without either (M01).
+ * root keys are exactly the fingerprints that the user names. There is no way to add a source without either (M01), and an
+ * address or a name that stood for another registry before is said to do so before anything is trusted (M19).
  */
 import { readFile } from 'node:fs/promises'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
@@ -8,9 +9,10 @@ import { findSmallFile } from '../fetch/small-file.ts'
 import { type Fingerprint, parseFingerprint } from '../model/fingerprint.ts'
 import { FILE_LIMITS } from '../model/registry-schema.ts'
 import { rootPath } from '../sources/locations.ts'
-import { DEFAULT_PRIORITY, parseExpiry, parseSourceName, parseSourceUrl } from '../sources/source.ts'
+import { DEFAULT_PRIORITY, parseExpiry, parseSourceName, parseSourceUrl, type Source } from '../sources/source.ts'
+import { TrustMarkStore } from '../state/trust-marks.ts'
 import { inspectRoot } from '../trust/root-chain.ts'
-import { mirrorOfSource, type SourceRow, sourceRow, sourceStore } from './sources.ts'
+import { mirrorOfSource, type SourceRow, shownUrl, sourceRow, sourceStore } from './sources.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface AddSourceRequest {
@@ -19,28 +21,76 @@ export interface AddSourceRequest {
   readonly rootFile: string | undefined
   readonly fingerprints: readonly string[]
   readonly expiry: string | undefined
+  readonly minimumVersion?: number | undefined
 }
 
-/** @throws {VmpkgError} `SOURCE_INVALID` `SOURCE_EXISTS` `KEY_INVALID` `USAGE`, or why the root file does not verify */
-export async function addSource(workspace: Workspace, request: AddSourceRequest): Promise<SourceRow> {
-  const { rootFile, fingerprints } = request
+export interface SourcePlan {
+  readonly source: Source
+  readonly rootFile: Uint8Array
+  /** One sentence where the name or address stood for another registry before: to be confirmed. */
+  readonly change: string | undefined
+}
+
+/** Changes nothing. @throws {VmpkgError} `SOURCE_INVALID` `KEY_INVALID` `USAGE`, or why the root file does not verify */
+export async function planSource(workspace: Workspace, request: AddSourceRequest): Promise<SourcePlan> {
+  const { rootFile: path, fingerprints, minimumVersion } = request
   const name = parseSourceName(request.name)
   const url = parseSourceUrl(request.url, workspace.folder)
   const expiry = parseExpiry(request.expiry ?? 'strict')
-  if (rootFile === undefined && fingerprints.length === 0) {
+  if (path === undefined && fingerprints.length === 0) {
     throw new VmpkgError('USAGE', 'A source needs root keys to trust', {
       hint: 'Name --root-file FILE, or the --fingerprint of every root key, from a place other than the registry itself.',
     })
   }
-  const file = rootFile === undefined ? await fetchFirstRoot(workspace, url) : await readRootFile(rootFile)
+  const rootFile = path === undefined ? await fetchFirstRoot(workspace, url) : await readRootFile(path)
   const now = workspace.outside.clock.now()
-  const { pin, registryId, rootKeys } = await inspectRoot(file, now)
+  const { pin, registryId, rootKeys } = await inspectRoot(rootFile, now)
   if (fingerprints.length > 0) requireSameKeys(fingerprints.map(parseFingerprint), rootKeys)
-  const source = { name, url, pin, registryId, rootKeys, expiry, priority: DEFAULT_PRIORITY, addedAt: now }
-  await sourceStore(workspace).add(source, file)
+  const source: Source = {
+    name,
+    url,
+    pin,
+    registryId,
+    rootKeys,
+    expiry,
+    priority: DEFAULT_PRIORITY,
+    addedAt: now,
+    ...(minimumVersion === undefined ? {} : { minimumVersion }),
+  }
+  return { source, rootFile, change: await describeChange(workspace, source) }
+}
+
+/** @throws {VmpkgError} `SOURCE_EXISTS` `SOURCE_INVALID` */
+export async function applySource(workspace: Workspace, { source, rootFile }: SourcePlan): Promise<SourceRow> {
+  await sourceStore(workspace).add(source, rootFile)
   return sourceRow(source)
 }
 
+/** Plans and applies. @throws {VmpkgError} those of both, and `CONFIRMATION_NEEDED` where it is another registry than before */
+export async function addSource(workspace: Workspace, request: AddSourceRequest): Promise<SourceRow> {
+  const plan = await planSource(workspace, request)
+  if (plan.change === undefined) return applySource(workspace, plan)
+  throw new VmpkgError('CONFIRMATION_NEEDED', plan.change, {
+    hint: 'Ask the publisher what happened before you trust it.',
+  })
+}
+
+async function describeChange(workspace: Workspace, source: Source): Promise<string | undefined> {
+  const { name, registryId } = source
+  const url = shownUrl(source)
+  const present = (await sourceStore(workspace).list())
+    .filter((one) => one.registryId !== registryId && shownUrl(one) === url)
+    .map((one) => ({ source: one.name, registryId: one.registryId, url }))
+  const seen = new TrustMarkStore(workspace.trust, workspace.outside.clock).findOthers({
+    registryId,
+    source: name,
+    url,
+  })
+  const [other] = [...present, ...seen]
+  if (other === undefined) return undefined
+  const what = other.url === url ? `The address ${url}` : `The name ${name}`
+  return `${what} stood for another registry before: ${other.registryId}, source ${other.source}; now it is ${registryId}`
+}
 async function fetchFirstRoot(workspace: Workspace, url: URL): Promise<Uint8Array> {
   const mirror = mirrorOfSource(workspace, { url })
   const file = await findSmallFile(mirror, {

@@ -12,6 +12,7 @@ export interface SourceRow {
   readonly priority: number
   readonly registryId: string
   readonly rootKeys: readonly string[]
+  readonly minimumVersion?: number
 }
 
 export function sourceStore({ paths }: Workspace): SourceStore {
@@ -27,10 +28,24 @@ export function mirrorOfSource({ outside }: Workspace, { url }: Pick<Source, 'ur
   return { http: outside.http, base: url }
 }
 
-export function sourceRow({ name, url, expiry, priority, registryId, rootKeys }: Source): SourceRow {
+export function sourceRow(source: Source): SourceRow {
+  const { name, expiry, priority, registryId, rootKeys, minimumVersion } = source
+  return {
+    name,
+    url: shownUrl(source),
+    expiry: formatExpiry(expiry),
+    priority,
+    registryId,
+    rootKeys,
+    ...(minimumVersion === undefined ? {} : { minimumVersion }),
+  }
+}
+
+/** Without user, password and query. */
+export function shownUrl({ url }: Pick<Source, 'url'>): string {
   const shown = new URL(url)
   shown.username = ''
   shown.password = ''
   shown.search = ''
-  return { name, url: shown.href, expiry: formatExpiry(expiry), priority, registryId, rootKeys }
+  return shown.href
 }

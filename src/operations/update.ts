@@ -4,15 +4,14 @@
  * command at the end; the others are refreshed all the same.
  */
 import { isVmpkgError, VmpkgError } from '../errors.ts'
-import type { Mirror } from '../fetch/mirror.ts'
 import { fetchDigested, fetchSmallFile, findSmallFile } from '../fetch/small-file.ts'
 import { FILE_LIMITS } from '../model/registry-schema.ts'
-import { channelsPath, ENVELOPE_PATH, indexPath, rootPath } from '../sources/locations.ts'
+import { channelsPath, ENVELOPE_PATH, indexPath, rootPath, snapshotPath } from '../sources/locations.ts'
 import type { Source } from '../sources/source.ts'
-import { TrustMarkStore } from '../state/trust-marks.ts'
-import { formatTrustMarks, parseTrustMarks, type TrustMarks } from '../trust/marks.ts'
+import { peekRootVersion } from '../trust/envelope.ts'
 import { startingRoot, TrustSession } from '../trust/session.ts'
 import { type OpenCatalogue, openCatalogue } from './catalogue.ts'
+import { SourceMemory } from './source-memory.ts'
 import { mirrorOfSource, sourceStore } from './sources.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -52,30 +51,33 @@ export async function update(workspace: Workspace): Promise<{ readonly sources: 
 async function updateSource(workspace: Workspace, catalogue: OpenCatalogue, source: Source): Promise<UpdatedSource> {
   const { clock, emit, signal } = workspace.outside
   emit({ type: 'stage-started', stage: 'update', subject: source.name })
-  const store = new TrustMarkStore(workspace.trust, clock)
-  const stored = store.find(source.name)
-  const marks = stored === undefined ? undefined : parseTrustMarks(stored)
+  const memory = new SourceMemory(workspace, source)
   const mirror = mirrorOfSource(workspace, source)
-  const keep = (session: TrustSession): void => store.put(source.name, formatTrustMarks(session.marks))
+  const isSnapshot = source.expiry.kind === 'snapshot'
+  const envelopePath = source.expiry.kind === 'snapshot' ? snapshotPath(source.expiry.at) : ENVELOPE_PATH
+  const fetchEnvelope = () => fetchSmallFile(mirror, { path: envelopePath, maxBytes: FILE_LIMITS.envelope, signal })
 
-  const session = await openSession(workspace, mirror, source, marks)
-  for (;;) {
+  const session = await openSession(workspace, source, memory)
+  // A snapshot is looked at under the root file of its own time, which it names; the newest one may know nothing of it.
+  const early = isSnapshot ? await fetchEnvelope() : undefined
+  const lastRoot = early === undefined ? Number.MAX_SAFE_INTEGER : peekRootVersion(early)
+  while (session.nextRootVersion <= lastRoot) {
     const path = rootPath(session.nextRootVersion)
     const next = await findSmallFile(mirror, { path, maxBytes: FILE_LIMITS.root, signal })
     if (next === undefined) break
     await session.acceptRoot(next)
-    keep(session)
+    memory.keepRoot(session, next)
   }
-  const file = await fetchSmallFile(mirror, { path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelope, signal })
-  const { envelope, freshness } = await acceptEnvelope(session, file, store, source)
-  keep(session)
+  const file = early ?? (await fetchEnvelope())
+  const { envelope, freshness } = await acceptEnvelope(session, file, memory)
+  memory.keepEnvelope(session, envelope, file)
   if (freshness === 'grace') {
     const message = `Source ${source.name} has expired; its grace period runs`
     emit({ type: 'warned', code: 'ENVELOPE_EXPIRED', message, hint: 'Its publisher should run vmpkg repo resign.' })
   }
   const known = catalogue.sources().find(({ name }) => name === source.name)
   // A new root may have withdrawn a publisher: its packages are then judged anew although the index is the same.
-  const sameRoot = marks?.root.sha256 === session.marks.root.sha256
+  const sameRoot = memory.marks?.root.sha256 === session.marks.root.sha256
   const sameLists = known?.indexSha256 === envelope.index.sha256 && known.channelsSha256 === envelope.channels.sha256
   const changed = !sameRoot || !sameLists
   if (changed) {
@@ -89,7 +91,7 @@ async function updateSource(workspace: Workspace, catalogue: OpenCatalogue, sour
     const channels = await session.acceptChannels(
       await fetchDigested(mirror, { path, expected: envelope.channels, signal }),
     )
-    keep(session)
+    memory.keep(session)
     const { name, priority, addedAt } = source
     const { vanished } = catalogue.replace(
       { name, priority, addedAt },
@@ -103,49 +105,51 @@ async function updateSource(workspace: Workspace, catalogue: OpenCatalogue, sour
   emit({
     type: 'stage-finished',
     stage: 'update',
-    subject: `${source.name}, signed and fresh until ${envelope.expiresAt.toISOString()}`,
+    subject: isSnapshot
+      ? `${source.name}, signed, as of ${envelope.issuedAt.toISOString()}`
+      : `${source.name}, signed and fresh until ${envelope.expiresAt.toISOString()}`,
   })
   return { name: source.name, version: envelope.version, packages: envelope.index.count, changed }
 }
 
-async function openSession(
-  workspace: Workspace,
-  mirror: Mirror,
-  source: Source,
-  marks: TrustMarks | undefined,
-): Promise<TrustSession> {
-  const { clock, signal } = workspace.outside
+/** From what this source has seen itself; else from its pin, with what was seen of its registry before in mind. */
+async function openSession(workspace: Workspace, source: Source, memory: SourceMemory): Promise<TrustSession> {
+  const { marks, earlier, newestSeen } = memory
   const options = {
     pin: source.pin,
     policy: source.expiry,
-    now: clock.now(),
+    now: workspace.outside.clock.now(),
     ...(marks === undefined ? {} : { marks }),
+    ...(earlier === undefined ? {} : { earlier }),
+    ...(newestSeen === undefined ? {} : { newestSeen }),
+    // Whoever asks for an old snapshot by its date does not have it slipped in.
+    ...(source.minimumVersion === undefined || source.expiry.kind === 'snapshot'
+      ? {}
+      : { minimumVersion: source.minimumVersion }),
   }
   const start = startingRoot(options)
   const isPinned = start.sha256 === source.pin.sha256
-  const file = isPinned
-    ? await sourceStore(workspace).readPinnedRoot(source)
-    : await fetchSmallFile(mirror, { path: rootPath(start.version), maxBytes: FILE_LIMITS.root, signal })
-  return TrustSession.open(options, file)
+  const stored = isPinned ? await sourceStore(workspace).readPinnedRoot(source) : memory.root
+  const { signal } = workspace.outside
+  const fetchRoot = () =>
+    fetchSmallFile(mirrorOfSource(workspace, source), {
+      path: rootPath(start.version),
+      maxBytes: FILE_LIMITS.root,
+      signal,
+    })
+  return TrustSession.open(options, stored ?? (await fetchRoot()))
 }
 
-/** Two envelopes of one version are kept as evidence (M09). */
+/** Two envelopes of one version are kept as evidence, both whole (M09). */
 async function acceptEnvelope(
   session: TrustSession,
   file: Uint8Array,
-  store: TrustMarkStore,
-  source: Source,
+  memory: SourceMemory,
 ): ReturnType<TrustSession['acceptEnvelope']> {
   try {
     return await session.acceptEnvelope(file)
   } catch (error) {
-    if (isVmpkgError(error, 'ENVELOPE_EQUIVOCATED')) {
-      const seen = Buffer.from(formatTrustMarks(session.marks))
-      store.keepEvidence(source.name, error.message, {
-        'marks of the envelope seen before': seen,
-        'envelope offered now': file,
-      })
-    }
+    if (isVmpkgError(error, 'ENVELOPE_EQUIVOCATED')) memory.keepEvidence(error.message, file)
     throw error
   }
 }

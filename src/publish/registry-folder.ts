@@ -15,6 +15,14 @@ export function rootPath(version: number): string {
   return `root/${version}.json`
 }
 
+/** Where `repo snapshot` keeps the envelope that was issued at `at`. */
+export function snapshotPath(at: Date): string {
+  return `snapshot/${at
+    .toISOString()
+    .replace(/\.\d{3}Z$/, 'Z')
+    .replaceAll(/[-:]/g, '')}.json`
+}
+
 /** Where a file named by its digest lies. */
 export function contentPath(
   kind: 'index' | 'package' | 'channels' | 'map' | 'transport' | 'blob',

@@ -7,6 +7,14 @@ export function rootPath(version: number): string {
   return `root/${version}.json`
 }
 
+/** The envelope that was current at `at`, its `issuedAt`, kept by `repo snapshot`. */
+export function snapshotPath(at: Date): string {
+  return `snapshot/${at
+    .toISOString()
+    .replace(/\.\d{3}Z$/, 'Z')
+    .replaceAll(/[-:]/g, '')}.json`
+}
+
 export function indexPath(sha256: Sha256): string {
   return `index/${sha256}.jsonl.zst`
 }

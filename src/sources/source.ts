@@ -26,6 +26,8 @@ export interface Source {
   /** Where two sources offer a name, the higher one wins; 500 by default. */
   readonly priority: number
   readonly addedAt: Date
+  /** Envelopes below this version are refused even where the state was wiped (threats M06). */
+  readonly minimumVersion?: number
 }
 
 export const DEFAULT_PRIORITY = 500
@@ -42,6 +44,7 @@ const shape = z.strictObject({
   expiry: z.string().max(100),
   priority: z.int().min(0).max(1000),
   addedAt: time,
+  minimumVersion: count.min(1).exactOptional(),
 })
 
 /** @throws {VmpkgError} `SOURCE_INVALID` */
@@ -96,7 +99,8 @@ export function parseSource(name: string, text: string): Source {
   return { ...rest, name, url: parseSourceUrl(url, '/'), pin: root, expiry: parseExpiry(expiry) }
 }
 
-export function formatSource({ url, pin, registryId, rootKeys, expiry, priority, addedAt }: Source): string {
+export function formatSource(source: Source): string {
+  const { url, pin, registryId, rootKeys, expiry, priority, addedAt, minimumVersion } = source
   return stringify({
     url: url.href,
     root: { version: pin.version, sha256: pin.sha256 },
@@ -105,6 +109,7 @@ export function formatSource({ url, pin, registryId, rootKeys, expiry, priority,
     expiry: formatExpiry(expiry),
     priority,
     addedAt: formatTime(addedAt),
+    ...(minimumVersion === undefined ? {} : { minimumVersion }),
   })
 }
 

@@ -54,8 +54,18 @@ export class SourceStore {
     await mkdir(this.#folders.sources, { recursive: true })
     await mkdir(this.#folders.roots, { recursive: true })
     await replaceFile(this.#rootPathOf(source), rootFile)
+    await this.#write(source)
+  }
+
+  /** Writes a changed definition; its root file stays. @throws {VmpkgError} `SOURCE_UNKNOWN` */
+  async replace(source: Source): Promise<void> {
+    await this.get(source.name)
+    await this.#write(source)
+  }
+
+  async #write(source: Source): Promise<void> {
     const hasSecret = source.url.username !== '' || source.url.password !== '' || source.url.search !== ''
-    await replaceFile(path, formatSource(source), { mode: hasSecret ? 0o600 : 0o644 })
+    await replaceFile(this.#pathOf(source.name), formatSource(source), { mode: hasSecret ? 0o600 : 0o644 })
   }
 
   /** The root file a source is pinned to. @throws {VmpkgError} `SOURCE_INVALID` when it is gone or altered */

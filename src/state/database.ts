@@ -78,6 +78,27 @@ const TRUST_MIGRATIONS = [
     bytes BLOB NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE seen (
+    registry_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    url TEXT NOT NULL,
+    pin TEXT NOT NULL,
+    marks TEXT NOT NULL,
+    root BLOB,
+    envelope BLOB,
+    issued_at TEXT,
+    expires_at TEXT,
+    is_removed INTEGER NOT NULL,
+    put_at TEXT NOT NULL,
+    PRIMARY KEY (registry_id, source)
+  ) STRICT;
+  CREATE INDEX seen_by_source ON seen (source);
+  INSERT INTO seen SELECT marks ->> 'registryId', source, '', '', marks, NULL, NULL, NULL, NULL, 0, put_at FROM marks;
+  CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), newest TEXT NOT NULL) STRICT;
+  INSERT INTO clock SELECT 1, max(marks ->> '$.envelope.issuedAt') FROM marks HAVING max(marks ->> '$.envelope.issuedAt') IS NOT NULL;
+  DROP TABLE marks;
+  `,
 ] as const
 
 /** @throws {VmpkgError} `STATE_INVALID`, `NO_RIGHTS` */

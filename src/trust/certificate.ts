@@ -59,7 +59,7 @@ export async function getSigningKey(certificate: Certificate, keyId: string, now
       `Certificate ${certificate.fingerprint} has no single key ${keyId.slice(0, 16)}`,
     )
   }
-  if (!isStrongSigningKey(key.getAlgorithmInfo()) || !isStrongSigningKey(signer.getAlgorithmInfo())) {
+  if (!isStrongSigningKey(key.getAlgorithmInfo(), now) || !isStrongSigningKey(signer.getAlgorithmInfo(), now)) {
     throw keyError('KEY_WEAK', certificate, 'is too weak', 'Use Ed25519, or RSA of at least 3072 bits.')
   }
   if (
@@ -68,7 +68,7 @@ export async function getSigningKey(certificate: Certificate, keyId: string, now
   ) {
     throw keyError('KEY_REVOKED', certificate, 'is revoked')
   }
-  if (!key.users.some((user) => user.selfCertifications.some((one) => isStrongHash(one.hashAlgorithm)))) {
+  if (!key.users.some((user) => user.selfCertifications.some((one) => isStrongHash(one.hashAlgorithm, now)))) {
     throw keyError('KEY_WEAK', certificate, 'is bound to its user only by a broken hash, such as SHA-1')
   }
   await refuseExpired(certificate, signer, now)

@@ -56,6 +56,17 @@ export async function verifyEnvelope(check: EnvelopeCheck): Promise<AcceptedEnve
   return { envelope: markVerified(envelope), payloadDigest, freshness }
 }
 
+/**
+ * Which root file an envelope names, believed by nobody: says how far a snapshot's chain is to be walked, before the
+ * envelope is verified under the root at its end.
+ *
+ * @throws {VmpkgError} `ENVELOPE_INVALID`
+ */
+export function peekRootVersion(file: Uint8Array): number {
+  return parseEnvelope(parseSignedFile(file, 'ENVELOPE_INVALID', 'The envelope', FILE_LIMITS.envelope).payload).root
+    .version
+}
+
 /** An envelope names the root it was made under: a mirror that hides a newer root, or replays an old envelope, shows here. */
 function verifyBelongs(envelope: Envelope, { root, file }: TrustedRoot): void {
   if (envelope.registryId !== root.registryId) {

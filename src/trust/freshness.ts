@@ -35,9 +35,7 @@ export function verifyNotExpired(
 /** Refuses a clock that stands before what it has already seen. @throws {VmpkgError} `CLOCK_WRONG` */
 export function verifyClockNotBehind(now: Date, lastIssuedAt: Date | undefined): void {
   if (lastIssuedAt === undefined || now.getTime() + CLOCK_TOLERANCE_MS >= lastIssuedAt.getTime()) return
-  throw clockWrong(
-    `The clock says ${now.toISOString()}, but this registry was seen as of ${lastIssuedAt.toISOString()}`,
-  )
+  throw clockWrong(`The clock says ${now.toISOString()}, but a registry was seen as of ${lastIssuedAt.toISOString()}`)
 }
 
 /** Refuses a document from the future. @throws {VmpkgError} `CLOCK_WRONG` */

@@ -60,6 +60,24 @@ export async function inspectRoot(
   return { pin, registryId: root.registryId, rootKeys: root.root.keys }
 }
 
+/**
+ * A root file that was accepted before, for people to look at: its digest is asked for, its signatures no more, for
+ * keys may have expired since. Nothing is to be verified with the result.
+ *
+ * @throws {VmpkgError} `STATE_INVALID` where it is another file, `ROOT_INVALID`
+ */
+export async function describeRoot(
+  file: Uint8Array,
+  accepted: RootPin,
+): Promise<{ readonly root: Root; readonly userIds: ReadonlyMap<Fingerprint, readonly string[]> }> {
+  if (sha256(file) !== accepted.sha256) {
+    throw new VmpkgError('STATE_INVALID', `The stored root file ${accepted.version} is not the one that was accepted`)
+  }
+  const root = parseRoot(parseSignedFile(file, 'ROOT_INVALID', 'The root file', FILE_LIMITS.root).payload)
+  const certificates = await readCertificates(root)
+  return { root, userIds: new Map([...certificates].map(([key, { userIds }]) => [key, userIds] as const)) }
+}
+
 /** @throws {VmpkgError} `ROOT_INVALID`, or why the signatures of the old or of the new role do not count */
 export async function verifyNextRoot(current: TrustedRoot, file: Uint8Array, now: Date): Promise<TrustedRoot> {
   const { trusted: next, signed } = await openSelfSigned(file, now)

@@ -32,9 +32,16 @@ export interface TrustSessionOptions {
   readonly pin: RootPin
   /** From the state database; absent on the first refresh only. */
   readonly marks?: TrustMarks
+  /**
+   * Marks of the same registry from a source that was removed since, or pinned to another root file. Where they lead is
+   * not trusted; but nothing older than they are is accepted, and their root file must be part of the chain.
+   */
+  readonly earlier?: TrustMarks
   readonly policy: FreshnessPolicy
   /** Envelopes below this version are refused even where the state was wiped: known from elsewhere, as from a release. */
   readonly minimumVersion?: number
+  /** The newest time that any registry of this host has signed: the clock cannot stand before it. */
+  readonly newestSeen?: Date
   /** Read from the clock once. */
   readonly now: Date
 }
@@ -49,6 +56,7 @@ export class TrustSession {
   readonly #minimumVersion: number
   readonly #now: Date
   readonly #keysAt: Date
+  readonly #earlierRoot: RootPin | undefined
   #root: TrustedRoot
   #steps = 0
   #marks: TrustMarks
@@ -60,10 +68,14 @@ export class TrustSession {
     this.#now = now
     this.#keysAt = keysAt
     this.#root = root
-    this.#marks = options.marks ?? {
+    const { marks, earlier } = options
+    this.#earlierRoot = marks === undefined ? earlier?.root : undefined // own marks were made with the earlier ones in view
+    this.#marks = marks ?? {
+      ...earlier,
       registryId: root.root.registryId,
       root: { version: root.root.version, sha256: root.file.sha256 },
     }
+    this.#refuseFork(root)
   }
 
   /**
@@ -72,13 +84,17 @@ export class TrustSession {
    * @throws {VmpkgError} `CLOCK_WRONG` `SOURCE_CHANGED` `ROOT_INVALID`, or why its signatures do not count
    */
   static async open(options: TrustSessionOptions, rootFile: Uint8Array): Promise<TrustSession> {
-    const { policy, marks } = options
+    const { policy, marks, earlier } = options
     const now = policy.kind === 'snapshot' ? policy.at : options.now
-    if (policy.kind !== 'snapshot') verifyClockNotBehind(now, marks?.envelope?.issuedAt)
+    if (policy.kind !== 'snapshot') {
+      for (const seen of [marks?.envelope?.issuedAt, options.newestSeen]) verifyClockNotBehind(now, seen)
+    }
     const keysAt = new Date(now.getTime() + CLOCK_TOLERANCE_MS)
     const root = await openPinnedRoot(rootFile, startingRoot(options), keysAt)
-    if (marks !== undefined && marks.registryId !== root.root.registryId) {
-      throw new VmpkgError('SOURCE_CHANGED', 'The registry is another one than was seen before')
+    for (const seen of [marks, earlier]) {
+      if (seen !== undefined && seen.registryId !== root.root.registryId) {
+        throw new VmpkgError('SOURCE_CHANGED', 'The registry is another one than was seen before')
+      }
     }
     return new TrustSession(options, now, keysAt, root)
   }
@@ -90,6 +106,11 @@ export class TrustSession {
 
   get root(): TrustedRoot {
     return this.#root
+  }
+
+  /** False while the chain has not come to the root file of earlier marks: ours are not worth storing until then. */
+  get isCaughtUp(): boolean {
+    return this.#root.root.version >= (this.#earlierRoot?.version ?? 0)
   }
 
   /** The next file to ask for, `root/<n>.json`; when it is absent the chain is at its end. */
@@ -107,14 +128,17 @@ export class TrustSession {
     }
     const before = this.#root.root
     const next = await verifyNextRoot(this.#root, file, this.#keysAt)
+    this.#refuseFork(next)
     const { envelope, channels, ...rest } = this.#marks
+    const isNew = this.isCaughtUp // earlier marks know the rotations up to their own root file
+    const isDropped = (role: 'timestamp' | 'promoter') => isNew && isRotated(role, before, next.root)
     this.#steps += 1
     this.#root = next
     this.#marks = {
       ...rest,
       root: { version: next.root.version, sha256: next.file.sha256 },
-      ...(envelope === undefined || isRotated('timestamp', before, next.root) ? {} : { envelope }),
-      ...(channels === undefined || isRotated('promoter', before, next.root) ? {} : { channels }),
+      ...(envelope === undefined || isDropped('timestamp') ? {} : { envelope }),
+      ...(channels === undefined || isDropped('promoter') ? {} : { channels }),
     }
   }
 
@@ -128,16 +152,24 @@ export class TrustSession {
   ): Promise<{ readonly envelope: Verified<Envelope>; readonly freshness: Freshness }> {
     if (this.#accepted !== undefined) throw new TypeError('a session accepts one envelope')
     const [root, policy, now] = [this.#root, this.#policy, this.#now]
+    if (!this.isCaughtUp) {
+      throw rolledBack(
+        `The registry ends at root file ${root.root.version}; ${this.#earlierRoot?.version} was seen before`,
+      )
+    }
     const expiry = { code: 'ROOT_EXPIRED', subject: `Root file ${root.root.version}` } as const
     const rootFreshness = verifyNotExpired(root.root.expiresAt, now, policy, expiry)
     const accepted = await verifyEnvelope({ file, root, marks: this.#marks, policy, now, keysAt: this.#keysAt })
     const { envelope, payloadDigest } = accepted
     if (envelope.version < this.#minimumVersion) {
-      throw new VmpkgError(
-        'ENVELOPE_ROLLED_BACK',
+      throw rolledBack(
         `The registry offers version ${envelope.version}; at least ${this.#minimumVersion} is known to exist`,
-        { hint: 'The mirror is behind or an old copy is replayed; use another mirror.' },
       )
+    }
+    if (policy.kind === 'snapshot' && envelope.issuedAt.getTime() !== policy.at.getTime()) {
+      throw new VmpkgError('ENVELOPE_INVALID', `The snapshot is one of ${envelope.issuedAt.toISOString()}`, {
+        hint: 'The mirror shows another snapshot than was asked for; use another mirror.',
+      })
     }
     this.#accepted = accepted
     this.#marks = {
@@ -161,8 +193,23 @@ export class TrustSession {
     return channels
   }
 
+  #refuseFork({ root, file }: TrustedRoot): void {
+    const seen = this.#earlierRoot
+    if (seen === undefined || root.version !== seen.version || file.sha256 === seen.sha256) return
+    throw new VmpkgError('SOURCE_CHANGED', `Root file ${root.version} is not the one that was seen before`, {
+      hint: 'Two registries go by one id. Ask the publisher; then vmpkg source remove NAME --forget and add it anew.',
+      details: { offered: file.sha256, seen: seen.sha256 },
+    })
+  }
+
   #envelope(): Verified<Envelope> {
     if (this.#accepted === undefined) throw new TypeError('the envelope comes first')
     return this.#accepted.envelope
   }
+}
+
+function rolledBack(message: string): VmpkgError {
+  return new VmpkgError('ENVELOPE_ROLLED_BACK', message, {
+    hint: 'The mirror is behind or an old copy is replayed; use another mirror.',
+  })
 }

@@ -33,7 +33,7 @@ export async function verifySignature(
   now: Date,
 ): Promise<Signer> {
   const body = unwrapSinglePacket(signature)
-  const packet = await readPacket(signature, body)
+  const packet = await readPacket(signature, body, now)
   if (packet.created !== null && packet.created > now) {
     throw new VmpkgError(
       'CLOCK_WRONG',
@@ -90,12 +90,12 @@ function oldFrame(lengthType: number, first: number, second: number): Frame | un
   return lengthType === 1 ? { header: 3, length: (first << 8) + second } : undefined
 }
 
-async function readPacket(signature: Uint8Array, body: Uint8Array): Promise<SignaturePacket> {
+async function readPacket(signature: Uint8Array, body: Uint8Array, now: Date): Promise<SignaturePacket> {
   const packets = await parse(signature)
   const [packet] = packets
   if (packet === undefined || packets.length !== 1) throw invalid('is not exactly one OpenPGP signature packet')
   if (packet.signatureType !== enums.signature.binary) throw invalid('is not over a binary document')
-  if (!isStrongHash(packet.hashAlgorithm)) throw invalid('uses a broken hash, such as SHA-1')
+  if (!isStrongHash(packet.hashAlgorithm, now)) throw invalid('uses a broken hash, such as SHA-1')
   const issuer = Buffer.from(packet.issuerKeyID.toHex(), 'hex')
   const stray = packet.unhashedSubpackets.some(
     ({ type, body: value }) => type !== ISSUER_KEY_ID_SUBPACKET || Buffer.compare(value, issuer) !== 0,

@@ -1,3 +1,4 @@
+import { warnOfExpiry } from '../../operations/freshness.ts'
 import { list } from '../../operations/list.ts'
 import type { CommandSpec } from '../command.ts'
 
@@ -7,7 +8,9 @@ export const command: CommandSpec = {
   options: [{ flags: '--installed', summary: 'installed packages only' }],
   examples: ['vmpkg list', 'vmpkg list --installed', "vmpkg list 'router-*'"],
   async run({ args, options, io }) {
-    const packages = list(await io.workspace(), { patterns: args, installedOnly: options['installed'] === true })
+    const workspace = await io.workspace()
+    await warnOfExpiry(workspace)
+    const packages = list(workspace, { patterns: args, installedOnly: options['installed'] === true })
     if (io.json) io.printJson('list', { packages })
     else {
       io.printTable(

@@ -1,3 +1,4 @@
+import { warnOfExpiry } from '../../operations/freshness.ts'
 import { search } from '../../operations/search.ts'
 import type { CommandSpec } from '../command.ts'
 
@@ -7,7 +8,9 @@ export const command: CommandSpec = {
   options: [],
   examples: ['vmpkg search router', 'vmpkg search tor browser --json'],
   async run({ args, io }) {
-    const packages = search(await io.workspace(), args)
+    const workspace = await io.workspace()
+    await warnOfExpiry(workspace)
+    const packages = search(workspace, args)
     if (io.json) io.printJson('search', { packages })
     else
       io.printTable(

@@ -1,3 +1,4 @@
+import { warnOfExpiry } from '../../operations/freshness.ts'
 import { show } from '../../operations/show.ts'
 import type { CommandSpec } from '../command.ts'
 import { formatBytes } from '../table.ts'
@@ -8,7 +9,9 @@ export const command: CommandSpec = {
   options: [],
   examples: ['vmpkg show router-uni', 'vmpkg show router-uni --json'],
   async run({ args, io }) {
-    const packages = await show(await io.workspace(), args)
+    const workspace = await io.workspace()
+    await warnOfExpiry(workspace)
+    const packages = await show(workspace, args)
     if (io.json) {
       io.printJson('show', { packages })
       return 0

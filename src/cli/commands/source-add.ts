@@ -1,5 +1,6 @@
-import { addSource } from '../../operations/source-add.ts'
-import { type CommandSpec, optionList, optionText } from '../command.ts'
+import { applySource, planSource } from '../../operations/source-add.ts'
+import { sourceRow } from '../../operations/sources.ts'
+import { type CommandSpec, optionList, optionNumber, optionText } from '../command.ts'
 
 export const command: CommandSpec = {
   args: '<name> <url>',
@@ -7,7 +8,15 @@ export const command: CommandSpec = {
   options: [
     { flags: '--root-file <file>', summary: 'the registry’s root file, from a place you trust' },
     { flags: '--fingerprint <fingerprint>...', summary: 'full fingerprint of a root key (repeatable)' },
-    { flags: '--expiry <policy>', summary: 'strict, grace or snapshot (default strict)' },
+    {
+      flags: '--expiry <policy>',
+      summary: "strict, 'grace 3 days' or 'snapshot 2026-11-21T00:00:00Z' (default strict)",
+    },
+    {
+      flags: '--minimum-version <number>',
+      summary: 'refuse the registry below this version, whatever this host remembers',
+    },
+    { flags: '--dry-run', summary: 'check the root file and print the source, change nothing' },
   ],
   examples: [
     'vmpkg source add example ./registry --root-file ./registry/root/1.json',
@@ -15,15 +24,22 @@ export const command: CommandSpec = {
   ],
   async run({ args, options, io }) {
     const [name = '', url = ''] = args
-    const workspace = await io.workspace({ write: true })
-    const source = await addSource(workspace, {
+    const workspace = await io.workspace({ write: !io.dryRun })
+    const plan = await planSource(workspace, {
       name,
       url,
       rootFile: optionText(options, 'rootFile'),
       fingerprints: optionList(options, 'fingerprint'),
       expiry: optionText(options, 'expiry'),
+      minimumVersion: optionNumber(options, 'minimumVersion', 1),
     })
+    if (plan.change !== undefined) {
+      io.note(plan.change)
+      if (!io.dryRun && !(await io.confirm('Trust the other registry?'))) return 1
+    }
+    const source = io.dryRun ? sourceRow(plan.source) : await applySource(workspace, plan)
     if (io.json) io.printJson('source', { ...source })
+    else if (io.dryRun) io.print(`Would add source ${source.name} with root keys ${source.rootKeys.join(', ')}`)
     else io.print(`Added source ${source.name}; run vmpkg update to fetch its package list`)
     return 0
   },
