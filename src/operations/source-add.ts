@@ -8,9 +8,16 @@ import { findSmallFile } from '../fetch/small-file.ts'
 import { type Fingerprint, parseFingerprint } from '../model/fingerprint.ts'
 import { FILE_LIMITS } from '../model/registry-schema.ts'
 import { rootPath } from '../sources/locations.ts'
-import { DEFAULT_PRIORITY, parseExpiry, parseSourceName, parseSourceUrl } from '../sources/source.ts'
+import {
+  DEFAULT_PRIORITY,
+  parseExpiry,
+  parseProxy,
+  parseSourceName,
+  parseSourceUrl,
+  type Source,
+} from '../sources/source.ts'
 import { inspectRoot } from '../trust/root-chain.ts'
-import { mirrorOfSource, type SourceRow, sourceRow, sourceStore } from './sources.ts'
+import { mirrorsOfSource, type SourceRow, sourceRow, sourceStore } from './sources.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface AddSourceRequest {
@@ -19,6 +26,10 @@ export interface AddSourceRequest {
   readonly rootFile: string | undefined
   readonly fingerprints: readonly string[]
   readonly expiry: string | undefined
+  /** Further places with the same files. */
+  readonly mirrors: readonly string[]
+  /** `environment`, `none` or an address. */
+  readonly proxy: string | undefined
 }
 
 /** @throws {VmpkgError} `SOURCE_INVALID` `SOURCE_EXISTS` `KEY_INVALID` `USAGE`, or why the root file does not verify */
@@ -26,24 +37,41 @@ export async function addSource(workspace: Workspace, request: AddSourceRequest)
   const { rootFile, fingerprints } = request
   const name = parseSourceName(request.name)
   const url = parseSourceUrl(request.url, workspace.folder)
+  const mirrors = request.mirrors.map((text) => parseSourceUrl(text, workspace.folder))
+  const proxy = parseProxy(request.proxy ?? 'environment')
   const expiry = parseExpiry(request.expiry ?? 'strict')
   if (rootFile === undefined && fingerprints.length === 0) {
     throw new VmpkgError('USAGE', 'A source needs root keys to trust', {
       hint: 'Name --root-file FILE, or the --fingerprint of every root key, from a place other than the registry itself.',
     })
   }
-  const file = rootFile === undefined ? await fetchFirstRoot(workspace, url) : await readRootFile(rootFile)
+  const file =
+    rootFile === undefined ? await fetchFirstRoot(workspace, { url, mirrors, proxy }) : await readRootFile(rootFile)
   const now = workspace.outside.clock.now()
   const { pin, registryId, rootKeys } = await inspectRoot(file, now)
   if (fingerprints.length > 0) requireSameKeys(fingerprints.map(parseFingerprint), rootKeys)
-  const source = { name, url, pin, registryId, rootKeys, expiry, priority: DEFAULT_PRIORITY, addedAt: now }
+  const source = {
+    name,
+    url,
+    mirrors,
+    proxy,
+    pin,
+    registryId,
+    rootKeys,
+    expiry,
+    priority: DEFAULT_PRIORITY,
+    addedAt: now,
+  }
   await sourceStore(workspace).add(source, file)
   return sourceRow(source)
 }
 
-async function fetchFirstRoot(workspace: Workspace, url: URL): Promise<Uint8Array> {
-  const mirror = mirrorOfSource(workspace, { url })
-  const file = await findSmallFile(mirror, {
+async function fetchFirstRoot(
+  workspace: Workspace,
+  source: Pick<Source, 'url' | 'mirrors' | 'proxy'>,
+): Promise<Uint8Array> {
+  const { url } = source
+  const file = await findSmallFile(await mirrorsOfSource(workspace, source), {
     path: rootPath(1),
     maxBytes: FILE_LIMITS.root,
     signal: workspace.outside.signal,

@@ -7,10 +7,19 @@ export const command: CommandSpec = {
   options: [
     { flags: '--root-file <file>', summary: 'the registry’s root file, from a place you trust' },
     { flags: '--fingerprint <fingerprint>...', summary: 'full fingerprint of a root key (repeatable)' },
+    {
+      flags: '--mirror <url>...',
+      summary: 'another place with the same files, asked when the others fail (repeatable)',
+    },
+    {
+      flags: '--proxy <url>',
+      summary: 'reach it through this proxy; none for no proxy (default: http_proxy and https_proxy)',
+    },
     { flags: '--expiry <policy>', summary: 'strict, grace or snapshot (default strict)' },
   ],
   examples: [
     'vmpkg source add example ./registry --root-file ./registry/root/1.json',
+    'vmpkg source add example https://a.example.org/vmpkg --mirror https://b.example.net/vmpkg --root-file root.json',
     'vmpkg source add example https://packages.example.org/vmpkg --fingerprint 0123456789ABCDEF0123456789ABCDEF01234567',
   ],
   async run({ args, options, io }) {
@@ -21,6 +30,8 @@ export const command: CommandSpec = {
       url,
       rootFile: optionText(options, 'rootFile'),
       fingerprints: optionList(options, 'fingerprint'),
+      mirrors: optionList(options, 'mirror'),
+      proxy: optionText(options, 'proxy'),
       expiry: optionText(options, 'expiry'),
     })
     if (io.json) io.printJson('source', { ...source })
