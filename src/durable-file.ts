@@ -3,8 +3,10 @@
  * Source: threats L02. Test oracle: a child process killed at arbitrary points.
  */
 import { randomUUID } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { systemErrorCode, VmpkgError } from './errors.ts'
 
 /** Writes a whole file under its name, replacing what was there. The folder must exist. */
 export async function replaceFile(
@@ -24,6 +26,23 @@ export async function replaceFile(
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
+  }
+}
+
+/**
+ * An unfinished file to be gone on with, for its owner only until it is done. A link that somebody planted is not followed.
+ *
+ * @throws {VmpkgError} `STATE_INVALID`
+ */
+export async function openUnfinished(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  } catch (cause) {
+    if (systemErrorCode(cause) !== 'ELOOP') throw cause
+    throw new VmpkgError('STATE_INVALID', `${path} is a symbolic link, which vmpkg never makes there`, {
+      hint: 'Find out who put it there, remove it, and run the command again.',
+      cause,
+    })
   }
 }
 

@@ -4,6 +4,7 @@
  */
 export type VmpkgEvent =
   | { readonly type: 'stage-started' | 'stage-finished'; readonly stage: Stage; readonly subject: string }
+  | { readonly type: 'fetch-planned'; readonly objects: number; readonly sizeBytes: number }
   | { readonly type: 'fetch-started'; readonly subject: string; readonly sizeBytes: number | undefined }
   | { readonly type: 'fetch-progressed'; readonly subject: string; readonly receivedBytes: number }
   | { readonly type: 'fetch-finished'; readonly subject: string; readonly from: 'network' | 'cache' | 'local' }

@@ -42,8 +42,13 @@ export interface Terminal {
   attach(program: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<number>
 }
 
+/** Through which proxy: as the environment says, through none, or through this one (`http:` or `https:`). */
+export type ProxyChoice = 'environment' | 'none' | URL
+
 export interface HttpRequest {
   readonly url: URL
+  /** `environment` by default. */
+  readonly proxy?: ProxyChoice
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }

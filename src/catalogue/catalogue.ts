@@ -112,6 +112,13 @@ export class Catalogue {
     return { vanished: before.filter(({ name, version }) => !after.has(`${name} ${version}`)) }
   }
 
+  /** The source still offers what it did: only how long that is known to hold changes. */
+  renew(name: string, { refreshedAt, expiresAt }: { readonly refreshedAt: Date; readonly expiresAt: Date }): void {
+    this.#database
+      .prepare('UPDATE sources SET refreshed_at = ?, expires_at = ? WHERE name = ?')
+      .run(refreshedAt.toISOString(), expiresAt.toISOString(), name)
+  }
+
   /** Does nothing where the source is not in the catalogue. */
   setPriority(name: string, priority: number): void {
     this.#database.prepare('UPDATE sources SET priority = ? WHERE name = ?').run(priority, name)

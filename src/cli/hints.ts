@@ -49,6 +49,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   DOWNLOAD_FAILED: 'Check the address and the network, run vmpkg update, then try again.',
   DOWNLOAD_STALLED: 'Try again later: what has arrived is kept.',
   REDIRECT_REFUSED: 'Add the source under the address it points to, if you trust that.',
+  OFFLINE: 'Run it once without --offline (and without VMPKG_OFFLINE).',
   PACKAGE_UNKNOWN: 'Run vmpkg update, then vmpkg search WORD.',
   PACKAGE_NOT_INSTALLED: 'vmpkg list --installed shows what is.',
   PACKAGE_IN_USE: 'Remove what uses it first, or all together.',

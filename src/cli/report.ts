@@ -108,6 +108,7 @@ function lineOf(event: VmpkgEvent, sizes: ReadonlyMap<string, number>): string |
     case 'warned':
       return `W: ${redact(event.message)} [${event.code}]${event.hint === undefined ? '' : `\n   ${redact(event.hint)}`}`
     case 'stage-started':
+    case 'fetch-planned':
     case 'fetch-started':
     case 'fetch-progressed':
       return undefined

@@ -1,11 +1,13 @@
 /**
  * The bytes of a file or of a part of it, with everything that goes wrong on a line taken care of: what is missing after
- * a fault is asked for again, by range, a bounded number of times (threats D01, D02, M10, M11).
+ * a fault is asked for again, by range, from the same or another mirror, a bounded number of times (threats D01, D02, M10,
+ * M11).
  */
 import { isVmpkgError, VmpkgError } from '../errors.ts'
-import { aborted, readBody } from './body.ts'
+import { Attempts } from './attempts.ts'
+import { readBody } from './body.ts'
 import { locateFile, showUrl } from './locate.ts'
-import { type Mirror, retryPolicy, stallPolicy, waitBeforeRetry } from './mirror.ts'
+import { type Mirror, type Mirrors, stallPolicy } from './mirror.ts'
 import { openFile } from './open-file.ts'
 
 export interface DownloadOptions {
@@ -17,72 +19,87 @@ export interface DownloadOptions {
   /** Byte after the last; the file's end by default. */
   readonly end?: number
   readonly signal?: AbortSignal | undefined
+  /** What an earlier run knew of the file at one mirror. */
+  readonly tag?: FileTag | undefined
+  /** Told at each answer that carries a strong tag. */
+  readonly onTag?: (tag: FileTag) => void
+  /** Told who sent which bytes, so that whoever finds them wrong knows whom to blame. */
+  readonly onServed?: (mirror: Mirror, start: number, end: number) => void
+  /** Throws `ResourceChanged` where a mirror's file is another one than it began with; else goes on with the new one. */
+  readonly mustBeSame?: boolean
+}
+
+/** The strong entity tag of a file at one mirror. */
+export interface FileTag {
+  /** The mirror's address without credentials. */
+  readonly base: string
+  readonly etag: string
+}
+
+/** The file changed at the mirror it is read from: what has come so far belongs to another version (threats D02). */
+export class ResourceChanged extends Error {
+  override readonly name = 'ResourceChanged'
 }
 
 /**
  * Yields exactly the bytes `start` to `end`. They are unverified: a server may have changed them.
  *
- * @throws {VmpkgError} `DOWNLOAD_FAILED`, `DOWNLOAD_STALLED`, `REDIRECT_REFUSED`, `SIZE_EXCEEDED`, `ABORTED`
+ * @throws {VmpkgError} `DOWNLOAD_FAILED`, `DOWNLOAD_STALLED`, `REDIRECT_REFUSED`, `SIZE_EXCEEDED`, `OFFLINE`, `ABORTED`
+ * @throws {ResourceChanged} with `mustBeSame`
  */
-export async function* download(mirror: Mirror, options: DownloadOptions): AsyncGenerator<Uint8Array> {
-  const { path, size, start = 0, end = size, signal } = options
-  const subject = showUrl(locateFile(mirror.base, path))
-  const retry = retryPolicy(mirror)
+export async function* download(from: Mirrors, options: DownloadOptions): AsyncGenerator<Uint8Array> {
+  const { path, size, start = 0, end = size, signal, tag, onTag, onServed, mustBeSame = false } = options
+  const attempts = new Attempts(from, path, signal)
+  const tags = new Map<string, string>(tag === undefined ? [] : [[tag.base, tag.etag]])
+  const rangeless = new Set<Mirror>()
   let position = start
-  let etag: string | undefined
-  let fruitless = 0
-  let mayUseRange = true
-  for (let attempt = 1; position < end; attempt++) {
+  while (position < end) {
+    const { mirror } = attempts
+    const subject = showUrl(locateFile(mirror.base, path))
     const before = position
     try {
-      const needsRange = mayUseRange && (position > 0 || end < size)
+      const needsRange = !rangeless.has(mirror) && (position > 0 || end < size)
       const range = needsRange ? { start: position, end } : undefined
-      const opened = await openFile(mirror, { path, size, range, ifRange: etag, signal })
-      etag = opened.etag
+      const place = showUrl(mirror.base)
+      const ifRange = position > 0 ? tags.get(place) : undefined
+      const opened = await openFile(mirror, { path, size, range, ifRange, signal })
+      if (opened.etag === undefined) tags.delete(place)
+      else {
+        tags.set(place, opened.etag)
+        onTag?.({ base: place, etag: opened.etag })
+      }
+      const isPart = range !== undefined && opened.start === range.start && opened.start > 0
+      const isOther = opened.etag !== ifRange && !(isPart && opened.etag === undefined)
+      if (mustBeSame && ifRange !== undefined && isOther) {
+        opened.body.on('error', () => {}).destroy()
+        throw new ResourceChanged(`${subject} is another file than before`)
+      }
       // A server that ignores ranges sends the file from its start: what we have is passed over, and only there may
       // bytes follow the end we asked for.
       let offset = opened.start
-      const isPart = range !== undefined && opened.start === range.start && opened.start > 0
       const maxBytes = (isPart ? end : size) - opened.start
       for await (const piece of readBody(opened.body, { subject, maxBytes, stall: stallPolicy(mirror), signal })) {
-        const from = Math.max(0, position - offset)
-        const to = Math.min(piece.length, end - offset)
+        const first = Math.max(0, position - offset)
+        const last = Math.min(piece.length, end - offset)
         offset += piece.length
-        if (from < to) {
-          position += to - from
-          yield piece.subarray(from, to)
+        if (first < last) {
+          onServed?.(mirror, position, position + last - first)
+          position += last - first
+          yield piece.subarray(first, last)
         }
         if (position >= end && end < size && !isPart) return
       }
       if (position < end) throw truncated(subject, position - start, end - start)
     } catch (error) {
-      if (signal?.aborted) throw isVmpkgError(error, 'ABORTED') ? error : aborted(subject)
-      fruitless = position > before ? 0 : fruitless + 1
-      const isRangeRefused = mayUseRange && isVmpkgError(error, 'DOWNLOAD_FAILED') && error.details['status'] === 416
-      if (isRangeRefused) {
-        mayUseRange = false // D02: once more, from the start
+      if (error instanceof ResourceChanged) throw error
+      const isRangeRefused = isVmpkgError(error, 'DOWNLOAD_FAILED') && error.details['status'] === 416
+      if (isRangeRefused && !rangeless.has(mirror) && signal?.aborted !== true) {
+        rangeless.add(mirror) // D02: once more, from the start
         continue
       }
-      if (!isWorthRetrying(error) || fruitless >= retry.fruitless || attempt >= retry.total)
-        throw asVmpkgError(subject, error)
-      await waitBeforeRetry(retry, fruitless, subject, signal)
+      await attempts.fail(error, { subject, isFruitful: position > before })
     }
   }
-}
-
-function isWorthRetrying(error: unknown): boolean {
-  if (!(error instanceof VmpkgError)) return true // the line broke
-  return (
-    error.code === 'DOWNLOAD_STALLED' || (error.code === 'DOWNLOAD_FAILED' && error.details['status'] === undefined)
-  )
-}
-
-function asVmpkgError(subject: string, cause: unknown): VmpkgError {
-  if (cause instanceof VmpkgError) return cause
-  return new VmpkgError('DOWNLOAD_FAILED', `The download of ${subject} broke off`, {
-    hint: 'Check the network and run the command again.',
-    cause,
-  })
 }
 
 function truncated(subject: string, received: number, expected: number): VmpkgError {

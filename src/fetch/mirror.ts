@@ -1,7 +1,11 @@
-/** Where files are fetched from and how patiently. One value per source, handed to every function of `fetch/`. */
+/**
+ * Where files are fetched from and how patiently: one mirror, or the mirrors of a source in the user's order. Functions of
+ * `fetch/` take either.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Http } from '../ports.ts'
+import type { Http, ProxyChoice } from '../ports.ts'
 import { aborted, DEFAULT_STALL, type StallPolicy } from './body.ts'
+import { noPenalties, type Penalties } from './penalties.ts'
 
 export interface Mirror {
   readonly http: Http
@@ -9,9 +13,19 @@ export interface Mirror {
   readonly base: URL
   /** Headers with credentials; sent to the origin of `base` over https only (threats D12). */
   readonly credentials?: Readonly<Record<string, string>>
+  /** As the environment says by default. */
+  readonly proxy?: ProxyChoice
   readonly stall?: StallPolicy
   readonly retry?: RetryPolicy
 }
+
+export interface MirrorSet {
+  /** In the user's order; at least one. */
+  readonly mirrors: readonly [Mirror, ...Mirror[]]
+  readonly penalties: Penalties
+}
+
+export type Mirrors = Mirror | MirrorSet
 
 export interface RetryPolicy {
   /** Tries in a row that bring not a single byte. */
@@ -25,9 +39,23 @@ export interface RetryPolicy {
 const DEFAULT_RETRY: RetryPolicy = { fruitless: 4, total: 50, delayMs: 250 }
 const MAX_DELAY_MS = 5000
 
-/** Where files come from, for events. */
-export function originOf({ base }: Mirror): 'local' | 'network' {
-  return base.protocol === 'file:' ? 'local' : 'network'
+export function mirrorSet(from: Mirrors): MirrorSet {
+  return 'mirrors' in from ? from : { mirrors: [from], penalties: noPenalties }
+}
+
+/** Those in good standing first, else as the user wrote them. */
+export function inOrder(from: Mirrors): readonly [Mirror, ...Mirror[]] {
+  const { mirrors, penalties } = mirrorSet(from)
+  const [first, ...others] = mirrors
+    .map((mirror) => ({ mirror, weight: penalties.weightOf(mirror.base) }))
+    .toSorted((a, b) => a.weight - b.weight)
+    .map(({ mirror }) => mirror)
+  return first === undefined ? mirrors : [first, ...others]
+}
+
+/** Where files come from, for events: `local` where every place is a folder. */
+export function originOf(from: Mirrors): 'local' | 'network' {
+  return mirrorSet(from).mirrors.every(({ base }) => base.protocol === 'file:') ? 'local' : 'network'
 }
 
 export function stallPolicy(mirror: Mirror): StallPolicy {

@@ -92,6 +92,7 @@ async function ask(mirror: Mirror, url: URL, { path, range, ifRange, signal }: F
   try {
     return await mirror.http.request({
       url: plain,
+      ...(mirror.proxy === undefined ? {} : { proxy: mirror.proxy }),
       headers: {
         'accept-encoding': 'identity', // M18
         // Without a digest in its name a file may be stale in a cache on the way.
@@ -116,8 +117,15 @@ async function ask(mirror: Mirror, url: URL, { path, range, ifRange, signal }: F
 function credentialsFor({ base, credentials = {} }: Mirror, url: URL): Readonly<Record<string, string>> {
   if (url.origin !== base.origin || url.protocol !== 'https:') return {}
   if (base.username === '' && base.password === '') return credentials
-  const pair = `${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`
-  return { ...credentials, authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
+  return {
+    ...credentials,
+    authorization: basicAuth(decodeURIComponent(base.username), decodeURIComponent(base.password)),
+  }
+}
+
+/** Source: RFC 7617, in UTF-8. */
+export function basicAuth(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
 }
 
 function accept(url: URL, response: HttpResponse, { size, range }: FileRequest): OpenedFile {

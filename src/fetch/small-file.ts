@@ -5,10 +5,11 @@
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { type Emit, emitNothing } from '../events.ts'
 import { type Digested, sha256 } from '../model/digest.ts'
+import { Attempts } from './attempts.ts'
 import { readBody } from './body.ts'
 import { download } from './download.ts'
 import { locateFile, showUrl } from './locate.ts'
-import { type Mirror, originOf, retryPolicy, stallPolicy, waitBeforeRetry } from './mirror.ts'
+import { type Mirror, type Mirrors, mirrorSet, originOf, stallPolicy } from './mirror.ts'
 import { openFile } from './open-file.ts'
 
 export interface SmallFileOptions {
@@ -19,35 +20,28 @@ export interface SmallFileOptions {
 }
 
 /**
- * A whole file of unknown size. The bytes are unverified.
+ * A whole file of unknown size, from the first mirror that has it. The bytes are unverified.
  *
- * @throws {VmpkgError} `DOWNLOAD_FAILED`, `DOWNLOAD_STALLED`, `REDIRECT_REFUSED`, `SIZE_EXCEEDED`, `ABORTED`
+ * @throws {VmpkgError} `DOWNLOAD_FAILED`, `DOWNLOAD_STALLED`, `REDIRECT_REFUSED`, `SIZE_EXCEEDED`, `OFFLINE`, `ABORTED`
  */
-export async function fetchSmallFile(mirror: Mirror, { path, maxBytes, signal }: SmallFileOptions): Promise<Buffer> {
-  const subject = showUrl(locateFile(mirror.base, path))
-  const retry = retryPolicy(mirror)
-  for (let attempt = 1; ; attempt++) {
+export async function fetchSmallFile(from: Mirrors, { path, maxBytes, signal }: SmallFileOptions): Promise<Buffer> {
+  const attempts = new Attempts(from, path, signal)
+  for (;;) {
+    const { mirror } = attempts
+    const subject = showUrl(locateFile(mirror.base, path))
     try {
       const { body } = await openFile(mirror, { path, signal })
       return await collect(readBody(body, { subject, maxBytes, stall: stallPolicy(mirror), signal }))
     } catch (error) {
-      const isFinal =
-        error instanceof VmpkgError &&
-        (!['DOWNLOAD_FAILED', 'DOWNLOAD_STALLED'].includes(error.code) || error.details['status'] !== undefined)
-      if (isFinal) throw error
-      if (attempt >= retry.fruitless) {
-        if (error instanceof VmpkgError) throw error
-        throw new VmpkgError('DOWNLOAD_FAILED', `The download of ${subject} broke off`, { cause: error })
-      }
-      await waitBeforeRetry(retry, attempt, subject, signal)
+      await attempts.fail(error, { subject, isFruitful: false })
     }
   }
 }
 
-/** As `fetchSmallFile`, but `undefined` where the server says that there is no such file. */
-export async function findSmallFile(mirror: Mirror, options: SmallFileOptions): Promise<Buffer | undefined> {
+/** As `fetchSmallFile`, but `undefined` where a mirror says that there is no such file and none has it. */
+export async function findSmallFile(from: Mirrors, options: SmallFileOptions): Promise<Buffer | undefined> {
   try {
-    return await fetchSmallFile(mirror, options)
+    return await fetchSmallFile(from, options)
   } catch (error) {
     if (isVmpkgError(error, 'DOWNLOAD_FAILED') && [404, 410].includes(Number(error.details['status']))) return undefined
     throw error
@@ -64,20 +58,32 @@ export interface DigestedFileOptions {
 }
 
 /**
- * A whole file whose digest and size are signed. It is asked for once more when it arrives damaged.
+ * A whole file whose digest and size are signed. Where it arrives damaged, whoever sent it is asked last from then on, and
+ * it is asked for once more everywhere.
  *
- * @throws {VmpkgError} `DIGEST_MISMATCH`, `SIZE_EXCEEDED`, `DOWNLOAD_FAILED`, `DOWNLOAD_STALLED`, `REDIRECT_REFUSED`, `ABORTED`
+ * @throws {VmpkgError} `DIGEST_MISMATCH`, `SIZE_EXCEEDED`, `DOWNLOAD_FAILED`, `DOWNLOAD_STALLED`, `REDIRECT_REFUSED`,
+ *   `OFFLINE`, `ABORTED`
  */
-export async function fetchDigested(mirror: Mirror, options: DigestedFileOptions): Promise<Buffer> {
+export async function fetchDigested(from: Mirrors, options: DigestedFileOptions): Promise<Buffer> {
   const { path, expected, subject = path, emit = emitNothing, signal } = options
+  const { mirrors, penalties } = mirrorSet(from)
   emit({ type: 'fetch-started', subject, sizeBytes: expected.size })
-  for (let round = 1; ; round++) {
-    const bytes = await collect(download(mirror, { path, size: expected.size, signal }))
+  for (let round = 0; ; round++) {
+    const senders = new Set<Mirror>()
+    let received = 0
+    const onServed = (mirror: Mirror, start: number, end: number): void => {
+      senders.add(mirror)
+      received += end - start
+      emit({ type: 'fetch-progressed', subject, receivedBytes: received })
+    }
+    const bytes = await collect(download(from, { path, size: expected.size, signal, onServed }))
     if (sha256(bytes) === expected.sha256) {
-      emit({ type: 'fetch-finished', subject, from: originOf(mirror) })
+      emit({ type: 'fetch-finished', subject, from: originOf(from) })
       return bytes
     }
-    if (round === 2) throw mismatch(showUrl(locateFile(mirror.base, path)))
+    for (const { base } of senders) penalties.blame(base, 'wrong-bytes')
+    const [sender = mirrors[0]] = senders
+    if (round === mirrors.length) throw mismatch(showUrl(locateFile(sender.base, path)))
   }
 }
 

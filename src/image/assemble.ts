@@ -5,10 +5,9 @@
  * The unfinished file is its own journal: what a killed run left is checked chunk by chunk against the map, so a poisoned
  * or torn part is fetched again and nothing else is (threats D01, D03, D07, D11; design images 7).
  */
-import { constants } from 'node:fs'
-import { type FileHandle, open, statfs } from 'node:fs/promises'
+import { type FileHandle, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { renameDurably } from '../durable-file.ts'
+import { openUnfinished, renameDurably } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import { type Emit, emitNothing } from '../events.ts'
 import type { BlobSource } from '../fetch/blob-source.ts'
@@ -33,9 +32,6 @@ export interface AssembleOptions {
   readonly threads?: number
 }
 
-/** A frame that arrives damaged is asked for once more; a cache on the way may have been at fault. */
-const MAX_ROUNDS = 2
-
 /**
  * Leaves a read-only file (0444) at `target` whose bytes are those of the map. The map must have been verified.
  *
@@ -45,14 +41,14 @@ export async function assembleImage(options: AssembleOptions): Promise<void> {
   const { map, index, target, subject, emit = emitNothing, signal } = options
   const partial = `${target}.partial`
   {
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW
-    await using image = await open(partial, flags, 0o600)
+    await using image = await openUnfinished(partial)
     await image.truncate(map.virtualSize)
     const isPresent = await findPresentChunks(image, map, signal)
     await requireSpace(target, map, isPresent)
     await using pool = new FramePool(options.threads)
     let damaged: string | undefined
-    for (let round = 0; round < MAX_ROUNDS; round++) {
+    // A frame that arrives damaged is asked for once more everywhere; a cache on the way may have been at fault.
+    for (let round = 0; round < options.blobs.places + 1; round++) {
       const plan = planFetch(map, index, isPresent)
       if (plan.length === 0) break
       damaged = await fetchFrames(plan, isPresent, image, pool, options)
@@ -84,15 +80,18 @@ async function fetchFrames(
   const writing: Promise<void>[] = []
   const finish = (fetch: FrameFetch, answer: FrameAnswer) => {
     if (answer.kind === 'decoded') for (const { chunk } of fetch.chunks) isPresent[chunk] = 1
-    else if (answer.kind === 'damaged') damaged ??= `in the frame at byte ${fetch.frame.offset}, ${answer.fact}`
-    else failure ??= writeFailure(answer, subject)
+    else if (answer.kind === 'damaged') {
+      const { pack, offset, size } = fetch.frame
+      damaged ??= `in the frame at byte ${offset}, ${answer.fact}`
+      blobs.distrust({ path: packPath(index, pack), start: offset, end: offset + size })
+    } else failure ??= writeFailure(answer, subject)
   }
   const sizeBytes = plan.reduce((sum, range) => sum + range.end - range.start, 0)
   emit({ type: 'fetch-started', subject, sizeBytes })
   for (const range of plan) {
-    const { sha256, size } = index.packs[range.pack] ?? { sha256: '', size: 0 }
     const { start, end } = range
-    const bytes = blobs.read({ path: `blob/${sha256}`, size, start, end, signal })
+    const size = index.packs[range.pack]?.size ?? 0
+    const bytes = blobs.read({ path: packPath(index, range.pack), size, start, end, signal })
     const counted = countBytes(bytes, (count) => {
       received += count
       emit({ type: 'fetch-progressed', subject, receivedBytes: received })
@@ -112,6 +111,10 @@ async function fetchFrames(
   await Promise.all(writing)
   if (failure !== undefined) throw failure
   return damaged
+}
+
+function packPath({ packs }: TransportIndex, pack: number): string {
+  return `blob/${packs[pack]?.sha256 ?? ''}`
 }
 
 function decoded(map: ChunkMap, { chunk, start }: FrameChunk, places: readonly (readonly number[])[]): DecodedChunk {

@@ -1,46 +1,145 @@
-/** What a package consists of, from its source into the store: the archive and the images, verified, nothing installed. */
+/**
+ * What packages consist of, from their sources into the store: archives and images, verified, nothing installed. Needs no
+ * writer lock: several processes that want one object make one download (threats D04), and what they have announced is
+ * not collected as garbage meanwhile (L04).
+ */
+
+import { rm } from 'node:fs/promises'
 import type { CatalogueEntry as Candidate } from '../catalogue/catalogue.ts'
-import { isVmpkgError } from '../errors.ts'
-import { fetchDigested } from '../fetch/small-file.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
+import { fetchToFile } from '../fetch/file-download.ts'
+import { checkSpace } from '../host/preflight.ts'
 import { ImageStore } from '../image/store.ts'
 import { packagePath } from '../sources/locations.ts'
-import { fetchImages } from './images.ts'
-import { type LoadedPackage, loadPackage, openPackage, storePackage } from './package-store.ts'
-import { mirrorOf } from './sources.ts'
+import { forgetKept, keepDownload, type Leased, openLease } from '../state/downloads.ts'
+import { fetchImage, missingBytes, whileNobodyElse } from './images.ts'
+import { archiveFile, type LoadedPackage, loadPackage } from './package-store.ts'
+import { mirrorsOf } from './sources.ts'
 import type { Workspace } from './workspace.ts'
+
+export interface Downloads extends Disposable {
+  /** In the order of the candidates. */
+  readonly packages: readonly LoadedPackage[]
+}
+
+/** What would be moved and stored if everything that is missing were fetched. */
+export interface DownloadSizes {
+  /** Files. */
+  readonly objects: number
+  readonly downloadBytes: number
+  readonly diskBytes: number
+}
+
+/**
+ * Fetches and verifies archives and images of all candidates. Nothing of it is garbage until the result is disposed of:
+ * do that once something else refers to it.
+ *
+ * @throws {VmpkgError} `NO_SPACE` before the first byte; `DIGEST_MISMATCH`, `SIZE_EXCEEDED`, `DOWNLOAD_FAILED`,
+ *   `DOWNLOAD_STALLED`, `REDIRECT_REFUSED`, `OFFLINE`, `ABORTED`. What has come by then stays.
+ */
+export async function downloadPackages(workspace: Workspace, candidates: readonly Candidate[]): Promise<Downloads> {
+  const { emit, signal } = workspace.outside
+  const { paths, command } = workspace
+  const lease = await openLease({ folder: paths.downloads, command, signal }, needsOf(candidates))
+  try {
+    const { objects, downloadBytes, diskBytes } = await measureDownload(workspace, candidates)
+    await checkSpace(paths.images, diskBytes)
+    if (objects > 0) emit({ type: 'fetch-planned', objects, sizeBytes: downloadBytes })
+    const packages: LoadedPackage[] = []
+    for (const candidate of candidates) {
+      const { name } = candidate.line
+      if (signal.aborted) throw new VmpkgError('ABORTED', `The download of ${name} was interrupted`)
+      emit({ type: 'stage-started', stage: 'fetch', subject: name })
+      packages.push(await fetchPackage(workspace, candidate))
+    }
+    for (const { line } of packages) forgetKept(paths.downloads, line.package.sha256)
+    return { packages, [Symbol.dispose]: () => lease[Symbol.dispose]() }
+  } catch (error) {
+    lease[Symbol.dispose]()
+    throw error
+  }
+}
+
+/** Downloads for later: what came stays until garbage is collected on purpose. @throws {VmpkgError} as `downloadPackages` */
+export async function downloadForLater(
+  workspace: Workspace,
+  candidates: readonly Candidate[],
+): Promise<readonly LoadedPackage[]> {
+  const { paths, command, outside } = workspace
+  using downloads = await downloadPackages(workspace, candidates)
+  for (const candidate of candidates) {
+    const lease = { folder: paths.downloads, command, signal: outside.signal }
+    await keepDownload(lease, candidate.line.package.sha256, needsOf([candidate]))
+  }
+  return downloads.packages
+}
 
 /**
  * Fetches and verifies archive and images; nothing of it is used before all digests are right.
  *
- * @throws {VmpkgError} `DIGEST_MISMATCH`, `SIZE_EXCEEDED`, `DOWNLOAD_FAILED`, `DOWNLOAD_STALLED`, `NO_SPACE`, `ABORTED`
+ * @throws {VmpkgError} as `downloadPackages`
  */
-export async function fetchPackage(
-  workspace: Workspace,
-  { line, source, transport }: Candidate,
-): Promise<LoadedPackage> {
+export async function fetchPackage(workspace: Workspace, candidate: Candidate): Promise<LoadedPackage> {
+  const { line, source, transport } = candidate
   const { emit, signal } = workspace.outside
-  const mirror = await mirrorOf(workspace, source)
-  let pkg = await loadPackage(workspace, line).catch((error: unknown) => {
-    if (isVmpkgError(error, 'STATE_INVALID', 'DIGEST_MISMATCH', 'SIZE_EXCEEDED')) return undefined // absent or damaged
-    throw error
-  })
-  if (pkg === undefined) {
-    const archive = await fetchDigested(mirror, {
-      path: packagePath(line.package.sha256),
+  const from = await mirrorsOf(workspace, source)
+  const subject = `${line.name} ${line.version}`
+  const { sha256 } = line.package
+  const pkg = await whileNobodyElse(workspace, sha256, subject, async () => {
+    const found = await findIntact(workspace, candidate)
+    if (found !== undefined) return found
+    const target = archiveFile(workspace, line)
+    await fetchToFile(from, {
+      path: packagePath(sha256),
       expected: line.package,
-      subject: `${line.name} ${line.version}`,
+      target,
+      mode: 0o444,
+      subject,
       emit,
       signal,
     })
-    pkg = await openPackage(line, archive)
-    await storePackage(workspace, line, archive)
-  }
+    return loadPackage(workspace, line).catch(async (error: unknown) => {
+      await rm(target, { force: true }) // signed, and still not fit for use
+      throw error
+    })
+  })
   const store = new ImageStore(workspace.paths.images)
   for (const image of line.images) {
     await store.verify(image, { isFull: false, signal }).catch((error: unknown) => {
       if (!isVmpkgError(error, 'IMAGE_DAMAGED')) throw error // damaged ones are in quarantine now and fetched again
     })
+    await fetchImage(workspace, line, image, transport, from)
   }
-  await fetchImages(workspace, line, transport, mirror)
   return pkg
+}
+
+/** Counts what the store lacks; nothing is fetched. */
+export async function measureDownload(workspace: Workspace, candidates: readonly Candidate[]): Promise<DownloadSizes> {
+  let [objects, downloadBytes, diskBytes] = [0, 0, 0]
+  for (const candidate of candidates) {
+    const { line, transport } = candidate
+    const images = await missingBytes(workspace, line, transport)
+    const isThere = (await findIntact(workspace, candidate)) !== undefined
+    objects += images.objects + (isThere ? 0 : 1)
+    downloadBytes += images.download + (isThere ? 0 : line.package.size)
+    diskBytes += images.disk + (isThere ? 0 : line.package.size)
+  }
+  return { objects, downloadBytes, diskBytes }
+}
+
+/** The package as it lies there, unless it is absent or damaged. */
+async function findIntact(workspace: Workspace, { line }: Candidate): Promise<LoadedPackage | undefined> {
+  return loadPackage(workspace, line).catch((error: unknown) => {
+    if (isVmpkgError(error, 'STATE_INVALID', 'DIGEST_MISMATCH', 'SIZE_EXCEEDED')) return undefined
+    throw error
+  })
+}
+
+function needsOf(candidates: readonly Candidate[]): Leased {
+  const images = candidates.flatMap(({ line }) => line.images)
+  return {
+    images: new Set(images.map(({ digest }) => digest)),
+    maps: new Set(images.map(({ map }) => map.sha256)),
+    archives: new Set(candidates.map(({ line }) => line.package.sha256)),
+  }
 }

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ImageStore } from '../image/store.ts'
+import { withLeased } from '../state/downloads.ts'
 import { listMachineFileOwners } from './machine-files.ts'
 import { listUnusedArchives } from './package-store.ts'
 import { forgetClone } from './stop.ts'
@@ -12,10 +13,13 @@ export interface Removed {
   readonly subject: string
 }
 
-/** What dead commands left has been undone already when the workspace was opened for writing. */
+/**
+ * What dead commands left has been undone already when the workspace was opened for writing. What a running download needs
+ * stays (threats L04), and with `keepDownloads` also what `vmpkg download` fetched for later.
+ */
 export async function collectGarbage(
   workspace: Workspace,
-  { dryRun }: { readonly dryRun: boolean },
+  { dryRun, keepDownloads = false }: { readonly dryRun: boolean; readonly keepDownloads?: boolean },
 ): Promise<readonly Removed[]> {
   const removed: Removed[] = []
   const owners = await listMachineFileOwners(workspace.connectionPaths)
@@ -29,14 +33,22 @@ export async function collectGarbage(
       removed.push({ what: 'files of a vanished machine', subject: uuid })
     }
   }
-  for (const name of await listUnusedArchives(workspace)) {
-    if (!dryRun) await rm(join(workspace.paths.packages, name), { force: true })
-    removed.push({ what: 'package file', subject: name })
-  }
-  const store = new ImageStore(workspace.paths.images)
-  const referenced = workspace.imageReferences.referenced()
-  const orphans = (await store.list()).filter((digest) => !referenced.images.has(digest))
-  if (!dryRun) await store.removeUnreferenced(referenced)
-  removed.push(...orphans.map((subject) => ({ what: 'image', subject }) as const))
+  const { paths, command, outside } = workspace
+  const leases = { folder: paths.downloads, command, signal: outside.signal }
+  await withLeased({ ...leases, dropKept: !keepDownloads && !dryRun, ignoreKept: !keepDownloads }, async (leased) => {
+    for (const name of await listUnusedArchives(workspace, leased.archives)) {
+      if (!dryRun) await rm(join(paths.packages, name), { force: true })
+      removed.push({ what: 'package file', subject: name })
+    }
+    const store = new ImageStore(paths.images)
+    const held = workspace.imageReferences.referenced()
+    const referenced = {
+      images: new Set([...held.images, ...leased.images]),
+      maps: new Set([...held.maps, ...leased.maps]),
+    }
+    const orphans = (await store.list()).filter((digest) => !referenced.images.has(digest))
+    if (!dryRun) await store.removeUnreferenced(referenced)
+    removed.push(...orphans.map((subject) => ({ what: 'image', subject }) as const))
+  })
   return removed
 }

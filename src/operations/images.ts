@@ -1,13 +1,16 @@
 /** The images of a package in the store: fetching what is missing, paths by role. */
 
 import { VmpkgError } from '../errors.ts'
-import type { Mirror } from '../fetch/mirror.ts'
+import type { MirrorSet } from '../fetch/mirror.ts'
 import { packSource } from '../fetch/packs.ts'
 import { fetchDigested } from '../fetch/small-file.ts'
 import { ImageStore } from '../image/store.ts'
-import type { PackageLine, Transport } from '../model/line.ts'
+import type { Sha256 } from '../model/digest.ts'
+import type { PackageImage, PackageLine, Transport } from '../model/line.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
 import { chunkMapPath, transportPath } from '../sources/locations.ts'
+import { withObject } from '../state/downloads.ts'
+import type { LockHolder } from '../state/lock.ts'
 import type { Workspace } from './workspace.ts'
 
 export function imagePaths(workspace: Workspace, { images }: PackageLine): DomainTemplateContext['images'] {
@@ -15,38 +18,54 @@ export function imagePaths(workspace: Workspace, { images }: PackageLine): Domai
   return Object.fromEntries(images.map(({ role, digest }) => [role, store.pathOf(digest)]))
 }
 
-/** @throws {VmpkgError} `DIGEST_MISMATCH` `IMAGE_INVALID` `NO_SPACE` `DOWNLOAD_FAILED` … */
-export async function fetchImages(
+/**
+ * Fetches one image where the store lacks it. One process at a time does so: another that wants it waits and finds it.
+ *
+ * @throws {VmpkgError} `DIGEST_MISMATCH` `IMAGE_INVALID` `INDEX_INVALID` `NO_SPACE` `DOWNLOAD_FAILED` `OFFLINE` …
+ */
+export async function fetchImage(
   workspace: Workspace,
   line: PackageLine,
+  image: PackageImage,
   transport: Transport,
-  mirror: Mirror,
+  from: MirrorSet,
 ): Promise<void> {
   const { emit, signal } = workspace.outside
   const store = new ImageStore(workspace.paths.images)
-  for (const image of line.images) {
-    const subject = `${line.name} ${image.role}`
-    if (await store.has(image)) continue
-    const travels = transport.images[image.digest]
+  const subject = `${line.name} ${image.role}`
+  const travels = transport.images[image.digest]
+  await whileNobodyElse(workspace, image.digest, subject, async () => {
+    if (await store.has(image)) return
     if (travels === undefined) {
       throw new VmpkgError('INDEX_INVALID', `The index does not say how image ${image.role} of ${line.name} travels`, {
         hint: 'Ask the publisher to publish it again.',
       })
     }
+    const [mapPath, indexPath] = [chunkMapPath(image.map.sha256), transportPath(travels.index.sha256)]
     await store.fetch({
       image,
-      mapBytes: await fetchDigested(mirror, { path: chunkMapPath(image.map.sha256), expected: image.map, signal }),
-      indexBytes: await fetchDigested(mirror, {
-        path: transportPath(travels.index.sha256),
-        expected: travels.index,
-        signal,
-      }),
-      blobs: packSource(mirror),
+      mapBytes: await fetchDigested(from, { path: mapPath, expected: image.map, signal }),
+      indexBytes: await fetchDigested(from, { path: indexPath, expected: travels.index, signal }),
+      blobs: packSource(from),
       subject,
       emit,
       signal,
     })
+  })
+}
+
+/** Runs `use` under the lock of one object, and says so where that means to wait. @throws {VmpkgError} `ABORTED` */
+export async function whileNobodyElse<T>(
+  { outside: { emit, signal }, paths, command }: Workspace,
+  digest: Sha256,
+  subject: string,
+  use: () => Promise<T>,
+): Promise<T> {
+  const onWait = (holder: LockHolder | undefined): void => {
+    const who = holder === undefined ? 'another vmpkg' : `process ${holder.pid} (${holder.command})`
+    emit({ type: 'noted', message: `${subject}: waiting for ${who}, which is fetching it` })
   }
+  return withObject({ folder: paths.downloads, digest, command, signal, onWait }, use)
 }
 
 /** Bytes that a full fetch of what the store lacks would move, and that it would take on disk. */
@@ -54,14 +73,16 @@ export async function missingBytes(
   workspace: Workspace,
   line: PackageLine,
   transport: Transport,
-): Promise<{ readonly download: number; readonly disk: number }> {
+): Promise<{ readonly objects: number; readonly download: number; readonly disk: number }> {
   const store = new ImageStore(workspace.paths.images)
+  let objects = 0
   let download = 0
   let disk = 0
   for (const image of line.images) {
     if (await store.has(image)) continue
+    objects++
     download += transport.images[image.digest]?.fullBytes ?? 0
     disk += image.size
   }
-  return { download, disk }
+  return { objects, download, disk }
 }

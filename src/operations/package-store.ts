@@ -2,11 +2,10 @@
  * Package archives on this host: kept as the very file that was signed, and read through its digest each time, so that
  * what was verified is what is used.
  */
-import { mkdir, readdir, readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { openPackage as openFiles, type PackageContents } from '../archive/load-package.ts'
 import { readArchive } from '../archive/read.ts'
-import { replaceFile } from '../durable-file.ts'
 import { isVmpkgError, systemErrorCode, VmpkgError } from '../errors.ts'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
 import type { Sha256 } from '../model/digest.ts'
@@ -18,7 +17,8 @@ export interface LoadedPackage extends PackageContents {
   readonly line: PackageLine
 }
 
-function packageFile(workspace: Workspace, line: PackageLine): string {
+/** Where a package's archive is or would be. */
+export function archiveFile(workspace: Workspace, line: PackageLine): string {
   return archivePath(workspace, line.package.sha256)
 }
 
@@ -37,17 +37,17 @@ export async function findManifest(workspace: Workspace, digest: Sha256): Promis
   }
 }
 
-/** Names of files that no installed package of any connection is, unfinished ones included. The caller holds the lock. */
-export async function listUnusedArchives({ paths, installed }: Workspace): Promise<readonly string[]> {
+/**
+ * Names of files that belong to no installed package of any connection and to no download, unfinished ones included. The
+ * caller holds the lock.
+ */
+export async function listUnusedArchives(
+  { paths, installed }: Workspace,
+  leased: ReadonlySet<string>,
+): Promise<readonly string[]> {
   const used = new Set([...installed.archives()].map((digest) => `${digest}.vmpkg`))
-  return (await readdir(paths.packages)).filter((name) => !used.has(name)).toSorted()
-}
-
-/** Keeps an archive whose digest has been checked. */
-export async function storePackage(workspace: Workspace, line: PackageLine, archive: Uint8Array): Promise<void> {
-  const path = packageFile(workspace, line)
-  await mkdir(dirname(path), { recursive: true })
-  await replaceFile(path, archive, { mode: 0o444 })
+  const isUsed = (name: string): boolean => used.has(name) || leased.has(name.slice(0, name.indexOf('.')))
+  return (await readdir(paths.packages)).filter((name) => !isUsed(name)).toSorted()
 }
 
 /**
@@ -55,7 +55,7 @@ export async function storePackage(workspace: Workspace, line: PackageLine, arch
  *   the file is gone
  */
 export async function loadPackage(workspace: Workspace, line: PackageLine): Promise<LoadedPackage> {
-  const archive = await readFile(packageFile(workspace, line)).catch((cause: unknown) => {
+  const archive = await readFile(archiveFile(workspace, line)).catch((cause: unknown) => {
     if (systemErrorCode(cause) !== 'ENOENT') throw cause
     throw new VmpkgError('STATE_INVALID', `The archive of ${line.name} ${line.version} is gone from this host`, {
       hint: `vmpkg install --reinstall ${line.name} brings it back.`,
@@ -66,7 +66,7 @@ export async function loadPackage(workspace: Workspace, line: PackageLine): Prom
 }
 
 /** The archive's content, whose manifest must say what the signed line says. */
-export async function openPackage(line: PackageLine, archive: Uint8Array): Promise<LoadedPackage> {
+async function openPackage(line: PackageLine, archive: Uint8Array): Promise<LoadedPackage> {
   const contents = openFiles(await readArchive(archive, line.package))
   if (signedFacts(contents.manifest) !== signedFacts(line)) {
     throw new VmpkgError(

@@ -94,7 +94,7 @@ export async function applyRemove(workspace: Workspace, plan: RemovePlan): Promi
       }
     })
   })
-  await collectGarbage(workspace, { dryRun: false })
+  await collectGarbage(workspace, { dryRun: false, keepDownloads: true })
   return { removed: plan.names, messages: plan.names.map((name) => `Removed ${name}`) }
 }
 

@@ -9,10 +9,17 @@ import { findSmallFile } from '../fetch/small-file.ts'
 import { type Fingerprint, parseFingerprint } from '../model/fingerprint.ts'
 import { FILE_LIMITS } from '../model/registry-schema.ts'
 import { rootPath } from '../sources/locations.ts'
-import { DEFAULT_PRIORITY, parseExpiry, parseSourceName, parseSourceUrl, type Source } from '../sources/source.ts'
+import {
+  DEFAULT_PRIORITY,
+  parseExpiry,
+  parseProxy,
+  parseSourceName,
+  parseSourceUrl,
+  type Source,
+} from '../sources/source.ts'
 import { TrustMarkStore } from '../state/trust-marks.ts'
 import { inspectRoot } from '../trust/root-chain.ts'
-import { mirrorOfSource, type SourceRow, shownUrl, sourceRow, sourceStore } from './sources.ts'
+import { mirrorsOfSource, type SourceRow, shownUrl, sourceRow, sourceStore } from './sources.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface AddSourceRequest {
@@ -22,6 +29,10 @@ export interface AddSourceRequest {
   readonly fingerprints: readonly string[]
   readonly expiry: string | undefined
   readonly minimumVersion?: number | undefined
+  /** Further places with the same files. */
+  readonly mirrors?: readonly string[]
+  /** `environment`, `none` or an address. */
+  readonly proxy?: string | undefined
 }
 
 export interface SourcePlan {
@@ -36,19 +47,24 @@ export async function planSource(workspace: Workspace, request: AddSourceRequest
   const { rootFile: path, fingerprints, minimumVersion } = request
   const name = parseSourceName(request.name)
   const url = parseSourceUrl(request.url, workspace.folder)
+  const mirrors = (request.mirrors ?? []).map((text) => parseSourceUrl(text, workspace.folder))
+  const proxy = parseProxy(request.proxy ?? 'environment')
   const expiry = parseExpiry(request.expiry ?? 'strict')
   if (path === undefined && fingerprints.length === 0) {
     throw new VmpkgError('USAGE', 'A source needs root keys to trust', {
       hint: 'Name --root-file FILE, or the --fingerprint of every root key, from a place other than the registry itself.',
     })
   }
-  const rootFile = path === undefined ? await fetchFirstRoot(workspace, url) : await readRootFile(path)
+  const rootFile =
+    path === undefined ? await fetchFirstRoot(workspace, { url, mirrors, proxy }) : await readRootFile(path)
   const now = workspace.outside.clock.now()
   const { pin, registryId, rootKeys } = await inspectRoot(rootFile, now)
   if (fingerprints.length > 0) requireSameKeys(fingerprints.map(parseFingerprint), rootKeys)
   const source: Source = {
     name,
     url,
+    mirrors,
+    proxy,
     pin,
     registryId,
     rootKeys,
@@ -91,9 +107,13 @@ async function describeChange(workspace: Workspace, source: Source): Promise<str
   const what = other.url === url ? `The address ${url}` : `The name ${name}`
   return `${what} stood for another registry before: ${other.registryId}, source ${other.source}; now it is ${registryId}`
 }
-async function fetchFirstRoot(workspace: Workspace, url: URL): Promise<Uint8Array> {
-  const mirror = mirrorOfSource(workspace, { url })
-  const file = await findSmallFile(mirror, {
+
+async function fetchFirstRoot(
+  workspace: Workspace,
+  source: Pick<Source, 'url' | 'mirrors' | 'proxy'>,
+): Promise<Uint8Array> {
+  const { url } = source
+  const file = await findSmallFile(await mirrorsOfSource(workspace, source), {
     path: rootPath(1),
     maxBytes: FILE_LIMITS.root,
     signal: workspace.outside.signal,

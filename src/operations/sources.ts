@@ -1,6 +1,11 @@
 /** The registries this host trusts, as files and as places to fetch from. */
-import type { Mirror } from '../fetch/mirror.ts'
-import { formatExpiry, type Source } from '../sources/source.ts'
+import { join } from 'node:path'
+import { showUrl } from '../fetch/locate.ts'
+import type { Mirror, MirrorSet } from '../fetch/mirror.ts'
+import { basicAuth } from '../fetch/open-file.ts'
+import { filePenalties } from '../fetch/penalties.ts'
+import { type AuthEntry, findAuth, readAuthFiles } from '../sources/auth-file.ts'
+import { formatExpiry, placesOf, type Source } from '../sources/source.ts'
 import { SourceStore } from '../sources/store.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -8,6 +13,9 @@ export interface SourceRow {
   readonly name: string
   /** Without user and password. */
   readonly url: string
+  readonly mirrors: readonly string[]
+  /** `environment`, `none` or an address. */
+  readonly proxy: string
   readonly expiry: string
   readonly priority: number
   readonly registryId: string
@@ -20,19 +28,45 @@ export function sourceStore({ paths }: Workspace): SourceStore {
 }
 
 /** Where a source's files are fetched from. @throws {VmpkgError} `SOURCE_UNKNOWN` `SOURCE_INVALID` */
-export async function mirrorOf(workspace: Workspace, name: string): Promise<Mirror> {
-  return mirrorOfSource(workspace, await sourceStore(workspace).get(name))
+export async function mirrorsOf(workspace: Workspace, name: string): Promise<MirrorSet> {
+  return mirrorsOfSource(workspace, await sourceStore(workspace).get(name))
 }
 
-export function mirrorOfSource({ outside }: Workspace, { url }: Pick<Source, 'url'>): Mirror {
-  return { http: outside.http, base: url }
+/** @throws {VmpkgError} `SOURCE_INVALID` where the file with the passwords is not as it should be */
+export async function mirrorsOfSource(
+  { outside, paths }: Workspace,
+  source: Pick<Source, 'url' | 'mirrors' | 'proxy'>,
+): Promise<MirrorSet> {
+  const auth = await readAuthFiles(paths.auth)
+  const proxy = source.proxy instanceof URL ? withAuth(auth, source.proxy) : source.proxy
+  const [first, ...others] = placesOf(source)
+  const mirror = (base: URL): Mirror => {
+    const entry = findAuth(auth, base)
+    const isPlain = entry === undefined || base.protocol !== 'https:'
+    const credentials = isPlain ? {} : { credentials: { authorization: basicAuth(entry.login, entry.password) } }
+    return { http: outside.http, base, proxy, ...credentials }
+  }
+  const penalties = filePenalties(join(paths.cache, 'mirrors.json'), outside.clock)
+  return { mirrors: [mirror(first), ...others.map(mirror)], penalties }
+}
+
+/** The proxy with the user and password that the file has for it; what stands in the address itself goes first. */
+function withAuth(auth: readonly AuthEntry[], proxy: URL): URL {
+  const entry = proxy.username === '' && proxy.password === '' ? findAuth(auth, proxy) : undefined
+  if (entry === undefined) return proxy
+  const full = new URL(proxy)
+  full.username = encodeURIComponent(entry.login)
+  full.password = encodeURIComponent(entry.password)
+  return full
 }
 
 export function sourceRow(source: Source): SourceRow {
-  const { name, expiry, priority, registryId, rootKeys, minimumVersion } = source
+  const { name, mirrors, proxy, expiry, priority, registryId, rootKeys, minimumVersion } = source
   return {
     name,
     url: shownUrl(source),
+    mirrors: mirrors.map(showUrl),
+    proxy: proxy instanceof URL ? showUrl(proxy) : proxy,
     expiry: formatExpiry(expiry),
     priority,
     registryId,
@@ -43,9 +77,5 @@ export function sourceRow(source: Source): SourceRow {
 
 /** Without user, password and query. */
 export function shownUrl({ url }: Pick<Source, 'url'>): string {
-  const shown = new URL(url)
-  shown.username = ''
-  shown.password = ''
-  shown.search = ''
-  return shown.href
+  return showUrl(url)
 }

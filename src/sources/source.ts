@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { VmpkgError } from '../errors.ts'
 import type { Fingerprint } from '../model/fingerprint.ts'
 import { count, fingerprint, formatTime, parseShape, sha256Text, time } from '../model/shape.ts'
+import type { ProxyChoice } from '../ports.ts'
 import type { FreshnessPolicy } from '../trust/freshness.ts'
 import type { RootPin } from '../trust/root-chain.ts'
 
@@ -17,6 +18,10 @@ export interface Source {
   readonly name: string
   /** `https:`, `http:` or `file:`, with a final slash. */
   readonly url: URL
+  /** Other places with the same files, in the order in which they are asked; `url` comes first. */
+  readonly mirrors: readonly URL[]
+  /** Through which proxy its servers are reached; as the environment says by default. */
+  readonly proxy: ProxyChoice
   /** The root file that the user accepted. */
   readonly pin: RootPin
   readonly registryId: string
@@ -33,11 +38,14 @@ export interface Source {
 export const DEFAULT_PRIORITY = 500
 const DAY_MS = 24 * 60 * 60 * 1000
 const DEFAULT_GRACE_DAYS = 7
+const MAX_MIRRORS = 32
 const MAX_FILE_CHARACTERS = 64 * 1024
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,46}[a-z0-9])?$/
 
 const shape = z.strictObject({
   url: z.string().max(2000),
+  mirrors: z.array(z.string().max(2000)).max(MAX_MIRRORS).default([]),
+  proxy: z.string().max(2000).default('environment'),
   root: z.strictObject({ version: count.min(1), sha256: sha256Text }),
   registryId: z.string().regex(/^[0-9a-f]{32}$/, 'not 32 hexadecimal digits'),
   rootKeys: z.array(fingerprint).min(1).max(64),
@@ -70,6 +78,17 @@ export function parseSourceUrl(text: string, folder: string): URL {
   return url
 }
 
+/** `environment`, `none`, or the address of a proxy (`http:` or `https:`). @throws {VmpkgError} `SOURCE_INVALID` */
+export function parseProxy(text: string): ProxyChoice {
+  if (text === 'environment' || text === 'none') return text
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isProxy = url !== undefined && ['http:', 'https:'].includes(url.protocol)
+  if (isProxy && url.pathname === '/' && url.search === '' && url.hash === '') return url
+  throw new VmpkgError('SOURCE_INVALID', 'Not the address of a proxy', {
+    hint: 'Use environment, none, or an address like http://proxy.example.org:3128.',
+  })
+}
+
 /** `strict`, `grace` (a week), `grace 3 days`, or `snapshot 2026-11-21T00:00:00Z`. @throws {VmpkgError} `SOURCE_INVALID` */
 export function parseExpiry(text: string): FreshnessPolicy {
   const [, days] = /^grace(?: (\d{1,3}) days?)?$/.exec(text) ?? []
@@ -92,17 +111,41 @@ export function formatExpiry(policy: FreshnessPolicy): string {
 /** @throws {VmpkgError} `SOURCE_INVALID` */
 export function parseSource(name: string, text: string): Source {
   const failure = { code: 'SOURCE_INVALID', subject: `The definition of source ${parseSourceName(name)}` } as const
-  const { root, url, expiry, ...rest } = parseShape(shape, readYaml(name, text), {
+  const { root, url, mirrors, proxy, expiry, ...rest } = parseShape(shape, readYaml(name, text), {
     ...failure,
     hint: `Correct it, or remove the source and add it again.`,
   })
-  return { ...rest, name, url: parseSourceUrl(url, '/'), pin: root, expiry: parseExpiry(expiry) }
+  return {
+    ...rest,
+    name,
+    url: parseSourceUrl(url, '/'),
+    mirrors: mirrors.map((one) => parseSourceUrl(one, '/')),
+    proxy: parseProxy(proxy),
+    pin: root,
+    expiry: parseExpiry(expiry),
+  }
+}
+
+/** Every place that has the source's files, in the user's order, none twice. */
+export function placesOf({ url, mirrors }: Pick<Source, 'url' | 'mirrors'>): readonly [URL, ...URL[]] {
+  const others = mirrors.filter(
+    ({ href }, at) => href !== url.href && mirrors.findIndex((one) => one.href === href) === at,
+  )
+  return [url, ...others]
+}
+
+/** True where the definition holds something that others must not read. */
+export function hasSecret({ url, mirrors, proxy }: Pick<Source, 'url' | 'mirrors' | 'proxy'>): boolean {
+  const addresses = [url, ...mirrors, ...(proxy instanceof URL ? [proxy] : [])]
+  return addresses.some(({ username, password, search }) => `${username}${password}${search}` !== '')
 }
 
 export function formatSource(source: Source): string {
-  const { url, pin, registryId, rootKeys, expiry, priority, addedAt, minimumVersion } = source
+  const { url, mirrors, proxy, pin, registryId, rootKeys, expiry, priority, addedAt, minimumVersion } = source
   return stringify({
     url: url.href,
+    ...(mirrors.length === 0 ? {} : { mirrors: mirrors.map(({ href }) => href) }),
+    ...(proxy === 'environment' ? {} : { proxy: String(proxy) }),
     root: { version: pin.version, sha256: pin.sha256 },
     registryId,
     rootKeys,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { replaceFile, syncFolder } from '../durable-file.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import { sha256 } from '../model/digest.ts'
-import { formatSource, parseSource, parseSourceName, type Source } from './source.ts'
+import { formatSource, hasSecret, parseSource, parseSourceName, type Source } from './source.ts'
 
 export interface SourceFolders {
   readonly sources: string
@@ -64,8 +64,7 @@ export class SourceStore {
   }
 
   async #write(source: Source): Promise<void> {
-    const hasSecret = source.url.username !== '' || source.url.password !== '' || source.url.search !== ''
-    await replaceFile(this.#pathOf(source.name), formatSource(source), { mode: hasSecret ? 0o600 : 0o644 })
+    await replaceFile(this.#pathOf(source.name), formatSource(source), { mode: hasSecret(source) ? 0o600 : 0o644 })
   }
 
   /** The root file a source is pinned to. @throws {VmpkgError} `SOURCE_INVALID` when it is gone or altered */

@@ -15,7 +15,8 @@ let ownUid: number | undefined // asking takes half a millisecond
 export function prepareFolders(paths: Paths, { isRoot }: { readonly isRoot: boolean }): void {
   for (const path of [paths.sources, paths.roots, paths.values]) prepareFolder(path, isRoot ? 0o755 : 0o700)
   for (const path of [paths.state, dirname(paths.images)]) prepareFolder(path, isRoot ? 0o711 : 0o700)
-  for (const path of [paths.images, paths.packages, paths.cache]) prepareFolder(path, isRoot ? 0o755 : 0o700)
+  for (const path of [paths.images, paths.packages, paths.downloads, paths.cache])
+    prepareFolder(path, isRoot ? 0o755 : 0o700)
 }
 
 /** @throws {VmpkgError} `STATE_INVALID`, `NO_RIGHTS` */

@@ -21,6 +21,8 @@ export interface Paths {
   readonly sources: string
   /** Pinned root files of the sources. */
   readonly roots: string
+  /** Passwords of servers; `auth.conf.d/` lies beside it. */
+  readonly auth: string
   /** The user's parameter values, `<package>.yaml`. */
   readonly values: string
   readonly state: string
@@ -31,6 +33,8 @@ export interface Paths {
   readonly images: string
   /** Unpacked packages by the digest of their archive. */
   readonly packages: string
+  /** Locks and leases of running downloads. */
+  readonly downloads: string
   /** Whatever can be fetched again. */
   readonly cache: string
   readonly catalogueDatabase: string
@@ -83,6 +87,7 @@ function arrange(config: string, state: string, data: string, cache: string, run
   return {
     sources: join(config, 'sources'),
     roots: join(config, 'roots'),
+    auth: join(config, 'auth.conf'),
     values: join(config, 'values'),
     state,
     database: join(state, 'state.db'),
@@ -90,6 +95,7 @@ function arrange(config: string, state: string, data: string, cache: string, run
     lock: join(state, 'lock'),
     images: join(data, 'images'),
     packages: join(data, 'packages'),
+    downloads: join(data, 'downloads'),
     cache,
     catalogueDatabase: join(cache, 'catalogue.db'),
     runtime,

@@ -52,6 +52,7 @@ export function startingRoot({ pin, marks }: Pick<TrustSessionOptions, 'pin' | '
 }
 
 export class TrustSession {
+  readonly #options: TrustSessionOptions
   readonly #policy: FreshnessPolicy
   readonly #minimumVersion: number
   readonly #now: Date
@@ -63,6 +64,7 @@ export class TrustSession {
   #accepted: AcceptedEnvelope | undefined
 
   private constructor(options: TrustSessionOptions, now: Date, keysAt: Date, root: TrustedRoot) {
+    this.#options = options
     this.#policy = options.policy
     this.#minimumVersion = options.minimumVersion ?? 1
     this.#now = now
@@ -97,6 +99,15 @@ export class TrustSession {
       }
     }
     return new TrustSession(options, now, keysAt, root)
+  }
+
+  /** As this session is now, before its envelope: one for each mirror, so that what one mirror says spoils no other's. */
+  fork(): TrustSession {
+    if (this.#accepted !== undefined) throw new TypeError('a session is forked before its envelope')
+    const copy = new TrustSession(this.#options, this.#now, this.#keysAt, this.#root)
+    copy.#steps = this.#steps
+    copy.#marks = this.#marks
+    return copy
   }
 
   /** To be stored after every accepted document, so that an interrupted refresh continues from there. */

@@ -63,7 +63,7 @@ describe('fetchDigested', () => {
     assert.equal((await fetchDigested(testMirror(server.base), options)).toString(), CONTENT)
     assert.deepEqual(
       events.map(({ type }) => type),
-      ['fetch-started', 'fetch-finished'],
+      ['fetch-started', 'fetch-progressed', 'fetch-finished'],
     )
   })
 

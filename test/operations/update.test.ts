@@ -45,8 +45,9 @@ describe('a source as of a snapshot', () => {
     await host.add('example', registry.folder)
     await assert.rejects(host.update(), { code: 'ROOT_EXPIRED' })
     await host.run((workspace) => setSource(workspace, { ...CHANGE, name: 'example', expiry: `snapshot ${at}` }))
-    assert.deepEqual((await host.update()).sources, [{ name: 'example', version: 2, packages: 1, changed: true }])
-    assert.deepEqual((await host.update()).sources, [{ name: 'example', version: 2, packages: 1, changed: false }])
+    const updated = { name: 'example', version: 2, packages: 1, refreshedAt: registry.clock.now(), offline: false }
+    assert.deepEqual((await host.update()).sources, [{ ...updated, changed: true }])
+    assert.deepEqual((await host.update()).sources, [{ ...updated, changed: false }])
     const shown = await host.run((workspace) => describeSource(workspace, 'example'))
     assert.equal(shown.root.version, 1)
     assert.equal(shown.envelope?.version, 2)

@@ -15,6 +15,8 @@ import {
 const SOURCE: Source = {
   name: 'example',
   url: new URL('https://registry.example/vm/'),
+  mirrors: [],
+  proxy: 'environment',
   pin: { version: 3, sha256: sha256('root') },
   registryId: '0123456789abcdef'.repeat(2),
   rootKeys: [parseFingerprint('A'.repeat(40))],

@@ -14,6 +14,8 @@ function source(name: string, url = 'https://registry.example/'): Source {
   return {
     name,
     url: new URL(url),
+    mirrors: [],
+    proxy: 'environment',
     pin: { version: 1, sha256: sha256(ROOT) },
     registryId: '0'.repeat(32),
     rootKeys: [parseFingerprint('B'.repeat(40))],

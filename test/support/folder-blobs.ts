@@ -16,6 +16,8 @@ export interface FolderBlobs extends BlobSource {
 export function folderBlobs(folder: string): FolderBlobs {
   const blobs: FolderBlobs = {
     origin: 'local',
+    places: 1,
+    distrust: () => {},
     bytes: 0,
     ranges: [],
     alter: undefined,

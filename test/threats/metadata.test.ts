@@ -217,7 +217,7 @@ threatCase({
   },
   controls: [
     { file: 'src/trust/session.ts', find: 'envelope.version < this.#minimumVersion', replace: 'false' },
-    { file: 'src/operations/update.ts', find: ': { minimumVersion: source.minimumVersion }', replace: ': {}' },
+    { file: 'src/operations/refresh-source.ts', find: '? {} : { minimumVersion })', replace: '? {} : {})' },
   ],
 })
 
@@ -370,7 +370,11 @@ threatCase({
       find: 'envelope.version === seen.version && payloadDigest !== seen.sha256',
       replace: 'false',
     },
-    { file: 'src/operations/update.ts', find: 'memory.keepEvidence(error.message, file)', replace: 'undefined' },
+    {
+      file: 'src/operations/refresh-source.ts',
+      find: 'memory.keepEvidence(error.message, file)',
+      replace: 'undefined',
+    },
     { file: 'src/operations/source-memory.ts', find: "{ 'envelope-seen-before.json': before }", replace: '{}' },
   ],
 })

@@ -9,6 +9,14 @@ export const command: CommandSpec = {
     { flags: '--root-file <file>', summary: 'the registry’s root file, from a place you trust' },
     { flags: '--fingerprint <fingerprint>...', summary: 'full fingerprint of a root key (repeatable)' },
     {
+      flags: '--mirror <url>...',
+      summary: 'another place with the same files, asked when the others fail (repeatable)',
+    },
+    {
+      flags: '--proxy <url>',
+      summary: 'reach it through this proxy; none for no proxy (default: http_proxy and https_proxy)',
+    },
+    {
       flags: '--expiry <policy>',
       summary: "strict, 'grace 3 days' or 'snapshot 2026-11-21T00:00:00Z' (default strict)",
     },
@@ -20,6 +28,7 @@ export const command: CommandSpec = {
   ],
   examples: [
     'vmpkg source add example ./registry --root-file ./registry/root/1.json',
+    'vmpkg source add example https://a.example.org/vmpkg --mirror https://b.example.net/vmpkg --root-file root.json',
     'vmpkg source add example https://packages.example.org/vmpkg --fingerprint 0123456789ABCDEF0123456789ABCDEF01234567',
   ],
   async run({ args, options, io }) {
@@ -30,6 +39,8 @@ export const command: CommandSpec = {
       url,
       rootFile: optionText(options, 'rootFile'),
       fingerprints: optionList(options, 'fingerprint'),
+      mirrors: optionList(options, 'mirror'),
+      proxy: optionText(options, 'proxy'),
       expiry: optionText(options, 'expiry'),
       minimumVersion: optionNumber(options, 'minimumVersion', 1),
     })
