@@ -44,6 +44,10 @@ export interface Terminal {
 
 export interface HttpRequest {
   readonly url: URL
+  /** GET by default. */
+  readonly method?: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+  /** Sent as it is; its length belongs into the headers. */
+  readonly body?: Uint8Array | Readable
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }
