@@ -72,6 +72,7 @@ export const ERROR_CODES = [
   'REGISTRY_INVALID',
   'REGISTRY_EXISTS',
   'REGISTRY_CHANGED',
+  'TARGET_FAILED',
   'SECRET_REFUSED',
   // rendering
   'XML_INVALID',

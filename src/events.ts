@@ -8,6 +8,12 @@ export type VmpkgEvent =
   | { readonly type: 'fetch-started'; readonly subject: string; readonly sizeBytes: number | undefined }
   | { readonly type: 'fetch-progressed'; readonly subject: string; readonly receivedBytes: number }
   | { readonly type: 'fetch-finished'; readonly subject: string; readonly from: 'network' | 'cache' | 'local' }
+  | {
+      readonly type: 'upload-progressed'
+      readonly subject: string
+      readonly sentBytes: number
+      readonly totalBytes: number
+    }
   | { readonly type: 'noted'; readonly message: string }
   | { readonly type: 'warned'; readonly code: string; readonly message: string; readonly hint?: string }
 

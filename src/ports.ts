@@ -49,6 +49,10 @@ export interface HttpRequest {
   readonly url: URL
   /** `environment` by default. */
   readonly proxy?: ProxyChoice
+  /** GET by default. */
+  readonly method?: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+  /** Sent as it is; its length belongs into the headers. */
+  readonly body?: Uint8Array | Readable
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }

@@ -102,6 +102,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('Publishing', 'repo add', 'add built packages to a registry', () => import('./commands/repo-add.ts')),
   entry('Publishing', 'repo resign', 'renew the envelope of a registry', () => import('./commands/repo-resign.ts')),
   entry('Publishing', 'repo merge', 'take in signed submissions', () => import('./commands/repo-merge.ts')),
+  entry('Publishing', 'repo push', 'copy a registry to where it is served', () => import('./commands/repo-push.ts')),
   entry(
     'Publishing',
     'publish',

@@ -64,6 +64,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   REGISTRY_INVALID: 'Name a folder that vmpkg repo init made.',
   REGISTRY_EXISTS: 'Choose an empty folder.',
   REGISTRY_CHANGED: 'Run the command again.',
+  TARGET_FAILED: 'Check address, keys and rights; what was uploaded is used again.',
   SECRET_REFUSED: 'Take the file out of the package.',
   XML_INVALID: CORRECT_TEMPLATE,
   TEMPLATE_INVALID: CORRECT_TEMPLATE,

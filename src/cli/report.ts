@@ -78,6 +78,10 @@ export function humanReporter(write: Write, columns: () => number, now: () => nu
         drawnAt = now()
         draw(progressOf(event.subject, event.receivedBytes, sizes.get(event.subject), now() - startedAt))
       }
+      if (event.type === 'upload-progressed' && now() - drawnAt >= 100) {
+        drawnAt = now()
+        draw(`publish: ${event.subject}: ${formatBytes(event.sentBytes)} of ${formatBytes(event.totalBytes)}`)
+      }
       const text = lineOf(event, sizes)
       if (text === undefined) return
       clear()
@@ -111,6 +115,7 @@ function lineOf(event: VmpkgEvent, sizes: ReadonlyMap<string, number>): string |
     case 'fetch-planned':
     case 'fetch-started':
     case 'fetch-progressed':
+    case 'upload-progressed':
       return undefined
   }
 }

@@ -15,8 +15,15 @@ const client = got.extend({
 })
 
 export const gotHttp: Http = {
-  async request({ url, headers = {}, signal }) {
-    const stream = client.stream(url, { headers: { ...headers }, ...(signal && { signal }) })
+  async request({ url, method = 'GET', headers = {}, body, signal }) {
+    // Of a method that may have a body, got waits for one.
+    const sent = body ?? (method === 'PUT' || method === 'DELETE' ? new Uint8Array() : undefined)
+    const stream = client.stream(url, {
+      method,
+      headers: { ...headers },
+      ...(sent && { body: sent }),
+      ...(signal && { signal }),
+    })
     const [response] = (await once(stream, 'response')) as [Response]
     return { status: response.statusCode, headers: joinHeaders(response.headers), body: stream }
   },

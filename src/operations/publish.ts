@@ -3,29 +3,48 @@ import { access, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
+import { isRemoteTarget } from '../publish/target-location.ts'
 import { buildTemplates } from './build.ts'
 import type { KeyAccess } from './keys.ts'
+import type { PlaceRequest } from './registry-place.ts'
 import { type AddReport, addToRegistry } from './repo-add.ts'
+import { type PushReport, pushToTarget } from './repo-push.ts'
 import type { Workspace } from './workspace.ts'
 
-export interface PublishRequest extends KeyAccess {
-  readonly registry: string
+export interface PublishRequest extends KeyAccess, PlaceRequest {
   /** Template folders and folders that a build left. */
   readonly packages: readonly string[]
   readonly cache: string | undefined
   readonly level: string | undefined
+  /** Where to push the registry afterwards; it is then a folder of this host. */
+  readonly to?: string | undefined
+}
+
+export interface PublishReport extends AddReport {
+  readonly pushed?: PushReport
 }
 
 /** @throws {VmpkgError} those of `buildTemplates` and `addToRegistry`; `USAGE` for a folder that is neither */
-export async function publish(workspace: Workspace, request: PublishRequest): Promise<AddReport> {
-  const { packages, cache } = request
+export async function publish(workspace: Workspace, request: PublishRequest): Promise<PublishReport> {
+  const { packages, cache, to } = request
+  if (to !== undefined && isRemoteTarget(request.registry)) {
+    throw new VmpkgError('USAGE', '--to pushes a registry folder of this host; the registry named is elsewhere', {
+      hint: 'Leave --to away: publish changes a remote registry itself.',
+    })
+  }
   const kinds = await Promise.all(packages.map(kindOf))
   const out = await mkdtemp(join(tmpdir(), 'vmpkg-publish-'))
   try {
     const templates = packages.filter((_, i) => kinds[i] === 'template')
     const built = await buildTemplates(workspace, { templates, out, cache, mirror: undefined })
     const ready = packages.filter((_, i) => kinds[i] === 'built')
-    return await addToRegistry(workspace, { ...request, built: [...ready, ...built.map(({ folder }) => folder)] })
+    const added = await addToRegistry(workspace, {
+      ...request,
+      built: [...ready, ...built.map(({ folder }) => folder)],
+    })
+    if (to === undefined || request.dryRun === true) return added
+    const pushed = await pushToTarget(workspace, { folder: request.registry, to })
+    return { ...added, pushed, messages: [...added.messages, ...pushed.messages] }
   } finally {
     await rm(out, { recursive: true, force: true })
   }

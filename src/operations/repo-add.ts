@@ -10,10 +10,10 @@ import { readRegistry } from '../publish/registry-state.ts'
 import type { Timestamping } from '../publish/registry-version.ts'
 import type { Signer } from '../publish/signer.ts'
 import { type KeyAccess, KeyRing } from './keys.ts'
+import { changeRegistry, describePlace, type PlaceReport, type PlaceRequest } from './registry-place.ts'
 import type { Workspace } from './workspace.ts'
 
-export interface AddRequest extends KeyAccess {
-  readonly registry: string
+export interface AddRequest extends KeyAccess, PlaceRequest {
   /** Folders that `vmpkg build` made. */
   readonly built: readonly string[]
   /** zstd level of packs. */
@@ -23,26 +23,31 @@ export interface AddRequest extends KeyAccess {
 export interface AddReport {
   readonly kind: AddResult['kind']
   readonly packages: readonly { readonly name: string; readonly version: string; readonly arch: string }[]
+  readonly place: PlaceReport
   readonly messages: readonly string[]
 }
 
 /** @throws {VmpkgError} `KEY_UNKNOWN` `PACKAGE_EXISTS` `SECRET_REFUSED` `REGISTRY_INVALID` `REGISTRY_CHANGED` */
 export async function addToRegistry(workspace: Workspace, request: AddRequest): Promise<AddReport> {
-  const { root } = await readRegistry(request.registry)
   const ring = new KeyRing(workspace, request)
   const names = await Promise.all(
     request.built.map(async (folder) => (await readBuiltPackage(folder)).contents.manifest.name),
   )
-  const publishers = await openPublishers(ring, root, names)
-  const timestamping = await openTimestamping(workspace, ring, root)
-  const result = await addPackages({
-    folder: request.registry,
-    packages: request.built,
-    publishers,
-    pack: packer(workspace, request.level),
-    ...(timestamping === undefined ? {} : { timestamping }),
+  const pack = packer(workspace, request.level)
+  const { result, place } = await changeRegistry(workspace, request, async (folder) => {
+    const { root } = await readRegistry(folder)
+    const publishers = await openPublishers(ring, root, names)
+    const timestamping = await openTimestamping(workspace, ring, root)
+    return addPackages({
+      folder,
+      packages: request.built,
+      publishers,
+      pack,
+      ...(timestamping === undefined ? {} : { timestamping }),
+    })
   })
-  return report(result)
+  const { messages, ...added } = report(result)
+  return { ...added, place, messages: [...(place.dryRun ? [] : messages), ...describePlace(place)] }
 }
 
 /** The keys of the folder that may sign every one of these names. @throws {VmpkgError} `KEY_UNKNOWN` */
@@ -77,8 +82,10 @@ export async function getTimestamping(workspace: Workspace, ring: KeyRing, root:
   })
 }
 
+/** Packs each image once, however often the rest has to be done anew. */
 function packer({ outside }: Workspace, level: string | undefined): PackImage {
-  return async ({ file, outDir }) => {
+  const packed = new Map<string, ReturnType<PackImage>>()
+  const pack: PackImage = async ({ file, outDir }) => {
     const { digest, size, map, transport } = await packImage({
       file,
       outDir,
@@ -92,6 +99,12 @@ function packer({ outside }: Workspace, level: string | undefined): PackImage {
       transport: { sha256: transport.sha256, size: transport.size, fullBytes: transport.fullBytes },
     }
   }
+  return async (options) => {
+    const key = `${options.outDir}\0${options.file}`
+    const known = packed.get(key) ?? pack(options)
+    packed.set(key, known)
+    return known
+  }
 }
 
 function parseLevel(text: string): number {
@@ -100,7 +113,7 @@ function parseLevel(text: string): number {
   throw new VmpkgError('USAGE', `--level takes a number from 1 to 19, not ${JSON.stringify(text.slice(0, 20))}`)
 }
 
-export function report(result: AddResult): AddReport {
+export function report(result: AddResult): Omit<AddReport, 'place'> {
   const packages = result.lines.map(({ name, version, arch }: PackageLine) => ({ name, version, arch }))
   const all = packages.map(({ name, version }) => `${name} ${version}`).join(', ')
   const messages: Readonly<Record<AddResult['kind'], string>> = {

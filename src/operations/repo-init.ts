@@ -2,6 +2,7 @@
 import { VmpkgError } from '../errors.ts'
 import { isNamePattern } from '../model/name.ts'
 import { initRegistry as init } from '../publish/registry-init.ts'
+import { isRemoteTarget } from '../publish/target-location.ts'
 import type { Certificate } from '../trust/certificate.ts'
 import { parseCount } from './key-generate.ts'
 import { type KeyAccess, KeyRing } from './keys.ts'
@@ -29,6 +30,11 @@ export async function initRegistry(
   if (missing !== undefined) {
     throw new VmpkgError('USAGE', `A registry needs at least one key for ${missing}`, {
       hint: 'Name --root-key, --publisher, --promoter and --timestamp.',
+    })
+  }
+  if (isRemoteTarget(request.folder)) {
+    throw new VmpkgError('USAGE', 'A registry begins in a folder of this host', {
+      hint: `Make it in a folder, then push it: vmpkg repo push FOLDER TARGET`,
     })
   }
   const ring = new KeyRing(workspace, request)

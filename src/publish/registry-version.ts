@@ -11,6 +11,7 @@ import { formatEnvelope, formatIndexEntry, formatSignedFile } from '../model/reg
 import type { Clock } from '../ports.ts'
 import { contentPath, writeEnvelope, writeImmutable } from './registry-folder.ts'
 import { type RegistryState, verifyRegistryAs, verifyUnchanged } from './registry-state.ts'
+import { swapFolderEnvelope } from './registry-swap.ts'
 import { type Signer, signFile } from './signer.ts'
 
 /** Who signs the envelope, and for how long it holds. */
@@ -52,8 +53,10 @@ export async function publishVersion(
   }
   const file = await signEnvelope(next, timestamping)
   await verifyRegistryAs(folder, file, timestamping.clock.now())
-  await verifyUnchanged(state)
-  await writeEnvelope(folder, file)
+  await swapFolderEnvelope(folder, async () => {
+    await verifyUnchanged(state)
+    await writeEnvelope(folder, file)
+  })
   return next
 }
 

@@ -7,12 +7,14 @@ export const command: CommandSpec = {
   options: [
     { flags: '--keys <folder>', summary: 'folder with the secret keys' },
     { flags: '--level <number>', summary: 'zstd level of image packs, 1 to 19' },
+    { flags: '--dry-run', summary: 'change nothing; say what would be published and uploaded' },
   ],
   examples: ['vmpkg repo add ./registry ./built/router-uni_1.0.0-1_amd64 --keys ./keys'],
   async run({ args, options, io }) {
     const [registry = '', ...built] = args
     const result = await addToRegistry(await io.workspace(), {
       registry,
+      dryRun: io.dryRun,
       built,
       keys: optionText(options, 'keys'),
       level: optionText(options, 'level'),

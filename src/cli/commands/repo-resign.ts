@@ -4,12 +4,16 @@ import { type CommandSpec, optionText } from '../command.ts'
 export const command: CommandSpec = {
   args: '<registry>',
   summary: 'Renew the envelope’s life. Idempotent; run it from a timer at half the life.',
-  options: [{ flags: '--keys <folder>', summary: 'folder with the secret keys' }],
+  options: [
+    { flags: '--keys <folder>', summary: 'folder with the secret keys' },
+    { flags: '--dry-run', summary: 'change nothing; say what would be published and uploaded' },
+  ],
   examples: ['vmpkg repo resign ./registry --keys ./keys'],
   async run({ args, options, io }) {
     const [registry = ''] = args
     const result = await resignRegistry(await io.workspace(), {
       registry,
+      dryRun: io.dryRun,
       keys: optionText(options, 'keys'),
       passphrase: () => io.passphrase('Passphrase of the keys'),
     })

@@ -1,0 +1,114 @@
+/**
+ * `repo push` and `publish --to`: brings a registry folder to where a web server or another publisher finds it (formats
+ * 1.2): what is missing first, the envelope last. The folder is the master: nothing is merged, and what the target has and
+ * the folder lacks stops it, so that no package of another publisher is lost by it (threats P01).
+ */
+import { isVmpkgError, VmpkgError } from '../errors.ts'
+import type { Emit } from '../events.ts'
+import { parsePackageLine } from '../model/line-schema.ts'
+import type { Envelope, IndexEntry } from '../model/registry.ts'
+import { FILE_LIMITS, parseEnvelope, parseSignedFile } from '../model/registry-schema.ts'
+import type { Clock } from '../ports.ts'
+import { verifyContent } from '../trust/content.ts'
+import { MAX_INDEX_BYTES, readIndexEntries } from '../trust/package-index.ts'
+import { listRegistryFiles, type RegistryFile } from './registry-files.ts'
+import { contentPath, ENVELOPE_PATH } from './registry-folder.ts'
+import { readRegistry, verifyRegistryAs } from './registry-state.ts'
+import { type PublishTarget, readFromTarget } from './target.ts'
+import { areEqual } from './target-folder.ts'
+import { uploadMissing } from './upload.ts'
+
+export interface PushOptions {
+  readonly folder: string
+  /** Its own files are never removed. */
+  readonly target: PublishTarget
+  readonly clock: Clock
+  readonly emit?: Emit
+  readonly dryRun?: boolean
+  /** The folder has fewer packages on purpose. */
+  readonly allowRemovals?: boolean
+}
+
+export interface Pushed {
+  /** What was not there before. */
+  readonly uploaded: readonly RegistryFile[]
+  /** Version now at the target. */
+  readonly version: number
+  readonly changed: boolean
+}
+
+interface Offer {
+  readonly file: Uint8Array
+  readonly envelope: Envelope
+  readonly entries: readonly IndexEntry[]
+}
+
+const ATTEMPTS = 5
+
+/** @throws {VmpkgError} `REGISTRY_INVALID` `REGISTRY_CHANGED` `TARGET_FAILED`, or what a client would refuse the folder for */
+export async function pushRegistry(options: PushOptions): Promise<Pushed> {
+  const { folder, target, clock, dryRun = false, emit } = options
+  const { envelopeFile: file, envelope, entries } = await readRegistry(folder)
+  await verifyRegistryAs(folder, file, clock.now())
+  const offer = { file, envelope, entries }
+  const files = await listRegistryFiles(folder)
+  let uploaded: readonly RegistryFile[] = []
+  for (let attempt = 1; ; attempt++) {
+    const present = await readFromTarget(target, { path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelope })
+    if (present !== undefined) await refuseLoss(offer, present, options)
+    const isSame = areEqual(present, file)
+    const missing = await uploadMissing({ target, folder, files, dryRun, ...(emit && { emit }) })
+    uploaded = [...uploaded, ...missing]
+    const pushed = { uploaded, version: envelope.version, changed: !isSame }
+    if (dryRun || isSame) return pushed
+    try {
+      await target.swapEnvelope(present, file)
+      return pushed
+    } catch (error) {
+      if (!isVmpkgError(error, 'REGISTRY_CHANGED') || attempt === ATTEMPTS) throw error
+    }
+  }
+}
+
+async function refuseLoss(offer: Offer, presentFile: Uint8Array, options: PushOptions): Promise<void> {
+  const { envelope } = offer
+  const present = parseEnvelope(
+    parseSignedFile(presentFile, 'ENVELOPE_INVALID', 'The envelope', FILE_LIMITS.envelope).payload,
+  )
+  if (areEqual(offer.file, presentFile)) return
+  // A rotation may begin the count of versions anew (threats M07), so the root comes first.
+  const order = envelope.root.version - present.root.version || envelope.version - present.version
+  if (present.registryId !== envelope.registryId || order <= 0) {
+    throw new VmpkgError('REGISTRY_CHANGED', `${options.target.name} holds a newer version, or another registry`, {
+      hint: 'Publish to the target itself (vmpkg publish TARGET …), or bring its version into the folder first.',
+      details: { present: present.version, offered: envelope.version },
+    })
+  }
+  if (options.allowRemovals === true || present.index.sha256 === envelope.index.sha256) return
+  const lost = findLost(offer.entries, await readEntries(options.target, present))
+  if (lost.length === 0) return
+  throw new VmpkgError(
+    'REGISTRY_CHANGED',
+    `${options.target.name} has packages that the folder lacks: ${lost.join(', ')}`,
+    {
+      hint: 'Another publisher added them. Publish to the target itself, or drop them with --allow-removals.',
+      details: { packages: lost },
+    },
+  )
+}
+
+async function readEntries(target: PublishTarget, { index }: Envelope): Promise<readonly IndexEntry[]> {
+  const path = contentPath('index', index.sha256)
+  const file = await readFromTarget(target, { path, maxBytes: MAX_INDEX_BYTES })
+  if (file === undefined) throw new VmpkgError('REGISTRY_INVALID', `${target.name} has no ${path}`)
+  verifyContent(file, index, 'The package index')
+  return readIndexEntries(file, index)
+}
+
+function findLost(kept: readonly IndexEntry[], present: readonly IndexEntry[]): readonly string[] {
+  const lines = new Set(kept.map(({ line }) => Buffer.from(line).toString('base64')))
+  return present
+    .filter(({ line }) => !lines.has(Buffer.from(line).toString('base64')))
+    .map(({ line }) => parsePackageLine(line))
+    .map(({ name, version, arch }) => `${name} ${version} ${arch}`)
+}

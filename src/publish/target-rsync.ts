@@ -1,0 +1,155 @@
+/**
+ * An rsync server as a place to publish to: a daemon with a writable module, or over ssh, where an account that may do
+ * nothing but rsync (rrsync) is enough. rsync writes each file under a temporary name and renames it. Announcements, and
+ * with them the swap of the envelope, need no more than writing, listing and removing. Source: rsync(1).
+ * Test oracle: a real daemon and a real sshd, and what `node:fs` finds in their folders.
+ */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import type { RunResult } from '../ports.ts'
+import { swapByAnnouncement } from './announced-swap.ts'
+import { openSshConnection, type SshConnection } from './ssh-connection.ts'
+import { type PublishTarget, refuseLarge, targetFailed } from './target.ts'
+import type { SshPlace } from './target-location.ts'
+import { type RemoteOptions, textEnvironment } from './target-sftp.ts'
+
+/** `-rw-r--r--          1,234 2026/11/25 18:00:00 root/1.json` */
+const LISTED = /^-\S{9,10}\s+([\d,.]+) \d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (.+)$/
+/** Exit status of a transfer that left something out, as files that are not there. */
+const PARTIAL = 23
+const ABSENT = /\(2\)$/
+const BASE = ['-s', '--no-motd', '--no-human-readable', '--timeout=60']
+
+/** Over ssh. */
+export async function rsyncSshTarget(name: string, place: SshPlace, options: RemoteOptions): Promise<PublishTarget> {
+  const ssh = await openSshConnection(place, options.processes)
+  const host = place.host.startsWith('[') ? ssh.destination.replace(/[^@]+$/, place.host) : ssh.destination
+  // rsync splits the words of -e at blanks, outside of quotes.
+  const shell = ['ssh', ...ssh.options.map((option) => (/[ "]/.test(option) ? `'${option}'` : option))].join(' ')
+  return new RsyncTarget(name, `${host}:${place.path}`, ['-e', shell], options, ssh)
+}
+
+/** A daemon. Its password is in RSYNC_PASSWORD. */
+export function rsyncDaemonTarget(name: string, url: string, options: RemoteOptions): PublishTarget {
+  return new RsyncTarget(name, url, [], options, undefined)
+}
+
+class RsyncTarget implements PublishTarget {
+  readonly name: string
+  readonly #place: string
+  readonly #words: readonly string[]
+  readonly #options: RemoteOptions
+  readonly #ssh: SshConnection | undefined
+
+  constructor(
+    name: string,
+    place: string,
+    words: readonly string[],
+    options: RemoteOptions,
+    ssh: SshConnection | undefined,
+  ) {
+    this.name = name
+    this.#place = place
+    this.#words = words
+    this.#options = options
+    this.#ssh = ssh
+  }
+
+  async sizes(paths: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    if (paths.length === 0) return new Map()
+    const result = await this.#rsync(['--list-only', '--files-from=-', `${this.#place}/`], paths)
+    this.#requireDone('look at files', result)
+    return new Map(parseListing(result.stdout))
+  }
+
+  async list(folder: string): Promise<readonly string[]> {
+    const result = await this.#rsync(['--list-only', '--dirs', `${this.#place}/${folder}/`])
+    this.#requireDone('list a folder', result)
+    return parseListing(result.stdout).map(([path]) => basename(path))
+  }
+
+  async fetch(files: Parameters<PublishTarget['fetch']>[0], into: string): Promise<void> {
+    const found = await this.sizes(files.map(({ path }) => path))
+    const there = files.filter(({ path }) => found.has(path))
+    for (const { path, maxBytes } of there) refuseLarge(this.name, path, found.get(path) ?? 0, maxBytes)
+    if (there.length === 0) return
+    const words = ['--files-from=-', '--ignore-times', `${this.#place}/`, `${into}/`]
+    const result = await this.#rsync(
+      words,
+      there.map(({ path }) => path),
+    )
+    this.#requireDone('read files', result)
+  }
+
+  async store(folder: string, paths: readonly string[], onStored: (path: string) => void): Promise<void> {
+    const words = ['--files-from=-', '--ignore-existing', '--chmod=D755,F644', `${folder}/`, `${this.#place}/`]
+    const result = await this.#rsync(words, paths)
+    if (result.exitCode !== 0) throw targetFailed(this.name, 'write files', result.stderr)
+    paths.forEach(onStored)
+  }
+
+  /** What is not in an empty folder is deleted there, and everything else is protected by the last rule. */
+  async remove(paths: readonly string[]): Promise<void> {
+    const empty = await mkdtemp(join(tmpdir(), 'vmpkg-empty-'))
+    try {
+      for (const folder of new Set(paths.map(dirname))) {
+        const names = paths.filter((path) => dirname(path) === folder).map((path) => `--include=/${basename(path)}`)
+        const words = ['--dirs', '--delete', ...names, '--exclude=*', `${empty}/`, `${this.#place}/${folder}/`]
+        const result = await this.#rsync(words)
+        if (result.exitCode !== 0) throw targetFailed(this.name, 'remove files', result.stderr)
+      }
+    } finally {
+      await rm(empty, { recursive: true, force: true })
+    }
+  }
+
+  async swapEnvelope(before: Uint8Array | undefined, after: Uint8Array): Promise<void> {
+    const { signal } = this.#options
+    const put = async (path: string, bytes: Uint8Array, timeoutMs: number | undefined): Promise<void> =>
+      this.#replace(path, bytes, timeoutMs)
+    await swapByAnnouncement({ target: this, put, before, after, signal })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#ssh?.[Symbol.asyncDispose]()
+  }
+
+  async #replace(path: string, bytes: Uint8Array, timeoutMs: number | undefined): Promise<void> {
+    const local = await mkdtemp(join(tmpdir(), 'vmpkg-put-'))
+    try {
+      await mkdir(dirname(join(local, path)), { recursive: true })
+      await writeFile(join(local, path), bytes)
+      const words = ['--files-from=-', '--ignore-times', '--chmod=D755,F644', `${local}/`, `${this.#place}/`]
+      const result = await this.#rsync(words, [path], timeoutMs)
+      if (result.exitCode !== 0) throw targetFailed(this.name, `write ${path}`, result.stderr)
+    } finally {
+      await rm(local, { recursive: true, force: true })
+    }
+  }
+
+  async #rsync(words: readonly string[], files?: readonly string[], timeoutMs?: number): Promise<RunResult> {
+    const { processes, env, signal } = this.#options
+    return processes.run('rsync', [...BASE, ...this.#words, ...words], {
+      env: textEnvironment(env),
+      ...(files !== undefined && { input: `${files.join('\n')}\n` }),
+      ...(signal && { signal }),
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    })
+  }
+
+  /** Files that are not there are an answer; every other complaint is a failure. */
+  #requireDone(what: string, { exitCode, stderr }: RunResult): void {
+    if (exitCode === 0) return
+    const lines = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('rsync error: '))
+    const isAbsence = exitCode === PARTIAL && lines.length > 0 && lines.every((line) => ABSENT.test(line))
+    if (!isAbsence) throw targetFailed(this.name, what, stderr)
+  }
+}
+
+function parseListing(text: string): readonly (readonly [path: string, size: number])[] {
+  return text.split('\n').flatMap((line) => {
+    const [, size, path] = LISTED.exec(line) ?? []
+    return size === undefined || path === undefined ? [] : [[path, Number(size.replaceAll(/[,.]/g, ''))] as const]
+  })
+}
