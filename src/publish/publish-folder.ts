@@ -7,6 +7,7 @@ import { copyFile, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { renameDurably } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
+import type { Envelope } from '../model/registry.ts'
 import { FILE_LIMITS, parseEnvelope, parseSignedFile } from '../model/registry-schema.ts'
 import type { Clock } from '../ports.ts'
 import { ENVELOPE_PATH, findRegistryFile, readRegistryFile, writeEnvelope } from './registry-folder.ts'
@@ -27,8 +28,10 @@ export interface Published {
   readonly version: number
 }
 
-const FOLDERS = ['root', 'channels', 'map', 'transport', 'blob', 'package', 'index', 'incoming']
-const NAME = /^(?:[1-9][0-9]{0,15}\.json|[0-9a-f]{64}(?:\.json|\.jsonl\.zst|\.vmpkg)?)$/
+/** Root files come last: clients refuse a new one until the envelope names it. */
+const FOLDERS = ['channels', 'map', 'transport', 'blob', 'package', 'index', 'history', 'snapshot', 'incoming', 'root']
+const NAME =
+  /^(?:[1-9][0-9]{0,15}\.json|[0-9]{8}T[0-9]{6}Z\.json|[0-9a-f]{64}(?:\.json|\.jsonl\.zst|\.vmpkg)?)$/
 
 /** @throws {VmpkgError} `REGISTRY_INVALID` `REGISTRY_CHANGED`, or what a client would refuse the source for */
 export async function publishToFolder({ folder, target, clock }: PublishOptions): Promise<Published> {
@@ -46,10 +49,7 @@ export async function publishToFolder({ folder, target, clock }: PublishOptions)
   })
 }
 
-interface Identity {
-  readonly registryId: string
-  readonly version: number
-}
+type Identity = Pick<Envelope, 'registryId' | 'version' | 'root'>
 
 function identify(envelope: Uint8Array): Identity {
   return parseEnvelope(parseSignedFile(envelope, 'ENVELOPE_INVALID', 'The envelope', FILE_LIMITS.envelope).payload)
@@ -57,7 +57,10 @@ function identify(envelope: Uint8Array): Identity {
 
 function refuseOlder(offered: Identity, present: Identity | undefined): void {
   if (present === undefined) return
-  if (present.registryId === offered.registryId && present.version <= offered.version) return
+  // A rotation may begin the count of versions anew (threats M07), so the root comes first.
+  const isNewer = present.root.version < offered.root.version
+  const isSame = present.root.version === offered.root.version && present.version <= offered.version
+  if (present.registryId === offered.registryId && (isNewer || isSame)) return
   throw new VmpkgError('REGISTRY_CHANGED', 'The target holds a newer version, or another registry', {
     hint: 'Fetch the newer version first and publish on top of it.',
     details: { present: present.version, offered: offered.version },
