@@ -24,7 +24,11 @@ export async function mergeRegistry(workspace: Workspace, request: KeyAccess & P
   for (const { path, error } of refused) {
     workspace.outside.emit({ type: 'warned', code: error.code, message: `${path} stays: ${error.message}` })
   }
-  const messages = merged.flatMap((one) => report(one.result).messages)
+  const messages = merged.flatMap((one) =>
+    'result' in one
+      ? report(one.result).messages
+      : [`Took in the promoter's channels: ${one.channels.length} entries, version ${one.envelope.version}`],
+  )
   return {
     merged: merged.length,
     refused: refused.map(({ path, error }) => ({ path, code: error.code, message: error.message })),

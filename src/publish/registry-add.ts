@@ -7,11 +7,12 @@ import { VmpkgError } from '../errors.ts'
 import { type Digested, sha256 } from '../model/digest.ts'
 import type { ImageTransport, PackageImage, PackageLine } from '../model/line.ts'
 import { formatPackageLine, parsePackageLine } from '../model/line-schema.ts'
+import type { Manifest } from '../model/manifest.ts'
 import { comparePackageVersions } from '../model/package-order.ts'
 import type { Envelope, IndexEntry } from '../model/registry.ts'
 import { formatSignedFile, formatSubmission } from '../model/registry-schema.ts'
 import { type BuiltImage, type BuiltPackage, readBuiltPackage } from './built-package.ts'
-import { writeImmutable } from './registry-folder.ts'
+import { contentPath, findRegistryFile, writeImmutable } from './registry-folder.ts'
 import { withRegistryLock } from './registry-lock.ts'
 import { type RegistryState, readRegistry } from './registry-state.ts'
 import { publishVersion, type Timestamping, writeNamed } from './registry-version.ts'
@@ -70,9 +71,26 @@ export async function mergeEntries(
     const state = await readRegistry(folder)
     const added = selectNew(state, entries)
     if (added.length === 0) return { kind: 'unchanged', lines }
+    for (const entry of added) await requireFiles(folder, entry)
     const envelope = await publishVersion(state, { entries: [...state.entries, ...added] }, timestamping)
     return { kind: 'published', envelope, lines }
   })
+}
+
+/** Under the lock, which `repo gc` takes as well: what an index names is there. */
+async function requireFiles(folder: string, { line, transport }: IndexEntry): Promise<void> {
+  const { package: archive, images } = parsePackageLine(line)
+  const paths = [
+    contentPath('package', archive.sha256),
+    ...images.map(({ map }) => contentPath('map', map.sha256)),
+    ...Object.values(transport.images).map(({ index }) => contentPath('transport', index.sha256)),
+  ]
+  for (const path of paths) {
+    if ((await findRegistryFile(folder, path, Number.MAX_SAFE_INTEGER)) !== undefined) continue
+    throw new VmpkgError('REGISTRY_INVALID', `The package needs ${path}, which is not in the registry`, {
+      hint: 'Copy the files that belong to the submission first, or add the package again.',
+    })
+  }
 }
 
 /** Leaves out what is there already; a version that is there with other content is refused (threats P02). */
@@ -120,7 +138,11 @@ async function packChecked(image: BuiltImage, folder: string, pack: PackImage): 
 }
 
 function makeLine({ contents }: BuiltPackage, images: readonly PackageImage[], archive: Digested): PackageLine {
-  const { manifest } = contents
+  return { ...describeManifest(contents.manifest), images, package: archive }
+}
+
+/** What the line says because the manifest does. */
+export function describeManifest(manifest: Manifest): Omit<PackageLine, 'images' | 'package'> {
   const { layer, supportEndsAt } = manifest
   return {
     name: manifest.name,
@@ -134,8 +156,6 @@ function makeLine({ contents }: BuiltPackage, images: readonly PackageImage[], a
     conflicts: manifest.conflicts,
     replaces: manifest.replaces,
     capabilities: manifest.capabilities,
-    images,
-    package: archive,
     ...(layer === undefined ? {} : { layer }),
     ...(supportEndsAt === undefined ? {} : { supportEndsAt }),
   }

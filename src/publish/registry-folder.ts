@@ -3,7 +3,7 @@
  * place. Every write is a temporary file, fsync, rename, so a reader sees a file whole or not at all.
  */
 import { constants } from 'node:fs'
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir, open, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { replaceFile } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
@@ -25,10 +25,11 @@ export function snapshotPath(at: Date): string {
 
 /** Where a file named by its digest lies. */
 export function contentPath(
-  kind: 'index' | 'package' | 'channels' | 'map' | 'transport' | 'blob',
+  kind: 'index' | 'package' | 'channels' | 'map' | 'transport' | 'blob' | 'history',
   digest: string,
 ): string {
-  const suffix = { index: '.jsonl.zst', package: '.vmpkg', channels: '.json', map: '', transport: '', blob: '' }[kind]
+  const suffixes = { index: '.jsonl.zst', package: '.vmpkg', channels: '.json', history: '.json' }
+  const suffix = { map: '', transport: '', blob: '', ...suffixes }[kind]
   return `${kind}/${digest}${suffix}`
 }
 
@@ -61,7 +62,12 @@ export async function findRegistryFile(
 export async function writeImmutable(folder: string, path: string, bytes: Uint8Array): Promise<Digested> {
   const written = { sha256: sha256(bytes), size: bytes.length }
   const existing = await findRegistryFile(folder, path, Number.MAX_SAFE_INTEGER)
-  if (existing !== undefined && sha256(existing) === written.sha256) return written
+  if (existing !== undefined && sha256(existing) === written.sha256) {
+    const now = new Date()
+    // In use again: `repo gc` keeps young files. Another owner's file keeps its age, and publishing looks for it once more.
+    await utimes(join(folder, path), now, now).catch(() => {})
+    return written
+  }
   if (existing !== undefined) {
     throw new VmpkgError('REGISTRY_CHANGED', `The registry already has another ${path}`, {
       hint: 'Files of a registry never change once written; find out who wrote it.',

@@ -7,8 +7,8 @@ import type { Envelope, Root } from '../model/registry.ts'
 import { formatChannels, formatSignedFile } from '../model/registry-schema.ts'
 import type { Randomness } from '../ports.ts'
 import type { RootPin } from '../trust/root-chain.ts'
-import { writeEnvelope } from './registry-folder.ts'
-import { makeRoot, type RootSetup, writeRoot } from './registry-root.ts'
+import { rootPath, writeEnvelope, writeImmutable } from './registry-folder.ts'
+import { makeRoot, type RootSetup, signRoot } from './registry-root.ts'
 import { verifyRegistryAs } from './registry-state.ts'
 import { lifetime, signEnvelope, type Timestamping, writeIndex, writeNamed } from './registry-version.ts'
 import { type Signer, signFile } from './signer.ts'
@@ -55,14 +55,14 @@ async function fill(folder: string, options: InitOptions): Promise<InitializedRe
   const { setup, rootSigners, promoters, timestamping, randomness } = options
   const registryId = Buffer.from(randomness.bytes(REGISTRY_ID_BYTES)).toString('hex')
   const root = makeRoot(setup, registryId, 1, timestamping.clock)
-  const rootFile = await writeRoot(folder, root, rootSigners)
+  const rootFile = await writeImmutable(folder, rootPath(1), await signRoot(root, rootSigners))
   const channels = formatChannels({ registryId, version: 1, entries: [] })
   const channelsFile = formatSignedFile(await signFile(promoters, 'promoter', 'channels', channels))
   const envelope: Envelope = {
     registryId,
     version: 1,
     ...lifetime(timestamping),
-    root: rootFile,
+    root: { ...rootFile, version: 1 },
     index: await writeIndex(folder, []),
     channels: { ...(await writeNamed(folder, 'channels', channelsFile)), version: 1 },
   }

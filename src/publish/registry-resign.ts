@@ -23,7 +23,8 @@ export async function resignRegistry(
     const { envelope } = state
     const now = timestamping.clock.now().getTime()
     const halfway = (envelope.issuedAt.getTime() + envelope.expiresAt.getTime()) / 2
-    if (!force && now < halfway) return { changed: false, envelope }
+    const namesNewest = envelope.root.sha256 === state.rootFile.sha256
+    if (!force && now < halfway && namesNewest) return { changed: false, envelope }
     return { changed: true, envelope: await publishVersion(state, {}, timestamping) }
   })
 }

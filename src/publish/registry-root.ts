@@ -3,13 +3,11 @@
  * the one before and its own. The holders of root keys sign offline; one call with enough signers is the simple case.
  */
 import { VmpkgError } from '../errors.ts'
-import type { Digested } from '../model/digest.ts'
 import type { Fingerprint } from '../model/fingerprint.ts'
 import type { RoleKeys, Root } from '../model/registry.ts'
-import { formatRoot, formatSignedFile } from '../model/registry-schema.ts'
+import { formatRoot, formatSignedFile, parseRoot } from '../model/registry-schema.ts'
 import type { Clock } from '../ports.ts'
 import type { Certificate } from '../trust/certificate.ts'
-import { rootPath, writeImmutable } from './registry-folder.ts'
 import { DAY_MS } from './registry-version.ts'
 import { type Signer, signFile } from './signer.ts'
 
@@ -49,18 +47,14 @@ export function makeRoot(setup: RootSetup, registryId: string, version: number, 
   }
 }
 
-/** Signs and writes `root/<version>.json`. @throws {VmpkgError} `THRESHOLD_UNMET` `ROOT_INVALID` `REGISTRY_CHANGED` */
-export async function writeRoot(
-  folder: string,
-  root: Root,
-  signers: readonly Signer[],
-  before?: Root,
-): Promise<Digested & { readonly version: number }> {
+/** The signed file. @throws {VmpkgError} `THRESHOLD_UNMET` `ROOT_INVALID` */
+export async function signRoot(root: Root, signers: readonly Signer[], before?: Root): Promise<Uint8Array> {
   for (const { root: role, version } of before === undefined ? [root] : [before, root]) {
     requireThreshold(role, version, signers)
   }
-  const file = formatSignedFile(await signFile(signers, 'root', 'root', formatRoot(root)))
-  return { ...(await writeImmutable(folder, rootPath(root.version), file)), version: root.version }
+  const payload = formatRoot(root)
+  parseRoot(payload)
+  return formatSignedFile(await signFile(signers, 'root', 'root', payload))
 }
 
 function requireThreshold(role: RoleKeys, version: number, signers: readonly Signer[]): void {

@@ -1,7 +1,8 @@
 /**
  * A registry folder as its publisher sees it. Reading takes the newest root and whatever the envelope names, by digest,
- * without asking who signed: what a publisher must be able to repair includes expired keys. Publishing asks everything:
- * the new state is verified exactly as a client would before its envelope is written.
+ * without asking who signed: what a publisher must be able to repair includes expired keys, and a root file whose envelope
+ * was never written because the power went. Publishing asks everything: the new state is verified exactly as a client
+ * would before its envelope is written.
  */
 import { VmpkgError } from '../errors.ts'
 import { type Digested, sha256 } from '../model/digest.ts'
@@ -15,8 +16,9 @@ import { contentPath, ENVELOPE_PATH, findRegistryFile, readRegistryFile, rootPat
 
 export interface RegistryState {
   readonly folder: string
+  /** The newest in the folder; clients want the envelope to name it. */
   readonly root: Root
-  readonly rootFile: Digested
+  readonly rootFile: Envelope['root']
   readonly envelope: Envelope
   /** The envelope file's bytes: compared before it is replaced. */
   readonly envelopeFile: Uint8Array
@@ -42,8 +44,7 @@ export async function readRegistry(folder: string): Promise<RegistryState> {
   verifyContent(channels, envelope.channels, 'The channels file')
   return {
     folder,
-    root: parseRoot(parseSignedFile(root, 'ROOT_INVALID', 'The root file', FILE_LIMITS.root).payload),
-    rootFile: envelope.root,
+    ...(await readNewestRoot(folder, root)),
     envelope,
     envelopeFile,
     envelopeDigest: sha256(payload),
@@ -54,17 +55,46 @@ export async function readRegistry(folder: string): Promise<RegistryState> {
   }
 }
 
+async function readNewestRoot(
+  folder: string,
+  named: Uint8Array,
+): Promise<{ readonly root: Root; readonly rootFile: Envelope['root'] }> {
+  for (let file = named; ; ) {
+    const root = parseRoot(parseSignedFile(file, 'ROOT_INVALID', 'The root file', FILE_LIMITS.root).payload)
+    const next = await findRegistryFile(folder, rootPath(root.version + 1), FILE_LIMITS.root)
+    if (next === undefined) {
+      return { root, rootFile: { sha256: sha256(file), size: file.length, version: root.version } }
+    }
+    file = next
+  }
+}
+
+/** A root file that is to be part of the folder and is not written yet. */
+export interface PendingRoot {
+  readonly version: number
+  readonly file: Uint8Array
+}
+
 /**
  * Verifies the folder with `envelopeFile` as its envelope, as a client that has seen nothing would, from root 1.
  *
  * @throws {VmpkgError} whatever a client would refuse it for
  */
-export async function verifyRegistryAs(folder: string, envelopeFile: Uint8Array, now: Date): Promise<void> {
+export async function verifyRegistryAs(
+  folder: string,
+  envelopeFile: Uint8Array,
+  now: Date,
+  pending?: PendingRoot,
+): Promise<void> {
   const first = await readRegistryFile(folder, rootPath(1), FILE_LIMITS.root)
   const pin = { version: 1, sha256: sha256(first) }
   const session = await TrustSession.open({ pin, policy: { kind: 'strict' }, now }, first)
   for (let step = 0; step < MAX_ROOT_STEPS; step++) {
-    const next = await findRegistryFile(folder, rootPath(session.nextRootVersion), FILE_LIMITS.root)
+    const version = session.nextRootVersion
+    const next =
+      version === pending?.version
+        ? pending.file
+        : await findRegistryFile(folder, rootPath(version), FILE_LIMITS.root)
     if (next === undefined) break
     await session.acceptRoot(next)
   }

@@ -1,7 +1,10 @@
 /**
  * The next version of a registry (formats 1.2): immutable files first, then the envelope, compared with what was read and
- * verified as a client would. Whatever fails leaves the old version in place.
+ * verified as a client would. Whatever fails leaves the old version in place. The old envelope is kept under `history/`:
+ * it says which files clients that have not updated yet still ask for.
  */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { constants, zstdCompressSync } from 'node:zlib'
 import { type Digested, sha256 } from '../model/digest.ts'
 import { parsePackageLine } from '../model/line-schema.ts'
@@ -9,8 +12,8 @@ import { comparePackageVersions } from '../model/package-order.ts'
 import type { Envelope, IndexEntry } from '../model/registry.ts'
 import { formatEnvelope, formatIndexEntry, formatSignedFile } from '../model/registry-schema.ts'
 import type { Clock } from '../ports.ts'
-import { contentPath, writeEnvelope, writeImmutable } from './registry-folder.ts'
-import { type RegistryState, verifyRegistryAs, verifyUnchanged } from './registry-state.ts'
+import { contentPath, rootPath, writeEnvelope, writeImmutable } from './registry-folder.ts'
+import { type PendingRoot, type RegistryState, verifyRegistryAs, verifyUnchanged } from './registry-state.ts'
 import { swapFolderEnvelope } from './registry-swap.ts'
 import { type Signer, signFile } from './signer.ts'
 
@@ -29,8 +32,10 @@ const LEVEL = 19
 export interface Change {
   readonly entries?: readonly IndexEntry[]
   readonly channels?: Envelope['channels']
-  readonly root?: Envelope['root']
-  readonly message?: string
+  /** A signed root file that follows the newest one. Clients refuse a root without its envelope, so it is written just before. */
+  readonly root?: PendingRoot
+  /** Counts from 1 again: for a rotation after somebody drove the counter up (threats M07). */
+  readonly restart?: boolean
 }
 
 /** Publishes `change` on top of `state`. The caller holds the lock. @throws {VmpkgError} `REGISTRY_CHANGED`, or what a client would refuse */
@@ -40,24 +45,41 @@ export async function publishVersion(
   timestamping: Timestamping,
 ): Promise<Envelope> {
   const { envelope: before, folder } = state
+  const { root: pending, restart = false } = change
   const index = change.entries === undefined ? before.index : await writeIndex(folder, change.entries)
   const next: Envelope = {
     registryId: before.registryId,
-    version: before.version + 1,
     ...lifetime(timestamping),
-    root: change.root ?? before.root,
+    root: pending === undefined ? state.rootFile : { ...digest(pending.file), version: pending.version },
     index,
     channels: change.channels ?? before.channels,
-    previous: { version: before.version, sha256: state.envelopeDigest },
-    ...(change.message === undefined ? {} : { message: change.message }),
+    ...(restart
+      ? { version: 1 }
+      : { version: before.version + 1, previous: { version: before.version, sha256: state.envelopeDigest } }),
   }
   const file = await signEnvelope(next, timestamping)
-  await verifyRegistryAs(folder, file, timestamping.clock.now())
+  await verifyRegistryAs(folder, file, timestamping.clock.now(), pending)
+  await writeImmutable(folder, contentPath('history', sha256(state.envelopeFile)), state.envelopeFile)
   await swapFolderEnvelope(folder, async () => {
     await verifyUnchanged(state)
-    await writeEnvelope(folder, file)
+    if (pending === undefined) await writeEnvelope(folder, file)
+    else await writeWithRoot(folder, pending, file)
   })
   return next
+}
+
+async function writeWithRoot(folder: string, { version, file }: PendingRoot, envelope: Uint8Array): Promise<void> {
+  await writeImmutable(folder, rootPath(version), file)
+  try {
+    await writeEnvelope(folder, envelope)
+  } catch (error) {
+    await rm(join(folder, rootPath(version)), { force: true })
+    throw error
+  }
+}
+
+function digest(bytes: Uint8Array): Digested {
+  return { sha256: sha256(bytes), size: bytes.length }
 }
 
 /** Writes the index in its one order. @throws {VmpkgError} `INDEX_INVALID` */

@@ -79,6 +79,12 @@ export async function getSigningKey(certificate: Certificate, keyId: string, now
   }
 }
 
+/** When the primary key expires; `undefined` where it does not. */
+export async function certificateEnd({ key }: Certificate): Promise<Date | undefined> {
+  const end = await key.getExpirationTime(undefined, OPENPGP_CONFIG)
+  return end instanceof Date ? end : undefined
+}
+
 async function readPublicKeys(source: Uint8Array | string): Promise<readonly PublicKey[]> {
   try {
     if (typeof source !== 'string') return await readKeys({ binaryKeys: source, config: OPENPGP_CONFIG })

@@ -1,0 +1,71 @@
+/**
+ * Which immutable files versions of a registry need: by envelope, index, lines, chunk maps and transport indexes down to
+ * the packs. What `repo gc` keeps and `repo verify` looks for. Reads every map and transport index once.
+ */
+import { parseChunkMap } from '../image/chunk-map.ts'
+import { parseTransportIndex } from '../image/transport-index.ts'
+import type { PackageLine, Transport } from '../model/line.ts'
+import { parsePackageLine } from '../model/line-schema.ts'
+import type { Envelope, IndexEntry } from '../model/registry.ts'
+import { MAX_INDEX_BYTES, readIndexEntries } from '../trust/package-index.ts'
+import { verifyContent } from '../trust/content.ts'
+import { contentPath, findRegistryFile, rootPath } from './registry-folder.ts'
+
+/** Of a 16 TiB image. */
+const MAX_MAP_BYTES = 512 * 1024 * 1024
+
+export class RegistryReferences {
+  readonly #folder: string
+  readonly #paths = new Set<string>()
+  readonly #seenTransports = new Set<string>()
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  has(path: string): boolean {
+    return this.#paths.has(path)
+  }
+
+  get paths(): ReadonlySet<string> {
+    return this.#paths
+  }
+
+  /**
+   * Everything that an envelope leads to. An index that is not there leads nowhere; a damaged one is an error, because
+   * what it named is not known.
+   *
+   * @throws {VmpkgError} `DIGEST_MISMATCH` `INDEX_INVALID` `IMAGE_INVALID`
+   */
+  async addVersion(envelope: Envelope): Promise<void> {
+    const path = contentPath('index', envelope.index.sha256)
+    this.#paths.add(rootPath(envelope.root.version))
+    this.#paths.add(contentPath('channels', envelope.channels.sha256))
+    if (this.#paths.has(path)) return
+    this.#paths.add(path)
+    const file = await findRegistryFile(this.#folder, path, MAX_INDEX_BYTES)
+    if (file === undefined) return
+    await this.addEntries(readIndexEntries(verifyContent(file, envelope.index, path), envelope.index))
+  }
+
+  /** @throws {VmpkgError} `IMAGE_INVALID` */
+  async addEntries(entries: readonly IndexEntry[]): Promise<void> {
+    for (const { line, transport } of entries) await this.#addLine(parsePackageLine(line), transport)
+  }
+
+  async #addLine(line: PackageLine, transport: Transport): Promise<void> {
+    this.#paths.add(contentPath('package', line.package.sha256))
+    for (const { digest, map } of line.images) {
+      const index = transport.images[digest]?.index
+      this.#paths.add(contentPath('map', map.sha256))
+      if (index === undefined || this.#seenTransports.has(index.sha256)) continue
+      this.#seenTransports.add(index.sha256)
+      this.#paths.add(contentPath('transport', index.sha256))
+      const mapFile = await findRegistryFile(this.#folder, contentPath('map', map.sha256), MAX_MAP_BYTES)
+      const indexFile = await findRegistryFile(this.#folder, contentPath('transport', index.sha256), MAX_MAP_BYTES)
+      if (mapFile === undefined || indexFile === undefined) continue // as in a mirror of a few packages
+      const { packs } = parseTransportIndex(indexFile, parseChunkMap(mapFile))
+      for (const { sha256 } of packs) this.#paths.add(contentPath('blob', sha256))
+    }
+  }
+}
