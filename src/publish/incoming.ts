@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import type { Channels, SignedFile } from '../model/registry.ts'
 import { FILE_LIMITS, parseChannels, parseSignedFile } from '../model/registry-schema.ts'
+import type { Clock } from '../ports.ts'
 import { CLOCK_TOLERANCE_MS } from '../trust/freshness.ts'
 import { verifyRole } from '../trust/roles.ts'
 import { openPinnedRoot, type TrustedRoot } from '../trust/root-chain.ts'
-import type { Clock } from '../ports.ts'
 import { readRegistryFile, rootPath } from './registry-folder.ts'
 import type { RegistryState } from './registry-state.ts'
 
@@ -66,10 +66,7 @@ export async function verifyWaitingChannels(signed: SignedFile, root: TrustedRoo
 }
 
 /** The latest of the waiting channels files that promoters signed and that follow what is published, if any. */
-export async function readWaitingChannels(
-  state: RegistryState,
-  clock: Clock,
-): Promise<Channels | undefined> {
+export async function readWaitingChannels(state: RegistryState, clock: Clock): Promise<Channels | undefined> {
   const { trusted, keysAt } = await openNewestRoot(state, clock)
   let latest: Channels | undefined
   for (const path of await listIncoming(state.folder)) {

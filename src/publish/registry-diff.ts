@@ -49,7 +49,9 @@ export function diffRegistries(before: RegistryView, after: RegistryView): Regis
     versions: [before.envelope.version, after.envelope.version],
     added: missing(now, old),
     removed: missing(old, now),
-    changed: kept.filter(({ entry, earlier }) => entry.lineDigest !== earlier.lineDigest).map(({ entry }) => ref(entry.line)),
+    changed: kept
+      .filter(({ entry, earlier }) => entry.lineDigest !== earlier.lineDigest)
+      .map(({ entry }) => ref(entry.line)),
     yanked: states.flatMap(({ before: was, after: is, ...one }) =>
       is.yanked !== undefined && is.yanked !== was.yanked ? [{ ...one, reason: is.yanked }] : [],
     ),
@@ -81,7 +83,11 @@ function diffKeys(role: string, before: Root['root'], after: Root['root']): read
   const added = after.keys.filter((key) => !before.keys.includes(key)).map((key) => `${role}: key ${key} added`)
   const removed = before.keys.filter((key) => !after.keys.includes(key)).map((key) => `${role}: key ${key} removed`)
   const changed = before.threshold !== after.threshold
-  return [...added, ...removed, ...(changed ? [`${role}: threshold ${before.threshold} becomes ${after.threshold}`] : [])]
+  return [
+    ...added,
+    ...removed,
+    ...(changed ? [`${role}: threshold ${before.threshold} becomes ${after.threshold}`] : []),
+  ]
 }
 
 function byKey(entries: readonly PackageEntry[]): ReadonlyMap<string, PackageEntry> {

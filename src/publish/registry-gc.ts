@@ -56,7 +56,11 @@ export async function collectRegistryGarbage(options: GcOptions): Promise<GcResu
     const recent = await readRecentVersions(state, files, nowMs - keepDays * DAY_MS)
     const snapshots = await listSnapshots(folder)
     const needed = new RegistryReferences(folder)
-    const versions = [state.envelope, ...recent.map(({ envelope }) => envelope), ...snapshots.map((one) => one.envelope)]
+    const versions = [
+      state.envelope,
+      ...recent.map(({ envelope }) => envelope),
+      ...snapshots.map((one) => one.envelope),
+    ]
     for (const envelope of versions) await needed.addVersion(envelope)
     await addSubmissions(folder, needed)
     const history = new Set(recent.map(({ path }) => path))

@@ -7,8 +7,8 @@ import { lstat, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { replaceFile } from '../durable-file.ts'
-import { type Emit, emitNothing } from '../events.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
+import { type Emit, emitNothing } from '../events.ts'
 import { fetchToFile } from '../fetch/file-download.ts'
 import type { Mirror } from '../fetch/mirror.ts'
 import { fetchSmallFile, findSmallFile } from '../fetch/small-file.ts'
@@ -116,11 +116,9 @@ async function run(options: MirrorOptions, known: MirrorState | undefined, pin: 
   const packages = dryRun && copy.fetched.length > 0 ? 0 : await takePackages(options, session, envelope, copy)
   if (!dryRun) {
     await writeRoots(options, pin, session.root.root.version, roots)
-    await replaceFile(
-      join(folder, STATE_PATH),
-      JSON.stringify({ pin, marks: formatTrustMarks(session.marks) }),
-      { mode: 0o600 },
-    )
+    await replaceFile(join(folder, STATE_PATH), JSON.stringify({ pin, marks: formatTrustMarks(session.marks) }), {
+      mode: 0o600,
+    })
     if (changed && present !== undefined) await writeImmutable(folder, contentPath('history', sha256(present)), present)
     if (changed) await writeEnvelope(folder, envelopeFile)
   }

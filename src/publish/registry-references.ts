@@ -7,8 +7,8 @@ import { parseTransportIndex } from '../image/transport-index.ts'
 import type { PackageLine, Transport } from '../model/line.ts'
 import { parsePackageLine } from '../model/line-schema.ts'
 import type { Envelope, IndexEntry } from '../model/registry.ts'
-import { MAX_INDEX_BYTES, readIndexEntries } from '../trust/package-index.ts'
 import { verifyContent } from '../trust/content.ts'
+import { MAX_INDEX_BYTES, readIndexEntries } from '../trust/package-index.ts'
 import { contentPath, findRegistryFile, rootPath } from './registry-folder.ts'
 
 /** Of a 16 TiB image. */

@@ -92,9 +92,7 @@ export async function verifyRegistryAs(
   for (let step = 0; step < MAX_ROOT_STEPS; step++) {
     const version = session.nextRootVersion
     const next =
-      version === pending?.version
-        ? pending.file
-        : await findRegistryFile(folder, rootPath(version), FILE_LIMITS.root)
+      version === pending?.version ? pending.file : await findRegistryFile(folder, rootPath(version), FILE_LIMITS.root)
     if (next === undefined) break
     await session.acceptRoot(next)
   }

@@ -13,15 +13,14 @@ import { pathToFileURL } from 'node:url'
 import { openPackage } from '../archive/load-package.ts'
 import { readArchive } from '../archive/read.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
-import { packSource } from '../fetch/packs.ts'
 import type { Mirror } from '../fetch/mirror.ts'
+import { packSource } from '../fetch/packs.ts'
 import { assembleImage } from '../image/assemble.ts'
 import { type ChunkMap, parseChunkMap } from '../image/chunk-map.ts'
 import { parseTransportIndex, type TransportIndex } from '../image/transport-index.ts'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
 import type { Digested } from '../model/digest.ts'
 import type { PackageImage, PackageLine } from '../model/line.ts'
-import { ENVELOPE_PATH, contentPath, readRegistryFile } from './registry-folder.ts'
 import type { Clock, Http } from '../ports.ts'
 import { certificateEnd, readCertificate } from '../trust/certificate.ts'
 import { verifyContent } from '../trust/content.ts'
@@ -29,7 +28,8 @@ import type { PackageEntry } from '../trust/package-entry.ts'
 import { verifyPackageEntry } from '../trust/package-entry.ts'
 import { openNewestRoot } from './incoming.ts'
 import { describeManifest } from './registry-add.ts'
-import { type RegistryListing, listRegistry } from './registry-listing.ts'
+import { contentPath, ENVELOPE_PATH, readRegistryFile } from './registry-folder.ts'
+import { listRegistry, type RegistryListing } from './registry-listing.ts'
 import { RegistryReferences } from './registry-references.ts'
 import { listSnapshots } from './registry-snapshot.ts'
 import { type RegistryState, readRegistry, verifyRegistryAs } from './registry-state.ts'
@@ -160,14 +160,19 @@ async function hashFile(path: string, signal: AbortSignal | undefined): Promise<
   await using handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
   const hash = createHash('sha256')
   const stream = createReadStream('', { fd: handle, autoClose: false, highWaterMark: 1024 * 1024 })
-  await pipeline(stream, hash, { ...(signal === undefined ? {} : { signal }) }).catch((error: unknown) => {
+  await pipeline(stream, hash, signal === undefined ? {} : { signal }).catch((error: unknown) => {
     throw signal?.aborted ? new VmpkgError('ABORTED', 'The check was interrupted', { cause: error }) : error
   })
   return { sha256: hash.digest('hex'), size: stream.bytesRead }
 }
 
 /** Puts the image together as a client does, from this folder, and throws it away. */
-async function verifyChunks({ folder, http, signal }: VerifyOptions, image: PackageImage, map: ChunkMap, index: TransportIndex) {
+async function verifyChunks(
+  { folder, http, signal }: VerifyOptions,
+  image: PackageImage,
+  map: ChunkMap,
+  index: TransportIndex,
+) {
   const work = await mkdtemp(join(tmpdir(), 'vmpkg-verify-'))
   try {
     const mirror: Mirror = { http, base: pathToFileURL(`${resolve(folder)}/`) }
@@ -189,7 +194,11 @@ function warnOfLives({ envelope, root }: RegistryState, now: Date): readonly Reg
     .filter(({ issuedAt, expiresAt }) => now.getTime() >= (issuedAt.getTime() + expiresAt.getTime()) / 2)
     .filter(({ expiresAt }) => now < expiresAt) // else it is an error that stands above
     .map(({ subject, expiresAt, remedy }) =>
-      warning('half-life', subject, `More than half of its life is over; it ends on ${expiresAt.toISOString()}: ${remedy}`),
+      warning(
+        'half-life',
+        subject,
+        `More than half of its life is over; it ends on ${expiresAt.toISOString()}: ${remedy}`,
+      ),
     )
 }
 

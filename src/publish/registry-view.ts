@@ -28,9 +28,7 @@ export async function readRegistryView(
 ): Promise<RegistryView> {
   const get = async (path: string, maxBytes: number) => fetchSmallFile(mirror, { path, maxBytes, signal })
   const file = await get(envelopePath, FILE_LIMITS.envelope)
-  const claimed = parseEnvelope(
-    parseSignedFile(file, 'ENVELOPE_INVALID', 'The envelope', FILE_LIMITS.envelope).payload,
-  )
+  const claimed = parseEnvelope(parseSignedFile(file, 'ENVELOPE_INVALID', 'The envelope', FILE_LIMITS.envelope).payload)
   if (claimed.root.version > MAX_ROOT_STEPS) throw new VmpkgError('ROOT_INVALID', 'The chain of root files is too long')
   const first = await get(rootPath(1), FILE_LIMITS.root)
   const at = claimed.issuedAt

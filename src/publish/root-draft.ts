@@ -11,10 +11,10 @@ import type { Fingerprint } from '../model/fingerprint.ts'
 import type { Root, WireSignature } from '../model/registry.ts'
 import { FILE_LIMITS, formatRoot, formatSignedFile, parseRoot, parseSignedFile } from '../model/registry-schema.ts'
 import { bytes, fingerprint, parseShape } from '../model/shape.ts'
+import { readCertificate } from '../trust/certificate.ts'
+import { preAuthEncoding } from '../trust/pae.ts'
 import { inspectRoot, openPinnedRoot, verifyNextRoot } from '../trust/root-chain.ts'
 import { verifySignature } from '../trust/signature.ts'
-import { preAuthEncoding } from '../trust/pae.ts'
-import { readCertificate } from '../trust/certificate.ts'
 import type { Signer } from './signer.ts'
 
 export interface RootDraft {

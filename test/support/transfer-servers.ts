@@ -44,11 +44,13 @@ export async function startSftpServer(work: string): Promise<TransferServer> {
   // As root sshd wants a folder below /run, which is then one of its own.
   const script = 'mount -t tmpfs tmpfs /run && mkdir -p /run/sshd && exec "$@"'
   const words = ['unshare', '--mount', '--propagation=private', 'sh', '-c', script, 'sh', ...sshd]
-  const daemon = await startDaemon(process.geteuid?.() === 0 ? words : sshd, port, () => readFileSync(log ?? '', 'utf8'))
+  const daemon = await startDaemon(process.geteuid?.() === 0 ? words : sshd, port, () =>
+    readFileSync(log ?? '', 'utf8'),
+  )
   return {
     address(scheme, folder, changes = {}) {
       const query = new URLSearchParams({ keyfile: key ?? '', known_hosts: knownHosts ?? '', ...changes })
-      return `${scheme}://127.0.0.1:${port}${folder}?${query}`
+      return `${scheme}://127.0.0.1:${port}${folder}?${query.toString()}`
     },
     [Symbol.asyncDispose]: async () => daemon[Symbol.asyncDispose](),
   }
