@@ -1,7 +1,9 @@
 /** The publisher's key folder: keys are named by full fingerprint, or by a user ID that only one of them carries. */
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import type { Fingerprint } from '../model/fingerprint.ts'
+import type { RoleKeys } from '../model/registry.ts'
 import { listKeys } from '../publish/key.ts'
 import { openSigner, type Signer } from '../publish/signer.ts'
 import type { Certificate } from '../trust/certificate.ts'
@@ -40,9 +42,30 @@ export class KeyRing {
     )
   }
 
-  /** Of these fingerprints the keys that the folder holds. */
+  /** Of these fingerprints the keys whose secret part the folder holds. */
   async held(fingerprints: readonly Fingerprint[]): Promise<readonly Certificate[]> {
-    return (await listKeys(this.folder)).filter(({ fingerprint }) => fingerprints.includes(fingerprint))
+    const secrets = new Set(await readdir(this.folder).catch(() => []))
+    return (await listKeys(this.folder)).filter(
+      ({ fingerprint }) => fingerprints.includes(fingerprint) && secrets.has(`${fingerprint}.secret.asc`),
+    )
+  }
+
+  /**
+   * The keys of a role, when the folder holds as many as must sign; `subject` is what they would sign.
+   *
+   * @throws {VmpkgError} `KEY_UNKNOWN` `KEY_INVALID`
+   */
+  async role({ keys, threshold }: RoleKeys, subject: string): Promise<readonly Signer[]> {
+    const held = await this.held(keys)
+    if (held.length >= threshold) return this.signers(held)
+    throw new VmpkgError(
+      'KEY_UNKNOWN',
+      `${subject} needs ${threshold} keys, ${this.folder} has ${held.length} of them`,
+      {
+        hint: 'Name the folder that holds them with --keys.',
+        details: { among: keys, held: held.map(({ fingerprint }) => fingerprint) },
+      },
+    )
   }
 
   /** Opens a secret key, asking for the passphrase when it has one. @throws {VmpkgError} `KEY_UNKNOWN` `KEY_INVALID` */

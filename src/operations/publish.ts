@@ -3,11 +3,12 @@ import { access, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
+import { readShipped } from '../publish/package-files.ts'
 import { isRemoteTarget } from '../publish/target-location.ts'
 import { buildTemplates } from './build.ts'
 import type { KeyAccess } from './keys.ts'
 import type { PlaceRequest } from './registry-place.ts'
-import { type AddReport, addToRegistry } from './repo-add.ts'
+import { type AddReport, addToRegistry, findSigners } from './repo-add.ts'
 import { type PushReport, pushToTarget } from './repo-push.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -33,6 +34,7 @@ export async function publish(workspace: Workspace, request: PublishRequest): Pr
     })
   }
   const kinds = await Promise.all(packages.map(kindOf))
+  if (request.dryRun === true) return tryPublish(workspace, request, kinds)
   const out = await mkdtemp(join(tmpdir(), 'vmpkg-publish-'))
   try {
     const templates = packages.filter((_, i) => kinds[i] === 'template')
@@ -42,11 +44,41 @@ export async function publish(workspace: Workspace, request: PublishRequest): Pr
       ...request,
       built: [...ready, ...built.map(({ folder }) => folder)],
     })
-    if (to === undefined || request.dryRun === true) return added
+    if (to === undefined) return added
     const pushed = await pushToTarget(workspace, { folder: request.registry, to })
     return { ...added, pushed, messages: [...added.messages, ...pushed.messages] }
   } finally {
     await rm(out, { recursive: true, force: true })
+  }
+}
+
+/** Images are made from recipes only in earnest: that takes minutes and the network. */
+async function tryPublish(
+  workspace: Workspace,
+  request: PublishRequest,
+  kinds: readonly ('template' | 'built')[],
+): Promise<PublishReport> {
+  const folders = (kind: 'template' | 'built') => request.packages.filter((_, i) => kinds[i] === kind)
+  const templates = await Promise.all(folders('template').map(readShipped))
+  const built = folders('built')
+  const names = templates.map(({ manifest }) => manifest.name)
+  const who = await findSigners(workspace, request, names)
+  const report = built.length === 0 ? undefined : await addToRegistry(workspace, { ...request, built })
+  const described = templates.map(({ manifest, files }) => ({
+    name: manifest.name,
+    version: manifest.version,
+    arch: manifest.arch,
+    files: [...files].map(([path, { bytes }]) => ({ path, size: bytes.length })),
+    images: [],
+  }))
+  const words = templates.map(({ manifest }) => `Would build and publish ${manifest.name} ${manifest.version}`)
+  const { signers, place } = report ?? who
+  return {
+    kind: report?.kind ?? (signers.some(({ role }) => role === 'timestamp') ? 'published' : 'submitted'),
+    packages: [...described, ...(report?.packages ?? [])],
+    signers,
+    place,
+    messages: [...words, ...(report?.messages ?? ['Nothing was changed: this was a dry run'])],
   }
 }
 

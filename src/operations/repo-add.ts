@@ -22,7 +22,15 @@ export interface AddRequest extends KeyAccess, PlaceRequest {
 
 export interface AddReport {
   readonly kind: AddResult['kind']
-  readonly packages: readonly { readonly name: string; readonly version: string; readonly arch: string }[]
+  readonly packages: readonly {
+    readonly name: string
+    readonly version: string
+    readonly arch: string
+    /** Everything that travels, but for the images. */
+    readonly files: readonly { readonly path: string; readonly size: number }[]
+    readonly images: readonly { readonly role: string; readonly size: number }[]
+  }[]
+  readonly signers: readonly { readonly role: 'publisher' | 'timestamp'; readonly fingerprint: string }[]
   readonly place: PlaceReport
   readonly messages: readonly string[]
 }
@@ -30,24 +38,56 @@ export interface AddReport {
 /** @throws {VmpkgError} `KEY_UNKNOWN` `PACKAGE_EXISTS` `SECRET_REFUSED` `REGISTRY_INVALID` `REGISTRY_CHANGED` */
 export async function addToRegistry(workspace: Workspace, request: AddRequest): Promise<AddReport> {
   const ring = new KeyRing(workspace, request)
-  const names = await Promise.all(
-    request.built.map(async (folder) => (await readBuiltPackage(folder)).contents.manifest.name),
-  )
+  const built = await Promise.all(request.built.map(readBuiltPackage))
+  const names = built.map(({ contents }) => contents.manifest.name)
   const pack = packer(workspace, request.level)
   const { result, place } = await changeRegistry(workspace, request, async (folder) => {
     const { root } = await readRegistry(folder)
     const publishers = await openPublishers(ring, root, names)
     const timestamping = await openTimestamping(workspace, ring, root)
-    return addPackages({
+    const added = await addPackages({
       folder,
       packages: request.built,
       publishers,
       pack,
       ...(timestamping === undefined ? {} : { timestamping }),
     })
+    return { added, signers: describeSigners(publishers, timestamping) }
   })
-  const { messages, ...added } = report(result)
-  return { ...added, place, messages: [...(place.dryRun ? [] : messages), ...describePlace(place)] }
+  return {
+    kind: result.added.kind,
+    packages: built.map(({ contents: { manifest }, listing, images }) => ({
+      name: manifest.name,
+      version: manifest.version,
+      arch: manifest.arch,
+      files: listing,
+      images: images.map(({ role, size }) => ({ role, size })),
+    })),
+    signers: result.signers,
+    place,
+    messages: [describeAdded(result.added, place.dryRun), ...describePlace(place)],
+  }
+}
+
+/** Who would sign packages of these names. @throws {VmpkgError} `KEY_UNKNOWN` */
+export async function findSigners(
+  workspace: Workspace,
+  request: KeyAccess & PlaceRequest,
+  names: readonly string[],
+): Promise<Pick<AddReport, 'signers' | 'place'>> {
+  const ring = new KeyRing(workspace, request)
+  const { result, place } = await changeRegistry(workspace, { ...request, dryRun: true }, async (folder) => {
+    const { root } = await readRegistry(folder)
+    return describeSigners(await openPublishers(ring, root, names), await openTimestamping(workspace, ring, root))
+  })
+  return { signers: result, place }
+}
+
+function describeSigners(publishers: readonly Signer[], timestamping: Timestamping | undefined): AddReport['signers'] {
+  return [
+    ...publishers.map(({ fingerprint }) => ({ role: 'publisher' as const, fingerprint })),
+    ...(timestamping?.signers ?? []).map(({ fingerprint }) => ({ role: 'timestamp' as const, fingerprint })),
+  ]
 }
 
 /** The keys of the folder that may sign every one of these names. @throws {VmpkgError} `KEY_UNKNOWN` */
@@ -67,14 +107,22 @@ async function openPublishers(
 }
 
 /** `undefined` where the folder holds too few timestamp keys. */
-async function openTimestamping(workspace: Workspace, ring: KeyRing, root: Root): Promise<Timestamping | undefined> {
-  const held = await ring.held(root.timestamp.keys)
-  if (held.length < root.timestamp.threshold) return undefined
+export async function openTimestamping(
+  workspace: Workspace,
+  ring: KeyRing,
+  { timestamp }: Pick<Root, 'timestamp'>,
+): Promise<Timestamping | undefined> {
+  const held = await ring.held(timestamp.keys)
+  if (held.length < timestamp.threshold) return undefined
   return { signers: await ring.signers(held), clock: workspace.outside.clock }
 }
 
 /** @throws {VmpkgError} `KEY_UNKNOWN` */
-export async function getTimestamping(workspace: Workspace, ring: KeyRing, root: Root): Promise<Timestamping> {
+export async function getTimestamping(
+  workspace: Workspace,
+  ring: KeyRing,
+  root: Pick<Root, 'timestamp'>,
+): Promise<Timestamping> {
   const timestamping = await openTimestamping(workspace, ring, root)
   if (timestamping !== undefined) return timestamping
   throw new VmpkgError('KEY_UNKNOWN', `The timestamp key of this registry is not in ${ring.folder}`, {
@@ -113,13 +161,12 @@ function parseLevel(text: string): number {
   throw new VmpkgError('USAGE', `--level takes a number from 1 to 19, not ${JSON.stringify(text.slice(0, 20))}`)
 }
 
-export function report(result: AddResult): Omit<AddReport, 'place'> {
-  const packages = result.lines.map(({ name, version, arch }: PackageLine) => ({ name, version, arch }))
-  const all = packages.map(({ name, version }) => `${name} ${version}`).join(', ')
+export function describeAdded(result: AddResult, dryRun: boolean): string {
+  const all = result.lines.map(({ name, version }: PackageLine) => `${name} ${version}`).join(', ')
   const messages: Readonly<Record<AddResult['kind'], string>> = {
-    published: `Published ${all}`,
+    published: `${dryRun ? 'Would publish' : 'Published'} ${all}`,
     unchanged: `${all}: published already, nothing to do`,
-    submitted: `Submitted ${all}: whoever holds the timestamp key runs vmpkg repo merge`,
+    submitted: `${dryRun ? 'Would submit' : 'Submitted'} ${all}: whoever holds the timestamp key runs vmpkg repo merge`,
   }
-  return { kind: result.kind, packages, messages: [messages[result.kind]] }
+  return messages[result.kind]
 }

@@ -1,4 +1,7 @@
 /** Makes an empty registry from the keys of a key folder. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { isNamePattern } from '../model/name.ts'
 import { initRegistry as init } from '../publish/registry-init.ts'
@@ -17,13 +20,22 @@ export interface InitRequest extends KeyAccess {
   readonly promoters: readonly string[]
   readonly timestamps: readonly string[]
   readonly days: string | undefined
+  /** Makes it in a temporary folder, which is thrown away. */
+  readonly dryRun?: boolean
+}
+
+export interface InitReport {
+  readonly dryRun: boolean
+  readonly registryId: string
+  readonly rootVersion: number
+  readonly rootSha256: string
+  /** For those who add the registry by fingerprint. */
+  readonly rootKeys: readonly string[]
+  readonly threshold: number
 }
 
 /** @throws {VmpkgError} `USAGE` `KEY_UNKNOWN` `REGISTRY_EXISTS` `THRESHOLD_UNMET` `ROOT_INVALID` */
-export async function initRegistry(
-  workspace: Workspace,
-  request: InitRequest,
-): Promise<{ readonly registryId: string; readonly rootVersion: number; readonly rootSha256: string }> {
+export async function initRegistry(workspace: Workspace, request: InitRequest): Promise<InitReport> {
   const missing = (['roots', 'publishers', 'promoters', 'timestamps'] as const).find(
     (role) => request[role].length === 0,
   )
@@ -52,8 +64,8 @@ export async function initRegistry(
   )
   const threshold =
     request.threshold === undefined ? Math.floor(roots.length / 2) + 1 : parseCount(request.threshold, '--threshold')
-  const { root, pin } = await init({
-    folder: request.folder,
+  const { dryRun = false } = request
+  const options = {
     setup: {
       root: { certificates: roots, threshold },
       promoter: { certificates: promoters },
@@ -68,8 +80,34 @@ export async function initRegistry(
       ...(request.days === undefined ? {} : { lifetimeDays: parseCount(request.days, '--days') }),
     },
     randomness: workspace.outside.randomness,
+  }
+  if (dryRun) await requireEmpty(request.folder)
+  const { root, pin } = dryRun ? await tryInit(options) : await init({ ...options, folder: request.folder })
+  return {
+    dryRun,
+    registryId: root.registryId,
+    rootVersion: pin.version,
+    rootSha256: pin.sha256,
+    rootKeys: root.root.keys,
+    threshold,
+  }
+}
+
+async function tryInit(options: Omit<Parameters<typeof init>[0], 'folder'>): ReturnType<typeof init> {
+  const work = await mkdtemp(join(tmpdir(), 'vmpkg-dry-run-'))
+  try {
+    return await init({ ...options, folder: join(work, 'registry') })
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+}
+
+async function requireEmpty(folder: string): Promise<void> {
+  const present = await readdir(folder).catch(() => [])
+  if (present.length === 0) return
+  throw new VmpkgError('REGISTRY_EXISTS', `${JSON.stringify(folder)} is not an empty folder`, {
+    hint: 'Choose a new folder for the registry.',
   })
-  return { registryId: root.registryId, rootVersion: pin.version, rootSha256: pin.sha256 }
 }
 
 function parsePublisher(text: string): { key: string; patterns: readonly string[] } {

@@ -3,7 +3,7 @@ import { mergeSubmissions } from '../publish/registry-merge.ts'
 import { readRegistry } from '../publish/registry-state.ts'
 import { type KeyAccess, KeyRing } from './keys.ts'
 import { changeRegistry, describePlace, type PlaceReport, type PlaceRequest } from './registry-place.ts'
-import { getTimestamping, report } from './repo-add.ts'
+import { describeAdded, getTimestamping } from './repo-add.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface MergeReport {
@@ -26,7 +26,7 @@ export async function mergeRegistry(workspace: Workspace, request: KeyAccess & P
   }
   const messages = merged.flatMap((one) =>
     'result' in one
-      ? report(one.result).messages
+      ? [describeAdded(one.result, place.dryRun)]
       : [`Took in the promoter's channels: ${one.channels.length} entries, version ${one.envelope.version}`],
   )
   return {

@@ -108,7 +108,7 @@ async function describeChange(workspace: Workspace, source: Source): Promise<str
   return `${what} stood for another registry before: ${other.registryId}, source ${other.source}; now it is ${registryId}`
 }
 
-async function fetchFirstRoot(
+export async function fetchFirstRoot(
   workspace: Workspace,
   source: Pick<Source, 'url' | 'mirrors' | 'proxy'>,
 ): Promise<Uint8Array> {
@@ -128,7 +128,7 @@ async function fetchFirstRoot(
   )
 }
 
-async function readRootFile(path: string): Promise<Uint8Array> {
+export async function readRootFile(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path)
   } catch (cause) {
@@ -143,7 +143,7 @@ async function readRootFile(path: string): Promise<Uint8Array> {
   }
 }
 
-function requireSameKeys(named: readonly Fingerprint[], actual: readonly Fingerprint[]): void {
+export function requireSameKeys(named: readonly Fingerprint[], actual: readonly Fingerprint[]): void {
   const same = named.length === actual.length && actual.every((key) => named.includes(key))
   if (same) return
   throw new VmpkgError('SIGNATURE_UNTRUSTED', 'The registry’s root keys are not the ones you named', {

@@ -50,6 +50,11 @@ export async function mirrorsOfSource(
   return { mirrors: [mirror(first), ...others.map(mirror)], penalties }
 }
 
+/** Where a registry's files are that is no source: one address, with the passwords and proxy of this host. */
+export async function registryMirrors(workspace: Workspace, url: URL): Promise<MirrorSet> {
+  return mirrorsOfSource(workspace, { url, mirrors: [], proxy: 'environment' })
+}
+
 /** The proxy with the user and password that the file has for it; what stands in the address itself goes first. */
 function withAuth(auth: readonly AuthEntry[], proxy: URL): URL {
   const entry = proxy.username === '' && proxy.password === '' ? findAuth(auth, proxy) : undefined

@@ -13,6 +13,7 @@ import type { Sha256 } from '../model/digest.ts'
 import type { ImageRole } from '../model/line.ts'
 import { imageRole } from '../model/line-schema.ts'
 import { count, parseShape, sha256Text } from '../model/shape.ts'
+import { refuseUnlisted } from './package-files.ts'
 import { refuseSecrets } from './secrets.ts'
 
 export interface BuiltImage {
@@ -27,8 +28,8 @@ export interface BuiltImage {
 export interface BuiltPackage {
   readonly contents: PackageContents
   readonly archive: Uint8Array
-  /** Paths in the archive, for the publisher to look over. */
-  readonly listing: readonly string[]
+  /** Files in the archive, for the publisher to look over. */
+  readonly listing: readonly { readonly path: string; readonly size: number }[]
   readonly images: readonly BuiltImage[]
 }
 
@@ -45,12 +46,15 @@ export async function readBuiltPackage(folder: string): Promise<BuiltPackage> {
   const files = await readPackageFolder(join(folder, 'package'))
   refuseSecrets(files)
   const contents = openPackage(files)
+  refuseUnlisted(files.keys(), contents.manifest)
   const failure = { code: 'ARCHIVE_INVALID', subject: `${JSON.stringify(folder)}: images.json` } as const
   const images = parseShape(imageList, await readJson(join(folder, 'images.json')), failure)
   return {
     contents,
     archive: writeArchive(files),
-    listing: [...files.keys()].toSorted(),
+    listing: [...files]
+      .map(([path, { bytes }]) => ({ path, size: bytes.length }))
+      .toSorted((a, b) => (a.path < b.path ? -1 : 1)),
     images: images.map(({ role, digest, size, file }) => ({ role, digest, size, file: join(folder, file) })),
   }
 }

@@ -10,7 +10,7 @@ import { replaceFile } from '../durable-file.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import { type Emit, emitNothing } from '../events.ts'
 import { fetchToFile } from '../fetch/file-download.ts'
-import type { Mirror } from '../fetch/mirror.ts'
+import type { Mirrors } from '../fetch/mirror.ts'
 import { fetchSmallFile, findSmallFile } from '../fetch/small-file.ts'
 import { parseChunkMap } from '../image/chunk-map.ts'
 import { parseTransportIndex } from '../image/transport-index.ts'
@@ -36,7 +36,7 @@ import {
 import { withRegistryLock } from './registry-lock.ts'
 
 export interface MirrorOptions {
-  readonly mirror: Mirror
+  readonly mirror: Mirrors
   /** Made when absent. */
   readonly folder: string
   /** Needed the first time; later it must be the same where it is given. */

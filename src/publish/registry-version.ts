@@ -21,7 +21,7 @@ import { type Signer, signFile } from './signer.ts'
 export interface Timestamping {
   readonly signers: readonly Signer[]
   readonly clock: Clock
-  /** How long clients believe this version without a newer one; default 14 days. */
+  /** How long clients believe this version without a newer one; default as long as the version before, at first 14 days. */
   readonly lifetimeDays?: number
 }
 
@@ -49,7 +49,7 @@ export async function publishVersion(
   const index = change.entries === undefined ? before.index : await writeIndex(folder, change.entries)
   const next: Envelope = {
     registryId: before.registryId,
-    ...lifetime(timestamping),
+    ...lifetime(timestamping, before),
     root: pending === undefined ? state.rootFile : { ...digest(pending.file), version: pending.version },
     index,
     channels: change.channels ?? before.channels,
@@ -107,11 +107,13 @@ export async function signEnvelope(envelope: Envelope, { signers }: Timestamping
   return formatSignedFile(await signFile(signers, 'timestamp', 'envelope', formatEnvelope(envelope)))
 }
 
-/** Whole seconds, as the format has them. */
-export function lifetime({
-  clock,
-  lifetimeDays = LIFETIME_DAYS,
-}: Timestamping): Pick<Envelope, 'issuedAt' | 'expiresAt'> {
+/** Whole seconds, as the format has them. Without a life of its own a version lives as long as the one before. */
+export function lifetime(
+  { clock, lifetimeDays }: Timestamping,
+  before?: Pick<Envelope, 'issuedAt' | 'expiresAt'>,
+): Pick<Envelope, 'issuedAt' | 'expiresAt'> {
   const issuedMs = Math.floor(clock.now().getTime() / 1000) * 1000
-  return { issuedAt: new Date(issuedMs), expiresAt: new Date(issuedMs + lifetimeDays * DAY_MS) }
+  const usualMs = before === undefined ? LIFETIME_DAYS * DAY_MS : before.expiresAt.getTime() - before.issuedAt.getTime()
+  const lifeMs = lifetimeDays === undefined ? usualMs : lifetimeDays * DAY_MS
+  return { issuedAt: new Date(issuedMs), expiresAt: new Date(issuedMs + lifeMs) }
 }

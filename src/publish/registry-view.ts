@@ -4,7 +4,7 @@
  * registry claims, not whether to trust it.
  */
 import { VmpkgError } from '../errors.ts'
-import type { Mirror } from '../fetch/mirror.ts'
+import type { Mirrors } from '../fetch/mirror.ts'
 import { fetchDigested, fetchSmallFile } from '../fetch/small-file.ts'
 import { sha256 } from '../model/digest.ts'
 import type { Channels, Envelope, Root } from '../model/registry.ts'
@@ -23,7 +23,7 @@ export interface RegistryView {
 
 /** `envelopePath` is that of a snapshot where one is meant. @throws {VmpkgError} what a client would refuse it for */
 export async function readRegistryView(
-  mirror: Mirror,
+  mirror: Mirrors,
   { envelopePath = ENVELOPE_PATH, signal }: { readonly envelopePath?: string; readonly signal?: AbortSignal } = {},
 ): Promise<RegistryView> {
   const get = async (path: string, maxBytes: number) => fetchSmallFile(mirror, { path, maxBytes, signal })

@@ -1,4 +1,5 @@
 import { publish } from '../../operations/publish.ts'
+import { printAdded } from '../added.ts'
 import { type CommandSpec, optionText } from '../command.ts'
 
 export const command: CommandSpec = {
@@ -11,7 +12,7 @@ export const command: CommandSpec = {
     { flags: '--keys <folder>', summary: 'folder with the secret keys' },
     { flags: '--cache <folder>', summary: 'cache of downloaded Debian packages' },
     { flags: '--level <number>', summary: 'zstd level of image packs, 1 to 19' },
-    { flags: '--dry-run', summary: 'change nothing; say what would be published and uploaded' },
+    { flags: '--dry-run', summary: 'show what would travel and who would sign; builds nothing' },
     { flags: '--to <target>', summary: 'push the registry folder there afterwards' },
   ],
   examples: [
@@ -33,7 +34,7 @@ export const command: CommandSpec = {
       passphrase: () => io.passphrase('Passphrase of the keys'),
     })
     if (io.json) io.printJson('publish', { ...result })
-    else for (const line of result.messages) io.print(line)
+    else printAdded(io, result)
     return 0
   },
 }

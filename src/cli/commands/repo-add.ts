@@ -1,4 +1,5 @@
 import { addToRegistry } from '../../operations/repo-add.ts'
+import { printAdded } from '../added.ts'
 import { type CommandSpec, optionText } from '../command.ts'
 
 export const command: CommandSpec = {
@@ -21,7 +22,7 @@ export const command: CommandSpec = {
       passphrase: () => io.passphrase('Passphrase of the keys'),
     })
     if (io.json) io.printJson('repo-add', { ...result })
-    else for (const line of result.messages) io.print(line)
+    else printAdded(io, result)
     return 0
   },
 }

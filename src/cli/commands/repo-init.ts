@@ -15,6 +15,7 @@ export const command: CommandSpec = {
     { flags: '--promoter <key>...', summary: 'a key that may sign channels (repeatable)' },
     { flags: '--timestamp <key>...', summary: 'a key that signs the envelope (repeatable)' },
     { flags: '--days <count>', summary: 'life of an envelope (default 14)' },
+    { flags: '--dry-run', summary: 'show what would happen, change nothing' },
   ],
   examples: [
     "vmpkg repo init ./registry --keys ./keys --root-key a --root-key b --root-key c --threshold 2 --publisher 'me=*' --promoter p --timestamp t",
@@ -30,10 +31,15 @@ export const command: CommandSpec = {
       promoters: optionList(options, 'promoter'),
       timestamps: optionList(options, 'timestamp'),
       days: optionText(options, 'days'),
+      dryRun: io.dryRun,
       passphrase: () => io.passphrase('Passphrase of the keys'),
     })
     if (io.json) io.printJson('registry', { ...result })
-    else io.print(`Made registry ${result.registryId} in ${folder}`)
+    else {
+      io.print(`${io.dryRun ? 'Would make a registry' : `Made registry ${result.registryId}`} in ${folder}`)
+      for (const key of result.rootKeys) io.print(`Root key ${key}`)
+      io.note(`${result.threshold} of its ${result.rootKeys.length} root keys must sign a root file`)
+    }
     return 0
   },
 }

@@ -6,6 +6,8 @@ export const command: CommandSpec = {
   summary: 'Renew the envelope’s life. Idempotent; run it from a timer at half the life.',
   options: [
     { flags: '--keys <folder>', summary: 'folder with the secret keys' },
+    { flags: '--force', summary: 'sign anew however fresh it is' },
+    { flags: '--days <count>', summary: 'life of the new envelope (default: as long as this one)' },
     { flags: '--dry-run', summary: 'change nothing; say what would be published and uploaded' },
   ],
   examples: ['vmpkg repo resign ./registry --keys ./keys'],
@@ -14,6 +16,8 @@ export const command: CommandSpec = {
     const result = await resignRegistry(await io.workspace(), {
       registry,
       dryRun: io.dryRun,
+      force: options['force'] === true,
+      days: optionText(options, 'days'),
       keys: optionText(options, 'keys'),
       passphrase: () => io.passphrase('Passphrase of the keys'),
     })
