@@ -18,7 +18,7 @@ const ALWAYS = new Set(['vmpkg.yaml', 'README.md', 'LICENSE'])
  * Paths of the files of a template folder that ship, in order.
  * @throws {VmpkgError} `MANIFEST_INVALID` when the manifest names a file or folder that is not there
  */
-export async function listShippedFiles(packageDir: string, manifest: Manifest): Promise<readonly string[]> {
+async function listShippedFiles(packageDir: string, manifest: Manifest): Promise<readonly string[]> {
   const present = await readdir(packageDir)
   const files = present.filter((name) => isListed(name, manifest))
   const guest = guestFolder(manifest)
@@ -63,7 +63,7 @@ export async function readShipped(
 }
 
 /** True for what a package consists of; anything else in it got there by mistake (threats P05). */
-export function isListed(path: string, manifest: Manifest): boolean {
+function isListed(path: string, manifest: Manifest): boolean {
   const guest = guestFolder(manifest)
   if (guest !== undefined && path.startsWith(`${guest}/`)) return true
   return !path.includes('/') && (ALWAYS.has(path) || path.endsWith('.hbs'))
