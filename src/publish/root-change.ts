@@ -42,7 +42,7 @@ function changeKeys<T extends RootSetup['root']>(role: T, { add, remove, thresho
   const stranger = remove.find((key) => !has(key))
   if (stranger !== undefined) throw usage(`Key ${stranger} is not in ${subject}`)
   const kept = role.certificates.filter((one) => !remove.includes(one.fingerprint))
-  const keys = [...kept, ...add.filter((one) => !kept.some((other) => other.fingerprint === one.fingerprint))]
+  const keys = [...new Map([...kept, ...add].map((one) => [one.fingerprint, one])).values()]
   const needed = threshold ?? role.threshold ?? 1
   if (keys.length < needed) {
     throw usage(`That would leave ${subject} with ${keys.length} keys, of which ${needed} must sign`)
