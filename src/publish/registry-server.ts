@@ -52,7 +52,8 @@ export async function serveRegistry({ folder, host, port, onRequest }: ServeOpti
   await readRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelope)
   const root = await realpath(folder)
   const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: 8192 }, (request, response) => {
-    response.once('close', () => onRequest?.(describe(request, response)))
+    const client = request.socket.remoteAddress ?? '-' // gone with the connection
+    response.once('close', () => onRequest?.(describe(client, request, response)))
     void answer(root, request, response)
   })
   await new Promise<void>((resolve, reject) => {
@@ -143,10 +144,10 @@ function refuse(response: ServerResponse, status: number): void {
   response.writeHead(status, { 'content-type': 'text/plain', 'content-length': 0 }).end()
 }
 
-function describe({ method = '', url = '', socket }: IncomingMessage, response: ServerResponse): AccessLine {
+function describe(client: string, { method = '', url = '' }: IncomingMessage, response: ServerResponse): AccessLine {
   const bytes = Number(response.getHeader('content-length') ?? 0)
   return {
-    client: socket.remoteAddress ?? '-',
+    client,
     method,
     path: url.slice(0, 200),
     status: response.statusCode,
