@@ -4,7 +4,12 @@ import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
+import { formatEnvelope, formatSignedFile } from '../../src/model/registry-schema.ts'
+import { writeEnvelope } from '../../src/publish/registry-folder.ts'
+import { readRegistry } from '../../src/publish/registry-state.ts'
+import { openSigner, signFile } from '../../src/publish/signer.ts'
 import { type Cli, makeCli } from '../support/cli.ts'
+import { freePort } from '../support/free-port.ts'
 import { buildRegistry, type TestRegistry } from '../support/registry-builder.ts'
 
 interface Place {
@@ -136,7 +141,14 @@ describe('vmpkg repo, with the keys apart', () => {
     assert.equal((await cli.json([...promote, '--phase', '5', '--keys', promoter]))['kind'], 'submitted')
     const yank = ['repo', 'yank', registry, 'app-one', '1.0-1', '--keys', promoter]
     const yanked = await cli.json([...yank, '--reason', 'leaks'])
-    const entry = { name: 'app-one', version: '1.0-1', arch: 'amd64', channel: 'testing', phasedPercent: 5, yanked: 'leaks' }
+    const entry = {
+      name: 'app-one',
+      version: '1.0-1',
+      arch: 'amd64',
+      channel: 'testing',
+      phasedPercent: 5,
+      yanked: 'leaks',
+    }
     assert.deepEqual(yanked['entries'], [entry], 'built on what waits')
     assert.equal((await cli.json(['repo', 'merge', registry, '--dry-run', '--keys', online]))['merged'], 2)
     assert.equal((await readdir(join(registry, 'incoming'))).length, 2)
@@ -204,7 +216,9 @@ describe('vmpkg repo, with the keys apart', () => {
 })
 
 describe('vmpkg repo rotate-key, with a client that follows', () => {
-  test('timestamp, publisher and root change; the thief of the old key has lost (M07)', { timeout: 300_000 }, async () => {
+  test('timestamp, publisher and root change; the thief of the old key has lost (M07)', {
+    timeout: 300_000,
+  }, async () => {
     const { cli, builder, keys, init, holding, verified } = place
     const registry = await init('rotate')
     await cli.ok(['repo', 'add', registry, await builder.build({ name: 'app-one' }), '--keys', keys])
@@ -253,20 +267,14 @@ describe('vmpkg repo rotate-key, with a client that follows', () => {
 
 /** What a thief of the timestamp key can do: the highest version there is, over the same content. */
 async function driveUp(registry: string, keys: string): Promise<void> {
-  const { openSigner, signFile } = {
-    ...(await import('../../src/publish/signer.ts')),
-  }
-  const schema = await import('../../src/model/registry-schema.ts')
-  const { readRegistry } = await import('../../src/publish/registry-state.ts')
-  const { writeEnvelope } = await import('../../src/publish/registry-folder.ts')
   const { envelope, root, envelopeDigest } = await readRegistry(registry)
   const [fingerprint] = root.timestamp.keys
   assert.ok(fingerprint)
   const signer = await openSigner({ folder: keys, fingerprint, clock: { now: () => new Date() } })
   const version = Number.MAX_SAFE_INTEGER
   const forged = { ...envelope, version, previous: { version: version - 1, sha256: envelopeDigest } }
-  const payload = schema.formatEnvelope(forged)
-  await writeEnvelope(registry, schema.formatSignedFile(await signFile([signer], 'timestamp', 'envelope', payload)))
+  const payload = formatEnvelope(forged)
+  await writeEnvelope(registry, formatSignedFile(await signFile([signer], 'timestamp', 'envelope', payload)))
 }
 
 describe('vmpkg repo serve', () => {
@@ -274,17 +282,12 @@ describe('vmpkg repo serve', () => {
     const { cli, builder, keys, init, verified } = place
     const registry = await init('served')
     await cli.ok(['repo', 'add', registry, await builder.build({ name: 'app-one' }), '--keys', keys])
-    const server = cli.start(['repo', 'serve', registry, '--listen', '127.0.0.1:0', '--json'], '')
-    let out = ''
-    await server.said(/"url"/)
-    server.onLine((line) => {
-      out += `${line}\n`
-    })
-    const listening = await new Promise<string>((resolve) => {
-      void server.firstLine().then(resolve)
-    })
-    const { schema, url } = JSON.parse(listening) as { schema: string; url: string }
-    assert.equal(schema, 'vmpkg.repo-serve/1')
+    const port = await freePort()
+    const url = `http://127.0.0.1:${port}/`
+    const server = cli.start(['repo', 'serve', registry, '--listen', `127.0.0.1:${port}`, '--json'], '')
+    const lines: string[] = []
+    server.onLine((line) => lines.push(line))
+    await server.said(/"vmpkg\.repo-serve\/1"/)
     await cli.ok(['source', 'add', 'served', url, '--root-file', join(registry, 'root/1.json')])
     await cli.ok(['source', 'remove', 'rotate'])
     await cli.ok(['update'])
@@ -293,9 +296,12 @@ describe('vmpkg repo serve', () => {
     await verified(mirror)
     assert.equal((await cli.run(['repo', 'diff', url, mirror])).status, 0)
     server.kill('SIGINT')
-    const { status } = await server.done
+    const { status, stdout } = await server.done
     assert.equal(status, 0)
-    assert.match(out, /GET \\?"?\/?\\?"?.*envelope\.json/)
+    assert.deepEqual(JSON.parse(stdout), { schema: 'vmpkg.repo-serve/1', url })
+    assert.ok(
+      lines.some((line) => line.includes('127.0.0.1 GET') && line.includes('/envelope.json') && line.includes(' 200 ')),
+    )
     assert.match((await cli.run(['update'])).stderr, /DOWNLOAD_FAILED/)
   })
 
