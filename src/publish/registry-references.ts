@@ -4,6 +4,7 @@
  */
 import { parseChunkMap } from '../image/chunk-map.ts'
 import { parseTransportIndex } from '../image/transport-index.ts'
+import { sha256 } from '../model/digest.ts'
 import type { PackageLine, Transport } from '../model/line.ts'
 import { parsePackageLine } from '../model/line-schema.ts'
 import type { Envelope, IndexEntry } from '../model/registry.ts'
@@ -17,6 +18,7 @@ const MAX_MAP_BYTES = 512 * 1024 * 1024
 export class RegistryReferences {
   readonly #folder: string
   readonly #paths = new Set<string>()
+  readonly #seenLines = new Set<string>()
   readonly #seenTransports = new Set<string>()
 
   constructor(folder: string) {
@@ -25,10 +27,6 @@ export class RegistryReferences {
 
   has(path: string): boolean {
     return this.#paths.has(path)
-  }
-
-  get paths(): ReadonlySet<string> {
-    return this.#paths
   }
 
   /**
@@ -50,7 +48,12 @@ export class RegistryReferences {
 
   /** @throws {VmpkgError} `IMAGE_INVALID` */
   async addEntries(entries: readonly IndexEntry[]): Promise<void> {
-    for (const { line, transport } of entries) await this.#addLine(parsePackageLine(line), transport)
+    for (const { line, transport } of entries) {
+      const key = `${sha256(line)} ${Object.values(transport.images).map(({ index }) => index.sha256)}`
+      if (this.#seenLines.has(key)) continue // nearly all lines of one version stand in the next
+      this.#seenLines.add(key)
+      await this.#addLine(parsePackageLine(line), transport)
+    }
   }
 
   async #addLine(line: PackageLine, transport: Transport): Promise<void> {

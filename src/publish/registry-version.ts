@@ -6,6 +6,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { constants, zstdCompressSync } from 'node:zlib'
+import { VmpkgError } from '../errors.ts'
 import { type Digested, sha256 } from '../model/digest.ts'
 import { parsePackageLine } from '../model/line-schema.ts'
 import { comparePackageVersions } from '../model/package-order.ts'
@@ -46,6 +47,15 @@ export async function publishVersion(
 ): Promise<Envelope> {
   const { envelope: before, folder } = state
   const { root: pending, restart = false } = change
+  if (!restart && before.version >= Number.MAX_SAFE_INTEGER) {
+    throw new VmpkgError(
+      'ENVELOPE_INVALID',
+      'The registry has used up the versions there are, which nobody does by publishing',
+      {
+        hint: 'Whoever did it has the timestamp key: vmpkg repo rotate-key --role timestamp begins the count anew.',
+      },
+    )
+  }
   const index = change.entries === undefined ? before.index : await writeIndex(folder, change.entries)
   const next: Envelope = {
     registryId: before.registryId,

@@ -18,10 +18,10 @@ interface Place {
   readonly builder: TestRegistry
   readonly keys: string
   /** Makes a registry in which the keys `root`, `pub`, `prom` and `ts` have their roles. */
-  init(name: string): Promise<string>
+  readonly init: (name: string) => Promise<string>
   /** A folder with the secret keys of these names and the certificates of all. */
-  holding(name: string, ...keys: readonly string[]): Promise<string>
-  verified(registry: string): Promise<void>
+  readonly holding: (name: string, ...keys: readonly string[]) => Promise<string>
+  readonly verified: (registry: string) => Promise<void>
 }
 
 let place: Place

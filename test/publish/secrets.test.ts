@@ -41,7 +41,7 @@ describe('looksSecret', () => {
       "DB_PASSWORD='q7Rk2ZpV9xLw4TnB8mYc'",
       'api_key: q7Rk2ZpV9xLw4TnB8mYc3HsDf',
       `token = ${['ghp', '16C7e42F292c6912E7710c838347Ae178B4a'].join('_')}`,
-      `${['AKIA', 'IOSFODNN7EXAMPLE'].join('')}`,
+      ['AKIA', 'IOSFODNN7EXAMPLE'].join(''),
     ]
     for (const line of secret) assert.ok(looksSecret('a.conf', bytes(`# x\n${line}\n`)), line)
     const harmless = [
