@@ -68,7 +68,7 @@ export class RegistryReferences {
       const indexFile = await findRegistryFile(this.#folder, contentPath('transport', index.sha256), MAX_MAP_BYTES)
       if (mapFile === undefined || indexFile === undefined) continue // as in a mirror of a few packages
       const { packs } = parseTransportIndex(indexFile, parseChunkMap(mapFile))
-      for (const { sha256 } of packs) this.#paths.add(contentPath('blob', sha256))
+      for (const pack of packs) this.#paths.add(contentPath('blob', pack.sha256))
     }
   }
 }

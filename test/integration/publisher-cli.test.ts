@@ -94,7 +94,7 @@ describe('vmpkg repo, by several publishers at once', () => {
     const action = fc.constantFrom('add', 'promote', 'resign', 'snapshot', 'gc')
     await fc.assert(
       fc.asyncProperty(fc.array(action, { minLength: 3, maxLength: 4 }), async (actions) => {
-        const before = await versionOf(registry)
+        const earlier = await versionOf(registry)
         const commands = await Promise.all(
           actions.map(async (one) => {
             const number = count++
@@ -114,7 +114,7 @@ describe('vmpkg repo, by several publishers at once', () => {
           assert.ok(status === 0 || isSameSecond, `${actions[i]}: ${stderr}`)
         }
         const changes = actions.filter((one) => ['add', 'promote', 'resign'].includes(one)).length
-        assert.equal(await versionOf(registry), before + changes)
+        assert.equal(await versionOf(registry), earlier + changes)
       }),
       { numRuns: 4 },
     )
@@ -242,10 +242,9 @@ describe('vmpkg repo rotate-key, with a client that follows', () => {
 
     const draft = join(cli.folder, 'root.draft')
     const [old, fresh] = [await holding('holder-old', 'root'), await holding('holder-new', 'short')]
-    const prepared = await cli.json([
-      ...['repo', 'rotate-key', registry, '--role', 'root', '--add', 'short', '--threshold', '2', '--prepare', draft],
-      ...['--keys', await holding('nobody')],
-    ])
+    const nobody = await holding('nobody')
+    const words = ['--role', 'root', '--add', 'short', '--threshold', '2', '--prepare', draft, '--keys', nobody]
+    const prepared = await cli.json(['repo', 'rotate-key', registry, ...words])
     assert.equal(prepared['kind'], 'prepared')
     const sign = (folder: string) => ['repo', 'sign-root', draft, '--keys', folder]
     assert.match((await cli.run(sign(old))).stderr, /CONFIRMATION_NEEDED/)
