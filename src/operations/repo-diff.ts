@@ -1,7 +1,7 @@
 /** Compares two registries, or one with a snapshot of it. */
 import { VmpkgError } from '../errors.ts'
 import { diffRegistries, type RegistryDiff } from '../publish/registry-diff.ts'
-import { parseSnapshotName, snapshotPath } from '../publish/registry-snapshot.ts'
+import { parseSnapshotName, pathOfSnapshot } from '../publish/registry-snapshot.ts'
 import { type RegistryView, readRegistryView } from '../publish/registry-view.ts'
 import { parseSourceUrl } from '../sources/source.ts'
 import { registryMirrors } from './sources.ts'
@@ -26,5 +26,5 @@ export async function diffRegistry(workspace: Workspace, { registries, snapshot 
     return readRegistryView(mirror, { signal, ...(envelopePath === undefined ? {} : { envelopePath }) })
   }
   if (snapshot === undefined) return diffRegistries(await read(first), await read(second ?? ''))
-  return diffRegistries(await read(first, snapshotPath(parseSnapshotName(snapshot))), await read(first))
+  return diffRegistries(await read(first, pathOfSnapshot(parseSnapshotName(snapshot))), await read(first))
 }

@@ -10,7 +10,7 @@ import { sha256 } from '../model/digest.ts'
 import type { Envelope } from '../model/registry.ts'
 import { FILE_LIMITS, parseEnvelope, parseSignedFile } from '../model/registry-schema.ts'
 import { formatTime } from '../model/shape.ts'
-import { readRegistryFile, writeImmutable } from './registry-folder.ts'
+import { readRegistryFile, snapshotPath, writeImmutable } from './registry-folder.ts'
 import { withRegistryLock } from './registry-lock.ts'
 import { readRegistry, verifyRegistryAs } from './registry-state.ts'
 
@@ -26,7 +26,7 @@ export interface Snapshot {
 
 const NAME = /^[0-9]{8}T[0-9]{6}Z$/
 
-export function snapshotPath(name: string): string {
+export function pathOfSnapshot(name: string): string {
   return `snapshot/${name}.json`
 }
 
@@ -59,7 +59,7 @@ export async function listSnapshots(folder: string): Promise<readonly Snapshot[]
 
 /** @throws {VmpkgError} `REGISTRY_INVALID` where there is none of that name, `ENVELOPE_INVALID` */
 export async function readSnapshot(folder: string, name: string): Promise<Snapshot> {
-  const file = await readRegistryFile(folder, snapshotPath(parseSnapshotName(name)), FILE_LIMITS.envelope)
+  const file = await readRegistryFile(folder, pathOfSnapshot(parseSnapshotName(name)), FILE_LIMITS.envelope)
   const { payload } = parseSignedFile(file, 'ENVELOPE_INVALID', `Snapshot ${name}`, FILE_LIMITS.envelope)
   const found = describe(parseEnvelope(payload))
   if (found.name === name) return found
@@ -71,7 +71,7 @@ export async function readSnapshot(folder: string, name: string): Promise<Snapsh
 
 /** The files that only it named go with the next `repo gc`. @throws {VmpkgError} `REGISTRY_INVALID` */
 export async function removeSnapshot(folder: string, name: string): Promise<void> {
-  const path = snapshotPath(parseSnapshotName(name))
+  const path = pathOfSnapshot(parseSnapshotName(name))
   await withRegistryLock(folder, async () => {
     await readRegistryFile(folder, path, FILE_LIMITS.envelope)
     await rm(join(folder, path))
@@ -89,7 +89,7 @@ export function parseSnapshotName(text: string): string {
 }
 
 function describe(envelope: Envelope): Snapshot {
-  const time = formatTime(envelope.issuedAt)
-  const name = time.replaceAll(/[-:]/g, '')
-  return { name, path: snapshotPath(name), policy: `snapshot ${time}`, envelope }
+  const path = snapshotPath(envelope.issuedAt)
+  const name = path.slice('snapshot/'.length, -'.json'.length)
+  return { name, path, policy: `snapshot ${formatTime(envelope.issuedAt)}`, envelope }
 }

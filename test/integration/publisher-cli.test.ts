@@ -207,7 +207,8 @@ describe('vmpkg repo, with the keys apart', () => {
     ]
     for (const words of [...commands, ...others]) {
       const result = await cli.json(['repo', ...words, '--dry-run'])
-      assert.equal(result['dryRun'], true, words.join(' '))
+      const { dryRun } = (result['place'] ?? result) as { dryRun?: boolean }
+      assert.equal(dryRun, true, words.join(' '))
       assert.deepEqual(await look(), seen, words.join(' '))
     }
     const names = await readdir(cli.folder)
