@@ -91,7 +91,7 @@ describe('TrustMarkStore', () => {
       CREATE TABLE evidence (id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, noted_at TEXT NOT NULL,
         fact TEXT NOT NULL, name TEXT NOT NULL, bytes BLOB NOT NULL) STRICT;
       INSERT INTO marks VALUES ('example', '{"registryId":"aa","envelope":{"issuedAt":"2026-05-01T00:00:00Z"}}', '');
-      PRAGMA application_id = ${0x766d7032};
+      PRAGMA application_id = 1986883634;
       PRAGMA user_version = 1;
     `)
     old.close()

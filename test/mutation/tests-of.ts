@@ -1,0 +1,18 @@
+/** Test files that may notice a mutant in a folder: those of the folder itself first, then whoever uses it. */
+import { globSync } from 'node:fs'
+
+/** More than the tests of the folder itself; without those that take minutes or need a hypervisor. */
+const FURTHER: Readonly<Record<string, readonly string[]>> = {
+  'src/trust': [
+    'test/threats/{metadata,keys}.test.ts',
+    'test/operations/update.test.ts',
+    'test/publish/registry-{add,init,merge,promote,rotate}.test.ts',
+  ],
+  'src/archive': ['test/threats/archive*.test.ts', 'test/publish/{build-package,package-files}.test.ts'],
+  'src/fetch': ['test/threats/{download*,fetch*,metadata}.test.ts', 'test/image/plan-fetch.test.ts'],
+}
+
+export function testsOf(top: string, folder: string): readonly string[] {
+  const own = `${folder.replace(/^src\//, 'test/')}/*.test.ts`
+  return [own, ...(FURTHER[folder] ?? [])].flatMap((pattern) => globSync(pattern, { cwd: top }).toSorted())
+}
