@@ -2,7 +2,7 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list image start libvirt
+ *     npm run bench -- list image start trust libvirt
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -12,12 +12,19 @@ import { measureLibvirt } from './libvirt.ts'
 import { measureList } from './list.ts'
 import { type Report, runProgram } from './measure.ts'
 import { measureStart } from './start.ts'
+import { measureTrust } from './trust.ts'
 
 const TOP = join(import.meta.dirname, '..', '..')
 const PAGE = join(TOP, 'docs', 'performance.md')
 /** The client is published on its own, so its figures stand in its own README too. */
 const OTHER_PAGES: Readonly<Record<string, string>> = { libvirt: join(TOP, 'src', 'libvirt', 'README.md') }
-const PARTS = { list: measureList, image: measureImage, start: measureStart, libvirt: measureLibvirt } as const
+const PARTS = {
+  list: measureList,
+  image: measureImage,
+  start: measureStart,
+  trust: measureTrust,
+  libvirt: measureLibvirt,
+} as const
 type Part = keyof typeof PARTS
 
 const wanted = process.argv.slice(2)

@@ -1,12 +1,12 @@
 /**
- * `npm run mutate -- src/trust src/archive [--minutes 20] [--only envelope]`: shows every mutant of every file of the folders
+ * `npm run mutate -- src/trust src/archive [--minutes 20] [--budget 60] [--only envelope]`: shows every mutant of every file of the folders
  * to the tests that reach it and writes the score into docs/mutation.md. What was killed is remembered in coverage/mutation/
  * while the file stays the same, so a run that was cut goes on; survivors are tried again each time, for tests change.
  *
  * Files are never changed: the mutant is put in place while the module loads (test/support/disable-check.ts).
  */
 import { createHash } from 'node:crypto'
-import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { coverTest, reaches, type TestCoverage } from './coverage.ts'
@@ -18,12 +18,15 @@ import { testsOf } from './tests-of.ts'
 const TOP = join(import.meta.dirname, '..', '..')
 const CACHE = join(TOP, 'coverage', 'mutation')
 const AT_ONCE = 2
-/** Tests that take longer are asked only where the quick ones saw nothing. */
-const QUICK_MS = 4000
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { minutes: { type: 'string', default: '600' }, only: { type: 'string', default: '' } },
+  options: {
+    minutes: { type: 'string', default: '600' },
+    only: { type: 'string', default: '' },
+    /** Seconds of tests for one mutant, as measured without one. */
+    budget: { type: 'string', default: '120' },
+  },
 })
 const deadline = performance.now() + Number(values.minutes) * 60_000
 if (positionals.length === 0) throw new Error('name folders, such as src/trust')
@@ -32,8 +35,11 @@ for (const folder of positionals) await mutateFolder(folder.replace(/\/$/, ''))
 async function mutateFolder(folder: string): Promise<void> {
   const sources = globSync(`${folder}/*.ts`, { cwd: TOP }).toSorted()
   const covered: TestCoverage[] = []
-  for (const test of testsOf(TOP, folder)) covered.push(await coverTest(TOP, test, sources))
-  for (const { test, durationMs } of covered) console.error(`${test}: ${Math.round(durationMs)} ms`)
+  for (const test of testsOf(TOP, folder)) {
+    const one = await rememberCoverage(test, sources)
+    console.error(`${test}: ${Math.round(one.durationMs)} ms`)
+    covered.push(one)
+  }
   const scores: FileScore[] = []
   for (const source of sources.filter((path) => path.includes(values.only))) {
     scores.push(await mutateFile(source, covered))
@@ -64,25 +70,37 @@ async function mutateFile(source: string, covered: readonly TestCoverage[]): Pro
   return { source, text, outcomes }
 }
 
+/** The quickest tests first, in one process, as many as fit into the budget; at least one. */
 async function tryMutant(source: string, mutant: Mutant, covered: readonly TestCoverage[]): Promise<Outcome> {
-  const reaching = covered.filter((one) => reaches(one, source, mutant.start))
-  if (reaching.length === 0) return 'unreached'
-  const quick = reaching.filter(({ durationMs }) => durationMs <= QUICK_MS)
-  const slow = reaching.filter(({ durationMs }) => durationMs > QUICK_MS)
+  const reaching = covered
+    .filter((one) => reaches(one, source, mutant.start))
+    .toSorted((a, b) => a.durationMs - b.durationMs)
+  let sumMs = 0
+  const tests = reaching.filter(({ durationMs }, i) => {
+    sumMs += durationMs
+    return i === 0 || sumMs <= Number(values.budget) * 1000
+  })
+  if (tests.length === 0) return 'unreached'
   const { start, end, after } = mutant
   const env = { VMPKG_TEST_DISABLE: JSON.stringify([{ file: source, start, end, replace: after }]) }
-  for (const tests of [quick, ...slow.map((one) => [one])]) {
-    if (tests.length === 0) continue
-    const timeoutMs = 15_000 + 5 * tests.reduce((sum, { durationMs }) => sum + durationMs, 0)
-    const result = await runTests(
-      TOP,
-      tests.map(({ test }) => test),
-      env,
-      timeoutMs,
-    )
-    if (result !== 'passed') return result === 'failed' ? 'killed' : 'timed out'
+  const names = tests.map(({ test }) => test)
+  const result = await runTests(TOP, names, env, 30_000 + 5 * Math.min(sumMs, Number(values.budget) * 1000))
+  if (result === 'passed') return 'survived'
+  return result === 'failed' ? 'killed' : 'timed out'
+}
+
+/** As `coverTest`, once for the same sources and the same test. */
+async function rememberCoverage(test: string, sources: readonly string[]): Promise<TestCoverage> {
+  const texts = [test, ...sources].map((path) => readFileSync(join(TOP, path), 'utf8'))
+  mkdirSync(CACHE, { recursive: true })
+  const path = join(CACHE, `${createHash('sha256').update(texts.join('\0')).digest('hex')}.coverage.json`)
+  if (existsSync(path)) {
+    const { durationMs, files } = JSON.parse(readFileSync(path, 'utf8')) as { durationMs: number; files: [] }
+    return { test, durationMs, files: new Map(files) }
   }
-  return 'survived'
+  const covered = await coverTest(TOP, test, sources)
+  writeFileSync(path, JSON.stringify({ durationMs: covered.durationMs, files: [...covered.files] }))
+  return covered
 }
 
 /** Killed mutants of exactly this text. */

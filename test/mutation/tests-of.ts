@@ -6,7 +6,7 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
   'src/trust': [
     'test/threats/{metadata,keys}.test.ts',
     'test/operations/update.test.ts',
-    'test/publish/registry-{add,init,merge,promote,rotate}.test.ts',
+    'test/publish/registry-merge.test.ts',
   ],
   'src/archive': ['test/threats/archive*.test.ts', 'test/publish/{build-package,package-files}.test.ts'],
   'src/fetch': ['test/threats/{download*,fetch*,metadata}.test.ts', 'test/image/plan-fetch.test.ts'],
