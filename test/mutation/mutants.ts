@@ -11,6 +11,8 @@ export interface Mutant {
   readonly end: number
   readonly before: string
   readonly after: string
+  /** Part of a longer `a?.b.c`: it cannot stand in parentheses. */
+  readonly isInChain: boolean
 }
 
 interface Node {
@@ -39,9 +41,7 @@ const BINARY: Readonly<Record<string, readonly string[]>> = {
   '>>': ['<<'],
 }
 /** Calls in a chain that narrow what comes before them. */
-const NARROWING = new Set([
-  ...['min', 'max', 'refine', 'filter', 'slice', 'subarray', 'toSorted', 'regex', 'exactOptional', 'trim', 'catch'],
-])
+const NARROWING = new Set('min max refine filter slice subarray toSorted regex exactOptional trim catch'.split(' '))
 /** Members and arguments that are texts for people. */
 const SPOKEN = new Set(['hint', 'details', 'cause', 'message', 'subject', 'path'])
 const SPEAKING = /^(?:VmpkgError|TypeError|Error|RangeError|invalid|refuse|keyError|unsafe|clockWrong|rolledBack)$/
@@ -50,16 +50,23 @@ export function findMutants(path: string, text: string): readonly Mutant[] {
   const { program, errors } = parseSync(path, text)
   if (errors.length > 0) throw new Error(`${path} cannot be parsed: ${errors[0]?.message}`)
   const found = new Map<string, Mutant>()
+  const chains: Node[] = []
   const add = (node: Node, after: string): void => {
     const before = text.slice(node.start, node.end)
-    if (before !== after) found.set(`${node.start} ${node.end} ${after}`, { ...span(node), before, after })
+    if (before !== after) {
+      const isInChain = chains.some(({ start, end }) => start <= node.start && node.end < end && isLink(node))
+      found.set(`${node.start} ${node.end} ${after}`, { ...span(node), before, after, isInChain })
+    }
   }
-  visit(program as unknown as Node, undefined, (node, parent) => mutate(node, parent, add, text))
+  visit(program as unknown as Node, undefined, (node, parent) => {
+    if (node.type === 'ChainExpression') chains.push(node)
+    mutate(node, parent, add, text)
+  })
   return [...found.values()].toSorted((a, b) => a.start - b.start || a.end - b.end)
 }
 
 function mutate(node: Node, parent: Node | undefined, add: (node: Node, after: string) => void, text: string): void {
-  const source = (child: Node): string => text.slice(child.start, child.end)
+  const source = (part: Node): string => text.slice(part.start, part.end)
   switch (node.type) {
     case 'IfStatement':
     case 'ConditionalExpression':
@@ -164,6 +171,10 @@ function child(node: Node, key: string): Node {
   const found = node[key]
   if (!isNode(found)) throw new TypeError(`${node.type} has no ${key}`)
   return found
+}
+
+function isLink({ type }: Node): boolean {
+  return type === 'CallExpression' || type === 'MemberExpression'
 }
 
 function isNode(value: unknown): value is Node {

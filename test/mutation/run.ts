@@ -1,5 +1,5 @@
 /**
- * `npm run mutate -- src/trust src/archive [--minutes 20] [--budget 60] [--only envelope]`: shows every mutant of every file of the folders
+ * `npm run mutate -- src/trust src/archive [--minutes 20] [--budget 60] [--own] [--only envelope]`: shows every mutant of every file of the folders
  * to the tests that reach it and writes the score into docs/mutation.md. What was killed is remembered in coverage/mutation/
  * while the file stays the same, so a run that was cut goes on; survivors are tried again each time, for tests change.
  *
@@ -14,6 +14,7 @@ import { findMutants, type Mutant } from './mutants.ts'
 import { type FileScore, formatScores, type Outcome, writeSection } from './report.ts'
 import { runTests } from './run-tests.ts'
 import { testsOf } from './tests-of.ts'
+import { runWarm } from './warm-run.ts'
 
 const TOP = join(import.meta.dirname, '..', '..')
 const CACHE = join(TOP, 'coverage', 'mutation')
@@ -26,6 +27,8 @@ const { values, positionals } = parseArgs({
     only: { type: 'string', default: '' },
     /** Seconds of tests for one mutant, as measured without one. */
     budget: { type: 'string', default: '120' },
+    /** Only the tests of the folder itself. */
+    own: { type: 'boolean', default: false },
   },
 })
 const deadline = performance.now() + Number(values.minutes) * 60_000
@@ -33,41 +36,65 @@ if (positionals.length === 0) throw new Error('name folders, such as src/trust')
 for (const folder of positionals) await mutateFolder(folder.replace(/\/$/, ''))
 
 async function mutateFolder(folder: string): Promise<void> {
-  const sources = globSync(`${folder}/*.ts`, { cwd: TOP }).toSorted()
-  const covered: TestCoverage[] = []
-  for (const test of testsOf(TOP, folder)) {
-    const one = await rememberCoverage(test, sources)
-    console.error(`${test}: ${Math.round(one.durationMs)} ms`)
-    covered.push(one)
+  const all = globSync(`${folder}/*.ts`, { cwd: TOP }).toSorted()
+  const sources = all.filter((path) => path.includes(values.only))
+  const texts = sources.map((source) => readFileSync(join(TOP, source), 'utf8'))
+  const caches = texts.map(openCache)
+  const mutants = sources.flatMap((source, file) =>
+    findMutants(source, texts[file] ?? '').map((mutant) => ({ source, file, mutant })),
+  )
+  const outcomes = new Map<number, Outcome>()
+  for (const [index, { file, mutant }] of mutants.entries()) {
+    const known = caches[file]?.get(mutant)
+    if (known !== undefined) outcomes.set(index, known)
   }
-  const scores: FileScore[] = []
-  for (const source of sources.filter((path) => path.includes(values.only))) {
-    scores.push(await mutateFile(source, covered))
-    if (values.only === '') writeSection(TOP, folder, formatScores(scores, sources.length))
+  const report = (): string => {
+    const scores = sources.map((source, file): FileScore => {
+      const own = [...mutants.entries()].filter(([, one]) => one.file === file)
+      const found = own.map(([index, { mutant }]) => ({ mutant, outcome: outcomes.get(index) ?? 'untried' }))
+      for (const { mutant, outcome } of found) {
+        if (outcome === 'killed' || outcome === 'timed out') caches[file]?.put(mutant, outcome)
+      }
+      caches[file]?.write()
+      return { source, text: texts[file] ?? '', outcomes: found }
+    })
+    return formatScores(scores, all.length)
   }
-  console.log(formatScores(scores, sources.length))
-}
+  const { own, further } = testsOf(TOP, folder)
+  const stages = values.own ? [own] : [own, [...own, ...further]]
+  let fixed: readonly number[] = []
+  for (const tests of stages) {
+    // What the folder's own tests let pass is shown to all.
+    const isOpen = (index: number): boolean => !['killed', 'timed out'].includes(outcomes.get(index) ?? '')
+    const open = [...mutants.keys()].filter((index) => isOpen(index) && !fixed.includes(index))
+    const warm = await runWarm(TOP, sources, tests, open, deadline)
+    for (const [index, outcome] of warm.outcomes) outcomes.set(index, outcome)
+    fixed = [...new Set([...fixed, ...warm.static])]
+    if (values.only === '') writeSection(TOP, folder, report())
+  }
+  await tryStatic(
+    fixed.filter((index) => !outcomes.has(index)),
+    [...own, ...(values.own ? [] : further)],
+  )
+  console.log(report())
+  if (values.only === '') writeSection(TOP, folder, report())
 
-async function mutateFile(source: string, covered: readonly TestCoverage[]): Promise<FileScore> {
-  const text = readFileSync(join(TOP, source), 'utf8')
-  const cache = openCache(text)
-  const outcomes: { mutant: Mutant; outcome: Outcome }[] = []
-  const queue = [...findMutants(source, text)]
-  const work = async (): Promise<void> => {
-    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-      const known = cache.get(mutant)
-      const outcome = known ?? (performance.now() > deadline ? 'untried' : await tryMutant(source, mutant, covered))
-      if (known === undefined && (outcome === 'killed' || outcome === 'timed out')) cache.put(mutant, outcome)
-      outcomes.push({ mutant, outcome })
-      if (outcome === 'survived' || outcome === 'unreached') {
-        console.error(`${outcome}: ${source}:${lineOf(text, mutant.start)} ${mutant.before} => ${mutant.after}`)
+  /** What works while the module loads: a process each. */
+  async function tryStatic(indexes: readonly number[], tests: readonly string[]): Promise<void> {
+    if (indexes.length === 0 || performance.now() > deadline) return
+    const covered: TestCoverage[] = []
+    for (const test of tests) covered.push(await rememberCoverage(test, all))
+    const queue = [...indexes]
+    const work = async (): Promise<void> => {
+      for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
+        const one = mutants[index]
+        if (one === undefined || performance.now() > deadline) continue
+        outcomes.set(index, await tryMutant(one.source, one.mutant, covered))
+        if (queue.length % 10 === 0) report()
       }
     }
+    await Promise.all(Array.from({ length: AT_ONCE }, work))
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, work))
-  const killed = outcomes.filter(({ outcome }) => outcome === 'killed' || outcome === 'timed out').length
-  console.error(`${source}: ${killed} of ${outcomes.length}`)
-  return { source, text, outcomes }
 }
 
 /** The quickest tests first, in one process, as many as fit into the budget; at least one. */
@@ -113,6 +140,8 @@ function openCache(text: string) {
     get: (mutant: Mutant) => known.get(key(mutant)),
     put: (mutant: Mutant, outcome: 'killed' | 'timed out') => {
       known.set(key(mutant), outcome)
+    },
+    write: () => {
       writeFileSync(path, JSON.stringify([...known]))
     },
   }
@@ -124,8 +153,4 @@ function readJson(path: string): [string, 'killed' | 'timed out'][] {
   } catch {
     return [] // nothing is known yet
   }
-}
-
-function lineOf(text: string, offset: number): number {
-  return text.slice(0, offset).split('\n').length
 }

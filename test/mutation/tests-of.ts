@@ -12,7 +12,12 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
   'src/fetch': ['test/threats/{download*,fetch*,metadata}.test.ts', 'test/image/plan-fetch.test.ts'],
 }
 
-export function testsOf(top: string, folder: string): readonly string[] {
-  const own = `${folder.replace(/^src\//, 'test/')}/*.test.ts`
-  return [own, ...(FURTHER[folder] ?? [])].flatMap((pattern) => globSync(pattern, { cwd: top }).toSorted())
+export interface TestsOf {
+  readonly own: readonly string[]
+  readonly further: readonly string[]
+}
+
+export function testsOf(top: string, folder: string): TestsOf {
+  const find = (patterns: readonly string[]) => patterns.flatMap((one) => globSync(one, { cwd: top }).toSorted())
+  return { own: find([`${folder.replace(/^src\//, 'test/')}/*.test.ts`]), further: find(FURTHER[folder] ?? []) }
 }

@@ -234,8 +234,7 @@ threatCase({
   id: 'K06',
   title: 'bytes before, between or after signature packets are refused',
   attack: async () => {
-    const { certificate, sign } = await testSigner('framing', fixedClock(NOW))
-    const { signature } = await sign('publisher', 'line', payload)
+    const { certificate, signature } = await signedBy('framing')
     const zero = Buffer.from([0])
     const hostile = [
       [signature, MARKER_PACKET],
@@ -268,8 +267,7 @@ threatCase({
   id: 'K06',
   title: 'facts in the part of a signature that it does not cover are refused',
   attack: async () => {
-    const { certificate, sign } = await testSigner('unhashed', fixedClock(NOW))
-    const { signature } = await sign('publisher', 'line', payload)
+    const { certificate, signature } = await signedBy('unhashed')
     await verifySignature(message, signature, certificate, NOW)
     const hostile = withUnhashed(signature, Buffer.from([2, 4, 1])) // "exportable", which nobody signed
     await refused('SIGNATURE_INVALID', () => verifySignature(message, hostile, certificate, NOW))
@@ -343,8 +341,7 @@ threatCase({
   id: 'K07',
   title: 'an algorithm is refused from the day on which its row in the table ends',
   attack: async () => {
-    const { certificate, sign } = await testSigner('dated', fixedClock(NOW))
-    const { signature } = await sign('publisher', 'line', payload)
+    const { certificate, signature } = await signedBy('dated')
     await verifySignature(message, signature, certificate, new Date('2035-12-31T23:59:59Z'))
     const late = new Date('2036-01-01T00:00:00Z')
     await refused('KEY_WEAK', () => verifySignature(message, signature, certificate, late))
@@ -611,8 +608,7 @@ threatCase({
   id: 'K14',
   title: 'a verifier that fails in an unforeseen way verifies nothing',
   attack: async (t) => {
-    const { certificate, sign } = await testSigner('failing', fixedClock(NOW))
-    const { signature } = await sign('publisher', 'line', payload)
+    const { certificate, signature } = await signedBy('failing')
     await verifySignature(message, signature, certificate, NOW)
     const { subtle } = globalThis.crypto
     const broken = () => Promise.reject(new TypeError('killed'))
@@ -657,6 +653,12 @@ threatCase({
     },
   ],
 })
+
+async function signedBy(name: string) {
+  const signer = await testSigner(name, fixedClock(NOW))
+  const { signature } = await signer.sign('publisher', 'line', payload)
+  return { certificate: signer.certificate, signature }
+}
 
 async function makeKey(name: string) {
   const { privateKey } = await generateKey({
