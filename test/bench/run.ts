@@ -2,7 +2,7 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list image start libvirt
+ *     npm run bench -- list image start trust libvirt
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -12,6 +12,7 @@ import { measureLibvirt } from './libvirt.ts'
 import { measureList } from './list.ts'
 import { type Report, runProgram } from './measure.ts'
 import { measureStart } from './start.ts'
+import { measureTrust } from './trust.ts'
 import { measureVirtBuilder } from './virt-builder.ts'
 
 const TOP = join(import.meta.dirname, '..', '..')
@@ -22,6 +23,7 @@ const PARTS = {
   list: measureList,
   image: measureImage,
   'virt-builder': measureVirtBuilder,
+  trust: measureTrust,
   start: measureStart,
   libvirt: measureLibvirt,
 } as const

@@ -6,11 +6,11 @@ import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type DisabledCheck, disableCheck } from './disabled-check.ts'
+import { type DisabledCheck, disableCheck, type Mutation } from './disabled-check.ts'
 
 const text = process.env['VMPKG_TEST_DISABLE']
 if (text !== undefined) {
-  const checks = JSON.parse(text) as readonly DisabledCheck[]
+  const checks = JSON.parse(text) as readonly (DisabledCheck | Mutation)[]
   const top = join(import.meta.dirname, '..', '..')
   const changed = new Map<string, string>()
   for (const check of checks) {

@@ -47,6 +47,10 @@ export function threatCase(one: ThreatCase): void {
     if (only === name) test(name, async (t) => runAsControl(t, attack))
     return
   }
+  if (process.env['VMPKG_TEST_CONTROLS'] === 'none') {
+    test(name, { skip: skip ?? false }, async (t) => attack(t)) // a mutant of its own is at work: test/mutation
+    return
+  }
   test(name, { timeout: timeout * (1 + controls.length), skip: skip ?? false }, async (t) => {
     await t.test('holds', async (inner) => attack(inner))
     assert.ok(controls.length > 0, 'a case without a negative control proves nothing')

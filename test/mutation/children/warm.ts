@@ -1,0 +1,111 @@
+/**
+ * `warm.ts SOURCE,… TEST…`: loads source files with all their mutants behind switches and the tests once, finds out which
+ * test touches which mutant, and turns the mutants that standard input names on, one a line. Answers with lines of JSON;
+ * whoever started it ends it when it falls silent.
+ */
+import { readFileSync } from 'node:fs'
+import { registerHooks } from 'node:module'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { pathToFileURL } from 'node:url'
+import { findMutants } from '../mutants.ts'
+import { withSwitches } from '../schemata.ts'
+import { runSuite, type Suite, type TakenTest, taken } from '../tiny-test.ts'
+
+/** Tests that take thousands of rounds: what they notice, the first rounds of others notice too. */
+const EXHAUSTIVE = /after any one bit|chain without end|any one byte/
+const LIMIT_MS = 60_000
+
+const TOP = join(import.meta.dirname, '..', '..', '..')
+const [sources = '', ...tests] = process.argv.slice(2)
+/** Text by URL. Mutants are numbered through all files, in the order in which they are named. */
+const changed = new Map<string, string>()
+const switched = new Set<number>()
+let count = 0
+for (const source of sources.split(',')) {
+  const text = readFileSync(join(TOP, source), 'utf8')
+  const mutants = findMutants(source, text)
+  const schemata = withSwitches(text, mutants, count)
+  changed.set(pathToFileURL(join(TOP, source)).href, schemata.text)
+  for (const index of schemata.switched) switched.add(index)
+  count += mutants.length
+}
+const tinyTest = new URL('../tiny-test.ts', import.meta.url).href
+
+let active = -1
+let touched = new Set<number>()
+Object.assign(globalThis, {
+  mutant: (index: number): boolean => {
+    touched.add(index)
+    return index === active
+  },
+})
+
+registerHooks({
+  resolve(specifier, context, next) {
+    const isTest = specifier === 'node:test' && context.parentURL !== tinyTest
+    return isTest ? { url: tinyTest, shortCircuit: true } : next(specifier, context)
+  },
+  load(url, context, next) {
+    const loaded = next(url, context)
+    const source = changed.get(url)
+    return source === undefined ? loaded : { ...loaded, source }
+  },
+})
+
+process.on('unhandledRejection', () => undefined) // of a mutant that nobody waited for
+for (const test of tests) await import(pathToFileURL(join(TOP, test)).href)
+const atLoad = touched
+const all = taken.filter(({ name }) => !EXHAUSTIVE.test(name))
+const bySuite = Map.groupBy(all, ({ suite }) => suite)
+
+/** Of each test what it touched and how long it took, hooks of its suite included. */
+const facts = new Map<TakenTest, { readonly touched: ReadonlySet<number>; readonly ms: number }>()
+for (const one of all) {
+  touched = new Set()
+  const begin = performance.now()
+  if (!(await runSuite([one], LIMIT_MS))) throw new Error(`${one.name} does not pass without a mutant`)
+  facts.set(one, { touched, ms: performance.now() - begin })
+  say({ type: 'ready' })
+}
+say({
+  type: 'loaded',
+  static: Array.from({ length: count }, (_, i) => i).filter(
+    (i) => !switched.has(i) || (atLoad.has(i) && !isTouched(i)),
+  ),
+})
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const index = Number(line)
+  if (!isTouched(index)) say({ type: 'outcome', index, outcome: 'unreached' })
+  else say({ type: 'outcome', index, outcome: (await survives(index)) ? 'survived' : 'killed' })
+}
+const isSound = await survives(-1)
+say({ type: 'end', isSound })
+process.exit(0)
+
+/** Quick suites first. */
+async function survives(index: number): Promise<boolean> {
+  const chosen = [...bySuite].map(([suite, members]) => choose(suite, members, index)).filter(({ ms }) => ms > 0)
+  for (const { members } of chosen.toSorted((a, b) => a.ms - b.ms)) {
+    active = index
+    const passed = await runSuite(members, LIMIT_MS)
+    active = -1
+    if (!passed) return false
+  }
+  return true
+}
+
+function choose(_suite: Suite, members: readonly TakenTest[], index: number) {
+  const touching = members.filter((one) => index === -1 || facts.get(one)?.touched.has(index))
+  const sorted = touching.toSorted((a, b) => (facts.get(a)?.ms ?? 0) - (facts.get(b)?.ms ?? 0))
+  return { members: sorted, ms: sorted.reduce((sum, one) => sum + (facts.get(one)?.ms ?? 0), 0) }
+}
+
+function isTouched(index: number): boolean {
+  return [...facts.values()].some((one) => one.touched.has(index))
+}
+
+function say(message: Readonly<Record<string, unknown>>): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`)
+}
