@@ -72,7 +72,12 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
       const { openWorkspace } = await import('../operations/workspace.ts')
       const { systemOutside } = await import('../node/outside.ts')
       workspace ??= await openWorkspace({
-        outside: systemOutside({ emit: reporter.emit, signal: abort.signal }),
+        outside: systemOutside({
+          emit: reporter.emit,
+          signal: abort.signal,
+          env: process.env,
+          offline: isOffline(process, options),
+        }),
         root: optionText(options, 'root') ?? process.env['VMPKG_ROOT'],
         connect: optionText(options, 'connect'),
         env: process.env,
@@ -91,6 +96,11 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
     await workspace?.close()
   }
   return { io, close }
+}
+
+/** `VMPKG_OFFLINE=1` in the environment means the same as the option; empty and 0 mean nothing. */
+function isOffline({ env }: ProcessLike, options: OptionValues): boolean {
+  return options['offline'] === true || !['', '0'].includes(env['VMPKG_OFFLINE'] ?? '')
 }
 
 function chooseReporter(process: ProcessLike, json: boolean, quiet: boolean): Reporter {
