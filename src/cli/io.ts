@@ -103,11 +103,21 @@ function isOffline({ env }: ProcessLike, options: OptionValues): boolean {
   return options['offline'] === true || !['', '0'].includes(env['VMPKG_OFFLINE'] ?? '')
 }
 
+/** As setlocale(3) finds the character type: LC_ALL, LC_CTYPE, LANG, the first that is set. */
+function isUtf8(env: ProcessLike['env']): boolean {
+  const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find((value) => value !== undefined && value !== '')
+  return /utf-?8/i.test(locale ?? '')
+}
+
 function chooseReporter(process: ProcessLike, json: boolean, quiet: boolean): Reporter {
   const write = (text: string): void => void process.stderr.write(text)
   if (json) return jsonReporter(quiet ? () => {} : write, () => new Date())
   if (!process.stderr.isTTY || quiet) return plainReporter(write, quiet)
-  return humanReporter(write, () => process.stderr.columns ?? 80, Date.now)
+  return humanReporter(write, {
+    columns: () => process.stderr.columns ?? 80,
+    now: () => performance.now(),
+    isUnicode: isUtf8(process.env),
+  })
 }
 
 async function confirm(

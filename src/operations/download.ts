@@ -127,8 +127,9 @@ async function fetchFiles(workspace: Workspace, candidate: Candidate): Promise<L
   })
   const store = new ImageStore(workspace.paths.images)
   for (const image of line.images) {
-    await store.verify(image, { isFull: false, signal }).catch((error: unknown) => {
-      if (!isVmpkgError(error, 'IMAGE_DAMAGED')) throw error // damaged ones are in quarantine now and fetched again
+    // Every byte of what was there before is looked at once more (D05); a damaged one is then in quarantine.
+    await store.verify(image, { isFull: true, signal }).catch((error: unknown) => {
+      if (!isVmpkgError(error, 'IMAGE_DAMAGED')) throw error
     })
     await fetchImage(workspace, line, image, transport, from)
   }

@@ -1,6 +1,6 @@
 /**
  * Downloads that are killed: `vmpkg download` of a package with a large image from a local server, ended by SIGKILL at a
- * random byte, up to four times, then run again to its end. What the server sent is compared with what undisturbed downloads cost, and every
+ * random byte, up to three times, then run again to its end. What the server sent is compared with what undisturbed downloads cost, and every
  * object in the store with its digest.
  */
 import { createHash } from 'node:crypto'
@@ -25,7 +25,7 @@ export interface PullRange {
 
 export interface PullFigures {
   readonly kills: number
-  /** Finished, after up to four kills each. */
+  /** Finished, after up to three kills each. */
   readonly downloads: number
   /** Bytes of one undisturbed download. */
   readonly wholeBytes: number
@@ -37,7 +37,7 @@ export interface PullFigures {
 }
 
 const IMAGE_BYTES = 48 * 1024 * 1024
-const KILLS_PER_DOWNLOAD = 4
+const KILLS_PER_DOWNLOAD = 3
 
 export async function pullAndKill(
   { seed, from, cases, until }: PullRange,
