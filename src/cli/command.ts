@@ -13,6 +13,7 @@ interface OptionSpec {
 export const COMMON_OPTIONS: readonly OptionSpec[] = [
   { flags: '-c, --connect <uri>', summary: 'libvirt to use: a libvirt URI, private or private:NAME' },
   { flags: '--root <folder>', summary: 'keep all of vmpkg’s state below this folder' },
+  { flags: '--offline', summary: 'use only what is on this host; open no connection to fetch anything' },
   { flags: '--json', summary: 'print the result as JSON' },
   { flags: '-y, --yes', summary: 'assume yes; never grants a capability' },
   { flags: '-q, --quiet', summary: 'print results, warnings and errors only' },

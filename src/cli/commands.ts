@@ -35,6 +35,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'install packages, define and start what they bring',
     () => import('./commands/install.ts'),
   ),
+  entry(
+    'Packages',
+    'download',
+    'fetch packages into the store without installing them',
+    () => import('./commands/download.ts'),
+  ),
   entry('Packages', 'remove', 'remove packages and the machines they brought', () => import('./commands/remove.ts')),
   entry(
     'Packages',

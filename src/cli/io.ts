@@ -72,7 +72,12 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
       const { openWorkspace } = await import('../operations/workspace.ts')
       const { systemOutside } = await import('../node/outside.ts')
       workspace ??= await openWorkspace({
-        outside: systemOutside({ emit: reporter.emit, signal: abort.signal }),
+        outside: systemOutside({
+          emit: reporter.emit,
+          signal: abort.signal,
+          env: process.env,
+          offline: isOffline(process, options),
+        }),
         root: optionText(options, 'root') ?? process.env['VMPKG_ROOT'],
         connect: optionText(options, 'connect'),
         env: process.env,
@@ -93,11 +98,26 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
   return { io, close }
 }
 
+/** `VMPKG_OFFLINE=1` in the environment means the same as the option; empty and 0 mean nothing. */
+function isOffline({ env }: ProcessLike, options: OptionValues): boolean {
+  return options['offline'] === true || !['', '0'].includes(env['VMPKG_OFFLINE'] ?? '')
+}
+
+/** As setlocale(3) finds the character type: LC_ALL, LC_CTYPE, LANG, the first that is set. */
+function isUtf8(env: ProcessLike['env']): boolean {
+  const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find((value) => value !== undefined && value !== '')
+  return /utf-?8/i.test(locale ?? '')
+}
+
 function chooseReporter(process: ProcessLike, json: boolean, quiet: boolean): Reporter {
   const write = (text: string): void => void process.stderr.write(text)
   if (json) return jsonReporter(quiet ? () => {} : write, () => new Date())
   if (!process.stderr.isTTY || quiet) return plainReporter(write, quiet)
-  return humanReporter(write, () => process.stderr.columns ?? 80, Date.now)
+  return humanReporter(write, {
+    columns: () => process.stderr.columns ?? 80,
+    now: () => performance.now(),
+    isUnicode: isUtf8(process.env),
+  })
 }
 
 async function confirm(

@@ -1,8 +1,9 @@
 /**
- * The three reporters of progress, all on standard error: `human` (a terminal: one redrawn line), `plain` (a line per
+ * The three reporters of progress, all on standard error: `human` (a terminal: lines redrawn in place), `plain` (a line per
  * finished thing), `json` (one event per line, documented in docs/events.md). Stages emit; only this prints.
  */
 import type { Emit, Stage, VmpkgEvent } from '../events.ts'
+import { Progress } from './progress.ts'
 import { formatJson, redact } from './redact.ts'
 import { formatBytes } from './table.ts'
 
@@ -13,6 +14,9 @@ export interface Reporter {
 }
 
 export type Write = (text: string) => void
+
+const REDRAW_MS = 100
+const JSON_PROGRESS_MS = 1000
 
 const VERBS: Readonly<Record<Stage, string>> = {
   update: 'Updated',
@@ -31,9 +35,22 @@ const VERBS: Readonly<Record<Stage, string>> = {
   host: 'Prepared',
 }
 
+/** Progress of one download is told once a second at most. */
 export function jsonReporter(write: Write, now: () => Date): Reporter {
+  const toldAt = new Map<string, number>()
+  const isDue = (event: VmpkgEvent): boolean => {
+    if (event.type === 'fetch-finished') toldAt.delete(event.subject)
+    if (event.type !== 'fetch-progressed') return true
+    const time = now().getTime()
+    if (time - (toldAt.get(event.subject) ?? Number.NEGATIVE_INFINITY) < JSON_PROGRESS_MS) return false
+    toldAt.set(event.subject, time)
+    return true
+  }
   return {
-    emit: (event) => write(`${formatJson({ schema: 'vmpkg.event/1', time: now().toISOString(), ...event })}\n`),
+    emit: (event) => {
+      if (!isDue(event)) return
+      write(`${formatJson({ schema: 'vmpkg.event/1', time: now().toISOString(), ...event })}\n`)
+    },
     clear: () => {},
   }
 }
@@ -51,52 +68,59 @@ export function plainReporter(write: Write, quiet: boolean): Reporter {
   }
 }
 
-/** Redraws at most every 100 ms, in the reporter, so that stages may emit as often as they like. */
-export function humanReporter(write: Write, columns: () => number, now: () => number): Reporter {
+export interface HumanStyle {
+  readonly columns: () => number
+  readonly now: () => number
+  /** Bars of block characters: for locales of UTF-8 only. */
+  readonly isUnicode: boolean
+}
+
+/**
+ * Draws the running downloads in place, a line each and one for all; redrawn every 100 ms at most, in the reporter, so that
+ * stages may emit as often as they like. No colours.
+ */
+export function humanReporter(write: Write, { columns, now, isUnicode }: HumanStyle): Reporter {
   const sizes = new Map<string, number>()
-  let drawn = false
-  let drawnAt = 0
-  let startedAt = 0
+  const progress = new Progress(now)
+  let drawn = 0
+  let drawnAt = Number.NEGATIVE_INFINITY
   const clear = (): void => {
-    if (drawn) write('\r\u001b[K')
-    drawn = false
+    if (drawn > 1) write(`\u001b[${drawn - 1}A`)
+    if (drawn > 0) write('\r\u001b[J')
+    drawn = 0
   }
-  const draw = (text: string): void => {
+  const draw = (lines: readonly string[]): void => {
     clear()
-    write(redact(text).slice(0, columns() - 1))
-    drawn = true
+    write(lines.map((line) => redact(line).slice(0, columns() - 1)).join('\n'))
+    drawn = lines.length
   }
   return {
     clear,
     emit: (event) => {
+      if (event.type === 'fetch-planned') progress.plan(event.objects, event.sizeBytes)
       if (event.type === 'fetch-started') {
         if (event.sizeBytes !== undefined) sizes.set(event.subject, event.sizeBytes)
-        startedAt = now()
+        progress.start(event.subject, event.sizeBytes)
       }
-      if (event.type === 'stage-started') draw(`${event.stage}: ${event.subject} …`)
-      if (event.type === 'fetch-progressed' && now() - drawnAt >= 100) {
+      if (event.type === 'stage-started') draw([`${event.stage}: ${event.subject} ${isUnicode ? '…' : '...'}`])
+      if (event.type === 'fetch-progressed') {
+        progress.advance(event.subject, event.receivedBytes)
+        if (now() - drawnAt >= REDRAW_MS) {
+          drawnAt = now()
+          draw(progress.lines({ columns: columns(), isUnicode }))
+        }
+      }
+      if (event.type === 'upload-progressed' && now() - drawnAt >= REDRAW_MS) {
         drawnAt = now()
-        draw(progressOf(event.subject, event.receivedBytes, sizes.get(event.subject), now() - startedAt))
+        draw([`publish: ${event.subject}: ${formatBytes(event.sentBytes)} of ${formatBytes(event.totalBytes)}`])
       }
-      if (event.type === 'upload-progressed' && now() - drawnAt >= 100) {
-        drawnAt = now()
-        draw(`publish: ${event.subject}: ${formatBytes(event.sentBytes)} of ${formatBytes(event.totalBytes)}`)
-      }
+      if (event.type === 'fetch-finished') progress.finish(event.subject)
       const text = lineOf(event, sizes)
       if (text === undefined) return
       clear()
       write(`${text}\n`)
     },
   }
-}
-
-function progressOf(subject: string, received: number, size: number | undefined, elapsedMs: number): string {
-  const speed = elapsedMs > 0 ? received / (elapsedMs / 1000) : 0
-  if (size === undefined || size === 0) return `${subject}: ${formatBytes(received)}`
-  const share = Math.min(1, received / size)
-  const bar = '#'.repeat(Math.round(share * 20)).padEnd(20, '.')
-  const left = speed > 0 ? `${Math.ceil((size - received) / speed)} s left` : ''
-  return `${subject} [${bar}] ${Math.floor(share * 100)}% of ${formatBytes(size)}  ${formatBytes(Math.round(speed))}/s  ${left}`
 }
 
 function lineOf(event: VmpkgEvent, sizes: ReadonlyMap<string, number>): string | undefined {

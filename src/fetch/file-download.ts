@@ -73,6 +73,7 @@ async function fetchRest(
   const senders = new Set<Mirror>()
   let position = await hashPart(file, expected.size, hash)
   if (position === 0) await file.truncate(0)
+  if (position > 0) emit({ type: 'fetch-progressed', subject, receivedBytes: position })
   const isResumed = position > 0 // whoever sends the rest is not to blame for what was there
   let tagging = Promise.resolve()
   try {

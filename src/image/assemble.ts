@@ -5,7 +5,7 @@
  * The unfinished file is its own journal: what a killed run left is checked chunk by chunk against the map, so a poisoned
  * or torn part is fetched again and nothing else is (threats D01, D03, D07, D11; design images 7).
  */
-import { type FileHandle, statfs } from 'node:fs/promises'
+import { type FileHandle, rm, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openUnfinished, renameDurably } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
@@ -14,9 +14,10 @@ import type { BlobSource } from '../fetch/blob-source.ts'
 import { type ChunkMap, chunkDigest } from './chunk-map.ts'
 import type { DecodedChunk, FrameAnswer } from './frame-job.ts'
 import { FramePool } from './frame-pool.ts'
+import { FrameSpool } from './frame-spool.ts'
 import { type FrameChunk, type FrameFetch, planFetch, type RangeFetch } from './plan-fetch.ts'
 import { findPresentChunks } from './present-chunks.ts'
-import type { TransportIndex } from './transport-index.ts'
+import type { Frame, TransportIndex } from './transport-index.ts'
 
 export interface AssembleOptions {
   readonly map: ChunkMap
@@ -46,12 +47,16 @@ export async function assembleImage(options: AssembleOptions): Promise<void> {
     const isPresent = await findPresentChunks(image, map, signal)
     await requireSpace(target, map, isPresent)
     await using pool = new FramePool(options.threads)
+    const missing = planFetch(map, index, isPresent).flatMap(({ frames }) => frames.map(({ frame }) => frame))
+    await using spool = await FrameSpool.open(`${partial}.frames`, missing)
     let damaged: string | undefined
+    // What an earlier run left of a frame may be poisoned, which costs a round.
+    const rounds = options.blobs.places + (missing.some((frame) => spool.lengthOf(frame) > 0) ? 2 : 1)
     // A frame that arrives damaged is asked for once more everywhere; a cache on the way may have been at fault.
-    for (let round = 0; round < options.blobs.places + 1; round++) {
+    for (let round = 0; round < rounds; round++) {
       const plan = planFetch(map, index, isPresent)
       if (plan.length === 0) break
-      damaged = await fetchFrames(plan, isPresent, image, pool, options)
+      damaged = await fetchFrames({ plan, isPresent, image, pool, spool }, options)
     }
     if (isPresent.includes(0)) {
       throw new VmpkgError('DIGEST_MISMATCH', `Image ${subject} arrived damaged: ${damaged ?? 'chunks are missing'}`, {
@@ -62,41 +67,51 @@ export async function assembleImage(options: AssembleOptions): Promise<void> {
     await image.sync()
   }
   await renameDurably(partial, target)
+  await rm(`${partial}.frames`, { force: true })
   emit({ type: 'fetch-finished', subject, from: options.blobs.origin })
+}
+
+interface FrameWork {
+  readonly plan: readonly RangeFetch[]
+  readonly isPresent: Uint8Array
+  readonly image: FileHandle
+  readonly pool: FramePool
+  readonly spool: FrameSpool
 }
 
 /** Fetches and writes what the plan names and marks it present. Returns what was wrong with the first damaged frame. */
 async function fetchFrames(
-  plan: readonly RangeFetch[],
-  isPresent: Uint8Array,
-  image: FileHandle,
-  pool: FramePool,
+  { plan, isPresent, image, pool, spool }: FrameWork,
   { map, index, blobs, subject, emit = emitNothing, signal }: AssembleOptions,
 ): Promise<string | undefined> {
   const places = placesByChunk(map)
+  const isSpooled = (frame: Frame): boolean => spool.lengthOf(frame) > 0
   let received = 0
   let damaged: string | undefined
   let failure: unknown
   const writing: Promise<void>[] = []
+  const fromSpool = new Set(plan.flatMap(({ frames }) => frames.map(({ frame }) => frame).filter(isSpooled)))
   const finish = (fetch: FrameFetch, answer: FrameAnswer) => {
+    spool.release(fetch.frame)
     if (answer.kind === 'decoded') for (const { chunk } of fetch.chunks) isPresent[chunk] = 1
     else if (answer.kind === 'damaged') {
       const { pack, offset, size } = fetch.frame
       damaged ??= `in the frame at byte ${offset}, ${answer.fact}`
-      blobs.distrust({ path: packPath(index, pack), start: offset, end: offset + size })
+      const isTheirs = !fromSpool.has(fetch.frame) // else it may be what lay here that is wrong
+      if (isTheirs) blobs.distrust({ path: packPath(index, pack), start: offset, end: offset + size })
     } else failure ??= writeFailure(answer, subject)
   }
-  const sizeBytes = plan.reduce((sum, range) => sum + range.end - range.start, 0)
+  const spooled = [...fromSpool].reduce((sum, frame) => sum + spool.lengthOf(frame), 0)
+  const sizeBytes = plan.reduce((sum, range) => sum + range.end - range.start, -spooled)
   emit({ type: 'fetch-started', subject, sizeBytes })
   for (const range of plan) {
-    const { start, end } = range
     const size = index.packs[range.pack]?.size ?? 0
-    const bytes = blobs.read({ path: packPath(index, range.pack), size, start, end, signal })
-    const counted = countBytes(bytes, (count) => {
-      received += count
-      emit({ type: 'fetch-progressed', subject, receivedBytes: received })
-    })
-    for await (const [fetch, frame] of splitFrames(counted, range)) {
+    const read = (start: number, end: number): AsyncIterable<Uint8Array> =>
+      countBytes(blobs.read({ path: packPath(index, range.pack), size, start, end, signal }), (count) => {
+        received += count
+        emit({ type: 'fetch-progressed', subject, receivedBytes: received })
+      })
+    for await (const [fetch, frame] of splitFrames(readAround(range, spool, read), range, spool)) {
       await pool.ready()
       if (failure !== undefined) throw failure
       if (signal?.aborted) throw new VmpkgError('ABORTED', `The fetch of image ${subject} was interrupted`)
@@ -139,10 +154,28 @@ async function* countBytes(
   }
 }
 
+/** The bytes of a range: what the spool has of its frames from there, the rest from the source. */
+async function* readAround(
+  range: RangeFetch,
+  spool: FrameSpool,
+  read: (start: number, end: number) => AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  let position = range.start
+  for (const { frame } of range.frames) {
+    const length = spool.lengthOf(frame)
+    if (length === 0) continue
+    if (position < frame.offset) yield* read(position, frame.offset)
+    yield await spool.read(frame)
+    position = frame.offset + length
+  }
+  if (position < range.end) yield* read(position, range.end)
+}
+
 /** Gathers the bytes of a range into its frames and drops the bytes between them. */
 async function* splitFrames(
   bytes: AsyncIterable<Uint8Array>,
   range: RangeFetch,
+  spool: FrameSpool,
 ): AsyncGenerator<[FrameFetch, Uint8Array<ArrayBuffer>]> {
   const frames = range.frames[Symbol.iterator]()
   let current = frames.next().value
@@ -156,7 +189,9 @@ async function* splitFrames(
       const skipped = Math.min(gap, piece.length - used)
       const filled = position + skipped - offset
       const taken = gap > skipped ? 0 : Math.min(size - filled, piece.length - used - skipped)
-      buffer.set(piece.subarray(used + skipped, used + skipped + taken), Math.max(0, filled))
+      const part = piece.subarray(used + skipped, used + skipped + taken)
+      buffer.set(part, Math.max(0, filled))
+      if (taken > 0) spool.add(current.frame, filled, part)
       used += skipped + taken
       position += skipped + taken
       if (position < offset + size) continue

@@ -3,7 +3,7 @@
  * checked against. Whoever changes it holds the writer lock of `state/`.
  *
  *     <folder>/<digest>            the image, sparse
- *     <folder>/<digest>.partial    an unfinished fetch, resumed by the next one
+ *     <folder>/<digest>.partial    an unfinished fetch, resumed by the next one; with `.frames` beside it
  *     <folder>/maps/<map digest>   chunk map
  *     <folder>/quarantine/…        what was found damaged; never used again, kept for a look
  *
@@ -11,7 +11,7 @@
  */
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile, syncFolder } from '../durable-file.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
@@ -56,6 +56,12 @@ export class ImageStore {
   async has(image: StoredImage): Promise<boolean> {
     const found = await lstat(this.pathOf(image.digest)).catch(absent)
     return found !== undefined && found.isFile() && found.size === image.size && (found.mode & 0o222) === 0
+  }
+
+  /** A chunk map that an earlier fetch brought; `undefined` where there is none or it is damaged. */
+  async findMap({ map }: StoredImage): Promise<Uint8Array | undefined> {
+    const bytes = await readFile(join(this.#folder, 'maps', map.sha256)).catch(absent)
+    return bytes !== undefined && sha256(bytes) === map.sha256 ? bytes : undefined
   }
 
   /**
@@ -138,7 +144,7 @@ export class ImageStore {
   }): Promise<readonly Sha256[]> {
     const removed: Sha256[] = []
     for (const name of (await readdir(this.#folder).catch(absent)) ?? []) {
-      const digest = name.replace(/\.partial$/, '')
+      const digest = name.replace(/\.partial(?:\.frames)?$/, '')
       if (!isSha256(digest) || referenced.images.has(digest)) continue
       await rm(join(this.#folder, name))
       if (name === digest) removed.push(digest)

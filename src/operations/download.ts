@@ -46,12 +46,20 @@ export async function downloadPackages(workspace: Workspace, candidates: readonl
     await checkSpace(paths.images, diskBytes)
     if (objects > 0) emit({ type: 'fetch-planned', objects, sizeBytes: downloadBytes })
     const packages: LoadedPackage[] = []
+    const absent: VmpkgError[] = []
     for (const candidate of candidates) {
       const { name } = candidate.line
       if (signal.aborted) throw new VmpkgError('ABORTED', `The download of ${name} was interrupted`)
       emit({ type: 'stage-started', stage: 'fetch', subject: name })
-      packages.push(await fetchPackage(workspace, candidate))
+      await fetchPackage(workspace, candidate).then(
+        (pkg) => packages.push(pkg),
+        (error: unknown) => {
+          if (!isVmpkgError(error, 'OFFLINE')) throw error
+          absent.push(error)
+        },
+      )
     }
+    if (absent.length > 0) throw missingOffline(absent)
     for (const { line } of packages) forgetKept(paths.downloads, line.package.sha256)
     return { packages, [Symbol.dispose]: () => lease[Symbol.dispose]() }
   } catch (error) {
@@ -80,6 +88,20 @@ export async function downloadForLater(
  * @throws {VmpkgError} as `downloadPackages`
  */
 export async function fetchPackage(workspace: Workspace, candidate: Candidate): Promise<LoadedPackage> {
+  try {
+    return await fetchFiles(workspace, candidate)
+  } catch (error) {
+    if (!isVmpkgError(error, 'OFFLINE')) throw error
+    const { name, version } = candidate.line
+    throw new VmpkgError('OFFLINE', `${name} ${version} is not on this host`, {
+      hint: `Without --offline, run: vmpkg download ${name}=${version}`,
+      cause: error,
+      details: { package: `${name} ${version}` },
+    })
+  }
+}
+
+async function fetchFiles(workspace: Workspace, candidate: Candidate): Promise<LoadedPackage> {
   const { line, source, transport } = candidate
   const { emit, signal } = workspace.outside
   const from = await mirrorsOf(workspace, source)
@@ -105,12 +127,24 @@ export async function fetchPackage(workspace: Workspace, candidate: Candidate): 
   })
   const store = new ImageStore(workspace.paths.images)
   for (const image of line.images) {
-    await store.verify(image, { isFull: false, signal }).catch((error: unknown) => {
-      if (!isVmpkgError(error, 'IMAGE_DAMAGED')) throw error // damaged ones are in quarantine now and fetched again
+    // Every byte of what was there before is looked at once more (D05); a damaged one is then in quarantine.
+    await store.verify(image, { isFull: true, signal }).catch((error: unknown) => {
+      if (!isVmpkgError(error, 'IMAGE_DAMAGED')) throw error
     })
     await fetchImage(workspace, line, image, transport, from)
   }
   return pkg
+}
+
+/** All that is missing is named at once, so that one trip to the network brings it. */
+function missingOffline(absent: readonly VmpkgError[]): VmpkgError {
+  const packages = absent.map(({ details }) => String(details['package']))
+  const names = packages.map((text) => text.replace(' ', '=')).join(' ')
+  return new VmpkgError('OFFLINE', `Not on this host: ${packages.join(', ')}`, {
+    hint: `Without --offline, run: vmpkg download ${names}`,
+    cause: absent[0],
+    details: { packages },
+  })
 }
 
 /** Counts what the store lacks; nothing is fetched. */

@@ -44,7 +44,8 @@ export async function fetchImage(
     const [mapPath, indexPath] = [chunkMapPath(image.map.sha256), transportPath(travels.index.sha256)]
     await store.fetch({
       image,
-      mapBytes: await fetchDigested(from, { path: mapPath, expected: image.map, signal }),
+      mapBytes:
+        (await store.findMap(image)) ?? (await fetchDigested(from, { path: mapPath, expected: image.map, signal })),
       indexBytes: await fetchDigested(from, { path: indexPath, expected: travels.index, signal }),
       blobs: packSource(from),
       subject,

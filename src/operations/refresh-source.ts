@@ -207,7 +207,7 @@ function isNowhere(failed: readonly PassedOver[]): boolean {
   return failed.every(({ error }) => String(error.details['url']).endsWith(`/${ENVELOPE_PATH}`))
 }
 
-function blame({ penalties }: MirrorSet, { base }: Mirror, { code }: VmpkgError): void {
+function blame({ penalties }: MirrorSet, { base }: Mirror, { code, details }: VmpkgError): void {
   const faults: Readonly<Partial<Record<VmpkgError['code'], Fault | 'none'>>> = {
     OFFLINE: 'none',
     // What goes wrong on the line has been counted where it went wrong.
@@ -217,7 +217,8 @@ function blame({ penalties }: MirrorSet, { base }: Mirror, { code }: VmpkgError)
     CHANNELS_ROLLED_BACK: 'missing',
     ENVELOPE_EXPIRED: 'missing',
   }
-  const fault = faults[code] ?? 'wrong-bytes'
+  const isAbsent = [404, 410].includes(Number(details['status']))
+  const fault = isAbsent ? 'missing' : (faults[code] ?? 'wrong-bytes')
   if (fault !== 'none') penalties.blame(base, fault)
 }
 

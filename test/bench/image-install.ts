@@ -7,7 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { packSource } from '../../src/fetch/packs.ts'
 import { ImageStore } from '../../src/image/store.ts'
 import { parseSha256, sha256 } from '../../src/model/digest.ts'
-import { gotHttp } from '../../src/node/http.ts'
+import { systemHttp } from '../../src/node/http.ts'
 
 const [base = '', folder = '', digest = '', size = '', mapFile = '', transportFile = ''] = process.argv.slice(2)
 const [mapBytes, indexBytes] = await Promise.all([readFile(mapFile), readFile(transportFile)])
@@ -19,7 +19,7 @@ await new ImageStore(folder).fetch({
   image: { digest: parseSha256(digest), size: Number(size), map },
   mapBytes,
   indexBytes,
-  blobs: packSource({ http: gotHttp, base: new URL(base) }),
+  blobs: packSource({ http: systemHttp({}), base: new URL(base) }),
   subject: 'image',
 })
 const seconds = (performance.now() - began) / 1000

@@ -49,41 +49,87 @@ test('the JSON reporter writes one document a line, with its schema and the time
   })
 })
 
-test('on a terminal one line is redrawn: share, speed and time left, and cleared before anything else', () => {
+test('the JSON reporter tells the progress of one download once a second', () => {
+  let now = 0
+  const written: string[] = []
+  const { emit } = jsonReporter(
+    (text) => written.push(text),
+    () => new Date(now),
+  )
+  for (now = 0; now < 5000; now += 10) {
+    emit({ type: 'fetch-progressed', subject: 'a', receivedBytes: now })
+    emit({ type: 'fetch-progressed', subject: 'b', receivedBytes: now })
+  }
+  assert.equal(written.length, 10)
+})
+
+/** What a terminal of that width shows in the end, and every state it went through. */
+function show(columns: number, isUnicode: boolean) {
   let now = 1_000
   const written: string[] = []
-  const reporter = humanReporter(
-    (text) => written.push(text),
-    () => 100,
-    () => now,
-  )
-  for (const event of FETCH) {
-    reporter.emit(event)
-    now += 1_000
+  const reporter = humanReporter((text) => written.push(text), { columns: () => columns, now: () => now, isUnicode })
+  return {
+    written,
+    reporter,
+    emit: (event: VmpkgEvent, laterMs = 1_000) => {
+      reporter.emit(event)
+      now += laterMs
+    },
   }
-  const shown = written.join('')
-  assert.match(shown, /router-uni root \[#####\.{15}\] 25% of 8\.0 MiB {2}2\.0 MiB\/s {2}3 s left/)
-  assert.match(shown, /\[#{10}\.{10}\] 50% of 8\.0 MiB {2}2\.0 MiB\/s {2}2 s left/)
-  assert.ok(shown.endsWith('\r\u001b[KFetched router-uni root (8.0 MiB, network)\n'))
-  const before = written.length
+}
+
+test('on a terminal one line is redrawn: share, bar, speed and time left, and cleared before anything else', () => {
+  const { written, reporter, emit } = show(80, false)
+  for (const event of FETCH) emit(event)
+  assert.deepEqual(written, [
+    'fetch: router-uni ...',
+    '\r\u001b[J',
+    'router-uni root  25% [####..............] 2.0 MiB/8.0 MiB',
+    '\r\u001b[J',
+    'router-uni root  50% [#########.........] 4.0 MiB/8.0 MiB 2.0 MiB/s 2 s left',
+    '\r\u001b[J',
+    'Fetched router-uni root (8.0 MiB, network)\n',
+  ])
   reporter.clear()
-  assert.equal(written.length, before, 'there is nothing left to clear')
+  assert.equal(written.length, 7, 'there is nothing left to clear')
+})
+
+test('several downloads have a line each, and one for all that were planned', () => {
+  const { written, emit } = show(80, true)
+  emit({ type: 'fetch-planned', objects: 3, sizeBytes: 16 * MIB })
+  for (const event of FETCH.slice(1)) emit(event)
+  emit({ type: 'fetch-started', subject: 'app one', sizeBytes: 4 * MIB })
+  emit({ type: 'fetch-started', subject: 'app two', sizeBytes: 4 * MIB })
+  emit({ type: 'fetch-progressed', subject: 'app one', receivedBytes: MIB })
+  emit({ type: 'fetch-progressed', subject: 'app two', receivedBytes: MIB })
+  emit({ type: 'fetch-progressed', subject: 'app one', receivedBytes: 3 * MIB })
+  assert.equal(
+    written.at(-1),
+    [
+      'app one  75% ███████████████      3.0 MiB/4.0 MiB 1.0 MiB/s 1 s left',
+      'app two  25% █████                1.0 MiB/4.0 MiB',
+      'Total 2/3  75% ███████████████      12.0 MiB/16.0 MiB 659.1 KiB/s 7 s left',
+    ].join('\n'),
+  )
+  assert.equal(written.at(-2), '\r\u001b[J')
+  assert.equal(written.at(-3), '\u001b[2A')
 })
 
 test('progress is drawn ten times a second at most, and never wider than the terminal', () => {
-  let now = 1_000
-  const written: string[] = []
-  const { emit } = humanReporter(
-    (text) => written.push(text),
-    () => 30,
-    () => now,
-  )
-  emit({ type: 'fetch-started', subject: SUBJECT, sizeBytes: undefined })
-  for (let i = 0; i < 1000; i++) {
-    emit({ type: 'fetch-progressed', subject: `${SUBJECT} ${'x'.repeat(50)}`, receivedBytes: i })
-    now += 1
+  for (const columns of [12, 30, 40, 60, 80, 200]) {
+    const { written, emit } = show(columns, true)
+    emit({ type: 'fetch-started', subject: `${SUBJECT} ${'x'.repeat(50)}`, sizeBytes: 5000 }, 0)
+    for (let i = 0; i < 1000; i++) {
+      emit({ type: 'fetch-progressed', subject: `${SUBJECT} ${'x'.repeat(50)}`, receivedBytes: i }, 1)
+    }
+    const drawn = written.filter((text) => !text.startsWith('\r') && !text.startsWith('\u001b'))
+    assert.ok(drawn.length >= 9 && drawn.length <= 11, String(drawn.length))
+    for (const text of drawn) assert.ok(text.length < columns, `${text.length} of ${columns}: ${text}`)
   }
-  const drawn = written.filter((text) => text !== '\r\u001b[K')
-  assert.ok(drawn.length >= 9 && drawn.length <= 11, String(drawn.length))
-  for (const text of drawn) assert.ok(text.length < 30)
+})
+
+test('nothing is coloured', () => {
+  const { written, emit } = show(80, true)
+  for (const event of [...FETCH, WARNING]) emit(event)
+  assert.doesNotMatch(written.join(''), /\u001b\[[\d;]*m/)
 })

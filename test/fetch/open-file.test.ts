@@ -10,7 +10,7 @@ import { describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { openFile } from '../../src/fetch/open-file.ts'
 import { sha256 } from '../../src/model/digest.ts'
-import { gotHttp } from '../../src/node/http.ts'
+import { systemHttp } from '../../src/node/http.ts'
 import type { HttpRequest } from '../../src/ports.ts'
 import { startFileServer } from '../support/file-server.ts'
 import { testMirror } from '../support/mirror.ts'
@@ -138,7 +138,7 @@ describe('openFile in a folder', () => {
   })
 
   test('knows no other kind of address', async () => {
-    const mirror = { http: gotHttp, base: new URL('ftp://registry.example/') }
+    const mirror = { http: systemHttp({}), base: new URL('ftp://registry.example/') }
     await assert.rejects(openFile(mirror, { path: 'envelope.json' }), { code: 'DOWNLOAD_FAILED' })
   })
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { packImage } from '../../src/image/pack-image.ts'
-import { gotHttp } from '../../src/node/http.ts'
+import { systemHttp } from '../../src/node/http.ts'
 import { addPackages } from '../../src/publish/registry-add.ts'
 import { collectRegistryGarbage } from '../../src/publish/registry-gc.ts'
 import { promotePackage } from '../../src/publish/registry-promote.ts'
@@ -47,7 +47,7 @@ describe('collectRegistryGarbage', () => {
     assert.ok(late.removed.some(({ path }) => path === old))
     assert.equal(await exists(registry, old), false)
     assert.equal((await refresh({ ...registry, now: clock.now() })).index.entries.length, 2)
-    assert.deepEqual(await verifyRegistry({ folder, clock, full: true, http: gotHttp }), [])
+    assert.deepEqual(await verifyRegistry({ folder, clock, full: true, http: systemHttp({}) }), [])
     assert.deepEqual((await collectRegistryGarbage({ folder, clock })).removed, [])
   })
 
@@ -124,7 +124,7 @@ describe('collectRegistryGarbage', () => {
         }
         await collectRegistryGarbage({ folder, clock, keepDays: 0, keepHours: 0 })
         const envelope = await readFile(join(folder, 'envelope.json'))
-        assert.deepEqual(await verifyRegistry({ folder, clock, full: true, http: gotHttp }), [])
+        assert.deepEqual(await verifyRegistry({ folder, clock, full: true, http: systemHttp({}) }), [])
         assert.deepEqual((await collectRegistryGarbage({ folder, clock, keepDays: 0, keepHours: 0 })).removed, [])
         assert.deepEqual(await readFile(join(folder, 'envelope.json')), envelope)
       }),

@@ -3,7 +3,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { gotHttp } from '../../src/node/http.ts'
+import { systemHttp } from '../../src/node/http.ts'
 import { type MirrorOptions, mirrorRegistry } from '../../src/publish/registry-mirror.ts'
 import { rotateRoot } from '../../src/publish/registry-rotate.ts'
 import { verifyRegistry } from '../../src/publish/registry-verify.ts'
@@ -40,7 +40,7 @@ describe('mirrorRegistry', () => {
     const second = await mirrorRegistry(later)
     assert.ok(second.fetched.every(({ path }) => !first.fetched.some((one) => one.path === path)))
     assert.equal((await refresh({ ...registry, folder, now: clock.now() })).index.entries.length, 2)
-    assert.deepEqual(await verifyRegistry({ folder, clock, full: true, http: gotHttp }), [])
+    assert.deepEqual(await verifyRegistry({ folder, clock, full: true, http: systemHttp({}) }), [])
     assert.equal((await readdir(join(folder, 'history'))).length, 1)
   })
 
@@ -141,6 +141,6 @@ describe('mirrorRegistry', () => {
     assert.ok(failures > 3, `${failures} runs broke off`)
     server.misbehave = undefined
     assert.equal((await mirrorRegistry(options)).version, 3)
-    assert.deepEqual(await verifyRegistry({ folder, clock, full: true, http: gotHttp }), [])
+    assert.deepEqual(await verifyRegistry({ folder, clock, full: true, http: systemHttp({}) }), [])
   })
 })

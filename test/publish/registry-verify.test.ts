@@ -3,7 +3,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { packImage } from '../../src/image/pack-image.ts'
-import { gotHttp } from '../../src/node/http.ts'
+import { systemHttp } from '../../src/node/http.ts'
 import { addPackages } from '../../src/publish/registry-add.ts'
 import { type RegistryFinding, verifyRegistry } from '../../src/publish/registry-verify.ts'
 import { buildRegistry, type TestRegistry } from '../support/registry-builder.ts'
@@ -11,7 +11,7 @@ import { buildRegistry, type TestRegistry } from '../support/registry-builder.ts
 const BROKEN = ['index', 'channels', 'root', 'package', 'map', 'transport', 'blob'] as const
 
 async function check({ folder, clock }: TestRegistry, full = false): Promise<readonly RegistryFinding[]> {
-  return verifyRegistry({ folder, clock, full, http: gotHttp })
+  return verifyRegistry({ folder, clock, full, http: systemHttp({}) })
 }
 
 describe('verifyRegistry', () => {

@@ -9,9 +9,10 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { soakLibvirt } from './libvirt.ts'
+import { soakPull } from './pull.ts'
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
-const PARTS = { libvirt: soakLibvirt } as const
+const PARTS = { libvirt: soakLibvirt, pull: soakPull } as const
 type Part = keyof typeof PARTS
 
 const { values, positionals } = parseArgs({

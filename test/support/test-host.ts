@@ -30,7 +30,7 @@ export async function makeTestHost(t: Pick<TestContext, 'after'>, clock: Clock):
     if (event.type === 'warned') warnings.push(event)
   }
   const run: TestHost['run'] = async (use) => {
-    const outside = { ...systemOutside({ emit, signal: new AbortController().signal }), clock }
+    const outside = { ...systemOutside({ emit, signal: new AbortController().signal, env: {}, offline: false }), clock }
     const workspace = await openWorkspace({
       outside,
       root,

@@ -7,7 +7,7 @@ import { readArchive } from '../../src/archive/read.ts'
 import { packImage } from '../../src/image/pack-image.ts'
 import { sha256 } from '../../src/model/digest.ts'
 import { formatChannels, formatRoot, formatSignedFile } from '../../src/model/registry-schema.ts'
-import { gotHttp } from '../../src/node/http.ts'
+import { systemHttp } from '../../src/node/http.ts'
 import { addPackages } from '../../src/publish/registry-add.ts'
 import { writeImmutable } from '../../src/publish/registry-folder.ts'
 import { mergeSubmissions } from '../../src/publish/registry-merge.ts'
@@ -219,7 +219,7 @@ threatCase({
     await using registry = await buildRegistry({ packages: [{ name: 'app-one' }], lifetimeDays: 14 })
     const { folder, clock, timestamping } = registry
     const warnings = async () => {
-      const findings = await verifyRegistry({ folder, clock, http: gotHttp })
+      const findings = await verifyRegistry({ folder, clock, http: systemHttp({}) })
       return findings.filter(({ subject, code }) => subject === 'envelope.json' && code === 'half-life').length
     }
     clock.advance(6 * DAY_MS)

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { packSource } from '../../../src/fetch/packs.ts'
 import { ImageStore, type StoredImage } from '../../../src/image/store.ts'
-import { gotHttp } from '../../../src/node/http.ts'
+import { systemHttp } from '../../../src/node/http.ts'
 
 const [base = '', folder = '', registry = '', json = '', transport = ''] = process.argv.slice(2)
 const image = JSON.parse(json) as StoredImage
@@ -11,7 +11,7 @@ await new ImageStore(folder).fetch({
   image,
   mapBytes: await readFile(join(registry, 'map', image.map.sha256)),
   indexBytes: await readFile(join(registry, 'transport', transport)),
-  blobs: packSource({ http: gotHttp, base: new URL(base) }),
+  blobs: packSource({ http: systemHttp({}), base: new URL(base) }),
   subject: 'image',
   threads: 1,
 })
