@@ -12,7 +12,7 @@ import { targetFailed } from './target.ts'
 import type { BucketPlace } from './target-location.ts'
 
 export interface S3Request {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'PUT' | 'DELETE'
   /** Below the prefix; the bucket itself when absent. */
   readonly path?: string
   readonly query?: Readonly<Record<string, string>>
@@ -133,6 +133,7 @@ export class S3Bucket {
 
   async #collect(body: Readable, maxBytes: number): Promise<Buffer> {
     const pieces: Buffer[] = []
+    body.on('error', () => {}) // the loop throws it; one that comes later says nothing about the answer
     let size = 0
     for await (const piece of body as AsyncIterable<Buffer>) {
       size += piece.length

@@ -35,7 +35,7 @@ export interface SwapLockOptions {
 
 /** How long the holder may still write; it must not after that. */
 export interface Lease {
-  /** Milliseconds. @throws {VmpkgError} `LOCK_HELD` when there is no time left */
+  /** Whole milliseconds. @throws {VmpkgError} `LOCK_HELD` when there is no time left */
   remaining(): number
 }
 
@@ -107,7 +107,7 @@ function makeLease(name: string, holdMs: number): Lease & { isOver(): boolean } 
     isOver: () => left() <= 0,
     remaining() {
       const ms = left()
-      if (ms > 0) return ms
+      if (ms > 0) return Math.ceil(ms)
       throw new VmpkgError('LOCK_HELD', `${name} took too long to answer; the turn of this publisher is over`, {
         hint: 'Try again.',
       })
