@@ -71,10 +71,16 @@ describe('withSwapLock', () => {
     const other = 'f'.repeat(32)
     shared.names.add(other)
     const options = { ...QUICK, waitMs: 50, holdMs: 20 }
-    await assert.rejects(withSwapLock(shared, async () => 'done', options), { code: 'LOCK_HELD' })
+    await assert.rejects(
+      withSwapLock(shared, async () => 'done', options),
+      { code: 'LOCK_HELD' },
+    )
     assert.deepEqual([...shared.names], [other])
     const signal = AbortSignal.timeout(20)
-    await assert.rejects(withSwapLock(shared, async () => 'done', { ...QUICK, signal }), { code: 'ABORTED' })
+    await assert.rejects(
+      withSwapLock(shared, async () => 'done', { ...QUICK, signal }),
+      { code: 'ABORTED' },
+    )
   })
 
   test('does not write when its turn is over', async () => {

@@ -25,8 +25,8 @@ export interface PublishPlace extends AsyncDisposable {
   readonly base: URL
   /** Folder on the server; buckets have none. */
   readonly folder: string | undefined
-  /** A publisher's connection of its own. */
-  open(): Promise<PublishTarget>
+  /** A publisher's connection of its own, to the registry or to another one in a folder below it. */
+  open(below?: string): Promise<PublishTarget>
 }
 
 /** A reason to skip, or false. */
@@ -47,8 +47,8 @@ export async function startPlace(kind: PlaceKind): Promise<PublishPlace> {
       base,
       folder,
       env,
-      open: async () =>
-        openTarget(parseTarget(address), {
+      open: async (below) =>
+        openTarget(parseTarget(below === undefined ? address : address.replace(/(?=\?|$)/, `/${below}`)), {
           processes: systemProcesses,
           http: gotHttp,
           env: { ...process.env, ...env },
