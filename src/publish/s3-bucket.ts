@@ -72,7 +72,8 @@ export class S3Bucket {
         if ((status >= 200 && status < 300) || allowed.includes(status)) return { ...response, isRepeated: attempt > 1 }
         failure = describe(status, response.body)
         if (status === 401 || status === 403) throw this.#noRights(String(failure))
-        if (status !== 429 && status < 500) throw targetFailed(name, explain(request), String(failure))
+        if (status !== 409 && status !== 429 && status < 500)
+          throw targetFailed(name, explain(request), String(failure))
       } catch (error) {
         if (error instanceof VmpkgError) throw error
         if (signal?.aborted) throw new VmpkgError('ABORTED', `Publishing to ${name} was interrupted`, { cause: error })

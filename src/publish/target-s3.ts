@@ -115,12 +115,10 @@ class S3Target implements PublishTarget {
 
   async store(folder: string, paths: readonly string[], onStored: (path: string) => void): Promise<void> {
     // A server that does not know the condition puts the same bytes there again; root files are compared afterwards.
-    const headers = { 'cache-control': FOR_EVER, 'if-none-match': '*' }
-    const conditional = await this.#honoursConditions()
+    const condition: Record<string, string> = (await this.#honoursConditions()) ? { 'if-none-match': '*' } : {}
     await inParallel(PARALLEL, paths, async (path) => {
       const body = await fileBody(join(folder, path))
-      const { 'if-none-match': _, ...plain } = headers
-      await this.#put(path, body, conditional ? headers : plain, [409, 412])
+      await this.#put(path, body, { 'cache-control': FOR_EVER, ...condition }, [412])
       onStored(path)
     })
   }

@@ -83,7 +83,7 @@ interface Result {
 function handle(objects: Map<string, StoredObject>, request: IncomingMessage, url: URL, body: Buffer): Result {
   const path = url.pathname
   const present = objects.get(path)
-  switch (request.method) {
+  switch (request.method ?? '') {
     case 'GET':
     case 'HEAD': {
       if (url.searchParams.get('list-type') === '2') return { status: 200, body: listing(objects, url) }
