@@ -147,7 +147,7 @@ class SftpTarget implements PublishTarget {
     const { processes, env, signal } = this.#options
     const { exitCode, stdout, stderr } = await processes.run(
       'sftp',
-      ['-q', '-b', '-', ...this.#ssh.options, '--', this.#ssh.destination],
+      ['-b', '-', ...this.#ssh.options, '--', this.#ssh.destination],
       {
         input: `${lines.join('\n')}\n`,
         env: textEnvironment(env),

@@ -90,7 +90,7 @@ describe('withSwapLock', () => {
         await sleep(30)
         return lease.remaining()
       },
-      { ...QUICK, holdMs: 20 },
+      { ...QUICK, holdMs: 20, waitMs: 50 },
     )
     await assert.rejects(late, { code: 'LOCK_HELD' })
   })
