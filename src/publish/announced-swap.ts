@@ -22,7 +22,7 @@ export async function swapByAnnouncement({ target, put, before, after, signal }:
     name: target.name,
     announce: async (token: string) => put(`${SWAP_FOLDER}/${token}`, NOTE, undefined),
     withdraw: async (tokens: readonly string[]) => target.remove(tokens.map((token) => `${SWAP_FOLDER}/${token}`)),
-    list: async () => target.list(SWAP_FOLDER),
+    list: async () => (await target.list([SWAP_FOLDER])).map((path) => path.slice(SWAP_FOLDER.length + 1)),
   }
   await withSwapLock(
     place,

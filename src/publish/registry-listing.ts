@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemErrorCode } from '../errors.ts'
+import { SWAP_FOLDER } from './swap-lock.ts'
 
 export interface ListedFile {
   /** Below the registry. */
@@ -34,7 +35,7 @@ const OTHER: Readonly<Record<string, RegExp>> = {
 }
 /** `durable-file.ts`, `pack-image.ts` and downloads write under such names first. */
 const UNFINISHED = /(?:^|\.)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$|^[0-9a-f]{64}[.a-z]*\.partial$/
-const OWN = new Set(['envelope.json', '.lock', '.lock-journal', '.mirror.json'])
+const OWN = new Set(['envelope.json', '.lock', '.lock-journal', '.mirror.json', SWAP_FOLDER])
 
 /** @throws the file system's errors but for folders that are not there. */
 export async function listRegistry(folder: string): Promise<RegistryListing> {

@@ -42,7 +42,7 @@ const MAX_PAUSE_MS = 2000
 const REREAD = [ENVELOPE_PATH, 'root', 'index', 'channels', 'history', 'snapshot', 'incoming']
 /** Files of these are listed, may be added without a new envelope, and may be removed. */
 const LISTED = ['incoming', 'snapshot']
-const LISTED_NAME = /^(?:[0-9a-f]{64}|[0-9]{8}T[0-9]{6}Z)\.json$/
+const LISTED_PATH = /^[a-z]+\/(?:[0-9a-f]{64}|[0-9]{8}T[0-9]{6}Z)\.json$/
 /** Archives, chunk maps, transport indexes. */
 const MAX_DATA_BYTES = 512 * 1024 * 1024
 
@@ -129,10 +129,8 @@ async function fetchState(
     { path: contentPath('index', index.sha256), maxBytes: MAX_INDEX_BYTES },
     { path: contentPath('channels', channels.sha256), maxBytes: FILE_LIMITS.channels },
   ]
-  for (const kind of LISTED) {
-    const names = (await target.list(kind)).filter((name) => LISTED_NAME.test(name))
-    files.push(...names.map((name) => ({ path: `${kind}/${name}`, maxBytes: FILE_LIMITS.submission })))
-  }
+  const listed = (await target.list(LISTED)).filter((path) => LISTED_PATH.test(path))
+  files.push(...listed.map((path) => ({ path, maxBytes: FILE_LIMITS.submission })))
   await target.fetch(files, folder)
   const submitted = (await listSubmitted(folder)).map((path) => ({ path, maxBytes: MAX_DATA_BYTES }))
   const here = new Set((await listRegistryFiles(folder)).map(({ path }) => path))

@@ -12,7 +12,7 @@ import { targetFailed } from './target.ts'
 import type { BucketPlace } from './target-location.ts'
 
 export interface S3Request {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'PUT' | 'DELETE'
   /** Below the prefix; the bucket itself when absent. */
   readonly path?: string
   readonly query?: Readonly<Record<string, string>>
@@ -72,7 +72,8 @@ export class S3Bucket {
         if ((status >= 200 && status < 300) || allowed.includes(status)) return { ...response, isRepeated: attempt > 1 }
         failure = describe(status, response.body)
         if (status === 401 || status === 403) throw this.#noRights(String(failure))
-        if (status !== 429 && status < 500) throw targetFailed(name, explain(request), String(failure))
+        if (status !== 409 && status !== 429 && status < 500)
+          throw targetFailed(name, explain(request), String(failure))
       } catch (error) {
         if (error instanceof VmpkgError) throw error
         if (signal?.aborted) throw new VmpkgError('ABORTED', `Publishing to ${name} was interrupted`, { cause: error })
@@ -133,6 +134,7 @@ export class S3Bucket {
 
   async #collect(body: Readable, maxBytes: number): Promise<Buffer> {
     const pieces: Buffer[] = []
+    body.on('error', () => {}) // the loop throws it; one that comes later says nothing about the answer
     let size = 0
     for await (const piece of body as AsyncIterable<Buffer>) {
       size += piece.length

@@ -27,6 +27,7 @@ export async function openSshConnection(place: SshPlace, processes: Processes): 
   const control = join(folder, 'c')
   const settings = [
     'BatchMode=yes',
+    'LogLevel=ERROR',
     'StrictHostKeyChecking=yes',
     'ConnectTimeout=20',
     'ServerAliveInterval=15',

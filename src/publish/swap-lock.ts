@@ -10,7 +10,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { VmpkgError } from '../errors.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
 
 export const SWAP_FOLDER = '.publishing'
 
@@ -35,12 +35,12 @@ export interface SwapLockOptions {
 
 /** How long the holder may still write; it must not after that. */
 export interface Lease {
-  /** Milliseconds. @throws {VmpkgError} `LOCK_HELD` when there is no time left */
+  /** Whole milliseconds. @throws {VmpkgError} `LOCK_HELD` when there is no time left */
   remaining(): number
 }
 
 const TOKEN = /^(?:local-)?[0-9a-f]{32}$/
-const DEFAULTS = { waitMs: 180_000, staleMs: 60_000, holdMs: 20_000, pollMs: 100, prefix: '' }
+const DEFAULTS = { waitMs: 180_000, staleMs: 90_000, holdMs: 30_000, pollMs: 100, prefix: '' }
 
 /** Runs `use` while no other publisher is there. @throws {VmpkgError} `LOCK_HELD` `ABORTED` */
 export async function withSwapLock<T>(
@@ -70,6 +70,9 @@ export async function withSwapLock<T>(
         if (!isLowest || lease.isOver()) break
         await pause(pollMs, signal)
       }
+    } catch (error) {
+      // The place was too slow for one turn: nothing was written, so the next one begins anew.
+      if (!isVmpkgError(error, 'LOCK_HELD') || !lease.isOver()) throw error
     } finally {
       await place.withdraw([own])
     }
@@ -107,7 +110,7 @@ function makeLease(name: string, holdMs: number): Lease & { isOver(): boolean } 
     isOver: () => left() <= 0,
     remaining() {
       const ms = left()
-      if (ms > 0) return ms
+      if (ms > 0) return Math.ceil(ms)
       throw new VmpkgError('LOCK_HELD', `${name} took too long to answer; the turn of this publisher is over`, {
         hint: 'Try again.',
       })

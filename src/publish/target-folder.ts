@@ -8,7 +8,7 @@ import { FILE_LIMITS } from '../model/registry-schema.ts'
 import { ENVELOPE_PATH, findRegistryFile, writeEnvelope } from './registry-folder.ts'
 import { withRegistryLock } from './registry-lock.ts'
 import { swapFolderEnvelope } from './registry-swap.ts'
-import { type PublishTarget, refuseLarge, registryChanged } from './target.ts'
+import { type PublishTarget, registryChanged, tooLarge } from './target.ts'
 
 export function folderTarget(folder: string): PublishTarget {
   return {
@@ -21,15 +21,19 @@ export function folderTarget(folder: string): PublishTarget {
       }
       return found
     },
-    async list(kind) {
-      const entries = await readdir(join(folder, kind), { withFileTypes: true }).catch(() => [])
-      return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
+    async list(kinds) {
+      const paths: string[] = []
+      for (const kind of kinds) {
+        const entries = await readdir(join(folder, kind), { withFileTypes: true }).catch(() => [])
+        paths.push(...entries.filter((entry) => entry.isFile()).map(({ name }) => `${kind}/${name}`))
+      }
+      return paths
     },
     async fetch(files, into) {
       for (const { path, maxBytes } of files) {
         const size = await sizeOf(join(folder, path))
         if (size === undefined) continue
-        refuseLarge(folder, path, size, maxBytes)
+        if (size > maxBytes) throw tooLarge(folder, path, size)
         await mkdir(dirname(join(into, path)), { recursive: true })
         await copyFile(join(folder, path), join(into, path))
       }

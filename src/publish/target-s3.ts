@@ -66,29 +66,42 @@ class S3Target implements PublishTarget {
 
   async sizes(paths: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const found = new Map<string, number>()
+    // Not by HEAD: some servers (eventlet, below swift) answer it with a body that nothing expects. Of the names that
+    // begin with a name it is itself the first.
     await inParallel(PARALLEL, paths, async (path) => {
-      const { status, headers } = await this.#bucket.request({ method: 'HEAD', path }, [404])
-      if (status !== 404) found.set(path, Number(headers['content-length'] ?? Number.NaN))
+      const key = `${this.#prefix}${path}`
+      const [first] = (await this.#listPage({ prefix: key, 'max-keys': '1' })).Contents ?? []
+      if (first?.Key === key) found.set(path, Number(first.Size))
     })
     return found
   }
 
-  async list(folder: string): Promise<readonly string[]> {
+  async list(folders: readonly string[]): Promise<readonly string[]> {
+    const paths: string[] = []
+    for (const folder of folders) paths.push(...(await this.#listFolder(folder)))
+    return paths
+  }
+
+  async #listFolder(folder: string): Promise<readonly string[]> {
+    const paths: string[] = []
+    for (let token: string | undefined = ''; token !== undefined; ) {
+      const next: Page = await this.#listPage({
+        prefix: `${this.#prefix}${folder}/`,
+        ...(token !== '' && { 'continuation-token': token }),
+      })
+      paths.push(...(next.Contents ?? []).map(({ Key }) => `${folder}/${basename(Key)}`))
+      token = next.IsTruncated === 'true' ? next.NextContinuationToken : undefined
+    }
+    return paths
+  }
+
+  async #listPage(query: Readonly<Record<string, string>>): Promise<Page> {
     const { XMLParser } = await import('fast-xml-parser')
     const parser = new XMLParser({ parseTagValue: false, processEntities: false, isArray: (tag) => tag === 'Contents' })
-    const names: string[] = []
-    for (let token: string | undefined = ''; token !== undefined; ) {
-      const query = { 'list-type': '2', prefix: `${this.#prefix}${folder}/` }
-      const { body } = await this.#bucket.request({
-        method: 'GET',
-        query: { ...query, ...(token === '' ? {} : { 'continuation-token': token }) },
-      })
-      const { ListBucketResult: page } = parser.parse(body) as Listing
-      if (page === undefined) throw targetFailed(this.name, 'list the bucket', 'the answer is no listing')
-      names.push(...(page.Contents ?? []).map(({ Key }) => basename(Key)))
-      token = page.IsTruncated === 'true' ? page.NextContinuationToken : undefined
-    }
-    return names
+    const { body } = await this.#bucket.request({ method: 'GET', query: { 'list-type': '2', ...query } })
+    const { ListBucketResult: page } = parser.parse(body) as { readonly ListBucketResult?: Page | '' }
+    if (page === undefined) throw targetFailed(this.name, 'list the bucket', 'the answer is no listing')
+    return page === '' ? {} : page
   }
 
   async fetch(files: readonly FetchedFile[], into: string): Promise<void> {
@@ -102,12 +115,10 @@ class S3Target implements PublishTarget {
 
   async store(folder: string, paths: readonly string[], onStored: (path: string) => void): Promise<void> {
     // A server that does not know the condition puts the same bytes there again; root files are compared afterwards.
-    const headers = { 'cache-control': FOR_EVER, 'if-none-match': '*' }
-    const conditional = await this.#honoursConditions()
+    const condition: Record<string, string> = (await this.#honoursConditions()) ? { 'if-none-match': '*' } : {}
     await inParallel(PARALLEL, paths, async (path) => {
       const body = await fileBody(join(folder, path))
-      const { 'if-none-match': _, ...plain } = headers
-      await this.#put(path, body, conditional ? headers : plain, [409, 412])
+      await this.#put(path, body, { 'cache-control': FOR_EVER, ...condition }, [412])
       onStored(path)
     })
   }
@@ -178,12 +189,10 @@ class S3Target implements PublishTarget {
   }
 }
 
-interface Listing {
-  readonly ListBucketResult?: {
-    readonly Contents?: readonly { readonly Key: string }[]
-    readonly IsTruncated?: string
-    readonly NextContinuationToken?: string
-  }
+interface Page {
+  readonly Contents?: readonly { readonly Key: string; readonly Size?: string }[]
+  readonly IsTruncated?: string
+  readonly NextContinuationToken?: string
 }
 
 function bytesBody(bytes: Uint8Array): S3Body {

@@ -43,11 +43,15 @@ class SftpTarget implements PublishTarget {
 
   async sizes(paths: readonly string[]): Promise<ReadonlyMap<string, number>> {
     if (paths.length === 0) return new Map()
-    const prefix = `${this.#folder}/`
     const output = await this.#run(
       'look at files',
-      paths.map((path) => `-ls -lnf ${quote(prefix + path)}`),
+      paths.map((path) => `-ls -lnf ${quote(`${this.#folder}/${path}`)}`),
     )
+    return this.#parseSizes(output)
+  }
+
+  #parseSizes(output: string): ReadonlyMap<string, number> {
+    const prefix = `${this.#folder}/`
     const found = new Map<string, number>()
     for (const line of output.split('\n')) {
       const [, size = '', path = ''] = LISTED.exec(line) ?? []
@@ -56,42 +60,44 @@ class SftpTarget implements PublishTarget {
     return found
   }
 
-  async list(folder: string): Promise<readonly string[]> {
-    const output = await this.#run('list a folder', [`-ls -1f ${quote(`${this.#folder}/${folder}/`)}`])
-    const lines = output.split('\n').filter((line) => line !== '' && !line.startsWith('sftp> '))
-    return lines.map((line) => line.slice(line.lastIndexOf('/') + 1).trimEnd())
+  async list(folders: readonly string[]): Promise<readonly string[]> {
+    const output = await this.#run(
+      'list folders',
+      folders.map((folder) => `-ls -1f ${quote(`${this.#folder}/${folder}/`)}`),
+    )
+    const prefix = `${this.#folder}/`
+    const lines = output.split('\n').filter((line) => line.startsWith(prefix))
+    return lines.map((line) => line.slice(prefix.length).trimEnd().replace('//', '/'))
   }
 
   async fetch(files: Parameters<PublishTarget['fetch']>[0], into: string): Promise<void> {
-    const found = await this.sizes(files.map(({ path }) => path))
-    const there = files.filter(({ path }) => found.has(path))
-    for (const { path, maxBytes } of there) {
-      refuseLarge(this.name, path, found.get(path) ?? 0, maxBytes)
-      await mkdir(dirname(join(into, path)), { recursive: true })
-    }
-    // One that was removed since is not there either.
-    const lines = there.map(({ path }) => `-get ${quote(`${this.#folder}/${path}`)} ${quote(join(into, path))}`)
+    for (const { path } of files) await mkdir(dirname(join(into, path)), { recursive: true })
+    // One that is not there is an answer.
+    const lines = files.map(({ path }) => `-get ${quote(`${this.#folder}/${path}`)} ${quote(join(into, path))}`)
     if (lines.length > 0) await this.#run('read files', lines)
+    await refuseLarge(this.name, files, into)
   }
 
   async store(folder: string, paths: readonly string[], onStored: (path: string) => void): Promise<void> {
-    await this.#run('make folders', [
-      `-mkdir ${quote(this.#folder)}`,
-      ...[...new Set(paths.map(dirname))].map((kind) => `-mkdir ${quote(`${this.#folder}/${kind}`)}`),
-    ])
-    const lines = paths.flatMap((path) => {
+    const folders = [this.#folder, ...[...new Set(paths.map(dirname))].map((kind) => `${this.#folder}/${kind}`)]
+    const writes = paths.flatMap((path) => {
       const final = `${this.#folder}/${path}`
       const temporary = `${final}.${randomUUID()}.tmp`
       return [
         `put -f ${quote(join(folder, path))} ${quote(temporary)}`,
         `-chmod 644 ${quote(temporary)}`,
-        // Another publisher may have been faster; then this one is not needed. The caller looks at what is there.
+        // Another publisher may have been faster; then this one is not needed.
         `-rename -l ${quote(temporary)} ${quote(final)}`,
         `-rm ${quote(temporary)}`,
       ]
     })
-    await this.#run('write files', lines)
-    paths.forEach(onStored)
+    const looks = paths.map((path) => `-ls -lnf ${quote(`${this.#folder}/${path}`)}`)
+    const makes = folders.map((kind) => `-mkdir ${quote(kind)}`)
+    const found = this.#parseSizes(await this.#run('write files', [...makes, ...writes, ...looks]))
+    for (const path of paths) {
+      if (!found.has(path)) throw targetFailed(this.name, `write ${path}`, 'it is not there after its upload')
+      onStored(path)
+    }
   }
 
   async remove(paths: readonly string[]): Promise<void> {
@@ -141,7 +147,7 @@ class SftpTarget implements PublishTarget {
     const { processes, env, signal } = this.#options
     const { exitCode, stdout, stderr } = await processes.run(
       'sftp',
-      ['-q', '-b', '-', ...this.#ssh.options, '--', this.#ssh.destination],
+      ['-b', '-', ...this.#ssh.options, '--', this.#ssh.destination],
       {
         input: `${lines.join('\n')}\n`,
         env: textEnvironment(env),

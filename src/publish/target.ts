@@ -2,7 +2,7 @@
  * A place that a registry is published to, seen through the few things that a folder, an sftp server, an rsync server and
  * a bucket all can do (formats 1.1, 1.2). Readers of a plain static server over it see every file whole or not at all.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
@@ -14,11 +14,11 @@ export interface PublishTarget extends AsyncDisposable {
   readonly name: string
   /** Bytes of those of the files that are there. */
   sizes(paths: readonly string[]): Promise<ReadonlyMap<string, number>>
-  /** Names of the files directly in a folder; none where the folder is not there. */
-  list(folder: string): Promise<readonly string[]>
+  /** Paths of the files directly in the folders; none for a folder that is not there. */
+  list(folders: readonly string[]): Promise<readonly string[]>
   /** Copies those of the files that are there into a folder of this host. */
   fetch(files: readonly FetchedFile[], folder: string): Promise<void>
-  /** Uploads files that must never change, none of which is there; a reader never sees a part of one. */
+  /** Uploads files that must never change and makes sure that they are there; a reader never sees a part of one. */
   store(folder: string, paths: readonly string[], onStored: (path: string) => void): Promise<void>
   remove(paths: readonly string[]): Promise<void>
   /**
@@ -61,10 +61,16 @@ export function registryChanged(name: string): VmpkgError {
   })
 }
 
-/** A server has more than was asked for. */
-export function refuseLarge(name: string, path: string, size: number, maxBytes: number): void {
-  if (size <= maxBytes) return
-  throw new VmpkgError('REGISTRY_INVALID', `${path} of ${name} has ${size} bytes, more than a registry's file may`, {
+/** What was fetched may be more than was asked for. @throws {VmpkgError} `REGISTRY_INVALID` */
+export async function refuseLarge(name: string, files: readonly FetchedFile[], folder: string): Promise<void> {
+  for (const { path, maxBytes } of files) {
+    const found = await stat(join(folder, path)).catch(() => undefined)
+    if (found !== undefined && found.size > maxBytes) throw tooLarge(name, path, found.size)
+  }
+}
+
+export function tooLarge(name: string, path: string, size: number): VmpkgError {
+  return new VmpkgError('REGISTRY_INVALID', `${path} of ${name} has ${size} bytes, more than a registry's file may`, {
     hint: 'Check that the address is that of a registry.',
   })
 }

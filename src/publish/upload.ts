@@ -37,8 +37,6 @@ export async function uploadMissing(options: UploadOptions): Promise<readonly Re
       emit({ type: 'upload-progressed', subject: target.name, sentBytes, totalBytes })
     })
   }
-  const [lost] = await findMissing(target, missing)
-  if (lost !== undefined) throw targetFailed(target.name, `keep ${lost.path}`, 'it is not there after its upload')
   await requireSameRoots(target, folder, missing, [])
   return missing
 }

@@ -9,11 +9,15 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { soakLibvirt } from './libvirt.ts'
+import { soakPublish } from './publish.ts'
 import { soakPull } from './pull.ts'
+import { soakRaces } from './races.ts'
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
-const PARTS = { libvirt: soakLibvirt, pull: soakPull } as const
+const PARTS = { libvirt: soakLibvirt, publish: soakPublish, pull: soakPull, races: soakRaces } as const
 type Part = keyof typeof PARTS
+/** A whole run of each, where no number is named. */
+const CASES: Readonly<Record<Part, number>> = { libvirt: 107_000, publish: 10_000, pull: 1000, races: 1000 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -21,16 +25,20 @@ const { values, positionals } = parseArgs({
     minutes: { type: 'string', default: '30' },
     seed: { type: 'string', default: '1' },
     from: { type: 'string', default: '0' },
-    cases: { type: 'string', default: '107000' },
+    cases: { type: 'string', default: '' },
   },
 })
 const unknown = positionals.filter((word) => !Object.hasOwn(PARTS, word))
 if (unknown.length > 0) throw new Error(`no part ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`)
 const parts = positionals.length > 0 ? (positionals as Part[]) : (Object.keys(PARTS) as Part[])
-const range = { seed: whole('seed'), from: whole('from'), cases: whole('cases') }
+const range = { seed: whole('seed'), from: whole('from') }
 
 for (const part of parts) {
-  const text = await PARTS[part]({ ...range, until: Date.now() + whole('minutes') * 60_000 })
+  const text = await PARTS[part]({
+    ...range,
+    cases: values.cases === '' ? CASES[part] : whole('cases'),
+    until: Date.now() + whole('minutes') * 60_000,
+  })
   const whereRun = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Node.js ${process.versions.node}`
   console.log(text)
   await writePart(part, `${text}\n\nMeasured on ${whereRun}.`)

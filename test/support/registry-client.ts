@@ -11,6 +11,8 @@ import type { Verified } from '../../src/trust/verified.ts'
 
 export interface RefreshRequest {
   readonly folder: string
+  /** Where the registry is served, instead of the folder. */
+  readonly base?: URL
   readonly pin: RootPin
   readonly now: Date
   readonly marks?: TrustMarks
@@ -25,15 +27,25 @@ export interface Refreshed {
   readonly marks: TrustMarks
 }
 
+/** One try, so that nothing that a reader sees wrong is smoothed over. */
+async function fetchFrom(base: URL, path: string): Promise<Uint8Array> {
+  const response = await fetch(new URL(path, base))
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  if (!response.ok) throw new Error(`${path}: ${response.status}`)
+  return bytes
+}
+
 export async function refresh({
   folder,
+  base,
   pin,
   now,
   marks,
   policy = { kind: 'strict' },
 }: RefreshRequest): Promise<Refreshed> {
   const options = { pin, now, policy, ...(marks === undefined ? {} : { marks }) }
-  const read = (path: string) => readFile(join(folder, path))
+  const read = async (path: string): Promise<Uint8Array> =>
+    base === undefined ? readFile(join(folder, path)) : fetchFrom(base, path)
   const session = await TrustSession.open(options, await read(`root/${startingRoot(options).version}.json`))
   for (;;) {
     const next = await read(`root/${session.nextRootVersion}.json`).catch(() => undefined)

@@ -13,8 +13,8 @@ export async function startStaticServer(folder: string): Promise<StaticServer> {
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname))
     readFile(join(folder, path)).then(
-      (bytes) => response.writeHead(200, { 'content-length': bytes.length }).end(bytes),
-      () => response.writeHead(404).end('not here'),
+      (bytes) => response.writeHead(200, { connection: 'close', 'content-length': bytes.length }).end(bytes),
+      () => response.writeHead(404, { connection: 'close' }).end('not here'),
     )
   })
   server.listen(0, '127.0.0.1')

@@ -25,6 +25,19 @@ export interface BucketServer extends AsyncDisposable {
   makeBucket(name: string): Promise<URL>
 }
 
+/** As `swift-ring-builder create`, `add` and `rebalance` for each kind, in one process. */
+const MAKE_RINGS = `
+import sys
+from swift.common.ring import RingBuilder
+for word in sys.argv[2:]:
+    kind, port = word.split('=')
+    builder = RingBuilder(4, 1, 1)
+    builder.add_dev(dict(region=1, zone=1, ip='127.0.0.1', port=int(port), device='d1', weight=1.0,
+                         replication_ip='127.0.0.1', replication_port=int(port), meta=''))
+    builder.rebalance()
+    builder.get_ring().save(sys.argv[1] + '/' + kind + '.ring.gz')
+`
+
 /** @param work an empty folder on a file system with extended attributes */
 export async function startSwift(work: string): Promise<BucketServer> {
   const kinds = ['account', 'container', 'object'] as const
@@ -33,11 +46,9 @@ export async function startSwift(work: string): Promise<BucketServer> {
   )
   await mkdir(join(work, 'devices', 'd1'), { recursive: true })
   await writeFile(join(work, 'swift.conf'), '[swift-hash]\nswift_hash_path_suffix = tests\n')
+  const rings = kinds.map((kind) => `${kind}=${ports[kind]}`)
+  await execute('/usr/bin/python3', ['-c', MAKE_RINGS, work, ...rings])
   for (const kind of kinds) {
-    const builder = join(work, `${kind}.builder`)
-    await execute('swift-ring-builder', [builder, 'create', '4', '1', '1'])
-    await execute('swift-ring-builder', [builder, 'add', `r1z1-127.0.0.1:${ports[kind]}/d1`, '1'])
-    await execute('swift-ring-builder', [builder, 'rebalance'])
     await writeFile(
       join(work, `${kind}.conf`),
       `${common(work, ports[kind])}
@@ -98,7 +109,7 @@ log_level = ERROR`
 function proxySettings(work: string, port: number | undefined): string {
   return `${common(work, port)}
 [pipeline:main]
-pipeline = catch_errors gatekeeper s3api tempauth proxy-server
+pipeline = catch_errors gatekeeper cache s3api tempauth proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -106,6 +117,10 @@ account_autocreate = true
 use = egg:swift#catch_errors
 [filter:gatekeeper]
 use = egg:swift#gatekeeper
+# tempauth insists on a cache; one that nobody answers for is an empty one.
+[filter:cache]
+use = egg:swift#memcache
+memcache_servers = 127.0.0.1:1
 [filter:s3api]
 use = egg:swift#s3api
 allow_multipart_uploads = false

@@ -17,8 +17,8 @@ export const command: CommandSpec = {
   ],
   examples: [
     'vmpkg publish ./registry templates/router-uni',
-    'vmpkg publish sftp://deploy@www.example.org/srv/www/vmpkg ./built/app-console_1.0.0-1_amd64',
-    'vmpkg publish ./registry templates/router-uni --to s3://my-registry?region=eu-central-1',
+    'vmpkg publish ./registry templates/router-uni --to sftp://example.org/srv/www',
+    'vmpkg publish s3://my-registry/vmpkg ./built/app-console_1.0.0-1_amd64',
     'vmpkg publish /srv/www/vmpkg ./built/app-console_1.0.0-1_amd64',
   ],
   async run({ args, options, io }) {

@@ -11,8 +11,8 @@ export const command: CommandSpec = {
     { flags: '--dry-run', summary: 'change nothing; say what would be uploaded' },
   ],
   examples: [
-    'vmpkg repo push ./registry sftp://deploy@www.example.org/srv/www/vmpkg',
-    'vmpkg repo push ./registry s3://my-registry/vmpkg?endpoint=https://s3.example.org --dry-run',
+    'vmpkg repo push ./registry sftp://deploy@example.org/srv/www/vmpkg',
+    'vmpkg repo push ./registry s3://my-registry/vmpkg --dry-run',
   ],
   async run({ args, options, io }) {
     const [folder = '', to = ''] = args
