@@ -6,7 +6,7 @@
  * Test oracle: `gzip`, `xz`, `zstd` and `bzip2` of the host.
  */
 import { createReadStream } from 'node:fs'
-import { link, open, rename, rm, stat } from 'node:fs/promises'
+import { link, open, rm, stat } from 'node:fs/promises'
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib'
 import { VmpkgError } from '../errors.ts'
 import type { Processes } from '../ports.ts'
@@ -77,7 +77,9 @@ async function unpackHere({ file, compression, target, signal }: DecompressOptio
 }
 
 async function writeAll(
-  output: { write(bytes: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesWritten: number }> },
+  output: {
+    write(bytes: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesWritten: number }>
+  },
   bytes: Uint8Array,
   position: number,
 ): Promise<void> {
@@ -97,16 +99,13 @@ async function unpackByProgram(
     const limits = [`--fsize=${limit}`, `--as=${4 * DECODER_MEMORY}`, '--core=0', '--']
     const decoder =
       compression === 'xz'
-        ? ['xz', '--decompress', '--keep', '--force', '--single-stream', `--memlimit-decompress=${DECODER_MEMORY}`]
+        ? ['xz', '--decompress', '--keep', '--force', `--memlimit-decompress=${DECODER_MEMORY}`]
         : ['bzip2', '--decompress', '--keep', '--force']
     const { exitCode, stderr } = await processes.run('prlimit', [...limits, ...decoder, '--', input], {
       env: { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
       ...(signal === undefined ? {} : { signal }),
     })
-    if (exitCode === 0) {
-      await rename(target, target) // it is there, under the name that the program derived
-      return
-    }
+    if (exitCode === 0) return
     const isLimit = exitCode === 153 || exitCode === 137 || /File too large|file size limit/i.test(stderr)
     if (isLimit) throw tooLarge(limit)
     throw new VmpkgError('IMAGE_INVALID', `The ${compression} file cannot be unpacked: ${tail(stderr)}`, {

@@ -33,9 +33,13 @@ export async function imageToRaw(options: ToRawOptions): Promise<number> {
   const { file, format, target, maxBytes } = options
   const size = verifyForeignHeader(format, await readEnds(file))
   if (options.virtualSize !== undefined && size !== options.virtualSize) {
-    throw new VmpkgError('IMAGE_INVALID', `The image has ${size} bytes instead of the ${options.virtualSize} declared`, {
-      hint: 'It is not the image that was described; get it from another place.',
-    })
+    throw new VmpkgError(
+      'IMAGE_INVALID',
+      `The image has ${size} bytes instead of the ${options.virtualSize} declared`,
+      {
+        hint: 'It is not the image that was described; get it from another place.',
+      },
+    )
   }
   if (size > maxBytes) {
     throw new VmpkgError('SIZE_EXCEEDED', `The disk has ${size} bytes; ${maxBytes} are allowed`, {
@@ -43,7 +47,8 @@ export async function imageToRaw(options: ToRawOptions): Promise<number> {
     })
   }
   try {
-    if (format === 'raw' || format === 'iso') await copyFile(file, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    if (format === 'raw' || format === 'iso')
+      await copyFile(file, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
     else await convert(options, format, size)
     await finish(target, size)
     return size

@@ -31,7 +31,10 @@ export function unarmorSignature(text: string): Uint8Array {
   const checksum = CHECKSUM.test(last) ? last : undefined
   const data = checksum === undefined ? body : body.slice(0, -1)
   const isPadded = (line: string): boolean => line.includes('=')
-  if (data.length === 0 || !data.every((line, i) => BASE64_LINE.test(line) && (!isPadded(line) || i + 1 === data.length)))
+  if (
+    data.length === 0 ||
+    !data.every((line, i) => BASE64_LINE.test(line) && (!isPadded(line) || i + 1 === data.length))
+  )
     throw invalid('has a line that is not base64')
   const joined = data.join('')
   const bytes = Buffer.from(joined, 'base64')

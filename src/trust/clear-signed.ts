@@ -10,7 +10,8 @@ import { unarmorSignature } from './armor.ts'
 
 const BEGIN = '-----BEGIN PGP SIGNED MESSAGE-----'
 const SIGNATURE = '-----BEGIN PGP SIGNATURE-----'
-const HASH = /^Hash: (?:SHA256|SHA384|SHA512|SHA224|SHA1|SHA3-256|SHA3-512)(?:, ?(?:SHA256|SHA384|SHA512|SHA224|SHA1|SHA3-256|SHA3-512))*$/
+const HASH =
+  /^Hash: (?:SHA256|SHA384|SHA512|SHA224|SHA1|SHA3-256|SHA3-512)(?:, ?(?:SHA256|SHA384|SHA512|SHA224|SHA1|SHA3-256|SHA3-512))*$/
 const MAX_BYTES = 4 * 1024 * 1024
 
 export interface ClearSigned {

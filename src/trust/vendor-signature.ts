@@ -14,6 +14,7 @@ import {
   enums,
   PacketList,
   type PublicKey,
+  readSignature,
   Signature,
   SignaturePacket,
   type Subkey,
@@ -32,7 +33,7 @@ const MIN_RSA_BITS = 2048
 const MAX_SIGNATURES = 8
 const SIGNATURE_TAG = 2
 
-export const VENDOR_CONFIG: Config = {
+const VENDOR_CONFIG: Config = {
   ...config,
   minRSABits: MIN_RSA_BITS,
   rejectHashAlgorithms: new Set([enums.hash.md5, enums.hash.ripemd]),
@@ -206,9 +207,7 @@ async function parsePackets(block: Uint8Array, subject: string): Promise<readonl
     at += length
   }
   try {
-    return [
-      ...(await PacketList.fromBinary(block, { [SignaturePacket.tag]: SignaturePacket }, VENDOR_CONFIG)),
-    ]
+    return [...(await readSignature({ binarySignature: block, config: VENDOR_CONFIG })).packets]
   } catch (error) {
     throw invalid(subject, 'cannot be read', error)
   }

@@ -25,7 +25,10 @@ const KEYS = new Set(['url', 'description', 'sha256', 'sha512', 'format'])
 export function parseMachinesConf(text: string): readonly MachineEntry[] {
   if (text.length > MAX_CHARACTERS) throw invalid(0, `is larger than ${MAX_CHARACTERS} characters`)
   const entries: { file: string; line: number; values: Map<string, string> }[] = []
-  for (const [index, raw] of text.replace(/^\ufeff/, '').split(/\r?\n/).entries()) {
+  for (const [index, raw] of text
+    .replace(/^\ufeff/, '')
+    .split(/\r?\n/)
+    .entries()) {
     const number = index + 1
     const line = raw.trim()
     if (line === '' || line.startsWith('#') || line.startsWith(';')) continue
@@ -34,14 +37,16 @@ export function parseMachinesConf(text: string): readonly MachineEntry[] {
       if (file === undefined) {
         throw invalid(number, 'names a section that is no image file (.iso, .qcow2, .vdi, .vmdk, .raw, .img)')
       }
-      if (entries.some((one) => one.file.toLowerCase() === file.toLowerCase())) throw invalid(number, 'repeats a section')
+      if (entries.some((one) => one.file.toLowerCase() === file.toLowerCase()))
+        throw invalid(number, 'repeats a section')
       if (entries.length >= MAX_ENTRIES) throw invalid(number, `has more than ${MAX_ENTRIES} sections`)
       entries.push({ file, line: number, values: new Map() })
       continue
     }
     const [, key, value] = PAIR.exec(line) ?? []
     const entry = entries.at(-1)
-    if (key === undefined || value === undefined || entry === undefined) throw invalid(number, 'is no key=value of a section')
+    if (key === undefined || value === undefined || entry === undefined)
+      throw invalid(number, 'is no key=value of a section')
     if (!KEYS.has(key)) throw invalid(number, `has an unknown key ${JSON.stringify(key)}`)
     if (entry.values.has(key)) throw invalid(number, `repeats ${key}`)
     entry.values.set(key, value)
@@ -60,7 +65,11 @@ function readEntry(file: string, line: number, values: ReadonlyMap<string, strin
     file,
     url: url === undefined || url === '' ? undefined : readUrl(url, line),
     // One line for a terminal and for a package's summary.
-    description: description?.replaceAll(/[\p{C}\u2028\u2029]/gu, ' ').trim().slice(0, 200) || undefined,
+    description:
+      description
+        ?.replaceAll(/[\p{C}\u2028\u2029]/gu, ' ')
+        .trim()
+        .slice(0, 200) || undefined,
     sha256,
     sha512,
     format: values.get('format'),
@@ -69,7 +78,12 @@ function readEntry(file: string, line: number, values: ReadonlyMap<string, strin
 
 function readUrl(text: string, line: number): URL {
   const url = text.length <= 2000 && URL.canParse(text) ? new URL(text) : undefined
-  if (url !== undefined && ['https:', 'http:', 'file:'].includes(url.protocol) && url.username === '' && url.hash === '')
+  if (
+    url !== undefined &&
+    ['https:', 'http:', 'file:'].includes(url.protocol) &&
+    url.username === '' &&
+    url.hash === ''
+  )
     return url
   throw invalid(line, 'has a url that is no web address')
 }

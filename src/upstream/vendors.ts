@@ -33,7 +33,10 @@ const flavour = z.strictObject({
   summary: oneLine,
   format,
   /** Tried in order where a file is not there; vendors move old releases. */
-  bases: z.array(z.url({ protocol: /^https$/ }).endsWith('/')).min(1).max(4),
+  bases: z
+    .array(z.url({ protocol: /^https$/ }).endsWith('/'))
+    .min(1)
+    .max(4),
   file: path,
   checksums: z.strictObject({ file: path, algorithm: z.enum(['sha256', 'sha512']) }),
   signature,
