@@ -11,6 +11,7 @@ import { constants, createGunzip, createZstdDecompress } from 'node:zlib'
 import { VmpkgError } from '../errors.ts'
 import type { Processes } from '../ports.ts'
 import type { Compression } from './format.ts'
+import { writeSparse } from './sparse.ts'
 
 export interface DecompressOptions {
   readonly file: string
@@ -28,8 +29,6 @@ const RATIO_FREE_BYTES = 2 ** 30
 const MAX_RATIO = 256
 const MAX_WINDOW_LOG = 27 // 128 MiB
 const DECODER_MEMORY = 192 * 1024 * 1024
-const BLOCK = 64 * 1024
-const ZEROS = Buffer.alloc(BLOCK)
 
 /** @throws {VmpkgError} `SIZE_EXCEEDED` `IMAGE_INVALID` `TOOL_MISSING` `ABORTED`; the target is then gone */
 export async function decompressImage(options: DecompressOptions): Promise<void> {
@@ -62,10 +61,7 @@ async function unpackHere({ file, compression, target, signal }: DecompressOptio
       if (signal?.aborted) throw new VmpkgError('ABORTED', `Unpacking of ${file} was interrupted`)
       const bytes = piece as Buffer
       if (size + bytes.length > limit) throw tooLarge(limit)
-      for (let start = 0; start < bytes.length; start += BLOCK) {
-        const block = bytes.subarray(start, start + BLOCK)
-        if (!block.equals(ZEROS.subarray(0, block.length))) await writeAll(output, block, size + start)
-      }
+      await writeSparse(output, bytes, size)
       size += bytes.length
     }
   } finally {
@@ -74,18 +70,6 @@ async function unpackHere({ file, compression, target, signal }: DecompressOptio
   }
   await output.truncate(size)
   await output.sync()
-}
-
-async function writeAll(
-  output: {
-    write(bytes: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesWritten: number }>
-  },
-  bytes: Uint8Array,
-  position: number,
-): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += (await output.write(bytes, done, bytes.length - done, position + done)).bytesWritten
-  }
 }
 
 /** The programs write beside their input and go by its name, so it gets one that we chose. */
@@ -106,7 +90,8 @@ async function unpackByProgram(
       ...(signal === undefined ? {} : { signal }),
     })
     if (exitCode === 0) return
-    const isLimit = exitCode === 153 || exitCode === 137 || /File too large|file size limit/i.test(stderr)
+    // The system ends a program that writes beyond its limit by SIGXFSZ.
+    const isLimit = exitCode < 0 || exitCode > 128 || /File too large/i.test(stderr)
     if (isLimit) throw tooLarge(limit)
     throw new VmpkgError('IMAGE_INVALID', `The ${compression} file cannot be unpacked: ${tail(stderr)}`, {
       hint: 'Fetch it again; a file that needs more than 192 MiB to unpack is refused.',

@@ -6,11 +6,12 @@
  * Source: qemu-img(1), QEMU's `json:` file names. Threats A05, A07 to A09. Test oracle: `qemu-img compare`.
  */
 import { constants } from 'node:fs'
-import { copyFile, open, rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { VmpkgError } from '../errors.ts'
 import type { Processes } from '../ports.ts'
 import { type ForeignFile, TAIL_BYTES, verifyForeignHeader } from './foreign-header.ts'
 import { HEAD_BYTES, type ImageFormat } from './format.ts'
+import { writeSparse } from './sparse.ts'
 
 export interface ToRawOptions {
   readonly file: string
@@ -25,6 +26,7 @@ export interface ToRawOptions {
 }
 
 const TOOL_MEMORY = 2 * 2 ** 30
+const COPY_BYTES = 1024 * 1024
 const CPU_SECONDS = 3600
 const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C.UTF-8' }
 
@@ -47,8 +49,7 @@ export async function imageToRaw(options: ToRawOptions): Promise<number> {
     })
   }
   try {
-    if (format === 'raw' || format === 'iso')
-      await copyFile(file, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    if (format === 'raw' || format === 'iso') await copySparse(options)
     else await convert(options, format, size)
     await finish(target, size)
     return size
@@ -66,6 +67,21 @@ export async function readEnds(file: string): Promise<ForeignFile> {
   await handle.read(head, 0, head.length, 0)
   await handle.read(tail, 0, tail.length, size - tail.length)
   return { head, tail, size }
+}
+
+async function copySparse({ file, target, signal }: ToRawOptions): Promise<void> {
+  await using source = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW)
+  await using output = await open(target, 'wx', 0o600)
+  const buffer = Buffer.allocUnsafe(COPY_BYTES)
+  let position = 0
+  for (;;) {
+    if (signal?.aborted) throw new VmpkgError('ABORTED', `The copy of ${file} was interrupted`)
+    const { bytesRead } = await source.read(buffer, 0, buffer.length, position)
+    if (bytesRead === 0) break
+    await writeSparse(output, buffer.subarray(0, bytesRead), position)
+    position += bytesRead
+  }
+  await output.truncate(position)
 }
 
 async function convert(options: ToRawOptions, format: ImageFormat, size: number): Promise<void> {

@@ -94,6 +94,8 @@ async function openSource(workspace: Workspace, registry: string): Promise<Sourc
     rootKeys,
     expiry,
     priority: DEFAULT_PRIORITY,
+    mirrors: [],
+    proxy: 'none',
     addedAt,
   }
   await store.add(source, file)

@@ -22,7 +22,7 @@ import { type ChecksumAlgorithm, parseChecksumFile } from '../upstream/checksum-
 import { requireAgreement, type Statement, verifyStatements } from '../upstream/cross-check.ts'
 import { resolveUpstream, type Upstream } from '../upstream/reference.ts'
 import type { UpstreamArch } from '../upstream/vendors.ts'
-import { parseBase, readVendors, shippedCertificate } from './upstream.ts'
+import { parseBase, SHIPPED_VENDORS, type VendorTrust } from './upstream.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface FetchUpstreamRequest {
@@ -63,9 +63,13 @@ const MAX_IMAGE_BYTES = 64 * 2 ** 30
  * @throws {VmpkgError} `UPSTREAM_UNKNOWN` `CHECKSUMS_INVALID` `SOURCES_DISAGREE` `DIGEST_MISMATCH` `SIGNATURE_INVALID`
  *   `SIGNATURE_UNTRUSTED` `KEY_WEAK` `KEY_REVOKED` `KEY_EXPIRED` `CLOCK_WRONG` and what downloads fail with
  */
-export async function fetchUpstream(workspace: Workspace, request: FetchUpstreamRequest): Promise<FetchedUpstream> {
-  const upstream = resolveUpstream(await readVendors(), request.reference, request.arch)
-  const certificates = await readCertificates(upstream, request.certificates)
+export async function fetchUpstream(
+  workspace: Workspace,
+  request: FetchUpstreamRequest,
+  trust: VendorTrust = SHIPPED_VENDORS,
+): Promise<FetchedUpstream> {
+  const upstream = resolveUpstream(await trust.vendors(), request.reference, request.arch)
+  const certificates = await readCertificates(trust, upstream, request.certificates)
   const found = await findRelease(workspace, upstream, request.mirror)
   const check = { subject: basename(upstream.checksums), certificates, now: workspace.outside.clock.now() }
   const { text, signer } = await verifyList(workspace, found, upstream, check)
@@ -312,8 +316,12 @@ function statement(algorithm: ChecksumAlgorithm, digest: string): Statement {
 }
 
 /** Those that we ship and those that are given; none but the pinned ones ever counts. */
-async function readCertificates(upstream: Upstream, given: readonly string[]): Promise<readonly Certificate[]> {
-  const shipped = await Promise.all(upstream.keys.map(shippedCertificate))
+async function readCertificates(
+  trust: VendorTrust,
+  upstream: Upstream,
+  given: readonly string[],
+): Promise<readonly Certificate[]> {
+  const shipped = await Promise.all(upstream.keys.map((one) => trust.certificate(one)))
   const own = await Promise.all(given.map(async (file) => readCertificate(await readText(file))))
   const stranger = own.find(({ fingerprint }) => !upstream.keys.includes(fingerprint))
   if (stranger === undefined) return [...own, ...shipped]

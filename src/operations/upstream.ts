@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import type { Mirror } from '../fetch/mirror.ts'
 import { fetchSmallFile } from '../fetch/small-file.ts'
+import type { Fingerprint } from '../model/fingerprint.ts'
 import { type Certificate, readCertificate } from '../trust/certificate.ts'
 import { parseListing } from '../upstream/listing.ts'
 import { getVendor, sortVersions } from '../upstream/reference.ts'
@@ -27,13 +28,16 @@ export interface UpstreamRow {
   readonly versions: readonly string[]
 }
 
-export async function readVendors(): Promise<Vendors> {
-  return parseVendors(await readFile(join(KEYS, 'vendors.yaml'), 'utf8'))
+/** Which vendors there are, and the certificates for the fingerprints that are pinned to them. */
+export interface VendorTrust {
+  vendors(): Promise<Vendors>
+  certificate(fingerprint: Fingerprint): Promise<Certificate>
 }
 
-/** The certificate that we ship for a pinned fingerprint. */
-export async function shippedCertificate(fingerprint: string): Promise<Certificate> {
-  return readCertificate(await readFile(join(KEYS, `${fingerprint}.asc`), 'utf8'))
+/** What ships with vmpkg in `keys/`. */
+export const SHIPPED_VENDORS: VendorTrust = {
+  vendors: async () => parseVendors(await readFile(join(KEYS, 'vendors.yaml'), 'utf8')),
+  certificate: async (fingerprint) => readCertificate(await readFile(join(KEYS, `${fingerprint}.asc`), 'utf8')),
 }
 
 /**
@@ -44,7 +48,7 @@ export async function listUpstream(
   workspace: Workspace,
   request: { readonly vendor: string | undefined; readonly online: boolean; readonly mirror: string | undefined },
 ): Promise<readonly UpstreamRow[]> {
-  const vendors = await readVendors()
+  const vendors = await SHIPPED_VENDORS.vendors()
   const wanted = request.vendor === undefined ? [...vendors.keys()] : [request.vendor]
   const rows: UpstreamRow[] = []
   for (const name of wanted) {

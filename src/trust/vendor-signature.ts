@@ -180,7 +180,7 @@ async function refuseUnusable({ key, fingerprint }: Certificate, signer: PublicK
 /** Signature packets only, of the right type, each with a hash that counts. */
 async function readPackets(
   block: Uint8Array,
-  { subject }: VendorCheck,
+  { subject, now }: VendorCheck,
   isText: boolean,
 ): Promise<readonly SignaturePacket[]> {
   const list = await parsePackets(block, subject)
@@ -189,7 +189,7 @@ async function readPackets(
     if (!(packet instanceof SignaturePacket)) throw invalid(subject, 'holds something else than signatures')
     const isRight = packet.signatureType === (isText ? enums.signature.text : enums.signature.binary)
     if (!isRight) throw invalid(subject, `is not over a ${isText ? 'text' : 'binary'} document`)
-    if (!isStrongHash(packet.hashAlgorithm)) throw invalid(subject, 'uses a broken hash, such as SHA-1')
+    if (!isStrongHash(packet.hashAlgorithm, now)) throw invalid(subject, 'uses a broken hash, such as SHA-1')
     return packet
   })
 }

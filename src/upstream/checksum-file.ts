@@ -29,7 +29,7 @@ const MAX_LINES = 20_000
 const COREUTILS = /^([0-9A-Fa-f]{32,128}) [ *](.+)$/
 const BSD = /^([A-Z0-9-]{3,10}) \((.+)\) = ([0-9A-Fa-f]{32,128})$/
 const SIZE = /^# (.+): ([0-9]{1,15}) bytes$/
-const NAME = /^(?:\.\/)?(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._+~=@,-]+(?:\/[A-Za-z0-9._+~=@,-]+)*$/
+const NAME = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._+~=@,-]+(?:\/[A-Za-z0-9._+~=@,-]+)*$/
 const DIGITS: Readonly<Record<ChecksumAlgorithm, number>> = { sha256: 64, sha512: 128 }
 /** Seen in old lists; such a line counts for nothing. */
 const WEAK = new Map([
@@ -59,9 +59,9 @@ export function parseChecksumFile(text: string, subject: string): ChecksumFile {
     }
     const entry = parseLine(line)
     if (entry === undefined) throw refuse('something that is no checksum')
-    if (!NAME.test(entry.name) || entry.name.length > 255) throw refuse('a file name that is not plain')
-    if (entry.algorithm === undefined) continue
     const name = entry.name.replace(/^\.\//, '')
+    if (!NAME.test(name) || name.length > 255) throw refuse('a file name that is not plain')
+    if (entry.algorithm === undefined) continue
     const key = `${entry.algorithm} ${name}`
     if (digests.has(key)) throw refuse('a file that it has already')
     digests.set(key, entry.digest.toLowerCase())
