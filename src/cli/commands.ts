@@ -48,6 +48,19 @@ export const COMMANDS: readonly CommandEntry[] = [
     'check installed files and images against what was signed',
     () => import('./commands/verify.ts'),
   ),
+  entry('Packages', 'import', 'make a package from a disk image of your own', () => import('./commands/import.ts')),
+  entry(
+    'Packages',
+    'upstream list',
+    'vendors whose images can be verified',
+    () => import('./commands/upstream-list.ts'),
+  ),
+  entry(
+    'Packages',
+    'upstream fetch',
+    'fetch and verify a vendor’s image',
+    () => import('./commands/upstream-fetch.ts'),
+  ),
   entry('Trust', 'source add', 'trust a registry', () => import('./commands/source-add.ts')),
   entry('Trust', 'source list', 'the registries this host trusts', () => import('./commands/source-list.ts')),
   entry(

@@ -2,9 +2,11 @@
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { VmpkgError } from '../errors.ts'
+import { rawFrom } from '../image/raw-from.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { parseManifest } from '../model/manifest-schema.ts'
-import { type BuiltPackage, buildPackage } from '../publish/build-package.ts'
+import { type BuiltPackage, buildPackage, type FetchUpstreamDisk } from '../publish/build-package.ts'
+import { fetchUpstream } from './upstream-fetch.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface BuildRequest {
@@ -13,6 +15,8 @@ export interface BuildRequest {
   readonly cache: string | undefined
   /** Debian mirror instead of the host's own apt sources. */
   readonly mirror: string | undefined
+  /** Server to fetch vendors' images from, instead of their own. */
+  readonly upstreamMirror?: string | undefined
 }
 
 /** @throws {VmpkgError} `MANIFEST_INVALID` `RECIPE_INVALID` `TOOL_MISSING` `BUILD_FAILED` `NO_SPACE` `ABORTED` */
@@ -28,6 +32,7 @@ export async function buildTemplates(workspace: Workspace, request: BuildRequest
         outDir: resolve(request.out),
         cacheDir: resolve(request.cache ?? join(workspace.paths.cache, 'build')),
         environment,
+        fetchUpstream: upstreamFetcher(workspace, request.upstreamMirror),
         processes,
         emit,
         signal,
@@ -36,6 +41,24 @@ export async function buildTemplates(workspace: Workspace, request: BuildRequest
     )
   }
   return built
+}
+
+/** Disks beyond this are refused, whatever the vendor signs. */
+const MAX_DISK_BYTES = 64 * 2 ** 30
+
+function upstreamFetcher(workspace: Workspace, mirror: string | undefined): FetchUpstreamDisk {
+  const { processes, signal } = workspace.outside
+  return async ({ from, digests, crossChecks, virtualSize }, { work, target }) => {
+    const fetched = await fetchUpstream(workspace, { reference: from, digests, crossChecks, mirror, certificates: [] })
+    const { file, name, format, statements, signer } = fetched
+    const limits = { virtualSize, maxBytes: MAX_DISK_BYTES, processes, signal }
+    await rawFrom({ file, name, format, work, target, ...limits })
+    return [
+      `${fetched.reference} sha256:${fetched.sha256}`,
+      ...(signer === undefined ? [] : [`signed by ${signer}`]),
+      ...statements.map(({ source, algorithm, digest }) => `${source} ${algorithm}:${digest}`),
+    ]
+  }
 }
 
 /** @throws {VmpkgError} `MANIFEST_INVALID` */

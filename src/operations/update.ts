@@ -52,6 +52,12 @@ export async function update(workspace: Workspace): Promise<{ readonly sources: 
   return { sources: updated }
 }
 
+/** One source alone. @throws {VmpkgError} why it could not be refreshed */
+export async function updateOne(workspace: Workspace, source: Source): Promise<UpdatedSource> {
+  using catalogue = openCatalogue(workspace)
+  return await updateSource(workspace, catalogue, source)
+}
+
 async function updateSource(workspace: Workspace, catalogue: OpenCatalogue, source: Source): Promise<UpdatedSource> {
   const { clock, emit } = workspace.outside
   const { name, priority, addedAt } = source

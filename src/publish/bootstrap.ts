@@ -11,7 +11,7 @@ import { VmpkgError } from '../errors.ts'
 import type { AptSource } from './apt-sources.ts'
 import { type BuildTools, runTool } from './build-tool.ts'
 import { type Ownerships, readOwnerships } from './ownership.ts'
-import type { Recipe } from './recipe.ts'
+import type { DebianRecipe } from './recipe.ts'
 
 /** One Debian package that went into an image. */
 export interface SourcePackage {
@@ -57,7 +57,7 @@ const MACHINE_FILES = [
  */
 export async function bootstrap(
   tools: BuildTools,
-  recipe: Recipe,
+  recipe: DebianRecipe,
   options: BootstrapOptions & { readonly packages: readonly string[] },
 ): Promise<Bootstrapped> {
   const packages = [...new Set([...options.packages, recipe.kernel.package])]
@@ -77,7 +77,11 @@ export async function bootstrap(
  * machine said in it.
  * @throws {VmpkgError} `TOOL_MISSING`, `BUILD_FAILED`, `ABORTED`
  */
-export async function installBase(tools: BuildTools, recipe: Recipe, options: BootstrapOptions): Promise<Installed> {
+export async function installBase(
+  tools: BuildTools,
+  recipe: DebianRecipe,
+  options: BootstrapOptions,
+): Promise<Installed> {
   const packages = [...new Set([...recipe.packages, 'usr-is-merged'])]
   const tar = await runMmdebstrap(tools, recipe, options, [
     '--variant=minbase',
@@ -98,7 +102,7 @@ function archivesOf({ cache }: BootstrapOptions): string {
 
 async function runMmdebstrap(
   tools: BuildTools,
-  recipe: Recipe,
+  recipe: DebianRecipe,
   options: BootstrapOptions,
   variant: readonly string[],
 ): Promise<string> {
@@ -145,7 +149,7 @@ function listCommand(packages: readonly string[]): string {
   return `APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get install --simulate --yes ${names} > "$1"/${LIST_PATH}`
 }
 
-function parsePackages(text: string, recipe: Recipe): SourcePackage[] {
+function parsePackages(text: string, recipe: DebianRecipe): SourcePackage[] {
   const packages: SourcePackage[] = []
   for (const line of text.split('\n')) {
     const match = /^Inst (\S+) (?:\[\S+\] )?\((\S+) /.exec(line)

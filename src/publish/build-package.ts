@@ -19,7 +19,7 @@ import { bootstrap, installBase, type SourcePackage } from './bootstrap.ts'
 import type { BuildTools } from './build-tool.ts'
 import { BOOT_PACKAGES, makeBootDisk, makeImages } from './make-images.ts'
 import { copyPackageFiles } from './package-files.ts'
-import { epochSeconds, parseRecipe, type Recipe } from './recipe.ts'
+import { type DebianRecipe, epochSeconds, parseRecipe, type Recipe, type UpstreamRecipe } from './recipe.ts'
 
 /** One image as `images.json` lists it; `file` is below the output folder. */
 interface BuiltImage {
@@ -47,10 +47,18 @@ export interface BuildOptions {
   readonly mirror?: URL
   /** Environment for programs that reach the mirror (`http_proxy`). */
   readonly environment?: Readonly<Record<string, string>>
+  /** Brings the disk of a vendor's release to `target`, verified, in raw. */
+  readonly fetchUpstream?: FetchUpstreamDisk
   readonly processes: Processes
   readonly emit: Emit
   readonly signal?: AbortSignal
 }
+
+/** Returns what to write down about where the disk came from, one line each. */
+export type FetchUpstreamDisk = (
+  recipe: UpstreamRecipe,
+  place: { readonly work: string; readonly target: string },
+) => Promise<readonly string[]>
 
 const MIB = 1024 * 1024
 /** Unpacked packages, their tar and the images, rounded up. */
@@ -71,36 +79,17 @@ export async function buildPackage(options: BuildOptions): Promise<BuiltPackage>
   await requireSpace(outDir, NEEDED_BYTES / 2)
   const staging = join(outDir, `.staging-${name}-${randomBytes(4).toString('hex')}`)
   const work = await mkdtemp(join(tmpdir(), 'vmpkg-build-'))
-  const tools: BuildTools = {
-    processes: options.processes,
-    epoch: epochSeconds(recipe),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    ...(options.environment === undefined ? {} : { environment: options.environment }),
-  }
   try {
-    const sources =
-      options.mirror === undefined
-        ? await readHostAptSources(recipe.suite, recipe.components)
-        : mirrorAptSources(options.mirror, recipe.suite, recipe.components)
-    const from = { work, cache: options.cacheDir, sources }
     await mkdir(join(staging, 'images'), { recursive: true, mode: 0o755 })
-    const identity = `${manifest.name} ${manifest.version}`
-    const job = { packageDir, identity, work, target: join(staging, 'images') }
-    let packages: readonly SourcePackage[]
-    if (recipe.variant === 'minbase') {
-      const installed = await installBase(tools, recipe, from)
-      const base = await bootstrap(tools, recipe, { ...from, packages: BOOT_PACKAGES })
-      await makeBootDisk(tools, { ...job, recipe, base, installed })
-      packages = [...installed.packages, ...base.packages]
-    } else {
-      const base = await bootstrap(tools, recipe, { ...from, packages: recipe.packages })
-      await makeImages(tools, { ...job, recipe, base })
-      packages = base.packages
-    }
+    const target = join(staging, 'images')
+    const inputs =
+      recipe.variant === 'upstream'
+        ? await fetchDisk(options, recipe, { work, target: join(target, 'disk') })
+        : formatPackages(await buildFromDebian(options, recipe, { work, target }))
     await copyPackageFiles(packageDir, manifest, join(staging, 'package'))
     const images = await describeImages(staging, recipe)
     await writeFile(join(staging, 'images.json'), `${JSON.stringify(images, undefined, 2)}\n`)
-    await writeFile(join(staging, 'packages.list'), formatPackages(packages))
+    await writeFile(join(staging, 'packages.list'), inputs.map((line) => `${line}\n`).join(''))
     await replaceFolder(staging, join(outDir, name))
     emit({ type: 'stage-finished', stage: 'build', subject: name })
     return { folder: join(outDir, name), images }
@@ -108,6 +97,44 @@ export async function buildPackage(options: BuildOptions): Promise<BuiltPackage>
     await rm(staging, { recursive: true, force: true })
     await removeTree(work)
   }
+}
+
+async function fetchDisk(
+  { fetchUpstream, manifest }: BuildOptions,
+  recipe: UpstreamRecipe,
+  place: { readonly work: string; readonly target: string },
+): Promise<readonly string[]> {
+  if (fetchUpstream !== undefined) return fetchUpstream(recipe, place)
+  throw new VmpkgError('RECIPE_INVALID', `${manifest.name} is built from a vendor's image, which nobody here can fetch`)
+}
+
+async function buildFromDebian(
+  options: BuildOptions,
+  recipe: DebianRecipe,
+  { work, target }: { readonly work: string; readonly target: string },
+): Promise<readonly SourcePackage[]> {
+  const { manifest, packageDir } = options
+  const tools: BuildTools = {
+    processes: options.processes,
+    epoch: epochSeconds(recipe),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.environment === undefined ? {} : { environment: options.environment }),
+  }
+  const sources =
+    options.mirror === undefined
+      ? await readHostAptSources(recipe.suite, recipe.components)
+      : mirrorAptSources(options.mirror, recipe.suite, recipe.components)
+  const from = { work, cache: options.cacheDir, sources }
+  const job = { packageDir, identity: `${manifest.name} ${manifest.version}`, work, target }
+  if (recipe.variant === 'minbase') {
+    const installed = await installBase(tools, recipe, from)
+    const base = await bootstrap(tools, recipe, { ...from, packages: BOOT_PACKAGES })
+    await makeBootDisk(tools, { ...job, recipe, base, installed })
+    return [...installed.packages, ...base.packages]
+  }
+  const base = await bootstrap(tools, recipe, { ...from, packages: recipe.packages })
+  await makeImages(tools, { ...job, recipe, base })
+  return base.packages
 }
 
 async function readRecipe(packageDir: string, manifest: Manifest): Promise<Recipe> {
@@ -145,8 +172,8 @@ async function describeImages(staging: string, recipe: Recipe): Promise<BuiltIma
   return images
 }
 
-function formatPackages(packages: readonly SourcePackage[]): string {
-  return [...new Set(packages.map(({ name, version }) => `${name} ${version}\n`))].toSorted().join('')
+function formatPackages(packages: readonly SourcePackage[]): readonly string[] {
+  return [...new Set(packages.map(({ name, version }) => `${name} ${version}`))].toSorted()
 }
 
 async function requireSpace(folder: string, bytes: number): Promise<void> {

@@ -98,7 +98,7 @@ async function lintStaying(
   recipe: Recipe | undefined,
   stays: readonly string[],
 ): Promise<readonly LintFinding[]> {
-  const sources = (recipe?.files ?? []).map(({ from }) => from)
+  const sources = recipe === undefined || recipe.variant === 'upstream' ? [] : recipe.files.map(({ from }) => from)
   const findings: LintFinding[] = []
   for (const path of stays) {
     if (path === manifest.images?.recipe) continue

@@ -6,7 +6,7 @@ import type { BuildTools } from './build-tool.ts'
 import { makeErofs, makeExt4, uuidFrom } from './filesystem.ts'
 import { makeInitrd } from './initrd.ts'
 import { findKernel, findModuleFiles, indexModules, type Kernel } from './kernel-modules.ts'
-import type { ExtractRecipe, MinbaseRecipe, Recipe, RecipeOutput } from './recipe.ts'
+import type { DebianRecipe, ExtractRecipe, MinbaseRecipe, RecipeOutput } from './recipe.ts'
 import {
   applyRecipe,
   copyModules,
@@ -25,7 +25,7 @@ const STUB = 'usr/lib/systemd/boot/efi/linuxx64.efi.stub'
 /** Unpacked beside the kernel of a disk that boots by itself; not installed in it. */
 export const BOOT_PACKAGES: readonly string[] = ['busybox-static', 'systemd-boot-efi']
 
-interface ImageJob<R extends Recipe> {
+interface ImageJob<R extends DebianRecipe> {
   readonly recipe: R
   /** Unpacked packages, the kernel among them. */
   readonly base: Bootstrapped
@@ -105,7 +105,7 @@ export async function makeBootDisk(
 }
 
 /** What every recipe adds to its tree: the kernel's modules, folders of files, modes and links. */
-async function addToRoot(tools: BuildTools, job: ImageJob<Recipe>, kernel: Kernel, root: string): Promise<void> {
+async function addToRoot(tools: BuildTools, job: ImageJob<DebianRecipe>, kernel: Kernel, root: string): Promise<void> {
   const { recipe, base, packageDir } = job
   const modules = await findModuleFiles(tools, base.tree, kernel, recipe.kernel.modules)
   await copyModules(base.tree, root, modules, kernel.release)

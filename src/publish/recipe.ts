@@ -113,8 +113,30 @@ const minbaseSchema = z.strictObject({
   outputs: z.tuple([uefiOutput]),
 })
 
-const recipeSchema = z.discriminatedUnion('variant', [extractSchema, minbaseSchema]).superRefine((recipe, context) => {
-  const roles = recipe.outputs.map((output) => output.role)
+/** The disk of a vendor's release, verified by the vendor's signature and whatever else is named, as it comes. */
+const upstreamSchema = z.strictObject({
+  recipe: z.literal(1),
+  variant: z.literal('upstream'),
+  /** `vendor:version:flavour`; a moving version needs a digest to be the same twice. */
+  from: z
+    .string()
+    .max(100)
+    .regex(/^[a-z][a-z0-9-]*:[0-9][A-Za-z0-9.-]*:[a-z][a-z0-9-]*$/, 'write VENDOR:VERSION:FLAVOUR'),
+  /** Digests that the published file must have. */
+  digests: z
+    .array(z.string().regex(/^sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})$/))
+    .max(2)
+    .default([]),
+  /** Further lists of checksums, which have to agree. */
+  crossChecks: z.array(z.url()).max(4).default([]),
+  /** Bytes of the disk; what the image says without. */
+  virtualSize: z.int().min(512).exactOptional(),
+  outputs: z.tuple([z.strictObject({ role: z.literal('disk') })]).default([{ role: 'disk' }]),
+})
+
+const schemas = [extractSchema, minbaseSchema, upstreamSchema] as const
+const recipeSchema = z.discriminatedUnion('variant', schemas).superRefine((recipe, context) => {
+  const roles = recipe.outputs.map((output: { readonly role: string }) => output.role)
   if (new Set(roles).size !== roles.length) {
     context.addIssue({ code: 'custom', path: ['outputs'], message: 'each role may appear once' })
   }
@@ -123,6 +145,9 @@ const recipeSchema = z.discriminatedUnion('variant', [extractSchema, minbaseSche
 export type Recipe = z.infer<typeof recipeSchema>
 export type ExtractRecipe = z.infer<typeof extractSchema>
 export type MinbaseRecipe = z.infer<typeof minbaseSchema>
+/** Built from Debian packages. */
+export type DebianRecipe = ExtractRecipe | MinbaseRecipe
+export type UpstreamRecipe = z.infer<typeof upstreamSchema>
 export type RecipeOutput = ExtractRecipe['outputs'][number]
 
 /**
@@ -155,7 +180,7 @@ export function parseRecipe(text: string, source: string): Recipe {
 }
 
 /** Seconds since 1970 that every time stamp in the images carries. */
-export function epochSeconds(recipe: Recipe): number {
+export function epochSeconds(recipe: DebianRecipe): number {
   return Math.floor(Date.parse(recipe.epoch) / 1000)
 }
 

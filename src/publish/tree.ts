@@ -8,7 +8,7 @@ import { chmod, copyFile, lstat, mkdir, readdir, readFile, readlink, rm, symlink
 import { basename, dirname, join, normalize, relative } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { readElfNeeds } from './elf.ts'
-import type { ExtractRecipe, Recipe } from './recipe.ts'
+import type { DebianRecipe, ExtractRecipe } from './recipe.ts'
 
 const MERGED = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']
 const SKELETON = [
@@ -137,7 +137,7 @@ export async function removePaths(root: string, paths: readonly string[]): Promi
 }
 
 /** Folders and links of the recipe. */
-export async function applyRecipe(root: string, recipe: Pick<Recipe, 'directories' | 'links'>): Promise<void> {
+export async function applyRecipe(root: string, recipe: Pick<DebianRecipe, 'directories' | 'links'>): Promise<void> {
   for (const [path, mode] of Object.entries(recipe.directories)) {
     await makeFolder(root, mergeUsr(path))
     await chmod(join(root, mergeUsr(path)), Number.parseInt(mode, 8))

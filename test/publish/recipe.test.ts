@@ -32,13 +32,26 @@ describe('parseRecipe', () => {
   test('reads the recipes of this repository', () => {
     for (const name of ['router-uni', 'app-console', 'os-debian']) {
       const recipe = parseRecipe(readFileSync(join(TEMPLATES, name, 'recipe.yaml'), 'utf8'), name)
+      assert.ok(recipe.variant !== 'upstream')
       assert.equal(recipe.suite, 'bookworm')
       assert.equal(epochSeconds(recipe), Date.UTC(2026, 10, 1) / 1000)
     }
   })
 
   test('fills in what a small recipe leaves out', () => {
-    assert.deepEqual(parseRecipe(SMALL, 'recipe.yaml').components, ['main'])
+    const recipe = parseRecipe(SMALL, 'recipe.yaml')
+    assert.deepEqual(recipe.variant === 'extract' && recipe.components, ['main'])
+  })
+
+  test('takes the disk of a vendor, by release and digest, and refuses what is not one', () => {
+    const from = (text: string, more = ''): string => `recipe: 1\nvariant: upstream\nfrom: ${text}\n${more}`
+    const recipe = parseRecipe(from('ubuntu:24.04:cloud', `digests: ["sha256:${'a'.repeat(64)}"]\n`), 'recipe.yaml')
+    assert.deepEqual(recipe.outputs, [{ role: 'disk' }])
+    for (const wrong of ['ubuntu', 'ubuntu:24.04', 'https://example.org/disk', 'ubuntu:../24.04:cloud', 'a:1:b:c']) {
+      refusal(from(JSON.stringify(wrong)))
+    }
+    refusal(from('ubuntu:24.04:cloud', 'packages: [busybox]\n'))
+    refusal(from('ubuntu:24.04:cloud', `digests: ["md5:${'a'.repeat(32)}"]\n`))
   })
 
   test('refuses fields that are not in the closed set, commands among them', () => {

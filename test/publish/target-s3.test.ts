@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { gotHttp } from '../../src/node/http.ts'
+import { systemHttp } from '../../src/node/http.ts'
 import { parseEndpoint } from '../../src/publish/target-location.ts'
 import { s3Target } from '../../src/publish/target-s3.ts'
 import { type ConditionalBucket, startConditionalBucket } from '../support/conditional-bucket.ts'
@@ -10,7 +10,7 @@ import { makeTempFolder } from '../support/temp-folder.ts'
 
 async function open({ env, endpoint }: ConditionalBucket, changes: Readonly<Record<string, string>> = {}) {
   const place = { bucket: 'registry', prefix: 'a/', endpoint: parseEndpoint(endpoint), region: undefined }
-  return s3Target('s3://registry/a', place, { http: gotHttp, env: { ...env, ...changes }, home: '/nowhere' })
+  return s3Target('s3://registry/a', place, { http: systemHttp({}), env: { ...env, ...changes }, home: '/nowhere' })
 }
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)

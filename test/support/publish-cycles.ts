@@ -111,7 +111,7 @@ class Round implements AsyncDisposable {
     const open = async (name: string, [url, ...others]: readonly URL[]): Promise<Workspace> => {
       const workspace = await openWorkspace({
         outside: {
-          ...systemOutside({ emit: () => {}, signal: new AbortController().signal }),
+          ...systemOutside({ emit: () => {}, signal: new AbortController().signal, env: {}, offline: false }),
           clock: registry.clock,
         },
         root: join(work, name),

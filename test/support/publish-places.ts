@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gotHttp } from '../../src/node/http.ts'
+import { systemHttp } from '../../src/node/http.ts'
 import { systemProcesses } from '../../src/node/processes.ts'
 import { openTarget } from '../../src/publish/open-target.ts'
 import type { PublishTarget } from '../../src/publish/target.ts'
@@ -50,7 +50,7 @@ export async function startPlace(kind: PlaceKind): Promise<PublishPlace> {
       open: async (below) =>
         openTarget(parseTarget(below === undefined ? address : address.replace(/(?=\?|$)/, `/${below}`)), {
           processes: systemProcesses,
-          http: gotHttp,
+          http: systemHttp({}),
           env: { ...process.env, ...env },
           home: work,
         }),

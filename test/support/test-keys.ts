@@ -14,6 +14,14 @@ export async function testSigner(name: string, clock: Clock, expiresAfterDays?: 
   return signerOf(await key, clock)
 }
 
+/** The secret key itself, for signatures that are not ours. */
+export async function testPrivateKey(name: string, expiresAfterDays?: number): Promise<PrivateKey> {
+  const id = `${name} ${expiresAfterDays ?? 'never'}`
+  const key = made.get(id) ?? makeKey(name, expiresAfterDays)
+  made.set(id, key)
+  return key
+}
+
 async function makeKey(name: string, expiresAfterDays: number | undefined): Promise<PrivateKey> {
   const { privateKey } = await generateKey({
     type: 'ecc',

@@ -9,6 +9,7 @@ export const command: CommandSpec = {
     { flags: '--out <folder>', summary: 'where built packages go (default: ./built)' },
     { flags: '--cache <folder>', summary: 'cache of downloaded Debian packages' },
     { flags: '--mirror <url>', summary: 'Debian mirror to use instead of this host’s own apt sources' },
+    { flags: '--upstream-mirror <url>', summary: 'server to fetch vendors’ images from' },
   ],
   examples: [
     'vmpkg build templates/router-uni',
@@ -20,6 +21,7 @@ export const command: CommandSpec = {
       out: optionText(options, 'out') ?? 'built',
       cache: optionText(options, 'cache'),
       mirror: optionText(options, 'mirror'),
+      upstreamMirror: optionText(options, 'upstreamMirror'),
     })
     if (io.json) io.printJson('build', { built })
     else for (const { folder } of built) io.print(folder)
