@@ -49,7 +49,8 @@ export class RegistryReferences {
   /** @throws {VmpkgError} `IMAGE_INVALID` */
   async addEntries(entries: readonly IndexEntry[]): Promise<void> {
     for (const { line, transport } of entries) {
-      const key = `${sha256(line)} ${Object.values(transport.images).map(({ index }) => index.sha256).join()}`
+      const indexes = Object.values(transport.images).map(({ index }) => index.sha256)
+      const key = [sha256(line), ...indexes].join(' ')
       if (this.#seenLines.has(key)) continue // nearly all lines of one version stand in the next
       this.#seenLines.add(key)
       await this.#addLine(parsePackageLine(line), transport)
