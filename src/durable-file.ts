@@ -3,9 +3,9 @@
  * Source: threats L02. Test oracle: a child process killed at arbitrary points.
  */
 import { randomUUID } from 'node:crypto'
-import { constants } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { closeSync, constants, fsyncSync, openSync } from 'node:fs'
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { systemErrorCode, VmpkgError } from './errors.ts'
 
 /** Writes a whole file under its name, replacing what was there. The folder must exist. */
@@ -52,8 +52,34 @@ export async function renameDurably(temporary: string, path: string): Promise<vo
   await syncFolder(dirname(path))
 }
 
+/** Makes a folder and those on the way to it, names included; one that is there stays as it is. */
+export async function makeFolder(path: string, { mode = 0o755 }: { readonly mode?: number } = {}): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode })
+  if (first === undefined) return
+  for (const folder of foldersAbove(path, first)) await syncFolder(folder)
+}
+
 /** Makes the names in a folder durable. */
 export async function syncFolder(path: string): Promise<void> {
   await using handle = await open(path, 'r')
   await handle.sync()
+}
+
+/** For what has to be synchronous. */
+export function syncFolderNow(path: string): void {
+  const descriptor = openSync(path, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** The folders that got a new name when everything from `first` down to `path` was made; both are absolute or neither. */
+export function foldersAbove(path: string, first: string): readonly string[] {
+  const found: string[] = []
+  for (let at = resolve(path); ; at = dirname(at)) {
+    found.push(dirname(at))
+    if (at === resolve(first) || at === dirname(at)) return found
+  }
 }

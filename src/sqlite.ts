@@ -2,9 +2,14 @@
  * Opening SQLite files as vmpkg keeps them: owner-only, write-ahead log, synced at every commit, migrated forward.
  * A crash leaves the state before or after a transaction (threats L01). Test oracle: a child killed between statements.
  */
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { syncFolderNow } from './durable-file.ts'
 import { systemErrorCode, VmpkgError } from './errors.ts'
+
+/** SQLITE_BUSY, READONLY, INTERRUPT, IOERR, FULL. */
+const PASSING: readonly number[] = [5, 8, 9, 10, 13]
 
 export interface OpenDatabaseOptions {
   /** Marks the file as ours, so that no other database is migrated by mistake. */
@@ -31,7 +36,7 @@ export function openDatabase(path: string, options: OpenDatabaseOptions): Databa
     return database
   } catch (error) {
     database?.close()
-    if (error instanceof VmpkgError) throw error
+    if (error instanceof VmpkgError || isPassing(error)) throw error
     throw new VmpkgError('STATE_INVALID', `${path} cannot be opened as a database`, {
       hint: 'Restore it from a backup, or move it away to start anew.',
       cause: error,
@@ -39,8 +44,12 @@ export function openDatabase(path: string, options: OpenDatabaseOptions): Databa
   }
 }
 
-/** Runs `use` in one transaction that takes the write lock at once. What throws leaves everything as it was. */
+/**
+ * Runs `use` in one transaction that takes the write lock at once, or as a part of the one that is open. What throws leaves
+ * everything as it was.
+ */
 export function inTransaction<T>(database: DatabaseSync, use: () => T): T {
+  if (database.isTransaction) return use()
   database.exec('BEGIN IMMEDIATE')
   try {
     const result = use()
@@ -52,10 +61,17 @@ export function inTransaction<T>(database: DatabaseSync, use: () => T): T {
   }
 }
 
+/** No word on the file itself: the disk is full, fails or is read-only. Whoever catches it must not take the file for lost. */
+function isPassing(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && PASSING.includes(Number(error.errcode) & 0xff)
+}
+
 function createOwnerOnly(path: string): void {
   try {
+    const isNew = !existsSync(path)
     // The side files of SQLite take over the mode of the database.
     closeSync(openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600))
+    if (isNew) syncFolderNow(dirname(path))
   } catch (cause) {
     const code = systemErrorCode(cause)
     if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {

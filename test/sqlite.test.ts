@@ -8,6 +8,21 @@ import { makeTempFolder } from './support/temp-folder.ts'
 
 const OPTIONS = { applicationId: 42, migrations: ['CREATE TABLE a (x TEXT) STRICT'] }
 
+test('a transaction within a transaction is a part of it', async (t) => {
+  const database = openDatabase(join(await makeTempFolder(t), 'a.db'), OPTIONS)
+  t.after(() => database.close())
+  const count = (): unknown => database.prepare('SELECT count(*) AS count FROM a').get()?.['count']
+  assert.throws(() =>
+    inTransaction(database, () => {
+      inTransaction(database, () => database.exec("INSERT INTO a VALUES ('inner')"))
+      throw new Error('outer')
+    }),
+  )
+  assert.equal(count(), 0)
+  inTransaction(database, () => inTransaction(database, () => database.exec("INSERT INTO a VALUES ('inner')")))
+  assert.equal(count(), 1)
+})
+
 describe('openDatabase', () => {
   test('makes database, log and index readable by the owner only', async (t) => {
     const path = join(await makeTempFolder(t), 'a.db')

@@ -4,8 +4,9 @@
  * the seed and, for some packages, keys. Test oracle: xorriso's own listing of the volume.
  */
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, open, rename, rm, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, rm, utimes, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { renameDurably } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Processes } from '../ports.ts'
 
@@ -37,7 +38,7 @@ export async function writeMedium(options: MediumOptions): Promise<void> {
     await stageFiles(join(folder, 'files'), options.files)
     await runXorriso(options, join(folder, 'files'), staged)
     await syncFile(staged)
-    await rename(staged, options.target)
+    await renameDurably(staged, options.target)
   } finally {
     await rm(folder, { recursive: true, force: true })
     await rm(staged, { force: true })

@@ -5,9 +5,9 @@
  * Source: design images 3 and 8. Test oracle: `sha256sum`, `zstd -d`, and `assemble.ts` giving the image back.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { renameDurably, replaceFile } from '../durable-file.ts'
+import { makeFolder, renameDurably, replaceFile } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import { type Digested, parseSha256, type Sha256, sha256 } from '../model/digest.ts'
 import { type ChunkMap, type Cutting, chunkDigest, formatChunkMap } from './chunk-map.ts'
@@ -51,7 +51,7 @@ const DEFAULT_FRAME_BYTES = 1024 * 1024
 export async function packImage(options: PackImageOptions): Promise<PackedImage> {
   const { file, outDir, cutting, signal } = options
   const { digest, size, map } = await cutImage(file, { ...(cutting && { cutting }), signal })
-  for (const folder of ['map', 'transport', 'blob']) await mkdir(join(outDir, folder), { recursive: true })
+  for (const folder of ['map', 'transport', 'blob']) await makeFolder(join(outDir, folder))
   const { pack, frames } = await writePack(map, options)
   const index: TransportIndex = { packs: pack === undefined ? [] : [pack], frames }
   return {

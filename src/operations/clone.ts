@@ -2,12 +2,12 @@
  * Makes a machine from an installed app: a copy-on-write overlay on the signed base, an identity of its own, an isolated
  * port on a router's LAN. An ephemeral clone is a transient domain; its files go when it stops.
  */
-import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { newIdentity, newMac } from '../domain/identity.ts'
 import { absent, listOwnNetworks, readMachine } from '../domain/inventory.ts'
 import { writeMedium } from '../domain/medium.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
+import { makeFolder } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import { writeOverlay } from '../image/qcow2-overlay.ts'
 import { ImageStore } from '../image/store.ts'
@@ -105,7 +105,7 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     intend(transaction, { kind: 'remove-machine-files', uuid })
     intend(transaction, { kind: 'release-images', holder: cloneHolder(uuid) })
     workspace.imageReferences.hold(cloneHolder(uuid), line.images)
-    await mkdir(dirname(files.medium), { recursive: true })
+    await makeFolder(dirname(files.medium))
     if (input.overlay !== undefined && disk !== undefined) {
       const virtualSize = Math.ceil(disk.size / 512) * 512
       await writeOverlay({

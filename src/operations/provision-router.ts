@@ -2,11 +2,11 @@
  * Defines a router: its LAN, where needed an uplink network, its medium and its domain; all under one journal entry, so
  * that a failure or a kill leaves nothing. Starting is `start.ts`.
  */
-import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { newIdentity, newMac, newUuid } from '../domain/identity.ts'
 import { getMachine, type Machine } from '../domain/inventory.ts'
 import { writeMedium } from '../domain/medium.ts'
+import { makeFolder } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { CapabilityName } from '../model/capability.ts'
@@ -109,7 +109,7 @@ export async function provisionRouter(
     lanMac: lanNic.mac,
   })
   intend(transaction, { kind: 'remove-machine-files', uuid: identity.uuid })
-  await mkdir(dirname(files.medium), { recursive: true })
+  await makeFolder(dirname(files.medium))
   await writeMedium({ files: guest.files, target: files.medium, processes, signal })
   intend(transaction, { kind: 'remove-domain', uuid: identity.uuid, name: line.name })
   await connect.domainDefineXML({ xml, flags: ['validate'] })

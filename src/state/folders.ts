@@ -6,6 +6,7 @@
 import { accessSync, closeSync, constants, fchmodSync, lstatSync, mkdirSync, openSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
+import { foldersAbove, syncFolderNow } from '../durable-file.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import type { ConnectionPaths, Paths } from './paths.ts'
 
@@ -38,6 +39,7 @@ export function prepareFolder(path: string, mode: number): void {
     const created = mkdirSync(path, { recursive: true, mode: 0o755 })
     if (created !== undefined) {
       setMode(path, mode) // the umask had a say in `mkdir`
+      for (const folder of foldersAbove(path, created)) syncFolderNow(folder)
       return
     }
   } catch (cause) {
