@@ -62,6 +62,8 @@ export interface RefreshedSource extends CatalogueSource {
   readonly registryId: string
   readonly indexSha256: Sha256
   readonly channelsSha256: Sha256
+  /** Of the root file that the publishers were judged by. */
+  readonly rootSha256: string
   readonly expiresAt: Date
   readonly refreshedAt: Date
   /** Package versions. */
@@ -126,8 +128,10 @@ export class Catalogue {
 
   /** Does nothing where the source is not in the catalogue. */
   removeSource(name: string): void {
-    this.#database.prepare('DELETE FROM words WHERE source = ?').run(name)
-    this.#database.prepare('DELETE FROM sources WHERE name = ?').run(name)
+    inTransaction(this.#database, () => {
+      this.#database.prepare('DELETE FROM words WHERE source = ?').run(name)
+      this.#database.prepare('DELETE FROM sources WHERE name = ?').run(name)
+    })
   }
 
   /** By name. */
@@ -144,6 +148,7 @@ export class Catalogue {
       registryId: String(row['registry_id']),
       indexSha256: row['index_sha256'] as Sha256,
       channelsSha256: row['channels_sha256'] as Sha256,
+      rootSha256: String(row['root_sha256']),
       expiresAt: new Date(String(row['expires_at'])),
       refreshedAt: new Date(String(row['refreshed_at'])),
       count: Number(row['count']),
@@ -261,8 +266,9 @@ export class Catalogue {
   #insertSource({ name, priority, addedAt }: CatalogueSource, { envelope, refreshedAt }: Refresh): void {
     this.#database
       .prepare(
-        `INSERT INTO sources (name, priority, added_at, registry_id, index_sha256, channels_sha256, expires_at, refreshed_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO sources
+           (name, priority, added_at, registry_id, index_sha256, channels_sha256, root_sha256, expires_at, refreshed_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         name,
@@ -271,6 +277,7 @@ export class Catalogue {
         envelope.registryId,
         envelope.index.sha256,
         envelope.channels.sha256,
+        envelope.root.sha256,
         envelope.expiresAt.toISOString(),
         refreshedAt.toISOString(),
       )

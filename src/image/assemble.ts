@@ -212,7 +212,9 @@ async function requireSpace(target: string, map: ChunkMap, isPresent: Uint8Array
 
 function writeFailure(answer: Extract<FrameAnswer, { kind: 'failed' | 'encoded' }>, subject: string): Error {
   if (answer.kind === 'failed' && (answer.code === 'ENOSPC' || answer.code === 'EDQUOT')) return noSpace(subject, {})
-  return new Error(`Image ${subject} could not be written`, { cause: answer })
+  const error = new Error(`Image ${subject} could not be written`, { cause: answer })
+  // The system's code, as the error of any other write has it: what it means is said in one place.
+  return answer.kind === 'failed' && answer.code !== undefined ? Object.assign(error, { code: answer.code }) : error
 }
 
 function noSpace(subject: string, details: Readonly<Record<string, unknown>>): VmpkgError {

@@ -11,9 +11,9 @@
  */
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { lstat, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { replaceFile, syncFolder } from '../durable-file.ts'
+import { makeFolder, replaceFile, syncFolder } from '../durable-file.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import type { Emit } from '../events.ts'
 import type { BlobSource } from '../fetch/blob-source.ts'
@@ -118,12 +118,12 @@ export class ImageStore {
     const found = await lstat(path).catch(absent)
     if (found === undefined) return undefined
     const folder = join(this.#folder, 'quarantine')
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolder(folder, { mode: 0o700 })
     for (let attempt = 0; ; attempt++) {
       const place = join(folder, `${digest}-${attempt}`)
       if ((await lstat(place).catch(absent)) !== undefined) continue
       await rename(path, place)
-      await syncFolder(this.#folder)
+      for (const changed of [folder, this.#folder]) await syncFolder(changed)
       return place
     }
   }
@@ -150,14 +150,16 @@ export class ImageStore {
       if (name === digest) removed.push(digest)
     }
     for (const name of (await readdir(join(this.#folder, 'maps')).catch(absent)) ?? []) {
-      if (isSha256(name) && !referenced.maps.has(name)) await rm(join(this.#folder, 'maps', name))
+      const isUnfinished = name.endsWith('.tmp') // of a command that died: whoever is here has the writer lock
+      const isUnused = isSha256(name) && !referenced.maps.has(name)
+      if (isUnfinished || isUnused) await rm(join(this.#folder, 'maps', name))
     }
     await rm(join(this.#folder, 'quarantine'), { recursive: true, force: true })
     return removed
   }
 
   async #makeFolders(): Promise<void> {
-    await mkdir(join(this.#folder, 'maps'), { recursive: true, mode: 0o755 })
+    await makeFolder(join(this.#folder, 'maps'))
   }
 }
 

@@ -25,6 +25,8 @@ import type { Workspace } from './workspace.ts'
 
 /** The lists as the catalogue has them; what is the same is not fetched again. */
 export interface KnownLists {
+  /** Of the root file that the publishers were judged by. */
+  readonly rootSha256: string
   readonly indexSha256: string
   readonly channelsSha256: string
 }
@@ -72,13 +74,11 @@ export async function refreshSource(
   const refreshing = { workspace, source, from, memory, envelopePath, options }
   const passed: PassedOver[] = []
   const walked = await walkRoots(refreshing, passed)
-  // A new root may have withdrawn a publisher: its packages are then judged anew although the index is the same.
-  const same = memory.marks?.root.sha256 === walked.marks.root.sha256 ? known : undefined
   for (let round = 1; ; round++) {
     const failed: PassedOver[] = []
     for (const mirror of inOrder(from)) {
       try {
-        const refreshed = await refreshFrom(refreshing, mirror, walked, same)
+        const refreshed = await refreshFrom(refreshing, mirror, walked, known)
         for (const { mirror: other, error } of [...passed, ...failed]) warn(emit, source, other, error)
         return refreshed
       } catch (error) {
@@ -166,7 +166,10 @@ async function refreshFrom(
   const file = await fetchSmallFile(mirror, { path: envelopePath, maxBytes: FILE_LIMITS.envelope, signal })
   const { envelope, freshness } = await acceptEnvelope(session, file, memory)
   const { index, channels } = envelope
-  if (known?.indexSha256 === index.sha256 && known.channelsSha256 === channels.sha256) {
+  // A new root may have withdrawn a publisher: its packages are then judged anew although the index is the same. What the
+  // catalogue was judged by is asked, not the marks, which rise before the catalogue changes (L01).
+  const isJudged = known?.rootSha256 === envelope.root.sha256
+  if (isJudged && known.indexSha256 === index.sha256 && known.channelsSha256 === channels.sha256) {
     memory.keepEnvelope(session, envelope, file)
     return { envelope, freshness, lists: undefined }
   }

@@ -5,6 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Sha256 } from '../model/digest.ts'
 import type { PackageImage } from '../model/line.ts'
+import { inTransaction } from '../sqlite.ts'
 
 export class ImageReferences {
   readonly #database: DatabaseSync
@@ -17,17 +18,27 @@ export class ImageReferences {
 
   /** Sets what a holder needs, as in `package router-uni` or `clone firefox-1`, in place of what it needed before. */
   hold(holder: string, images: readonly Pick<PackageImage, 'digest' | 'map'>[]): void {
-    this.release(holder)
-    const insert = this.#database.prepare(
-      'INSERT OR IGNORE INTO image_references (connection, holder, image, map) VALUES (?, ?, ?, ?)',
-    )
-    for (const { digest, map } of images) insert.run(this.#connection, holder, digest, map.sha256)
+    inTransaction(this.#database, () => {
+      this.release(holder)
+      const insert = this.#database.prepare(
+        'INSERT OR IGNORE INTO image_references (connection, holder, image, map) VALUES (?, ?, ?, ?)',
+      )
+      for (const { digest, map } of images) insert.run(this.#connection, holder, digest, map.sha256)
+    })
   }
 
   release(holder: string): void {
     this.#database
       .prepare('DELETE FROM image_references WHERE connection = ? AND holder = ?')
       .run(this.#connection, holder)
+  }
+
+  /** Everybody who holds something on this connection, by name. */
+  holders(): readonly string[] {
+    return this.#database
+      .prepare('SELECT DISTINCT holder FROM image_references WHERE connection = ? ORDER BY holder')
+      .all(this.#connection)
+      .map((row) => String(row['holder']))
   }
 
   /** Who holds an image on this connection, by name. */
