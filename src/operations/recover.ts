@@ -14,17 +14,26 @@ export type Undo =
   | { readonly kind: 'remove-domain'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'remove-network'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'release-images'; readonly holder: string }
+  | { readonly kind: 'forget-package'; readonly name: string }
+  | { readonly kind: 'tidy-sources' }
 
-/** Intends, narrowed to what we can undo. */
-export function intend(transaction: Transaction, undo: Undo): void {
-  transaction.intend({ ...undo })
+/** In place of a connection's key: what is about the whole root is recovered by every command. */
+export const HOST_WIDE = '*'
+
+/**
+ * Intends, narrowed to what we can undo; several at once are written down together, and undone last one first. A removal
+ * intends all of its own steps: once they are written down it is carried through, by the next command if need be.
+ */
+export function intend(transaction: Transaction, ...undo: readonly Undo[]): void {
+  transaction.intend(...undo.map((one) => ({ ...one })))
 }
 
 /** Undoes what dead commands of this connection left; of other connections only when they are asked for. */
 export async function recover(workspace: Workspace): Promise<readonly string[]> {
   const done: string[] = []
   const key = connectionKey(workspace.connectionName)
-  for (const pending of workspace.journal.pending().filter(({ connection }) => connection === key)) {
+  const mine = workspace.journal.pending().filter(({ connection }) => connection === key || connection === HOST_WIDE)
+  for (const pending of mine) {
     try {
       for (const record of pending.undo) await runUndo(workspace, record)
     } catch (cause) {
@@ -49,10 +58,10 @@ export async function recover(workspace: Workspace): Promise<readonly string[]> 
  */
 export async function transact<T>(
   workspace: Workspace,
-  facts: { readonly operation: string; readonly subject: string },
+  facts: { readonly operation: string; readonly subject: string; readonly connection?: typeof HOST_WIDE },
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
-  const connection = connectionKey(workspace.connectionName)
+  const connection = facts.connection ?? connectionKey(workspace.connectionName)
   const transaction = workspace.journal.begin({ ...facts, connection, command: workspace.command })
   try {
     return await work(transaction)
@@ -96,6 +105,12 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       return
     case 'release-images':
       workspace.imageReferences.release(undo.holder)
+      return
+    case 'forget-package':
+      workspace.installed.remove(undo.name)
+      return
+    case 'tidy-sources':
+      await (await import('./source-tidy.ts')).tidySources(workspace)
   }
 }
 
@@ -113,6 +128,10 @@ function parseUndo(record: UndoRecord): Undo {
       return { kind: record.kind, uuid: parseUuid(record['uuid']), name: String(record['name']) }
     case 'release-images':
       return { kind: record.kind, holder: String(record['holder']) }
+    case 'forget-package':
+      return { kind: record.kind, name: String(record['name']) }
+    case 'tidy-sources':
+      return { kind: record.kind }
     default:
       throw new VmpkgError(
         'STATE_INVALID',

@@ -11,7 +11,7 @@ import { collectGarbage } from './gc.ts'
 import { packageHolder } from './install.ts'
 import type { PlanSummary } from './install-plan.ts'
 import { removeMachineFiles } from './machine-files.ts'
-import { transact } from './recover.ts'
+import { intend, transact, type Undo } from './recover.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface RemovePlan {
@@ -78,10 +78,22 @@ function isOn({ xml }: Machine, network: string): boolean {
   return sources.some((source) => getAttribute(source, 'network') === network)
 }
 
-/** Each step is safe to run again: a removal that was interrupted is finished by running it once more. */
+/** Every step is written down before the first is done: a removal that was interrupted is finished by the next command. */
 export async function applyRemove(workspace: Workspace, plan: RemovePlan): Promise<RemoveResult> {
   const connect = await workspace.connect()
   await transact(workspace, { operation: 'remove', subject: plan.names.join(' ') }, async (transaction) => {
+    intend(
+      transaction,
+      ...plan.names.flatMap((name): Undo[] => [
+        { kind: 'forget-package', name },
+        { kind: 'release-images', holder: packageHolder(name) },
+      ]),
+      ...plan.networks.map(({ name, uuid }): Undo => ({ kind: 'remove-network', uuid, name })),
+      ...plan.machines.flatMap(({ name, uuid }): Undo[] => [
+        { kind: 'remove-machine-files', uuid },
+        { kind: 'remove-domain', uuid, name },
+      ]),
+    )
     for (const { uuid } of plan.machines) {
       await destroyOwnDomain(connect, uuid)
       await removeMachineFiles(workspace.connectionPaths, uuid)

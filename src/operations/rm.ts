@@ -2,8 +2,8 @@
 import { getMachine } from '../domain/inventory.ts'
 import { destroyOwnDomain } from '../domain/removal.ts'
 import { VmpkgError } from '../errors.ts'
-import { transact } from './recover.ts'
-import { forgetClone } from './stop.ts'
+import { intend, transact } from './recover.ts'
+import { forgetClone, removalOfClone } from './stop.ts'
 import type { Workspace } from './workspace.ts'
 
 /** @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `DOMAIN_STATE` `USAGE` */
@@ -25,6 +25,7 @@ export async function removeClones(
   }
   for (const { name, domain } of machines) {
     await transact(workspace, { operation: 'rm', subject: name }, async (transaction) => {
+      intend(transaction, ...removalOfClone(domain.uuid, name))
       await destroyOwnDomain(connect, domain.uuid)
       await forgetClone(workspace, domain.uuid)
       transaction.commit()

@@ -5,6 +5,7 @@ import { setLink } from '../domain/link.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { destroyIfRunning } from '../domain/removal.ts'
 import { removeMachineFiles } from './machine-files.ts'
+import { intend, transact, type Undo } from './recover.ts'
 import type { Workspace } from './workspace.ts'
 
 /** How long a guest gets to shut itself down before the plug is pulled. */
@@ -29,17 +30,37 @@ export async function stopMachines(
 
 async function stopMachine(workspace: Workspace, machine: Machine, force: boolean): Promise<Stopped> {
   const { domain, facts, name } = machine
+  if (facts.ephemeral) return removeEphemeral(workspace, machine)
   const { state } = await domain.getState()
   if (state !== 'shutoff') {
     if (state === 'running' && facts.lanMac !== undefined) await setLink(domain, facts.lanMac, 'down')
-    // A router's disk is read-only and an ephemeral clone's disk goes anyway: nothing to wait for.
-    if (!force && state === 'running' && facts.kind !== 'router' && !facts.ephemeral) {
+    // A router's disk is read-only: nothing to wait for.
+    if (!force && state === 'running' && facts.kind !== 'router') {
       await shutDown(machine, workspace.outside.signal)
     }
     await destroyIfRunning(domain)
   }
-  if (facts.ephemeral) await forgetClone(workspace, domain.uuid)
   return { name, changed: state !== 'shutoff' }
+}
+
+/** Its disk goes anyway, so nothing is waited for. */
+async function removeEphemeral(workspace: Workspace, { domain, name }: Machine): Promise<Stopped> {
+  await transact(workspace, { operation: 'stop', subject: name }, async (transaction) => {
+    intend(transaction, ...removalOfClone(domain.uuid, name))
+    await destroyIfRunning(domain)
+    await forgetClone(workspace, domain.uuid)
+    transaction.commit()
+  })
+  return { name, changed: true }
+}
+
+/** The steps of removing a clone, for the journal: last one first. */
+export function removalOfClone(uuid: string, name: string): readonly Undo[] {
+  return [
+    { kind: 'release-images', holder: cloneHolder(uuid) },
+    { kind: 'remove-machine-files', uuid },
+    { kind: 'remove-domain', uuid, name },
+  ]
 }
 
 /** Removes what a clone leaves once its domain is gone. */

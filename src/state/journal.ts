@@ -101,13 +101,12 @@ export class Transaction {
     this.id = id
   }
 
-  /** Returns once the record is on disk: only then may the effect happen. */
-  intend(undo: UndoRecord): void {
+  /** Returns once the records, all or none of them, are on disk: only then may the effects happen. */
+  intend(...undo: readonly UndoRecord[]): void {
     inTransaction(this.#database, () => {
       requireOpen(this.#database, this.id)
-      this.#database
-        .prepare('INSERT INTO undo (transaction_id, record) VALUES (?, ?)')
-        .run(this.id, JSON.stringify(undo))
+      const insert = this.#database.prepare('INSERT INTO undo (transaction_id, record) VALUES (?, ?)')
+      for (const record of undo) insert.run(this.id, JSON.stringify(record))
     })
   }
 
