@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { generateKey, listKeys } from '../publish/key.ts'
-import { keyFolder } from './keys.ts'
+import { completeKeyFolder } from '../publish/key-folder.ts'
+import { keyFolder } from './key-folder.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface KeyFile {
@@ -24,6 +25,7 @@ export async function generateKeyFile(
 ): Promise<KeyFile> {
   const { name, passphrase } = options
   const folder = keyFolder(workspace, options.folder)
+  await completeKeyFolder(folder)
   const taken = (await listKeys(folder).catch(() => [])).some(({ userIds }) => userIds.includes(name))
   if (taken) {
     throw new VmpkgError(

@@ -1,12 +1,12 @@
 /** The publisher's key folder: keys are named by full fingerprint, or by a user ID that only one of them carries. */
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import type { Fingerprint } from '../model/fingerprint.ts'
 import type { RoleKeys } from '../model/registry.ts'
 import { listKeys } from '../publish/key.ts'
 import { openSigner, type Signer } from '../publish/signer.ts'
 import type { Certificate } from '../trust/certificate.ts'
+import { keyFolder } from './key-folder.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface KeyAccess {
@@ -81,11 +81,6 @@ export class KeyRing {
     for (const certificate of certificates) signers.push(await this.signer(certificate))
     return signers
   }
-}
-
-/** `--keys`, else `keys/` beside the sources of this host's configuration. */
-export function keyFolder({ paths }: Workspace, keys: string | undefined): string {
-  return keys ?? join(paths.sources, '..', 'keys')
 }
 
 async function isLocked(folder: string, fingerprint: Fingerprint): Promise<boolean> {

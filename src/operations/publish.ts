@@ -1,6 +1,5 @@
 /** `publish`: template folders are built first, built folders are taken as they are; then both are signed and added. */
-import { access, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { access, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { readShipped } from '../publish/package-files.ts'
@@ -10,6 +9,7 @@ import type { KeyAccess } from './keys.ts'
 import type { PlaceRequest } from './registry-place.ts'
 import { type AddReport, addToRegistry, findSigners } from './repo-add.ts'
 import { type PushReport, pushToTarget } from './repo-push.ts'
+import { scratchFolder } from './scratch.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface PublishRequest extends KeyAccess, PlaceRequest {
@@ -35,7 +35,7 @@ export async function publish(workspace: Workspace, request: PublishRequest): Pr
   }
   const kinds = await Promise.all(packages.map(kindOf))
   if (request.dryRun === true) return tryPublish(workspace, request, kinds)
-  const out = await mkdtemp(join(tmpdir(), 'vmpkg-publish-'))
+  const out = scratchFolder(workspace)
   try {
     const templates = packages.filter((_, i) => kinds[i] === 'template')
     const built = await buildTemplates(workspace, { templates, out, cache, mirror: undefined })

@@ -16,6 +16,7 @@ export type Undo =
   | { readonly kind: 'release-images'; readonly holder: string }
   | { readonly kind: 'forget-package'; readonly name: string }
   | { readonly kind: 'tidy-sources' }
+  | { readonly kind: 'forget-registry'; readonly source: string; readonly registryId: string }
 
 /** In place of a connection's key: what is about the whole root is recovered by every command. */
 export const HOST_WIDE = '*'
@@ -111,6 +112,9 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       return
     case 'tidy-sources':
       await (await import('./source-tidy.ts')).tidySources(workspace)
+      return
+    case 'forget-registry':
+      await (await import('./source-tidy.ts')).forgetRegistry(workspace, undo.source, undo.registryId)
   }
 }
 
@@ -132,6 +136,8 @@ function parseUndo(record: UndoRecord): Undo {
       return { kind: record.kind, name: String(record['name']) }
     case 'tidy-sources':
       return { kind: record.kind }
+    case 'forget-registry':
+      return { kind: record.kind, source: String(record['source']), registryId: String(record['registryId']) }
     default:
       throw new VmpkgError(
         'STATE_INVALID',

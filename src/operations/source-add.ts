@@ -19,6 +19,7 @@ import {
 } from '../sources/source.ts'
 import { TrustMarkStore } from '../state/trust-marks.ts'
 import { inspectRoot } from '../trust/root-chain.ts'
+import { HOST_WIDE, intend, transact } from './recover.ts'
 import { mirrorsOfSource, type SourceRow, shownUrl, sourceRow, sourceStore } from './sources.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -78,7 +79,12 @@ export async function planSource(workspace: Workspace, request: AddSourceRequest
 
 /** @throws {VmpkgError} `SOURCE_EXISTS` `SOURCE_INVALID` */
 export async function applySource(workspace: Workspace, { source, rootFile }: SourcePlan): Promise<SourceRow> {
-  await sourceStore(workspace).add(source, rootFile)
+  const facts = { operation: 'source add', subject: source.name, connection: HOST_WIDE } as const
+  await transact(workspace, facts, async (transaction) => {
+    intend(transaction, { kind: 'tidy-sources' })
+    await sourceStore(workspace).add(source, rootFile)
+    transaction.commit()
+  })
   return sourceRow(source)
 }
 

@@ -1,7 +1,8 @@
 /** Changes how a source is used: its rule for expiry, its priority, the lowest version. Its trust stays as it is. */
 import { VmpkgError } from '../errors.ts'
 import { parseExpiry, type Source } from '../sources/source.ts'
-import { openCatalogue } from './catalogue.ts'
+import { HOST_WIDE, intend, transact } from './recover.ts'
+import { tidySources } from './source-tidy.ts'
 import { type SourceRow, sourceRow, sourceStore } from './sources.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -35,8 +36,12 @@ export async function setSource(workspace: Workspace, request: SetSourceRequest)
     ...(minimumVersion === undefined ? {} : { minimumVersion }),
   }
   if (dryRun) return sourceRow(changed)
-  await sourceStore(workspace).replace(changed)
-  using catalogue = openCatalogue(workspace)
-  catalogue.setPriority(name, changed.priority)
+  const facts = { operation: 'source set', subject: name, connection: HOST_WIDE } as const
+  await transact(workspace, facts, async (transaction) => {
+    intend(transaction, { kind: 'tidy-sources' })
+    await sourceStore(workspace).replace(changed)
+    await tidySources(workspace)
+    transaction.commit()
+  })
   return sourceRow(changed)
 }

@@ -4,10 +4,10 @@
  * imports both; so the older encoding of Ed25519 is used, which GnuPG 2.2 knows.
  */
 import { constants } from 'node:fs'
-import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
+import { open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decryptKey, generateKey as generate, type PrivateKey, readPrivateKey } from 'openpgp'
-import { replaceFile } from '../durable-file.ts'
+import { makeFolder, replaceFile } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import { type Fingerprint, isFingerprint, parseFingerprint } from '../model/fingerprint.ts'
 import type { Clock } from '../ports.ts'
@@ -52,7 +52,12 @@ export async function generateKey(request: KeyRequest): Promise<Certificate> {
   })
   const certificate = await readCertificate(pair.publicKey)
   await replaceFile(secretPath(folder, certificate.fingerprint), pair.privateKey, { mode: 0o600 })
-  await replaceFile(certificatePath(folder, certificate.fingerprint), pair.publicKey)
+  try {
+    await replaceFile(certificatePath(folder, certificate.fingerprint), pair.publicKey)
+  } catch (error) {
+    await rm(secretPath(folder, certificate.fingerprint), { force: true })
+    throw error
+  }
   return certificate
 }
 
@@ -120,7 +125,7 @@ async function readSecretFile(path: string, fingerprint: Fingerprint, folder: st
 }
 
 async function openKeyFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolder(folder, { mode: 0o700 })
   if (((await stat(folder)).mode & 0o022) !== 0) {
     throw new VmpkgError('NO_RIGHTS', `Others can write to the key folder ${JSON.stringify(folder)}`, {
       hint: 'Use a folder that is yours alone, mode 0700.',

@@ -3,6 +3,8 @@
  * their digests, and one line signed by the publisher (formats 1.2, 3.1, threats P02, P03, P05). With the timestamp key
  * a new version of the registry names it; without, a signed submission waits under `incoming/` (decisions 5).
  */
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { type Digested, sha256 } from '../model/digest.ts'
 import type { ImageTransport, PackageImage, PackageLine } from '../model/line.ts'
@@ -10,7 +12,13 @@ import { formatPackageLine, parsePackageLine } from '../model/line-schema.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { comparePackageVersions } from '../model/package-order.ts'
 import type { Envelope, IndexEntry } from '../model/registry.ts'
-import { formatSignedFile, formatSubmission } from '../model/registry-schema.ts'
+import {
+  FILE_LIMITS,
+  formatSignedFile,
+  formatSubmission,
+  parseSignedFile,
+  parseSubmission,
+} from '../model/registry-schema.ts'
 import { type BuiltImage, type BuiltPackage, readBuiltPackage } from './built-package.ts'
 import { contentPath, findRegistryFile, writeImmutable } from './registry-folder.ts'
 import { withRegistryLock } from './registry-lock.ts'
@@ -53,11 +61,39 @@ export async function addPackages(options: AddOptions): Promise<AddResult> {
   const entries: IndexEntry[] = []
   for (const one of built) entries.push(await makeEntry(folder, one, publishers, pack))
   if (timestamping !== undefined) return mergeEntries(folder, entries, timestamping)
+  const lines = entries.map(({ line }) => parsePackageLine(line))
+  const waiting = await findSubmission(folder, entries)
+  if (waiting !== undefined) return { kind: 'submitted', path: waiting, lines }
   const payload = formatSubmission({ registryId: root.registryId, entries })
   const file = formatSignedFile(await signFile(publishers, 'publisher', 'submission', payload))
   const path = `incoming/${sha256(file)}.json`
   await writeImmutable(folder, path, file)
-  return { kind: 'submitted', path, lines: entries.map(({ line }) => parsePackageLine(line)) }
+  return { kind: 'submitted', path, lines }
+}
+
+/** A submission of exactly these lines that waits already, as after a publisher who was interrupted and tries again. */
+async function findSubmission(folder: string, entries: readonly IndexEntry[]): Promise<string | undefined> {
+  const names = await readdir(join(folder, 'incoming')).catch(() => [])
+  for (const path of names.filter((name) => name.endsWith('.json')).map((name) => `incoming/${name}`)) {
+    const file = await findRegistryFile(folder, path, FILE_LIMITS.submission).catch(() => undefined)
+    if (file !== undefined && hasLines(file, entries)) return path
+  }
+  return undefined
+}
+
+function hasLines(file: Uint8Array, entries: readonly IndexEntry[]): boolean {
+  try {
+    const { payload } = parseSignedFile(file, 'REGISTRY_INVALID', 'The submission', FILE_LIMITS.submission)
+    const waiting = parseSubmission(payload).entries
+    return waiting.length === entries.length && waiting.every(({ line }, i) => isSame(line, entries[i]?.line))
+  } catch (error) {
+    if (error instanceof VmpkgError) return false // somebody else's, for `repo merge` to judge
+    throw error
+  }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  return b !== undefined && Buffer.compare(a, b) === 0
 }
 
 /** Publishes entries that are signed already. @throws {VmpkgError} `PACKAGE_EXISTS` `REGISTRY_CHANGED`, or what a client would refuse */

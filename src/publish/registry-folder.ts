@@ -3,9 +3,9 @@
  * place. Every write is a temporary file, fsync, rename, so a reader sees a file whole or not at all.
  */
 import { constants } from 'node:fs'
-import { mkdir, open, utimes } from 'node:fs/promises'
+import { open, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { replaceFile } from '../durable-file.ts'
+import { makeFolder, replaceFile } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import { type Digested, sha256 } from '../model/digest.ts'
 
@@ -73,7 +73,7 @@ export async function writeImmutable(folder: string, path: string, bytes: Uint8A
       hint: 'Files of a registry never change once written; find out who wrote it.',
     })
   }
-  await mkdir(dirname(join(folder, path)), { recursive: true })
+  await makeFolder(dirname(join(folder, path)))
   await replaceFile(join(folder, path), bytes)
   return written
 }

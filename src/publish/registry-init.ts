@@ -1,13 +1,14 @@
 /** `repo init`: an empty registry with its first root file, index, channels and envelope (formats 1, 2). */
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
-import { renameDurably } from '../durable-file.ts'
+import { chmod, readdir, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { makeFolder, renameDurably } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Envelope, Root } from '../model/registry.ts'
 import { formatChannels, formatSignedFile } from '../model/registry-schema.ts'
 import type { Randomness } from '../ports.ts'
 import type { RootPin } from '../trust/root-chain.ts'
 import { rootPath, writeEnvelope, writeImmutable } from './registry-folder.ts'
+import { withRegistryLock } from './registry-lock.ts'
 import { makeRoot, type RootSetup, signRoot } from './registry-root.ts'
 import { verifyRegistryAs } from './registry-state.ts'
 import { lifetime, signEnvelope, type Timestamping, writeIndex, writeNamed } from './registry-version.ts'
@@ -33,22 +34,28 @@ export interface InitializedRegistry {
 const REGISTRY_ID_BYTES = 16
 
 /**
- * Makes the registry beside its final name and moves it there when it is complete; `folder` must be absent or empty.
+ * Makes the registry beside its final name, as `<folder>.init`, and moves it there when it is complete; `folder` must be
+ * absent or empty. What a killed attempt left under that name is taken over by the next one.
  *
  * @throws {VmpkgError} `REGISTRY_EXISTS` `THRESHOLD_UNMET` `ROOT_INVALID`, or what a client would refuse it for
  */
 export async function initRegistry(options: InitOptions): Promise<InitializedRegistry> {
   const target = resolve(options.folder)
-  await mkdir(dirname(target), { recursive: true })
-  const staging = await mkdtemp(`${target}.init-`)
-  try {
-    const made = await fill(staging, options)
-    await chmod(staging, 0o755)
-    await moveInto(staging, target)
-    return made
-  } finally {
-    await rm(staging, { recursive: true, force: true })
-  }
+  const staging = `${target}.init`
+  await makeFolder(staging)
+  return withRegistryLock(staging, async () => {
+    try {
+      for (const name of await readdir(staging)) {
+        if (!name.startsWith('.lock')) await rm(join(staging, name), { recursive: true, force: true })
+      }
+      const made = await fill(staging, options)
+      await chmod(staging, 0o755)
+      await moveInto(staging, target)
+      return made
+    } finally {
+      await rm(staging, { recursive: true, force: true })
+    }
+  })
 }
 
 async function fill(folder: string, options: InitOptions): Promise<InitializedRegistry> {

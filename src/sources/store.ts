@@ -1,7 +1,7 @@
 /** The sources of a host: `<name>.yaml` in one folder, and beside it the root files they are pinned to. */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { replaceFile, syncFolder } from '../durable-file.ts'
+import { makeFolder, replaceFile, syncFolder } from '../durable-file.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import { sha256 } from '../model/digest.ts'
 import { formatSource, hasSecret, parseSource, parseSourceName, type Source } from './source.ts'
@@ -10,6 +10,9 @@ export interface SourceFolders {
   readonly sources: string
   readonly roots: string
 }
+
+/** How a pinned root file is called. */
+const NAMED = /\/[0-9a-f]{64}\.json$/
 
 export class SourceStore {
   readonly #folders: SourceFolders
@@ -51,8 +54,8 @@ export class SourceStore {
         hint: `Choose another name, or remove it first: vmpkg source remove ${source.name}.`,
       })
     }
-    await mkdir(this.#folders.sources, { recursive: true })
-    await mkdir(this.#folders.roots, { recursive: true })
+    await makeFolder(this.#folders.sources)
+    await makeFolder(this.#folders.roots)
     await replaceFile(this.#rootPathOf(source), rootFile)
     await this.#write(source)
   }
@@ -78,13 +81,36 @@ export class SourceStore {
     return bytes
   }
 
-  /** @throws {VmpkgError} `SOURCE_UNKNOWN` */
+  /** From here on it is not trusted; `tidy` then takes away what belonged to it. @throws {VmpkgError} `SOURCE_UNKNOWN` */
   async remove(name: string): Promise<void> {
-    const source = await this.get(name)
+    await this.get(name)
     await rm(this.#pathOf(name))
-    const others = await this.list()
-    if (!others.some(({ pin }) => pin.sha256 === source.pin.sha256)) await rm(this.#rootPathOf(source), { force: true })
     await syncFolder(this.#folders.sources)
+  }
+
+  /**
+   * Finds what a command that died has left, and what a removed source needs no more: unfinished files, and root files
+   * that no source is pinned to. Paths; the caller holds the writer lock.
+   *
+   * @throws {VmpkgError} `SOURCE_INVALID`
+   */
+  async findUnused(): Promise<readonly string[]> {
+    const pinned = new Set((await this.list()).map((source) => this.#rootPathOf(source)))
+    const pathsIn = async (folder: string): Promise<string[]> =>
+      ((await readdir(folder).catch(absent)) ?? []).toSorted().map((name) => join(folder, name))
+    const [definitions, roots] = await Promise.all([pathsIn(this.#folders.sources), pathsIn(this.#folders.roots)])
+    const isUnfinished = (path: string): boolean => path.endsWith('.tmp')
+    return [
+      ...definitions.filter(isUnfinished),
+      ...roots.filter((path) => isUnfinished(path) || (NAMED.test(path) && !pinned.has(path))),
+    ]
+  }
+
+  /** Removes what `findUnused` finds. @throws {VmpkgError} `SOURCE_INVALID` */
+  async tidy(): Promise<readonly string[]> {
+    const unused = await this.findUnused()
+    for (const path of unused) await rm(path, { force: true })
+    return unused
   }
 
   #pathOf(name: string): string {

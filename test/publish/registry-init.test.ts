@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { sha256 } from '../../src/model/digest.ts'
 import { initRegistry } from '../../src/publish/registry-init.ts'
 import { buildRegistry } from '../support/registry-builder.ts'
 import { refresh } from '../support/registry-client.ts'
@@ -35,5 +36,20 @@ describe('initRegistry', () => {
     }
     await assert.rejects(initRegistry(wrong), { code: 'SIGNATURE_UNTRUSTED' })
     assert.deepEqual(await readdir(work), [])
+  })
+
+  test('takes over what an attempt that was killed has left', async (t) => {
+    const folder = join(await makeTempFolder(t), 'registry')
+    await using registry = await buildRegistry()
+    await mkdir(join(`${folder}.init`, 'root'), { recursive: true })
+    await writeFile(join(`${folder}.init`, 'root', '1.json'), 'another one')
+    await initRegistry({ ...registry, folder, promoters: [registry.promoter], randomness })
+    assert.deepEqual(await readdir(join(folder, '..')), ['registry'])
+    await refresh({
+      ...registry,
+      folder,
+      pin: { version: 1, sha256: sha256(await readFile(join(folder, 'root/1.json'))) },
+      now: registry.clock.now(),
+    })
   })
 })

@@ -43,6 +43,16 @@ describe('submissions', () => {
   })
 })
 
+test('a submission that waits already is not left a second time', async () => {
+  await using registry = await buildRegistry()
+  const one = await submit(registry, 'app-same')
+  registry.clock.advance(5000) // so that its signature would be another
+  const two = await submit(registry, 'app-same')
+  await submit(registry, 'app-other')
+  assert.deepEqual(two, one)
+  assert.equal((await readdir(join(registry.folder, 'incoming'))).length, 2)
+})
+
 /** Publishes without the timestamp key. */
 async function submit(registry: TestRegistry, name: string): Promise<AddResult> {
   const { folder, publisher } = registry

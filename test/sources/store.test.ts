@@ -43,10 +43,25 @@ describe('SourceStore', () => {
     await store.add(source('first'), ROOT)
     assert.deepEqual(await store.list(), [source('first'), source('second')])
     await store.remove('first')
+    assert.deepEqual(await store.tidy(), [])
     assert.ok((await store.readPinnedRoot(source('second'))).equals(ROOT))
     await store.remove('second')
+    assert.equal((await store.tidy()).length, 1)
     assert.deepEqual(await listTree(folder), ['roots', 'sources'])
     await assert.rejects(store.remove('second'), { code: 'SOURCE_UNKNOWN' })
+  })
+
+  test('takes away unfinished files and root files of nobody, and what it does not know stays', async (t) => {
+    const { folder, store } = await openStore(t)
+    await store.add(source('kept'), ROOT)
+    const before = await listTree(folder)
+    const strays = [`roots/${'0'.repeat(64)}.json`, 'roots/a.tmp', 'sources/a.yaml.b.tmp'].map((path) =>
+      join(folder, path),
+    )
+    for (const path of [...strays, join(folder, 'roots/README')]) await writeFile(path, 'x')
+    assert.deepEqual((await store.findUnused()).toSorted(), strays.toSorted())
+    await store.tidy()
+    assert.deepEqual(await listTree(folder), [...before, 'roots/README'].toSorted())
   })
 
   test('replaces no source and takes no root file but the pinned one', async (t) => {

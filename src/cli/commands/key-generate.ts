@@ -12,7 +12,7 @@ export const command: CommandSpec = {
   examples: ['vmpkg key generate publisher', 'vmpkg key generate timestamp --keys ./keys --no-passphrase'],
   async run({ args, options, io }) {
     const [name = ''] = args
-    const key = await generateKeyFile(await io.workspace(), {
+    const key = await generateKeyFile(await io.workspace({ write: true }), {
       name,
       folder: optionText(options, 'keys'),
       expiresDays: optionText(options, 'expires'),
