@@ -16,6 +16,7 @@ export const ERROR_CODES = [
   'STATE_INVALID',
   'NO_SPACE',
   'NO_RIGHTS',
+  'DISK_FAILED',
   'TOOL_MISSING',
   // words of the model
   'NAME_INVALID',

@@ -14,6 +14,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   STATE_INVALID: 'Restore the file from a backup, or keep the state elsewhere with --root.',
   NO_SPACE: 'Free some space (vmpkg gc removes what nobody uses), or move the state with --root.',
   NO_RIGHTS: 'Check owner and mode of what is named, or keep the state elsewhere with --root.',
+  DISK_FAILED: 'Look what the kernel says (dmesg) and check the disk, then run the command again.',
   TOOL_MISSING: 'Install the Debian package that has the program.',
   NAME_INVALID: 'Names are lower-case letters, digits and hyphens.',
   VERSION_INVALID: 'Write a Debian version: [epoch:]upstream[-revision].',

@@ -1,13 +1,16 @@
 /**
  * Gives a code and a next step to failures that come from below as they are: libvirt's refusals, a connection that broke,
- * and the operating system's words for no rights and no space. Source: virErrorNumber, errno(3), SQLite's result codes.
+ * and the operating system's words for no rights, no space and a disk that fails. Source: virErrorNumber, errno(3), SQLite's result codes.
  */
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import { ConnectionClosed, LibvirtError } from '../libvirt/error.ts'
 
 const RIGHTS: readonly (string | undefined)[] = ['EACCES', 'EPERM', 'EROFS']
 const SPACE: readonly (string | undefined)[] = ['ENOSPC', 'EDQUOT']
+const DISK: readonly (string | undefined)[] = ['EIO', 'EUCLEAN', 'EREMOTEIO', 'ESTALE']
+const SQLITE_BUSY = 5
 const SQLITE_READ_ONLY = 8
+const SQLITE_IO = 10
 const SQLITE_FULL = 13
 
 /** The coded failure for what has no code yet; everything else as it is, faults of vmpkg included. */
@@ -40,6 +43,13 @@ function systemFailure(error: Error): VmpkgError | undefined {
   const sqlite = code === 'ERR_SQLITE_ERROR' && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
   const path = 'path' in error && typeof error.path === 'string' ? error.path : undefined
   const details = { ...(path === undefined ? {} : { path }), ...(code === undefined ? {} : { system: code }) }
+  if (sqlite === SQLITE_BUSY) {
+    return new VmpkgError('LOCK_HELD', 'Another vmpkg is writing to the same database', {
+      hint: 'Wait until it is done and try again.',
+      cause: error,
+      details,
+    })
+  }
   if (RIGHTS.includes(code) || sqlite === SQLITE_READ_ONLY) {
     const what = path === undefined ? 'something this command needs' : JSON.stringify(path)
     return new VmpkgError('NO_RIGHTS', `No right to use ${what} (${code})`, {
@@ -52,6 +62,14 @@ function systemFailure(error: Error): VmpkgError | undefined {
     const where = path === undefined ? '' : ` for ${JSON.stringify(path)}`
     return new VmpkgError('NO_SPACE', `The disk is full${where} (${code})`, {
       hint: 'Free some space (vmpkg gc removes what nobody uses), or move the state with --root.',
+      cause: error,
+      details,
+    })
+  }
+  if (DISK.includes(code) || sqlite === SQLITE_IO) {
+    const what = path === undefined ? 'The disk' : `The disk, at ${JSON.stringify(path)},`
+    return new VmpkgError('DISK_FAILED', `${what} reports an error (${code})`, {
+      hint: 'Look what the kernel says (dmesg) and check the disk, then run the command again.',
       cause: error,
       details,
     })

@@ -64,6 +64,16 @@ test('a real full disk is NO_SPACE', async () => {
   assert.equal(translated(error).code, 'NO_SPACE')
 })
 
+test('an error of the disk itself is DISK_FAILED, from SQLite as well; a database that another one writes to LOCK_HELD', () => {
+  const failed = Object.assign(new Error('EIO'), { code: 'EIO', path: '/x' })
+  assert.equal(translated(failed).code, 'DISK_FAILED')
+  assert.match(translated(failed).message, /"\/x"/)
+  const codes = [10, 10 + 256, 5].map(
+    (errcode) => translated(Object.assign(new Error('sqlite'), { code: 'ERR_SQLITE_ERROR', errcode })).code,
+  )
+  assert.deepEqual(codes, ['DISK_FAILED', 'DISK_FAILED', 'LOCK_HELD'])
+})
+
 test('a database that cannot grow is NO_SPACE, one that is read-only NO_RIGHTS', async (t) => {
   const path = join(await makeTempFolder(t), 'a.db')
   const database = new DatabaseSync(path)
