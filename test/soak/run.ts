@@ -8,16 +8,29 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { soakFaults } from './faults.ts'
 import { soakLibvirt } from './libvirt.ts'
 import { soakPublish } from './publish.ts'
 import { soakPull } from './pull.ts'
 import { soakRaces } from './races.ts'
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
-const PARTS = { libvirt: soakLibvirt, publish: soakPublish, pull: soakPull, races: soakRaces } as const
+const PARTS = {
+  faults: soakFaults,
+  libvirt: soakLibvirt,
+  publish: soakPublish,
+  pull: soakPull,
+  races: soakRaces,
+} as const
 type Part = keyof typeof PARTS
 /** A whole run of each, where no number is named. */
-const CASES: Readonly<Record<Part, number>> = { libvirt: 107_000, publish: 10_000, pull: 1000, races: 1000 }
+const CASES: Readonly<Record<Part, number>> = {
+  faults: 100_000,
+  libvirt: 107_000,
+  publish: 10_000,
+  pull: 1000,
+  races: 1000,
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
