@@ -61,6 +61,19 @@ export const COMMANDS: readonly CommandEntry[] = [
     'fetch and verify a vendor’s image',
     () => import('./commands/upstream-fetch.ts'),
   ),
+  entry(
+    'Packages',
+    'bundle export',
+    'write packages with their proofs into one file',
+    () => import('./commands/bundle-export.ts'),
+  ),
+  entry(
+    'Packages',
+    'bundle import',
+    'take in a bundle, without a network',
+    () => import('./commands/bundle-import.ts'),
+  ),
+  entry('Packages', 'bundle show', 'what a bundle says it holds', () => import('./commands/bundle-show.ts')),
   entry('Trust', 'source add', 'trust a registry', () => import('./commands/source-add.ts')),
   entry('Trust', 'source list', 'the registries this host trusts', () => import('./commands/source-list.ts')),
   entry(

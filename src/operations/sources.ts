@@ -34,12 +34,13 @@ export async function mirrorsOf(workspace: Workspace, name: string): Promise<Mir
 
 /** @throws {VmpkgError} `SOURCE_INVALID` where the file with the passwords is not as it should be */
 export async function mirrorsOfSource(
-  { outside, paths }: Workspace,
-  source: Pick<Source, 'url' | 'mirrors' | 'proxy'>,
+  { outside, paths, instead }: Workspace,
+  source: Pick<Source, 'url' | 'mirrors' | 'proxy'> & Partial<Pick<Source, 'name'>>,
 ): Promise<MirrorSet> {
   const auth = await readAuthFiles(paths.auth)
   const proxy = source.proxy instanceof URL ? withAuth(auth, source.proxy) : source.proxy
-  const [first, ...others] = placesOf(source)
+  const standIn = source.name === undefined ? undefined : instead.get(source.name)
+  const [first, ...others] = standIn === undefined ? placesOf(source) : [standIn]
   const mirror = (base: URL): Mirror => {
     const entry = findAuth(auth, base)
     const isPlain = entry === undefined || base.protocol !== 'https:'

@@ -47,6 +47,8 @@ export class Workspace {
   readonly env: WorkspaceOptions['env']
   readonly folder: string
   readonly command: string
+  /** Places that stand in for the addresses of sources in this run, by name of the source: a bundle, a folder. */
+  readonly instead = new Map<string, URL>()
   #state: DatabaseSync | undefined
   #trust: DatabaseSync | undefined
   #lock: AsyncDisposable | undefined

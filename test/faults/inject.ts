@@ -5,7 +5,7 @@
  *
  * What SQLite does inside one statement is SQLite's to get right: databases are hit between statements (decisions 30).
  */
-import fs, { type PathLike } from 'node:fs'
+import fs from 'node:fs'
 import promises from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
@@ -62,14 +62,14 @@ async function install(plan: FaultPlan): Promise<void> {
       if (isDue) die()
       return result
     }
-    const result = Reflect.apply(call, self, args)
+    const result: unknown = Reflect.apply(call, self, args)
     return result instanceof Promise ? result.then(finish) : finish(result)
   }
 
   function pathOf(value: unknown): string {
     if (typeof value === 'number') return ofDescriptor(value)
     if (typeof value === 'object' && value !== null && 'fd' in value) return ofDescriptor(Number(value.fd))
-    return value instanceof URL ? fileURLToPath(value) : resolve(String(value as PathLike))
+    return value instanceof URL ? fileURLToPath(value) : resolve(String(value))
   }
   function ofDescriptor(fd: number): string {
     try {
@@ -204,7 +204,7 @@ async function install(plan: FaultPlan): Promise<void> {
       const errcode = way === 'ENOSPC' ? 13 : way === 'EACCES' ? 8 : 10
       throw Object.assign(new Error('injected'), { code: 'ERR_SQLITE_ERROR', errcode, errstr: 'injected' })
     }
-    const result = Reflect.apply(call, self, args)
+    const result: unknown = Reflect.apply(call, self, args)
     if (isDue && way === 'power') power?.strike()
     if (isDue) die()
     return result
@@ -274,7 +274,7 @@ const ERRORS: Readonly<Partial<Record<string, readonly [number, string]>>> = {
 /** One count for the process and its threads. */
 function sharedCounter(): Int32Array {
   const name = 'vmpkg fault counter'
-  if (isMainThread) setEnvironmentData(name, new SharedArrayBuffer(4) as never)
+  if (isMainThread) setEnvironmentData(name, new SharedArrayBuffer(4))
   return new Int32Array(getEnvironmentData(name) as unknown as SharedArrayBuffer)
 }
 

@@ -88,6 +88,7 @@ async function rewriteEnvelope(registry: string, signer: Signer, issuedAt: Date)
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'source add', verb: ADD, before: having(), done: ['SOURCE_EXISTS'] },
   { name: 'source remove', verb: ['source', 'remove', 'test'], before: having(ADD, UPDATE), done: ['SOURCE_UNKNOWN'] },
+  { name: 'source set', verb: ['source', 'set', 'test', '--priority', '700'], before: having(ADD, UPDATE) },
   { name: 'update, the first', verb: UPDATE, before: having(ADD) },
   {
     name: 'update, changed',

@@ -216,7 +216,7 @@ async function observeFiles(folder: string): Promise<Sight> {
     pending: rows(stateDb, "SELECT operation || ' ' || subject FROM transactions WHERE outcome IS NULL ORDER BY id"),
     catalogue: rows(
       join(folder, 'root/var/cache/vmpkg/catalogue.db'),
-      "SELECT name || ' ' || (SELECT count(*) FROM packages WHERE source = sources.name) FROM sources ORDER BY 1",
+      "SELECT name || ' ' || priority || ' ' || (SELECT count(*) FROM packages WHERE source = sources.name) FROM sources ORDER BY 1",
     ),
     sources: await contents(join(config, 'sources')),
     roots: await readdir(join(config, 'roots')).catch(() => []),
@@ -224,7 +224,7 @@ async function observeFiles(folder: string): Promise<Sight> {
       .filter((path) => /connections\/[^/]+\/(overlays|mediums|logs)\/./.test(path))
       .map((path) => path.replace(UUID, 'UUID')),
     stores: files.filter(
-      (path) => /vmpkg\/(packages|images)\/(maps\/)?[^/]+$/.test(path) && !/images\/maps$/.test(path),
+      (path) => /vmpkg\/(packages|images)\/(maps\/)?[^/]+$/.test(path) && !path.endsWith('images/maps'),
     ),
     damaged: await findDamaged(folder, files),
     keys: await observeKeys(folder, files),
@@ -292,12 +292,18 @@ async function observeRegistries(folder: string): Promise<Sight> {
     const path = join(folder, name)
     try {
       const file = await readFile(join(path, 'envelope.json'))
-      const { version, index } = parseEnvelope(
+      const { version, index, channels } = parseEnvelope(
         parseSignedFile(file, 'ENVELOPE_INVALID', 'The envelope', file.length).payload,
       )
       const { entries } = await readRegistry(path)
       const incoming = (await readdir(join(path, 'incoming')).catch(() => [])).filter((one) => one.endsWith('.json'))
-      found[name] = { version, count: index.count, lines: entries.length, incoming: incoming.length }
+      found[name] = {
+        version,
+        channels: channels.version,
+        count: index.count,
+        lines: entries.length,
+        incoming: incoming.length,
+      }
     } catch (error) {
       found[name] = String(error)
     }

@@ -1,5 +1,6 @@
+import { fetchInstead } from '../../operations/bundle-import.ts'
 import { applyInstall, planInstall } from '../../operations/install.ts'
-import { type CommandSpec, optionList } from '../command.ts'
+import { type CommandSpec, optionList, optionText } from '../command.ts'
 import { confirmGrants, printPlan } from '../plan.ts'
 
 export const command: CommandSpec = {
@@ -14,6 +15,7 @@ export const command: CommandSpec = {
     { flags: '--grant <capability>...', summary: 'grant a capability that the package asks for (repeatable)' },
     { flags: '--no-start', summary: 'define machines but do not start them' },
     { flags: '--reinstall', summary: 'fetch again what is installed already' },
+    { flags: '--from <place>', summary: 'fetch from this bundle or folder in place of the source’s addresses' },
     { flags: '--dry-run', summary: 'print the plan and stop' },
   ],
   examples: [
@@ -22,7 +24,10 @@ export const command: CommandSpec = {
     'vmpkg install router-uni app-console -y --grant network',
   ],
   async run({ args, options, io }) {
-    const workspace = await io.workspace({ write: !io.dryRun })
+    const from = optionText(options, 'from')
+    const workspace = await io.workspace({ write: !io.dryRun || from !== undefined })
+    await using standIn = from === undefined ? undefined : await fetchInstead(workspace, from)
+    if (standIn !== undefined) io.note(`Fetching from ${from}`)
     const plan = await planInstall(workspace, {
       requests: args,
       set: optionList(options, 'set'),
