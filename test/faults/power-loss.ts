@@ -82,7 +82,9 @@ export class PowerLoss {
     if (from === undefined && kept === undefined) return
     const undo = (): void => {
       if (from !== undefined && real.existsSync(path)) real.renameSync(path, from)
-      if (kept !== undefined) real.renameSync(kept, path)
+      if (kept === undefined) return
+      real.mkdirSync(dirname(path), { recursive: true }) // it was removed after what was in it
+      real.renameSync(kept, path)
     }
     this.#changes.push({ folder: dirname(path), undo })
   }
