@@ -33,7 +33,7 @@ import type { Source } from '../sources/source.ts'
 import { type OpenCatalogue, openCatalogue } from './catalogue.ts'
 import { scratchFolder } from './scratch.ts'
 import { mirrorsOfSource, shownUrl, sourceStore } from './sources.ts'
-import { updateSource } from './update.ts'
+import { updateOne } from './update.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface ExportRequest {
@@ -64,7 +64,7 @@ export async function exportBundle(workspace: Workspace, request: ExportRequest)
     const { version, expiresAt } = await gatherLists(gathered, source)
     workspace.instead.set(source.name, pathToFileURL(`${scratch}/`)) // what is written is what is verified
     using catalogue = openCatalogue(workspace)
-    await updateSource(workspace, catalogue, source)
+    await updateOne(workspace, source)
     const entries = choose(workspace, catalogue, source, request)
     workspace.instead.delete(source.name)
     for (const entry of entries) await gatherPackage(gathered, entry)

@@ -21,7 +21,7 @@ import { scratchFolder } from './scratch.ts'
 import { addSource } from './source-add.ts'
 import { removeSource } from './source-remove.ts'
 import { sourceStore } from './sources.ts'
-import { updateSource } from './update.ts'
+import { updateOne } from './update.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface ImportRequest {
@@ -179,9 +179,8 @@ async function addFromBundle(
 /** Lets a folder stand in for the source's addresses and takes its package list. Returns the registry's version. */
 async function standIn(workspace: Workspace, source: Source, folder: string): Promise<number> {
   workspace.instead.set(source.name, pathToFileURL(`${folder}/`))
-  using catalogue = openCatalogue(workspace)
   try {
-    return (await updateSource(workspace, catalogue, source)).version
+    return (await updateOne(workspace, source)).version
   } catch (error) {
     if (!isVmpkgError(error, 'ENVELOPE_EXPIRED', 'ROOT_EXPIRED')) throw error
     throw new VmpkgError(error.code, error.message, {
