@@ -19,9 +19,14 @@ export interface BuildRequest {
   readonly upstreamMirror?: string | undefined
 }
 
-/** @throws {VmpkgError} `MANIFEST_INVALID` `RECIPE_INVALID` `TOOL_MISSING` `BUILD_FAILED` `NO_SPACE` `ABORTED` */
+/** @throws {VmpkgError} `MANIFEST_INVALID` `RECIPE_INVALID` `TOOL_MISSING` `BUILD_FAILED` `NO_SPACE` `OFFLINE` `ABORTED` */
 export async function buildTemplates(workspace: Workspace, request: BuildRequest): Promise<readonly BuiltPackage[]> {
-  const { processes, emit, signal } = workspace.outside
+  const { processes, emit, signal, isOffline = false } = workspace.outside
+  if (isOffline && request.mirror?.startsWith('file:') !== true) {
+    throw new VmpkgError('OFFLINE', 'Building takes Debian packages from a mirror', {
+      hint: 'Name one on this host with --mirror file:///FOLDER, or build without --offline.',
+    })
+  }
   const environment = proxies(workspace.env)
   const built: BuiltPackage[] = []
   for (const packageDir of request.templates) {

@@ -18,9 +18,15 @@ test('a fault weighs by its kind, halves every ten minutes and is forgiven in th
   assert.equal(penalties.weightOf(A), 0)
   penalties.blame(A, 'stalled')
   penalties.blame(B, 'wrong-bytes')
-  assert.deepEqual([A, B].map(penalties.weightOf), [4, 16])
+  assert.deepEqual(
+    [A, B].map((base) => penalties.weightOf(base)),
+    [4, 16],
+  )
   clock.advance(10 * MINUTE_MS)
-  assert.deepEqual([A, B].map(penalties.weightOf), [2, 8])
+  assert.deepEqual(
+    [A, B].map((base) => penalties.weightOf(base)),
+    [2, 8],
+  )
   clock.advance(-60 * MINUTE_MS)
   assert.equal(penalties.weightOf(A), 4)
   clock.advance(90 * MINUTE_MS)

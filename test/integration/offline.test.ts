@@ -94,5 +94,7 @@ describe('vmpkg offline', { skip }, () => {
     await chmod(auth, 0o600)
     await cli.ok(['update', '--offline'])
     await cli.ok(['download', '--offline', 'app-one'])
+    const build = await cli.run(['build', '--offline', 'anything', '--out', 'nowhere'])
+    assert.match(build.stderr, /^E: Building takes Debian packages from a mirror \[OFFLINE\]$/m)
   })
 })

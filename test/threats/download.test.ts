@@ -311,10 +311,12 @@ threatCase({
     server.misbehave = (response, path, _count, request) => {
       if (!path.startsWith('blob/') || ++blobs !== 2) return false
       asked()
-      void isOpen.then(() => {
+      const send = async (): Promise<void> => {
+        await isOpen
         const bytes = server.files.get(path) ?? Buffer.alloc(0)
         response.writeHead(200, { 'content-length': bytes.length }).end(bytes)
-      })
+      }
+      void send()
       return request.headers.range === undefined
     }
     const downloader = await site.open()
@@ -829,11 +831,13 @@ threatCase({
       if (!path.startsWith('blob/')) return false
       const bytes = server.files.get(path) ?? Buffer.alloc(0)
       response.writeHead(200, { 'content-length': bytes.length }).write(bytes.subarray(0, 100_000))
-      void writeFile(join(site.folder, 'go'), '').then(async () => {
+      const goOn = async (): Promise<void> => {
+        await writeFile(join(site.folder, 'go'), '')
         while ((await stat(filled).catch(() => undefined)) === undefined)
           await new Promise((wake) => setTimeout(wake, 50))
         response.end(bytes.subarray(100_000))
-      })
+      }
+      void goOn()
       return true
     }
     const fill = `while ! [ -e '${join(site.folder, 'go')}' ]; do sleep 0.05; done; head -c 7000000 /dev/zero > "$1/filler"; touch '${filled}'`
