@@ -22,11 +22,6 @@ export interface BuildRequest {
 /** @throws {VmpkgError} `MANIFEST_INVALID` `RECIPE_INVALID` `TOOL_MISSING` `BUILD_FAILED` `NO_SPACE` `OFFLINE` `ABORTED` */
 export async function buildTemplates(workspace: Workspace, request: BuildRequest): Promise<readonly BuiltPackage[]> {
   const { processes, emit, signal, isOffline = false } = workspace.outside
-  if (isOffline && request.mirror?.startsWith('file:') !== true) {
-    throw new VmpkgError('OFFLINE', 'Building takes Debian packages from a mirror', {
-      hint: 'Name one on this host with --mirror file:///FOLDER, or build without --offline.',
-    })
-  }
   const environment = proxies(workspace.env)
   const built: BuiltPackage[] = []
   for (const packageDir of request.templates) {
@@ -38,6 +33,7 @@ export async function buildTemplates(workspace: Workspace, request: BuildRequest
         cacheDir: resolve(request.cache ?? join(workspace.paths.cache, 'build')),
         environment,
         fetchUpstream: upstreamFetcher(workspace, request.upstreamMirror),
+        isOffline,
         processes,
         emit,
         signal,

@@ -94,7 +94,15 @@ describe('vmpkg offline', { skip }, () => {
     await chmod(auth, 0o600)
     await cli.ok(['update', '--offline'])
     await cli.ok(['download', '--offline', 'app-one'])
-    const build = await cli.run(['build', '--offline', 'anything', '--out', 'nowhere'])
-    assert.match(build.stderr, /^E: Building takes Debian packages from a mirror \[OFFLINE\]$/m)
+    const build = await cli.run([
+      'build',
+      '--offline',
+      join(import.meta.dirname, '../../templates/router-uni'),
+      '--out',
+      join(cli.folder, 'built'),
+      '--mirror',
+      'http://127.0.0.1:9/debian',
+    ])
+    assert.match(build.stderr, /^E: Building takes Debian packages from a mirror on the network \[OFFLINE\]$/m)
   })
 })
