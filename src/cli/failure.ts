@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { HINTS } from './hints.ts'
-import { formatJson, redact } from './redact.ts'
+import { formatJson, hideAllCredentials, redact } from './redact.ts'
 import { translateFailure } from './translate.ts'
 
 export interface FailureStyle {
@@ -28,7 +28,7 @@ export function exitStatusOf(error: unknown): number {
 function print(error: unknown, { json, verbose, write }: FailureStyle): void {
   const { code, message, hint, details, causes } = describe(translateFailure(error))
   if (json) {
-    write(`${formatJson({ schema: 'vmpkg.error/1', code, message, hint, details, causes })}\n`)
+    write(`${formatJson(hideAllCredentials({ schema: 'vmpkg.error/1', code, message, hint, details, causes }))}\n`)
     return
   }
   write(`E: ${redact(message)} [${code}]\n`)

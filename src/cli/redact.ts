@@ -16,6 +16,14 @@ export function formatJson(value: unknown, indent?: number): string {
   return text.replaceAll(CONTROL, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
+/** The same for every text in a JSON document: those of URLs only, `formatJson` takes care of the rest. */
+export function hideAllCredentials(value: unknown): unknown {
+  if (typeof value === 'string') return hideCredentials(value)
+  if (Array.isArray(value)) return value.map(hideAllCredentials)
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, hideAllCredentials(one)]))
+}
+
 function hideCredentials(text: string): string {
   let result = ''
   let from = 0

@@ -4,7 +4,7 @@
  */
 import type { Emit, Stage, VmpkgEvent } from '../events.ts'
 import { Progress } from './progress.ts'
-import { formatJson, redact } from './redact.ts'
+import { formatJson, hideAllCredentials, redact } from './redact.ts'
 import { formatBytes } from './table.ts'
 
 export interface Reporter {
@@ -49,7 +49,8 @@ export function jsonReporter(write: Write, now: () => Date): Reporter {
   return {
     emit: (event) => {
       if (!isDue(event)) return
-      write(`${formatJson({ schema: 'vmpkg.event/1', time: now().toISOString(), ...event })}\n`)
+      const document = { schema: 'vmpkg.event/1', time: now().toISOString(), ...event }
+      write(`${formatJson(hideAllCredentials(document))}\n`)
     },
     clear: () => {},
   }

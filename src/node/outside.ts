@@ -27,6 +27,7 @@ export function systemOutside({ emit, signal, env, offline }: OutsideOptions): O
     processes: { run: async (...call) => (await import('./processes.ts')).systemProcesses.run(...call) },
     terminal: { attach: async (...call) => (await import('./terminal.ts')).systemTerminal.attach(...call) },
     http: { request: async (...call) => (await loadHttp()).request(...call) },
+    isOffline: offline,
     emit,
     signal,
   }

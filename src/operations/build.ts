@@ -19,9 +19,9 @@ export interface BuildRequest {
   readonly upstreamMirror?: string | undefined
 }
 
-/** @throws {VmpkgError} `MANIFEST_INVALID` `RECIPE_INVALID` `TOOL_MISSING` `BUILD_FAILED` `NO_SPACE` `ABORTED` */
+/** @throws {VmpkgError} `MANIFEST_INVALID` `RECIPE_INVALID` `TOOL_MISSING` `BUILD_FAILED` `NO_SPACE` `OFFLINE` `ABORTED` */
 export async function buildTemplates(workspace: Workspace, request: BuildRequest): Promise<readonly BuiltPackage[]> {
-  const { processes, emit, signal } = workspace.outside
+  const { processes, emit, signal, isOffline = false } = workspace.outside
   const environment = proxies(workspace.env)
   const built: BuiltPackage[] = []
   for (const packageDir of request.templates) {
@@ -33,6 +33,7 @@ export async function buildTemplates(workspace: Workspace, request: BuildRequest
         cacheDir: resolve(request.cache ?? join(workspace.paths.cache, 'build')),
         environment,
         fetchUpstream: upstreamFetcher(workspace, request.upstreamMirror),
+        isOffline,
         processes,
         emit,
         signal,

@@ -20,6 +20,8 @@ export interface Outside {
   readonly processes: Processes
   readonly terminal: Terminal
   readonly http: Http
+  /** `http` asks nobody, and programs that would must not be started. */
+  readonly isOffline?: boolean
   readonly emit: Emit
   readonly signal: AbortSignal
 }

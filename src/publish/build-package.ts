@@ -43,6 +43,8 @@ export interface BuildOptions {
   readonly outDir: string
   /** Kept between builds: downloaded Debian packages. */
   readonly cacheDir: string
+  /** Debian packages may come from this host only. */
+  readonly isOffline?: boolean
   /** Debian mirror; by default the host's own apt sources decide. */
   readonly mirror?: URL
   /** Environment for programs that reach the mirror (`http_proxy`). */
@@ -124,6 +126,11 @@ async function buildFromDebian(
     options.mirror === undefined
       ? await readHostAptSources(recipe.suite, recipe.components)
       : mirrorAptSources(options.mirror, recipe.suite, recipe.components)
+  if (options.isOffline === true && sources.some((line) => /\bhttps?:\/\//.test(line))) {
+    throw new VmpkgError('OFFLINE', 'Building takes Debian packages from a mirror on the network', {
+      hint: 'Name one on this host with --mirror file:///FOLDER, or build without --offline.',
+    })
+  }
   const from = { work, cache: options.cacheDir, sources }
   const job = { packageDir, identity: `${manifest.name} ${manifest.version}`, work, target }
   if (recipe.variant === 'minbase') {

@@ -98,7 +98,11 @@ export async function readAuthFiles(file: string): Promise<readonly AuthEntry[]>
 }
 
 async function readAuthFile(path: string): Promise<readonly AuthEntry[]> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(absent)
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const handle = await open(path, flags).catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ELOOP') throw unusable(path, 'is a symbolic link')
+    return absent(error)
+  })
   if (handle === undefined) return []
   await using file = handle
   const { mode, size } = await file.stat()

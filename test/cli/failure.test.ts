@@ -40,7 +40,7 @@ test('with --json a failure is one line of one object', () => {
     schema: 'vmpkg.error/1',
     code: 'DIGEST_MISMATCH',
     message: 'It\u001b[2J is another',
-    hint: 'Fetch https://me:secret@example.org again.',
+    hint: 'Fetch https://***@example.org again.',
     details: { size: 3 },
     causes: ['nearest\nmore of it', 'farthest'],
   })

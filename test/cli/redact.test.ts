@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { formatJson, redact } from '../../src/cli/redact.ts'
+import { formatJson, hideAllCredentials, redact } from '../../src/cli/redact.ts'
 
 const STEERING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/
 
@@ -44,4 +44,14 @@ test('JSON says the same after its control characters are escaped', () => {
     }),
   )
   assert.equal(formatJson({ a: '\u009b\u202e' }, 2), '{\n  "a": "\\u009b\\u202e"\n}')
+})
+
+test('hides credentials in every text of a document and changes nothing else', () => {
+  const at = new Date(0)
+  const document = { a: 'see https://ada:secret@host/x', b: [1, null, true, { c: 'ftp://u@h' }], d: at }
+  assert.deepEqual(hideAllCredentials(document), {
+    a: 'see https://***@host/x',
+    b: [1, null, true, { c: 'ftp://***@h' }],
+    d: at,
+  })
 })

@@ -5,10 +5,12 @@ import { parseFingerprint } from '../../src/model/fingerprint.ts'
 import {
   formatExpiry,
   formatSource,
+  hasSecret,
   parseExpiry,
   parseSource,
   parseSourceName,
   parseSourceUrl,
+  placesOf,
   type Source,
 } from '../../src/sources/source.ts'
 
@@ -34,6 +36,28 @@ describe('parseSource', () => {
     }
   })
 
+  test('keeps mirrors and proxy, and leaves out what is as by default', () => {
+    const mirrors = [new URL('https://mirror.example/vm/'), new URL('file:///srv/vm/')]
+    for (const proxy of ['environment', 'none', new URL('http://proxy.example:3128/')] as const) {
+      const source = { ...SOURCE, mirrors, proxy }
+      assert.deepEqual(parseSource('example', formatSource(source)), source)
+    }
+    assert.doesNotMatch(formatSource(SOURCE), /mirrors|proxy/)
+  })
+
+  test('asks the address first, and no place twice', () => {
+    const again = new URL(SOURCE.url)
+    const other = new URL('https://b.example/')
+    assert.deepEqual(placesOf({ url: SOURCE.url, mirrors: [again, other, new URL(other)] }), [SOURCE.url, other])
+  })
+
+  test('knows where it holds a secret', () => {
+    const secrets = { mirrors: [new URL('https://ada:x@b.example/')], proxy: new URL('http://ada:x@p.example/') }
+    assert.equal(hasSecret(SOURCE), false)
+    assert.equal(hasSecret({ ...SOURCE, mirrors: secrets.mirrors }), true)
+    assert.equal(hasSecret({ ...SOURCE, proxy: secrets.proxy }), true)
+  })
+
   const text = formatSource(SOURCE)
   for (const [what, changed] of [
     ['no root: a source without a pinned root is none', text.replace(/root:\n.*\n.*\n/, '')],
@@ -43,6 +67,8 @@ describe('parseSource', () => {
     ['an alias', text.replace(/registryId: .*/, 'registryId: &a 0\nx: *a')],
     ['a short key id', text.replace('A'.repeat(40), 'A'.repeat(16))],
     ['another kind of address', text.replace('https:', 'ftp:')],
+    ['a mirror of another kind', `${text}mirrors: ['ftp://a.example/']\n`],
+    ['a proxy of another kind', `${text}proxy: socks5://a.example\n`],
     ['no YAML', '{'],
     ['too much YAML', `${text}#${'x'.repeat(70_000)}`],
   ] as const) {

@@ -10,13 +10,18 @@ import { workspaceOptions } from '../../support/download-site.ts'
 
 const [folder = '', ...requests] = process.argv.slice(2)
 const events: VmpkgEvent[] = []
+// A line as soon as it waits, for whoever watches.
+const push = events.push.bind(events)
+events.push = (event) => {
+  if (event.type === 'noted' && event.message.includes('waiting for')) console.log('waiting')
+  return push(event)
+}
 const { signal } = new AbortController()
 const workspace = await openWorkspace(workspaceOptions(folder, { write: false, http: systemHttp({}), signal, events }))
 try {
   using downloads = await downloadPackages(workspace, chooseDownloads(workspace, { requests, withDepends: false }))
   const isFetched = events.some((event) => event.type === 'fetch-progressed' && event.subject.endsWith(' disk'))
-  const hasWaited = events.some((event) => event.type === 'noted' && event.message.includes('waiting for'))
-  console.log(JSON.stringify({ packages: downloads.packages.length, isFetched, hasWaited }))
+  console.log(JSON.stringify({ packages: downloads.packages.length, isFetched }))
 } catch (error) {
   const code = isVmpkgError(error) ? error.code : String(error)
   console.log(JSON.stringify({ code, message: error instanceof Error ? error.message : '' }))
