@@ -27,8 +27,8 @@ test('a source is added, shown, changed, caught contradicting itself, removed an
   assert.match(await cli.ok(['source', 'set', 'example', '--expiry', 'grace', '--dry-run']), /not changed/)
   assert.equal((await cli.run(['source', 'evidence'])).status, 1)
 
-  const { envelope } = JSON.parse(await cli.ok(['source', 'show', 'example', '--json']))
-  assert.equal(envelope.version, 2)
+  const { envelope } = await cli.json(['source', 'show', 'example'])
+  assert.equal((envelope as { version: number }).version, 2)
   const before = await readFile(join(registry.folder, 'envelope.json'))
   const previous = { version: 1, sha256: registry.pin.sha256 }
   const other = { ...registry.firstEnvelope, version: 2, previous, message: 'another' }
