@@ -37,6 +37,7 @@ export async function runWarm(
       if (message.type === 'loaded') fixed = message.static ?? []
       const { index, outcome } = message
       if (index !== undefined && outcome !== undefined) outcomes.set(index, outcome)
+      if (message.type === 'outcome' && outcomes.size % 25 === 0) console.error(`${outcomes.size} of ${indexes.length}`)
     })
     const [hanging] = left()
     if (tested === 'silent' && hanging !== undefined) outcomes.set(hanging, 'timed out')

@@ -102,3 +102,44 @@ describe('getSigningKey', () => {
     })
   })
 })
+
+describe('readCertificate', () => {
+  test('reads up to 64 KiB and not a byte more', async () => {
+    await assert.rejects(readCertificate('x'.repeat(65_536)), { code: 'KEY_INVALID', message: /not an OpenPGP/ })
+    await assert.rejects(readCertificate('x'.repeat(65_537)), { code: 'KEY_INVALID', message: /larger than 65536/ })
+  })
+
+  test('cuts user ids off at 200 characters', async () => {
+    const { privateKey } = await generateKey({
+      type: 'ecc',
+      curve: 'ed25519Legacy',
+      userIDs: [{ name: 'n'.repeat(300) }, { name: 'short' }],
+      subkeys: [],
+      date: born,
+      format: 'object',
+    })
+    const { userIds } = await readCertificate(privateKey.toPublic().write())
+    assert.deepEqual(userIds, ['n'.repeat(200), 'short'])
+  })
+
+  test('says what is wrong: a secret key, several keys, none', async () => {
+    const key = await makeKey()
+    await assert.rejects(readCertificate(key.write()), { code: 'KEY_INVALID', message: /secret key/ })
+    const two = Buffer.concat([key.toPublic().write(), (await makeKey()).toPublic().write()])
+    await assert.rejects(readCertificate(two), { code: 'KEY_INVALID', message: /exactly one certificate/ })
+    const armored = key.toPublic().armor()
+    assert.equal((await readCertificate(armored)).createdAt.getTime(), born.getTime())
+    await assert.rejects(readCertificate(armored + armored), { code: 'KEY_INVALID', message: /not an OpenPGP/ })
+  })
+})
+
+describe('the end of a key', () => {
+  test('is its first moment without it', async () => {
+    const key = await makeKey([], (40 * DAY_MS) / 1000)
+    const signature = await sign(key)
+    const certificate = await readCertificate(key.toPublic().write())
+    const end = new Date(born.getTime() + 40 * DAY_MS)
+    await verifySignature(message, signature, certificate, new Date(end.getTime() - 1))
+    await assert.rejects(verifySignature(message, signature, certificate, end), { code: 'KEY_EXPIRED' })
+  })
+})

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { generateKey } from 'openpgp'
+import { packImage } from '../../src/image/pack-image.ts'
 import type { WireSignature } from '../../src/model/registry.ts'
+import { addPackages } from '../../src/publish/registry-add.ts'
+import { promotePackage } from '../../src/publish/registry-promote.ts'
+import { resignRegistry } from '../../src/publish/registry-resign.ts'
+import { rotateRoot } from '../../src/publish/registry-rotate.ts'
 import { type Signer, signerOf } from '../../src/publish/signer.ts'
 import { verifyRole } from '../../src/trust/roles.ts'
 import { fixedClock } from '../support/fixed-clock.ts'
+import { buildRegistry } from '../support/registry-builder.ts'
 import { testSigner } from '../support/test-keys.ts'
 
 const clock = fixedClock()
@@ -88,5 +94,68 @@ describe('verifyRole', () => {
     const signer = await signerOf(privateKey, clock)
     const signatures = [await sign(signer), await sign(signer)]
     await assert.rejects(check([signer, a], 2, signatures), { code: 'THRESHOLD_UNMET' })
+  })
+})
+
+describe('thresholds', () => {
+  test('of two hold for timestamp, promoter and publisher as they do for root', async () => {
+    await using registry = await buildRegistry()
+    const pair = async (role: string) => {
+      const signers = await Promise.all([1, 2].map((i) => testSigner(`${role} ${i}`, registry.clock)))
+      return { signers, certificates: signers.map((one) => one.certificate), threshold: 2 }
+    }
+    const [timestamp, promoter, publisher] = await Promise.all(['timestamp', 'promoter', 'publisher'].map(pair))
+    assert.ok(timestamp && promoter && publisher)
+    const { folder } = registry
+    const setup = { ...registry.setup, timestamp, promoter, publishers: [{ ...publisher, patterns: ['*'] }] }
+    const timestamping = { ...registry.timestamping, signers: timestamp.signers }
+    const half = { ...timestamping, signers: timestamp.signers.slice(1) }
+    const rotation = { folder, setup, rootSigners: registry.rootSigners, promoters: promoter.signers }
+    await assert.rejects(rotateRoot({ ...rotation, timestamping: half }), { code: 'THRESHOLD_UNMET' })
+    await rotateRoot({ ...rotation, timestamping })
+    const packages = [await registry.build({ name: 'app-one' })]
+    const add = { folder, packages, pack: packImage, timestamping }
+    await assert.rejects(addPackages({ ...add, publishers: publisher.signers.slice(1) }), { code: 'THRESHOLD_UNMET' })
+    await addPackages({ ...add, publishers: publisher.signers })
+    const entry = { name: 'app-one', version: '1.0-1', arch: 'amd64', channel: 'testing' } as const
+    const promote = { folder, entry, timestamping }
+    await assert.rejects(promotePackage({ ...promote, promoters: promoter.signers.slice(1) }), {
+      code: 'THRESHOLD_UNMET',
+    })
+    await promotePackage({ ...promote, promoters: promoter.signers })
+    await assert.rejects(resignRegistry(folder, half, { force: true }), { code: 'THRESHOLD_UNMET' })
+    assert.equal((await resignRegistry(folder, timestamping, { force: true })).envelope.version, 5)
+  })
+
+  test('count a signing key that two certificates share once', async () => {
+    const [a, b] = await Promise.all(['shared a', 'shared b'].map((name) => testSigner(name, clock)))
+    assert.ok(a && b)
+    const signature = await sign(a)
+    // The second certificate is the first one under another name: what an attacker with one key would make.
+    const twin = { ...a.certificate, fingerprint: b.fingerprint }
+    const role = { keys: [a.fingerprint, b.fingerprint], threshold: 2 }
+    const certificates = new Map([
+      [a.fingerprint, a.certificate],
+      [b.fingerprint, twin],
+    ])
+    const signatures = [signature, { ...signature, fingerprint: b.fingerprint }]
+    const facts = { subject: 'It', type: 'root', payload, roleName: 'root', certificates, now: clock.now() } as const
+    await assert.rejects(verifyRole({ ...facts, signatures, role }), { code: 'THRESHOLD_UNMET' })
+    assert.deepEqual(await verifyRole({ ...facts, signatures, role: { ...role, threshold: 1 } }), [a.fingerprint])
+  })
+
+  test('say which keys counted and why the others did not', async () => {
+    const [a, b] = await Promise.all(['counted', 'broken'].map((name) => testSigner(name, clock)))
+    assert.ok(a && b)
+    const broken = { ...(await sign(b)), signature: new Uint8Array([1, 2, 3]) }
+    await assert.rejects(check([a, b], 2, [await sign(a), broken]), (error: { details?: unknown }) => {
+      const { counted, failures } = error.details as { counted: string[]; failures: { code: string }[] }
+      assert.deepEqual(counted, [a.fingerprint])
+      assert.deepEqual(
+        failures.map(({ code }) => code),
+        ['SIGNATURE_INVALID'],
+      )
+      return true
+    })
   })
 })
