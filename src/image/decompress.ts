@@ -90,6 +90,12 @@ async function unpackByProgram(
       ...(signal === undefined ? {} : { signal }),
     })
     if (exitCode === 0) return
+    if (exitCode === 127) {
+      const [program = ''] = decoder
+      throw new VmpkgError('TOOL_MISSING', `The program ${program} is not there`, {
+        hint: `Install it with: apt install ${program === 'xz' ? 'xz-utils' : program}`,
+      })
+    }
     // The system ends a program that writes beyond its limit by SIGXFSZ.
     const isLimit = exitCode < 0 || exitCode > 128 || /File too large/i.test(stderr)
     if (isLimit) throw tooLarge(limit)

@@ -7,10 +7,10 @@
  */
 import { VmpkgError } from '../errors.ts'
 
-export const IMAGE_FORMATS = ['raw', 'qcow2', 'vmdk', 'vdi', 'iso'] as const
+const IMAGE_FORMATS = ['raw', 'qcow2', 'vmdk', 'vdi', 'iso'] as const
 export type ImageFormat = (typeof IMAGE_FORMATS)[number]
 
-export const COMPRESSIONS = ['gz', 'xz', 'zst', 'bz2'] as const
+const COMPRESSIONS = ['gz', 'xz', 'zst', 'bz2'] as const
 export type Compression = (typeof COMPRESSIONS)[number]
 
 /** Bytes from the start of a file that `looksLike` and the header readers need. */

@@ -125,9 +125,13 @@ async function confined({ processes, signal }: ToRawOptions, args: readonly stri
   const apart = ['--user', '--map-current-user', '--net', '--ipc', '--']
   // Some hosts forbid user namespaces; the checks before this hold without them.
   const canBeApart = (await processes.run('unshare', [...apart, 'true'], options)).exitCode === 0
-  return canBeApart
+  const result = canBeApart
     ? await processes.run('unshare', [...apart, 'prlimit', ...limits, ...args], options)
     : await processes.run('prlimit', [...limits, ...args], options)
+  if (result.exitCode !== 127) return result
+  throw new VmpkgError('TOOL_MISSING', 'The program qemu-img is not there', {
+    hint: 'Install it with: apt install qemu-utils',
+  })
 }
 
 async function finish(target: string, size: number): Promise<void> {

@@ -63,7 +63,7 @@ export async function importMachines(
 }
 
 /** `slax-64.iso` is `slax-64`; `2.0 mini.ISO` is `vm-2-0-mini`. */
-export function packageNameOf(file: string): string {
+function packageNameOf(file: string): string {
   const { compression } = formatsByName(file)
   const words = file.toLowerCase().split('.')
   const stem = words.slice(0, compression === undefined ? -1 : -2).join('-')

@@ -65,8 +65,8 @@ function manifestOf({ name, version, kind, summary, origin, os, net, isMedium }:
 }
 
 function familyOf(os: string): 'linux' | 'windows' | 'bsd' | 'other' {
-  if (/^win/.test(os)) return 'windows'
-  if (/bsd/.test(os)) return 'bsd'
+  if (os.startsWith('win')) return 'windows'
+  if (os.includes('bsd')) return 'bsd'
   return /^(?:alpine|debian|ubuntu|fedora|centos|rhel|opensuse|sles|arch|alma|rocky|gentoo|linux)/.test(os)
     ? 'linux'
     : 'other'

@@ -159,7 +159,7 @@ export function formatSource(source: Source): string {
 function readYaml(name: string, text: string): unknown {
   try {
     if (text.length > MAX_FILE_CHARACTERS) throw new RangeError(`more than ${MAX_FILE_CHARACTERS} characters`)
-    return parse(text, { maxAliasCount: 0, schema: 'core', uniqueKeys: true })
+    return parse(text, { maxAliasCount: 0, schema: 'core', uniqueKeys: true, logLevel: 'error' }) // warnings would be printed
   } catch (cause) {
     throw new VmpkgError('SOURCE_INVALID', `The definition of source ${name} is not readable YAML`, { cause })
   }

@@ -8,7 +8,7 @@ import { VmpkgError } from '../errors.ts'
 
 export type ChecksumAlgorithm = 'sha256' | 'sha512'
 
-export interface Checksum {
+interface Checksum {
   readonly algorithm: ChecksumAlgorithm
   /** Lower-case hexadecimal digits. */
   readonly digest: string

@@ -79,7 +79,8 @@ const FAILURE = { code: 'UPSTREAM_INVALID', subject: 'The list of vendors, keys/
 export function parseVendors(text: string): Vendors {
   let data: unknown
   try {
-    data = parse(text, { maxAliasCount: 0, schema: 'core', uniqueKeys: true })
+    // Warnings quote the text, and the library would print them.
+    data = parse(text, { maxAliasCount: 0, schema: 'core', uniqueKeys: true, logLevel: 'error' })
   } catch (cause) {
     throw new VmpkgError('UPSTREAM_INVALID', 'The list of vendors is not readable YAML', { cause })
   }

@@ -232,7 +232,7 @@ async function registryFiles() {
     channels: await first('channels'),
     index,
     unpackedSize: zstdDecompressSync(index).length,
-    lines: lines.map((line) => Buffer.from(String((JSON.parse(line) as { line: string }).line), 'base64')),
+    lines: lines.map((line) => Buffer.from((JSON.parse(line) as { line: string }).line, 'base64')),
     map: await first('map'),
     transport: await first('transport'),
     tar: zstdDecompressSync(writeArchive(files())),

@@ -14,7 +14,7 @@ interface Place {
   readonly folder: string
   /** 16 MiB, mostly empty. */
   readonly raw: string
-  convert(name: string, more?: Partial<Parameters<typeof rawFrom>[0]>): Promise<Buffer>
+  readonly convert: (name: string, more?: Partial<Parameters<typeof rawFrom>[0]>) => Promise<Buffer>
 }
 
 async function makePlace(t: TestContext): Promise<Place> {
@@ -29,7 +29,7 @@ async function makePlace(t: TestContext): Promise<Place> {
   return {
     folder,
     raw,
-    async convert(name, more = {}) {
+    convert: async (name, more = {}) => {
       const work = join(folder, `work-${count++}`)
       await mkdir(work)
       const target = join(work, 'target')

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { isVmpkgError, VmpkgError } from '../../src/errors.ts'
 import { emitNothing } from '../../src/events.ts'
+import { sha256 } from '../../src/model/digest.ts'
 import type { Manifest } from '../../src/model/manifest.ts'
 import { parseManifest } from '../../src/model/manifest-schema.ts'
 import { systemProcesses } from '../../src/node/processes.ts'
 import type { Processes } from '../../src/ports.ts'
-import { buildPackage } from '../../src/publish/build-package.ts'
+import { buildPackage, type FetchUpstreamDisk } from '../../src/publish/build-package.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 const RECIPE = `recipe: 1
@@ -64,6 +65,26 @@ describe('buildPackage', () => {
       return true
     })
     assert.deepEqual(await readdir(input.outDir), [])
+  })
+
+  test('takes the disk of a vendor as it comes, and writes down who vouches for it', async (t) => {
+    const input = await makeInput(t)
+    await writeFile(join(input.packageDir, 'recipe.yaml'), 'recipe: 1\nvariant: upstream\nfrom: acme:1.2:disk\n')
+    await writeFile(join(input.packageDir, 'vmpkg.yaml'), 'vmpkg: 1\n')
+    await writeFile(join(input.packageDir, 'domain.xml.hbs'), '<domain/>')
+    const fetchUpstream: FetchUpstreamDisk = async ({ from }, { target }) => {
+      await writeFile(target, 'disk')
+      return [`${from} sha256:x`, 'signed by K']
+    }
+    const options = {
+      manifest: manifest('images: {recipe: recipe.yaml},'),
+      processes: systemProcesses,
+      emit: emitNothing,
+    }
+    const { folder, images } = await buildPackage({ ...input, ...options, fetchUpstream })
+    assert.deepEqual(images, [{ role: 'disk', format: 'raw', digest: sha256('disk'), size: 4, file: 'images/disk' }])
+    assert.equal(await readFile(join(folder, 'packages.list'), 'utf8'), 'acme:1.2:disk sha256:x\nsigned by K\n')
+    await assert.rejects(attempt(input, {}), refused, 'nobody here can fetch it')
   })
 
   test('passes on that a tool is missing', async (t) => {

@@ -60,7 +60,7 @@ describe('parseChecksumFile', () => {
   test('refuses lines that are no checksum, and takes weak ones for nothing', () => {
     for (const line of [
       'hello',
-      `${A}`,
+      A,
       `${A} a`,
       `${'a'.repeat(63)}  a`,
       `SHA256 (a) = ${'a'.repeat(32)}`,

@@ -27,7 +27,6 @@ export const command: CommandSpec = {
     { flags: '--max-size <size>', summary: 'largest disk to accept (default 64GiB)' },
     { flags: '--images <folder>', summary: 'machines.conf: where files put there by hand lie' },
     { flags: '--unverified', summary: 'machines.conf: fetch entries without a checksum too' },
-    { flags: '--offline', summary: 'machines.conf: fetch nothing' },
     { flags: '--dry-run', summary: 'check and convert, but add nothing' },
   ],
   examples: [

@@ -16,7 +16,7 @@ export const command: CommandSpec = {
   ],
   examples: [
     'vmpkg upstream fetch alpine:3.21.2:virt',
-    'vmpkg upstream fetch debian:13.1.0 --cross-check https://mirror.example.org/debian-cd/13.1.0/amd64/iso-cd/SHA512SUMS',
+    'vmpkg upstream fetch debian:13.1.0 --cross-check https://example.org/SHA512SUMS',
   ],
   async run({ args, options, io }) {
     const [reference = ''] = args
