@@ -3,10 +3,11 @@
  * (threats L01). Each is safe to run twice, and touches only what vmpkg made: domains and networks that carry our
  * metadata, files of a machine by its UUID.
  */
+import { rm } from 'node:fs/promises'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Transaction, UndoRecord } from '../state/journal.ts'
 import { connectionKey } from '../state/paths.ts'
-import { removeMachineFiles } from './machine-files.ts'
+import { mediumPath, removeMachineFiles } from './machine-files.ts'
 import type { Workspace } from './workspace.ts'
 
 export type Undo =
@@ -14,6 +15,15 @@ export type Undo =
   | { readonly kind: 'remove-domain'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'remove-network'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'release-images'; readonly holder: string }
+  | { readonly kind: 'remove-medium'; readonly uuid: string; readonly suffix: string }
+  | {
+      readonly kind: 'restore-domain' | 'restore-network'
+      readonly uuid: string
+      readonly name: string
+      readonly xml: string
+      readonly autostart: boolean
+      readonly active: boolean
+    }
 
 /** Intends, narrowed to what we can undo. */
 export function intend(transaction: Transaction, undo: Undo): void {
@@ -49,7 +59,7 @@ export async function recover(workspace: Workspace): Promise<readonly string[]> 
  */
 export async function transact<T>(
   workspace: Workspace,
-  facts: { readonly operation: string; readonly subject: string },
+  facts: { readonly operation: string; readonly subject: string; readonly comment?: string | undefined },
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   const connection = connectionKey(workspace.connectionName)
@@ -96,12 +106,25 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       return
     case 'release-images':
       workspace.imageReferences.release(undo.holder)
+      return
+    case 'remove-medium':
+      await rm(mediumPath(workspace.connectionPaths, undo.uuid, undo.suffix), { force: true })
+      return
+    case 'restore-domain':
+      await (await loadRestore()).restoreDomain(await workspace.connect(), undo)
+      return
+    case 'restore-network':
+      await (await loadRestore()).restoreNetwork(await workspace.connect(), undo)
   }
 }
 
 /** Loaded when there is something to undo in libvirt: most commands have nothing, and start faster without it. */
 async function loadRemoval(): Promise<typeof import('../domain/removal.ts')> {
   return import('../domain/removal.ts')
+}
+
+async function loadRestore(): Promise<typeof import('../domain/restore.ts')> {
+  return import('../domain/restore.ts')
 }
 
 function parseUndo(record: UndoRecord): Undo {
@@ -113,6 +136,18 @@ function parseUndo(record: UndoRecord): Undo {
       return { kind: record.kind, uuid: parseUuid(record['uuid']), name: String(record['name']) }
     case 'release-images':
       return { kind: record.kind, holder: String(record['holder']) }
+    case 'remove-medium':
+      return { kind: record.kind, uuid: parseUuid(record['uuid']), suffix: parseSuffix(record['suffix']) }
+    case 'restore-domain':
+    case 'restore-network':
+      return {
+        kind: record.kind,
+        uuid: parseUuid(record['uuid']),
+        name: String(record['name']),
+        xml: String(record['xml']),
+        autostart: record['autostart'] === true,
+        active: record['active'] === true,
+      }
     default:
       throw new VmpkgError(
         'STATE_INVALID',
@@ -122,6 +157,19 @@ function parseUndo(record: UndoRecord): Undo {
         },
       )
   }
+}
+
+/** It becomes part of a path, as the UUID does. */
+function parseSuffix(value: unknown): string {
+  const suffix = String(value)
+  if (/^[0-9a-f]{8}$/.test(suffix)) return suffix
+  throw new VmpkgError(
+    'STATE_INVALID',
+    `The journal names ${JSON.stringify(suffix.slice(0, 60))}, which is no medium`,
+    {
+      hint: 'The state database has been damaged: restore it from a backup.',
+    },
+  )
 }
 
 /** It becomes part of a path. */
