@@ -7,15 +7,16 @@ import fc from 'fast-check'
 import { openCatalogueDatabase } from '../../src/catalogue/schema.ts'
 import type { PackageLine } from '../../src/model/line.ts'
 import { clean } from '../../src/operations/clean.ts'
+import { needsOf } from '../../src/operations/download.ts'
 import { collectGarbage } from '../../src/operations/gc.ts'
 import { holdObjects, packageHolder } from '../../src/operations/holders.ts'
 import { planReversion } from '../../src/operations/revert.ts'
 import { cloneHolder } from '../../src/operations/stop.ts'
 import { NO_OPTIONS } from '../../src/operations/transition.ts'
 import type { Workspace } from '../../src/operations/workspace.ts'
+import { openLease } from '../../src/state/downloads.ts'
 import { historyHolder } from '../../src/state/history.ts'
 import { acquireLock } from '../../src/state/lock.ts'
-import { readOwnIdentity } from '../../src/state/process-identity.ts'
 import { runChild } from '../support/child.ts'
 import { installedOf, openLocalWorkspace, storeObjects, tinyLine } from '../support/local-workspace.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
@@ -62,20 +63,22 @@ threatCase({
   controls: [{ file: 'src/operations/workspace.ts', find: 'this.#lock = await acquireLock({', replace: 'await ({' }],
 })
 
-type Holder = 'package' | 'clone' | 'history' | 'download' | 'dead download' | 'nobody'
-const HOLDERS: readonly Holder[] = ['package', 'clone', 'history', 'download', 'dead download', 'nobody']
+type Holder = 'package' | 'clone' | 'history' | 'download' | 'nobody'
+const HOLDERS: readonly Holder[] = ['package', 'clone', 'history', 'download', 'nobody']
 
 /** Lets that one need the version, as the operations do. */
-function hold(workspace: Workspace, holder: Holder, line: PackageLine, transaction: number): void {
-  const { pid, startTicks, bootId } = readOwnIdentity()
+async function hold(workspace: Workspace, holder: Holder, line: PackageLine, transaction: number): Promise<void> {
   if (holder === 'package') {
     workspace.installed.put(installedOf(line))
     workspace.imageReferences.hold(packageHolder(line.name), line.images)
   }
   if (holder === 'clone') workspace.imageReferences.hold(cloneHolder(line.name), line.images)
   if (holder === 'history') holdObjects(workspace, historyHolder(transaction), [line])
-  if (holder === 'download') holdObjects(workspace, `download ${pid} ${startTicks} ${bootId}`, [line])
-  if (holder === 'dead download') holdObjects(workspace, `download ${pid} ${startTicks + 1} ${bootId}`, [line])
+  if (holder === 'download') {
+    const entry = { source: 'example', line, lineDigest: line.package.sha256, transport: { images: {} } }
+    const candidate = { ...entry, channel: 'stable', phasedPercent: 100 }
+    await openLease({ folder: workspace.paths.downloads, command: 'vmpkg install' }, needsOf([candidate]))
+  }
 }
 
 /** Which of archive and image must outlive the removal. A clone needs its image only. */
@@ -113,16 +116,14 @@ threatCase({
           const workspace = await openLocalWorkspace(scope)
           const transaction = recordTransaction(workspace)
           const stored: { paths: readonly string[]; kept: readonly [boolean, boolean] }[] = []
-          // One holder a version, but for a download and the history, which hold one list each: the last one.
+          // One holder a version, but for the entry of the history, which holds one list: the last one.
           const last = (holder: Holder): number =>
             uses.findLastIndex((one) => one.holder === holder || one.other === holder)
           for (const [i, { holder, other }] of uses.entries()) {
             const line = tinyLine(`p${i}`, '1.0')
             const paths = await storeObjects(workspace, line)
-            for (const one of new Set([holder, other])) hold(workspace, one, line, transaction)
-            const counted = [holder, other].filter(
-              (one) => !['history', 'download', 'dead download'].includes(one) || last(one) === i,
-            )
+            for (const one of new Set([holder, other])) await hold(workspace, one, line, transaction)
+            const counted = [holder, other].filter((one) => one !== 'history' || last(one) === i)
             const kept = counted.map((one) => needs(one, isClean))
             stored.push({ paths, kept: [kept.some(([archive]) => archive), kept.some(([, image]) => image)] })
           }
@@ -144,16 +145,9 @@ threatCase({
   controls: [
     { file: 'src/operations/package-store.ts', find: '...archiveReferences.referenced(without)', replace: '' },
     { file: 'src/operations/package-store.ts', find: '...installed.archives(), ', replace: '' },
-    {
-      file: 'src/operations/gc.ts',
-      find: 'workspace.imageReferences.referenced(without)',
-      replace: '{ images: new Set(), maps: new Set() }',
-    },
-    {
-      file: 'src/operations/holders.ts',
-      find: '!isAlive({ pid: Number(pid), startTicks: Number(startTicks), bootId })',
-      replace: 'true',
-    },
+    { file: 'src/operations/gc.ts', find: '...held.images, ', replace: '' },
+    { file: 'src/operations/gc.ts', find: ', ...leased.images', replace: '' },
+    { file: 'src/operations/gc.ts', find: 'leased.archives, without', replace: 'new Set(), without' },
     { file: 'src/operations/holders.ts', find: '!kept.includes(holder)', replace: 'true' },
   ],
 })
