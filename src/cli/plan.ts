@@ -3,7 +3,7 @@
  * that are not granted yet (decisions 18) and for older versions; then applies it.
  */
 import { VmpkgError } from '../errors.ts'
-import { applyTransition, type TransitionResult } from '../operations/apply-transition.ts'
+import { applyTransition, refuseConflicts, type TransitionResult } from '../operations/apply-transition.ts'
 import { downgrades, refuseDowngrade } from '../operations/install.ts'
 import type { PlanSummary } from '../operations/install-plan.ts'
 import type { TransitionPlan } from '../operations/plan-transition.ts'
@@ -68,6 +68,7 @@ export async function runPlan(
   }
   if (!io.json || !io.assumeYes) printPlan(io, summary, { diff: options['diff'] === true })
   if (io.dryRun) return 0
+  refuseConflicts(plan)
   if (options['allowDowngrade'] !== true) await confirmDowngrade(io, plan)
   const grants = await confirmGrants(io, summary.missingGrants)
   if (!(await io.confirm('Continue?'))) return 1

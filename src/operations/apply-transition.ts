@@ -96,8 +96,8 @@ function requireGrants({ summary }: TransitionPlan): void {
   )
 }
 
-/** @throws {VmpkgError} `DEFINITION_CONFLICT` */
-function refuseConflicts({ summary }: TransitionPlan): void {
+/** Where both sides changed one thing and nobody said which wins. @throws {VmpkgError} `DEFINITION_CONFLICT` */
+export function refuseConflicts({ summary }: TransitionPlan): void {
   const conflicts = summary.definitions.flatMap((one) => one.conflicts)
   if (conflicts.length === 0) return
   throw new VmpkgError(

@@ -87,7 +87,7 @@ export async function downloadForLater(
  *
  * @throws {VmpkgError} as `downloadPackages`
  */
-export async function fetchPackage(workspace: Workspace, candidate: Candidate): Promise<LoadedPackage> {
+async function fetchPackage(workspace: Workspace, candidate: Candidate): Promise<LoadedPackage> {
   try {
     return await fetchFiles(workspace, candidate)
   } catch (error) {
@@ -121,8 +121,8 @@ async function fetchFiles(workspace: Workspace, candidate: Candidate): Promise<L
 export async function fetchArchive(workspace: Workspace, candidate: Candidate): Promise<LoadedPackage> {
   const { line, source } = candidate
   const { emit, signal } = workspace.outside
-  const found = await findIntact(workspace, candidate)
-  if (found !== undefined) return found
+  const intact = await findIntact(workspace, candidate)
+  if (intact !== undefined) return intact
   const from = await mirrorsOf(workspace, source)
   const subject = `${line.name} ${line.version}`
   const { sha256 } = line.package

@@ -9,8 +9,7 @@ import type { PackageLine } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import { findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
-import { fetchArchive } from './download.ts'
-import { missingBytes } from './images.ts'
+import { fetchArchive, measureDownload } from './download.ts'
 import { type DefinitionNote, explainCapability, type PlanSummary } from './install-plan.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { assignParameters, parseAssignments } from './parameters.ts'
@@ -203,11 +202,10 @@ async function summarise(
 ): Promise<PlanSummary> {
   const { changes, options, purge, purgeKept, notes } = transition
   const targets = targetsOf(transition).filter(({ kind }) => kind !== 'mark')
-  const sizes = await Promise.all(
-    targets.map(({ target: { entry } }) => missingBytes(workspace, entry.line, entry.transport)),
+  const { downloadBytes, diskBytes } = await measureDownload(
+    workspace,
+    targets.map(({ target }) => target.entry),
   )
-  const sum = (pick: (size: { download: number; disk: number }) => number): number =>
-    sizes.reduce((total, size) => total + pick(size), 0)
   const of = (...kinds: readonly Change['kind'][]): readonly Change[] =>
     changes.filter(({ kind }) => kinds.includes(kind))
   const fresh = of('install')
@@ -246,8 +244,8 @@ async function summarise(
     restarts: redefined.filter(({ old, isActive }) => isActive && old.kind === 'domain').map(({ old }) => old.name),
     capabilities: wanted.map(({ line, capability }) => noteOf(line, capability)),
     missingGrants: missingGrants(transition).map(({ line, capability }) => noteOf(line, capability)),
-    downloadBytes: sum(({ download }) => download),
-    diskBytes: sum(({ disk }) => disk),
+    downloadBytes,
+    diskBytes,
     notes,
   }
 }

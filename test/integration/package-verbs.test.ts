@@ -36,7 +36,7 @@ interface Plan {
   readonly missingGrants: readonly { package: string; capability: string }[]
 }
 
-describe('package verbs', { timeout: 300_000, skip: await privateHostMissing() }, () => {
+describe('package verbs', { timeout: 600_000, skip: await privateHostMissing() }, () => {
   let site: Site
 
   beforeAll(async () => {

@@ -26,6 +26,6 @@ export const command: CommandSpec = {
       conflict: conflictSide(options),
       comment: optionText(options, 'comment'),
     })
-    return runPlan(io, workspace, plan, { name: 'history', options, nothing: 'Everything is so already' })
+    return runPlan(io, workspace, plan, { name: 'history-undo', options, nothing: 'Everything is so already' })
   },
 }
