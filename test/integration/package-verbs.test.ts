@@ -3,7 +3,7 @@
  * edits merged, marks and holds, removal with what depends, values that are kept, and the history back and forth.
  */
 import assert from 'node:assert/strict'
-import { chmod, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before as beforeAll, describe, test } from 'node:test'
@@ -336,64 +336,5 @@ describe('package verbs', { timeout: 600_000, skip: await privateHostMissing() }
     assert.match(stderr, /"code":"STATE_CHANGED"/)
     assert.deepEqual(await site.observe(), before)
     await site.cli.ok(['unhold', 'app-tiny'])
-  })
-
-  test('kill -9 at any moment of an upgrade or a removal leaves the old state or the new one', async (t) => {
-    const states = new Map<string, string>()
-    const observe = async (): Promise<string> => {
-      const { installed, domains, networks, pending, damaged } = await site.observe()
-      const xml = domains.includes('router-tiny') ? await xmlOf('router-tiny') : ''
-      return JSON.stringify({ installed, domains, networks, pending, damaged, xml: [versionIn(xml), ...identity(xml)] })
-    }
-    const run = async (args: readonly string[], event: RegExp | number): Promise<void> => {
-      const old = await observe()
-      const running = site.cli.start([...args, '--json'], '')
-      let sent = false
-      const timer = typeof event === 'number' ? setTimeout(() => running.kill('SIGKILL'), event) : undefined
-      running.onLine((line) => {
-        if (sent || typeof event === 'number' || !event.test(line)) return
-        sent = true
-        running.kill('SIGKILL')
-      })
-      await running.done
-      clearTimeout(timer)
-      await site.cli.ok(['gc'])
-      const now = await observe()
-      states.set(`${args[0]} ${String(event)}`, now === old ? 'old' : 'new')
-      if (now === old) await site.cli.ok(args)
-      const whole = await observe()
-      if (now !== old) assert.equal(now, whole)
-      await site.cli.ok(['history', 'undo', '-y', '--no-start', String(await lastEntry())])
-      assert.equal(await observe(), old, `${args.join(' ')} at ${String(event)}`)
-    }
-    const upgrade = ['upgrade', ...GRANT, '--grant', 'hugepages']
-    for (const event of [/"fetch-started"/, /"stage":"verify"/]) await run(upgrade, event)
-    const began = performance.now()
-    await site.cli.ok(['remove', '-y', 'router-tiny'])
-    const removalMs = performance.now() - began
-    await site.cli.ok(['history', 'undo', '-y', '--no-start', String(await lastEntry())])
-    for (const part of [0.6, 0.75, 0.85]) await run(['remove', '-y', 'router-tiny'], removalMs * part)
-    t.diagnostic(JSON.stringify([...states]))
-    await site.cli.ok(['remove', '-y', 'router-tiny'])
-    assert.deepEqual(await site.observe(), NOTHING)
-  })
-
-  test('when the old version is neither kept nor offered, undo refuses before it changes anything', async () => {
-    await site.cli.ok(['install', ...GRANT, '--no-start', 'router-tiny=1.0-1'])
-    await site.cli.ok(['upgrade', '-y', '--grant', 'hugepages'])
-    const upgraded = await lastEntry()
-    await site.cli.ok(['clean'])
-    const aside = join(site.cli.folder, 'aside')
-    await rename(join(site.registry.folder, 'package'), aside)
-    await site.cli.ok(['clean', '--all'])
-    const message = await refused(['history', 'undo', '-y', String(upgraded)], 'PACKAGE_UNKNOWN')
-    assert.match(message, /router-tiny 1\.0-1 is neither kept here nor offered/)
-    await rename(aside, join(site.registry.folder, 'package'))
-    await site.cli.ok(['update'])
-    await site.cli.ok(['history', 'undo', '-y', String(upgraded)])
-    assert.equal(versionIn(await xmlOf('router-tiny')), '1.0-1')
-    await site.cli.ok(['remove', '-y', 'router-tiny'])
-    await rm(aside, { recursive: true, force: true })
-    assert.deepEqual(await site.observe(), NOTHING)
   })
 })
