@@ -17,7 +17,7 @@ export async function openLocalWorkspace(
 ): Promise<Workspace> {
   const root = options.root ?? (await makeTempFolder(t))
   const workspace = await openWorkspace({
-    outside: systemOutside({ emit: () => {}, signal: new AbortController().signal }),
+    outside: systemOutside({ emit: () => {}, signal: new AbortController().signal, env: {}, offline: false }),
     root,
     connect: `qemu+unix:///system?socket=${join(root, 'no-such-socket')}`,
     env: {},
