@@ -5,18 +5,23 @@
 export { ERROR_CODES, type ErrorCode, isVmpkgError, VmpkgError } from './errors.ts'
 export type { Emit, Stage, VmpkgEvent } from './events.ts'
 export { systemOutside } from './node/outside.ts'
+export { applyTransition, type TransitionResult } from './operations/apply-transition.ts'
 export { buildTemplates } from './operations/build.ts'
+export { clean } from './operations/clean.ts'
 export { type CloneRequest, type CloneResult, clone } from './operations/clone.ts'
 export { collectGarbage } from './operations/gc.ts'
+export { listHistory, showHistory } from './operations/history.ts'
 export {
   applyInstall,
   type InstallPlan,
   type InstallRequest,
   type InstallResult,
   planInstall,
+  planUpgrade,
 } from './operations/install.ts'
 export { lintPackages } from './operations/lint.ts'
 export { list } from './operations/list.ts'
+export { listMarked, markPackages } from './operations/mark.ts'
 export { publish } from './operations/publish.ts'
 export { applyRemove, planRemove } from './operations/remove.ts'
 export { addToRegistry } from './operations/repo-add.ts'
@@ -33,6 +38,7 @@ export { signRootDraft } from './operations/repo-sign-root.ts'
 export { listSnapshots, removeSnapshot, snapshotRegistry } from './operations/repo-snapshot.ts'
 export { verifyRegistry } from './operations/repo-verify.ts'
 export { yankPackage } from './operations/repo-yank.ts'
+export { planReversion } from './operations/revert.ts'
 export { removeClones } from './operations/rm.ts'
 export { search } from './operations/search.ts'
 export { show } from './operations/show.ts'
@@ -41,5 +47,5 @@ export { startMachines } from './operations/start.ts'
 export { listMachines, machineStatus } from './operations/status.ts'
 export { stopMachines } from './operations/stop.ts'
 export { update } from './operations/update.ts'
-export { verify } from './operations/verify.ts'
+export { repair, verify } from './operations/verify.ts'
 export { type Outside, openWorkspace, type Workspace, type WorkspaceOptions } from './operations/workspace.ts'

@@ -3,7 +3,7 @@ import { VmpkgError } from '../errors.ts'
 import type { Emit } from '../events.ts'
 import type { Workspace } from '../operations/workspace.ts'
 
-interface OptionSpec {
+export interface OptionSpec {
   /** Commander's notation: `-n, --name <name>`. Repeatable options end in `...`. */
   readonly flags: string
   readonly summary: string
@@ -20,6 +20,12 @@ export const COMMON_OPTIONS: readonly OptionSpec[] = [
   { flags: '--verbose', summary: 'print the chain of causes of a failure' },
 ]
 
+/** For commands that change packages: they plan and download first, and wait for another one only then. */
+export const WAIT_OPTION: OptionSpec = {
+  flags: '--wait <seconds>',
+  summary: 'how long to wait for another vmpkg (default 60)',
+}
+
 export type OptionValues = Readonly<Record<string, string | boolean | readonly string[] | undefined>>
 
 interface Invocation {
@@ -28,6 +34,8 @@ interface Invocation {
   readonly options: OptionValues
   readonly io: Io
 }
+
+export type Tone = 'good' | 'careful' | 'bad'
 
 /** The edge as commands see it: results on standard output, everything else on standard error. */
 export interface Io {
@@ -47,8 +55,8 @@ export interface Io {
   printJson(name: string, value: Readonly<Record<string, unknown>>): void
   /** Rows as aligned columns on a terminal, tab-separated when piped. */
   printTable(header: readonly string[], rows: readonly (readonly string[])[]): void
-  /** A line for the person (standard error); with `--json` an event. */
-  note(text: string): void
+  /** A line for the person (standard error), in colour where the terminal has some; with `--json` an event. */
+  note(text: string, tone?: Tone): void
   /** Asks; true on yes. Without a terminal, or with `-y`, does not ask. */
   confirm(question: string): Promise<boolean>
   /** `VMPKG_PASSPHRASE`, else a hidden prompt. @throws {VmpkgError} `CONFIRMATION_NEEDED` without a terminal. */
@@ -56,8 +64,8 @@ export interface Io {
 }
 
 interface WorkspaceNeeds {
-  /** Take the write lock and undo what dead commands left behind. */
-  readonly write?: boolean
+  /** Take the write lock and undo what dead commands left behind; `late`: the operation takes it once it has a plan. */
+  readonly write?: boolean | 'late'
 }
 
 export interface CommandSpec {

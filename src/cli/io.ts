@@ -1,9 +1,10 @@
 /** Builds the `Io` of one run from the process: reporter, output, prompts, abort on SIGINT, SIGTERM and SIGHUP. */
 import { homedir } from 'node:os'
 import type { Interface } from 'node:readline/promises'
+import { styleText } from 'node:util'
 import { VmpkgError } from '../errors.ts'
 import type { Workspace } from '../operations/workspace.ts'
-import { type Io, type OptionValues, optionText } from './command.ts'
+import { type Io, type OptionValues, optionNumber, optionText, type Tone } from './command.ts'
 import { formatJson, redact } from './redact.ts'
 import { humanReporter, jsonReporter, plainReporter, type Reporter } from './report.ts'
 import { formatTable } from './table.ts'
@@ -54,10 +55,10 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
       const lines = formatTable(header, rows, columns).map((line) => `${redact(line)}\n`)
       process.stdout.write(lines.join('')) // at once: a write for each of 2,000 lines takes 10 ms
     },
-    note: (text) => {
+    note: (text, tone) => {
       reporter.clear()
       if (json) reporter.emit({ type: 'noted', message: text })
-      else if (!quiet) process.stderr.write(`${redact(text)}\n`)
+      else if (!quiet) process.stderr.write(`${paint(redact(text), tone, process.stderr)}\n`)
     },
     confirm: async (question) => {
       if (options['yes'] === true) return true
@@ -85,7 +86,8 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
         folder: process.cwd(),
         uid: process.getuid?.() ?? 0,
         command: process.argv.slice(2),
-        write: needs.write === true,
+        write: needs.write ?? false,
+        waitSeconds: optionNumber(options, 'wait', 0),
       })
       return workspace
     },
@@ -107,6 +109,13 @@ function isOffline({ env }: ProcessLike, options: OptionValues): boolean {
 function isUtf8(env: ProcessLike['env']): boolean {
   const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find((value) => value !== undefined && value !== '')
   return /utf-?8/i.test(locale ?? '')
+}
+
+const COLOURS = { good: 'green', careful: 'yellow', bad: 'red' } as const
+
+/** Node heeds NO_COLOR and streams that are no terminal. */
+function paint(text: string, tone: Tone | undefined, stream: NodeJS.WriteStream): string {
+  return tone === undefined ? text : styleText(COLOURS[tone], text, { stream })
 }
 
 function chooseReporter(process: ProcessLike, json: boolean, quiet: boolean): Reporter {

@@ -30,7 +30,7 @@ export async function listMachines(connect: Connect): Promise<readonly Machine[]
 }
 
 /** @throws {VmpkgError} `DOMAIN_FOREIGN` when a domain of that name is not ours. */
-export async function findMachine(connect: Connect, name: string): Promise<Machine | undefined> {
+async function findMachine(connect: Connect, name: string): Promise<Machine | undefined> {
   const domain = await connect.domainLookupByName({ name }).catch(absent('noDomain'))
   if (domain === undefined) return undefined
   const machine = await readMachine(domain)
@@ -58,6 +58,12 @@ export async function readMachine(domain: Domain): Promise<Machine | undefined> 
   const xml = await domain.getXMLDesc({ flags: ['inactive'] }).catch(absent('noDomain'))
   const facts = xml === undefined ? undefined : readDomainFacts(xml)
   return xml === undefined || facts === undefined ? undefined : { domain, name: domain.name, facts, xml }
+}
+
+/** What a running machine was started with: its definition may be of a later version by now. */
+export async function runningFacts({ domain, facts }: Machine): Promise<DomainFacts> {
+  const xml = await domain.getXMLDesc().catch(absent('noDomain'))
+  return (xml === undefined ? undefined : readDomainFacts(xml)) ?? facts
 }
 
 export async function listOwnNetworks(connect: Connect): Promise<readonly OwnNetwork[]> {

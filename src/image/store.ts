@@ -134,6 +134,24 @@ export class ImageStore {
     return (names ?? []).filter(isSha256).toSorted()
   }
 
+  /** Images, unfinished fetches and quarantined files that `removeUnreferenced` would remove, with their bytes on disk. */
+  async listUnreferenced(referenced: {
+    readonly images: ReadonlySet<Sha256>
+  }): Promise<readonly { readonly name: string; readonly bytes: number; readonly isComplete: boolean }[]> {
+    const found: { name: string; bytes: number; isComplete: boolean }[] = []
+    const add = async (folder: string, name: string, isComplete: boolean): Promise<void> => {
+      const { blocks } = await lstat(join(folder, name))
+      found.push({ name, bytes: blocks * 512, isComplete })
+    }
+    for (const name of ((await readdir(this.#folder).catch(absent)) ?? []).toSorted()) {
+      const digest = name.replace(/\.partial$/, '')
+      if (isSha256(digest) && !referenced.images.has(digest)) await add(this.#folder, name, name === digest)
+    }
+    const quarantine = join(this.#folder, 'quarantine')
+    for (const name of ((await readdir(quarantine).catch(absent)) ?? []).toSorted()) await add(quarantine, name, false)
+    return found
+  }
+
   /**
    * Removes images, unfinished fetches and maps that nothing refers to, and empties the quarantine.
    * `referenced` holds the images of installed packages of every connection, of clones and of open downloads.

@@ -2,42 +2,62 @@
 
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import type { CapabilityName } from '../model/capability.ts'
-import type { NetworkFacts } from '../model/libvirt-facts.ts'
-import type { NetworkTemplateContext } from '../model/template-context.ts'
-import { renderNetwork } from '../render/network.ts'
+import { renderNetwork as renderTemplate } from '../render/network.ts'
 import { verifyNetworkPolicy } from '../render/network-policy.ts'
 import { stampNetwork } from '../render/stamp.ts'
+import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
-import type { LoadedPackage } from './package-store.ts'
 import { intend } from './recover.ts'
+import { type NetworkPlan, networkFacts, type RouterRequest } from './router-definition.ts'
 import { readPartials } from './templates.ts'
 
 export interface NetworkInput {
-  readonly pkg: LoadedPackage
-  readonly role: 'lan' | 'uplink'
-  readonly context: NetworkTemplateContext
-  readonly grants: readonly CapabilityName[]
-  readonly facts: NetworkFacts
+  readonly request: RouterRequest
+  readonly plan: NetworkPlan
+  readonly createdAt: string
+}
+
+/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `POLICY_REFUSED` */
+export async function renderNetwork({ request, plan, createdAt }: NetworkInput): Promise<string> {
+  const { manifest, templates } = request.pkg
+  const { role, network } = plan
+  const path = role === 'lan' ? manifest.templates.network : manifest.templates.uplink
+  const template = path === undefined ? undefined : templates.get(path)
+  if (template === undefined)
+    throw new VmpkgError('TEMPLATE_INVALID', `${manifest.name} has no template for its ${role} network`)
+  const context = { network }
+  const verified = verifyNetworkPolicy({
+    xml: renderTemplate({ template, partials: await readPartials(), context }),
+    context,
+    kind: role,
+    capabilities: manifest.capabilities,
+    granted: request.grants,
+  })
+  return stampNetwork(verified, networkFacts(request, plan, createdAt))
 }
 
 /** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `POLICY_REFUSED` `LIBVIRT_FAILED` */
-export async function defineNetwork(connect: Connect, transaction: Transaction, input: NetworkInput): Promise<void> {
-  const { pkg, role, context, grants, facts } = input
-  const path = role === 'lan' ? pkg.manifest.templates.network : pkg.manifest.templates.uplink
-  const template = path === undefined ? undefined : pkg.templates.get(path)
-  if (template === undefined)
-    throw new VmpkgError('TEMPLATE_INVALID', `${pkg.manifest.name} has no template for its ${role} network`)
-  const rendered = renderNetwork({ template, partials: await readPartials(), context })
-  const verified = verifyNetworkPolicy({
-    xml: rendered,
-    context,
-    kind: role,
-    capabilities: pkg.manifest.capabilities,
-    granted: grants,
-  })
-  const { name, uuid } = context.network
+export async function defineNetwork(
+  connect: Connect,
+  transaction: Transaction,
+  input: NetworkInput,
+): Promise<SavedDefinition> {
+  const rendered = await renderNetwork(input)
+  const { name, uuid } = input.plan.network
   intend(transaction, { kind: 'remove-network', uuid, name })
-  const network = await connect.networkDefineXML({ xml: stampNetwork(verified, facts) })
+  const network = await connect.networkDefineXML({ xml: rendered })
   await network.create()
+  const defined = await network.getXMLDesc({ flags: ['inactive'] })
+  const context = { ...input.plan }
+  return {
+    uuid,
+    kind: 'network',
+    name,
+    package: input.request.pkg.line.name,
+    rendered,
+    defined,
+    context,
+    xml: defined,
+    autostart: false,
+  }
 }

@@ -87,7 +87,7 @@ export async function downloadForLater(
  *
  * @throws {VmpkgError} as `downloadPackages`
  */
-export async function fetchPackage(workspace: Workspace, candidate: Candidate): Promise<LoadedPackage> {
+async function fetchPackage(workspace: Workspace, candidate: Candidate): Promise<LoadedPackage> {
   try {
     return await fetchFiles(workspace, candidate)
   } catch (error) {
@@ -103,11 +103,30 @@ export async function fetchPackage(workspace: Workspace, candidate: Candidate): 
 
 async function fetchFiles(workspace: Workspace, candidate: Candidate): Promise<LoadedPackage> {
   const { line, source, transport } = candidate
+  const { signal } = workspace.outside
+  const from = await mirrorsOf(workspace, source)
+  const pkg = await fetchArchive(workspace, candidate)
+  const store = new ImageStore(workspace.paths.images)
+  for (const image of line.images) {
+    // Every byte of what was there before is looked at once more (D05); a damaged one is then in quarantine.
+    await store.verify(image, { isFull: true, signal }).catch((error: unknown) => {
+      if (!isVmpkgError(error, 'IMAGE_DAMAGED')) throw error
+    })
+    await fetchImage(workspace, line, image, transport, from)
+  }
+  return pkg
+}
+
+/** The archive alone, which is small: for a plan that shows what a version would change. @throws as `downloadPackages` */
+export async function fetchArchive(workspace: Workspace, candidate: Candidate): Promise<LoadedPackage> {
+  const { line, source } = candidate
   const { emit, signal } = workspace.outside
+  const intact = await findIntact(workspace, candidate)
+  if (intact !== undefined) return intact
   const from = await mirrorsOf(workspace, source)
   const subject = `${line.name} ${line.version}`
   const { sha256 } = line.package
-  const pkg = await whileNobodyElse(workspace, sha256, subject, async () => {
+  return whileNobodyElse(workspace, sha256, subject, async () => {
     const found = await findIntact(workspace, candidate)
     if (found !== undefined) return found
     const target = archiveFile(workspace, line)
@@ -125,15 +144,6 @@ async function fetchFiles(workspace: Workspace, candidate: Candidate): Promise<L
       throw error
     })
   })
-  const store = new ImageStore(workspace.paths.images)
-  for (const image of line.images) {
-    // Every byte of what was there before is looked at once more (D05); a damaged one is then in quarantine.
-    await store.verify(image, { isFull: true, signal }).catch((error: unknown) => {
-      if (!isVmpkgError(error, 'IMAGE_DAMAGED')) throw error
-    })
-    await fetchImage(workspace, line, image, transport, from)
-  }
-  return pkg
 }
 
 /** All that is missing is named at once, so that one trip to the network brings it. */
@@ -169,7 +179,8 @@ async function findIntact(workspace: Workspace, { line }: Candidate): Promise<Lo
   })
 }
 
-function needsOf(candidates: readonly Candidate[]): Leased {
+/** Everything that these consist of. */
+export function needsOf(candidates: readonly Candidate[]): Leased {
   const images = candidates.flatMap(({ line }) => line.images)
   return {
     images: new Set(images.map(({ digest }) => digest)),

@@ -1,11 +1,19 @@
-/** Finds and removes what nobody uses: files of domains that are gone, package files, and images that nothing refers to. */
-import { readdir, rm } from 'node:fs/promises'
+/**
+ * Finds and removes what nobody uses: files of domains that are gone, mediums that were replaced, package files, unfinished
+ * downloads, and images that nothing refers to. Whatever an installed package, a clone, a running machine, the history or
+ * an open download needs has a holder and stays (threats L04).
+ */
+import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { listMachines } from '../domain/inventory.ts'
 import { ImageStore } from '../image/store.ts'
+import type { Connect } from '../libvirt/connect.ts'
 import { completeKeyFolder, findUnfinishedKeyFiles } from '../publish/key-folder.ts'
-import { withLeased } from '../state/downloads.ts'
+import { readDomainFacts } from '../render/facts-xml.ts'
+import { type Leased, withLeased } from '../state/downloads.ts'
+import { expireHistory, releaseObjects, runningHeld, runningHolder } from './holders.ts'
 import { keyFolder } from './key-folder.ts'
-import { listMachineFileOwners } from './machine-files.ts'
+import { listMachineFileOwners, listOldMediums } from './machine-files.ts'
 import { listUnusedArchives } from './package-store.ts'
 import { findAbandonedScratch } from './scratch.ts'
 import { tidySources } from './source-tidy.ts'
@@ -14,66 +22,147 @@ import { forgetClone } from './stop.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface Removed {
-  readonly what: 'files of a vanished machine' | 'package file' | 'image' | 'unfinished or unused file'
+  readonly what:
+    | 'files of a vanished machine'
+    | 'replaced medium'
+    | 'package file'
+    | 'unfinished download'
+    | 'image'
+    | 'unfinished or unused file'
   readonly subject: string
+  /** On disk. */
+  readonly bytes: number
 }
 
-/**
- * What dead commands left has been undone already when the workspace was opened for writing. What a running download needs
- * stays (threats L04), and with `keepDownloads` also what `vmpkg download` fetched for later.
- */
-export async function collectGarbage(
-  workspace: Workspace,
-  { dryRun, keepDownloads = false }: { readonly dryRun: boolean; readonly keepDownloads?: boolean },
-): Promise<readonly Removed[]> {
-  const removed: Removed[] = []
-  const owners = new Set([...(await listMachineFileOwners(workspace.connectionPaths)), ...clonesWithImages(workspace)])
-  if (owners.size > 0) {
-    const connect = await workspace.connect()
-    // Every domain counts, also one whose metadata somebody has removed: its disk is not ours to take.
-    const living = new Set((await connect.listAllDomains()).map(({ uuid }) => uuid))
-    for (const uuid of owners) {
-      if (living.has(uuid)) continue
-      if (!dryRun) await forgetClone(workspace, uuid)
-      removed.push({ what: 'files of a vanished machine', subject: uuid })
-    }
-  }
-  await collectUnfinished(workspace, dryRun, removed)
+export interface GarbageOptions {
+  readonly dryRun: boolean
+  /** Also what `vmpkg download` fetched for later stays. */
+  readonly keepDownloads?: boolean
+  /** Holders that do not count, as those of the history for `clean`. */
+  readonly without?: readonly string[]
+}
+
+/** What dead commands left has been undone already when the workspace was opened for writing. */
+export async function collectGarbage(workspace: Workspace, options: GarbageOptions): Promise<readonly Removed[]> {
+  const { dryRun, keepDownloads = false, without = [] } = options
+  if (!dryRun) expireHistory(workspace)
+  const removed = await collectMachineFiles(workspace, dryRun)
+  const unfinished = await collectUnfinished(workspace, dryRun)
   const { paths, command, outside } = workspace
   const leases = { folder: paths.downloads, command, signal: outside.signal }
-  await withLeased({ ...leases, dropKept: !keepDownloads && !dryRun, ignoreKept: !keepDownloads }, async (leased) => {
-    for (const name of await listUnusedArchives(workspace, leased.archives)) {
-      if (!dryRun) await rm(join(paths.packages, name), { force: true })
-      removed.push({ what: 'package file', subject: name })
-    }
-    const store = new ImageStore(paths.images)
-    const held = workspace.imageReferences.referenced()
-    const referenced = {
-      images: new Set([...held.images, ...leased.images]),
-      maps: new Set([...held.maps, ...leased.maps]),
-    }
-    const orphans = (await store.list()).filter((digest) => !referenced.images.has(digest))
-    if (!dryRun) await store.removeUnreferenced(referenced)
-    removed.push(...orphans.map((subject) => ({ what: 'image', subject }) as const))
-  })
+  return withLeased({ ...leases, dropKept: !keepDownloads && !dryRun, ignoreKept: !keepDownloads }, async (leased) => [
+    ...removed,
+    ...unfinished,
+    ...(await collectArchives(workspace, dryRun, leased, without)),
+    ...(await collectImages(workspace, dryRun, leased, without)),
+  ])
+}
+
+async function collectMachineFiles(workspace: Workspace, dryRun: boolean): Promise<readonly Removed[]> {
+  const removed: Removed[] = []
+  const owners = new Set([...(await listMachineFileOwners(workspace.connectionPaths)), ...clonesWithImages(workspace)])
+  const held = runningHeld(workspace)
+  if (owners.size + held.length === 0) return removed
+  const connect = await workspace.connect()
+  // Every domain counts, also one whose metadata somebody has removed: its disk is not ours to take.
+  const living = new Set((await connect.listAllDomains()).map(({ uuid }) => uuid))
+  for (const uuid of owners) {
+    if (living.has(uuid)) continue
+    if (!dryRun) await forgetClone(workspace, uuid)
+    removed.push({ what: 'files of a vanished machine', subject: uuid, bytes: 0 })
+  }
+  for (const path of await findOldMediums(workspace, connect)) {
+    const { size } = await lstat(path)
+    if (!dryRun) await rm(path, { force: true })
+    removed.push({ what: 'replaced medium', subject: path, bytes: size })
+  }
+  if (!dryRun) await releaseStopped(workspace, connect, held)
   return removed
 }
 
 /** What killed commands left besides machines: half-written files, scratch folders, and what belonged to a removed source. */
-async function collectUnfinished(workspace: Workspace, dryRun: boolean, removed: Removed[]): Promise<void> {
+async function collectUnfinished(workspace: Workspace, dryRun: boolean): Promise<readonly Removed[]> {
   const { state } = workspace.paths
   const keys = keyFolder(workspace, undefined)
   const own = (await readdir(state)).filter((name) => name.endsWith('.tmp')).map((name) => join(state, name))
   const left = [...own, ...(await findAbandonedScratch(workspace))]
   const others = [...(await sourceStore(workspace).findUnused()), ...(await findUnfinishedKeyFiles(keys))]
-  removed.push(...[...left, ...others].map((subject) => ({ what: 'unfinished or unused file', subject }) as const))
-  if (dryRun) return
+  const removed: Removed[] = []
+  for (const path of [...left, ...others]) {
+    const bytes = await lstat(path).then(
+      ({ size }) => size,
+      () => 0,
+    )
+    removed.push({ what: 'unfinished or unused file', subject: path, bytes })
+  }
+  if (dryRun) return removed
   for (const path of left) await rm(path, { recursive: true, force: true })
   await tidySources(workspace)
   await completeKeyFolder(keys)
+  return removed
 }
 
 /** UUIDs of clones that hold an image, whether they have files or not. */
 function clonesWithImages({ imageReferences }: Workspace): readonly string[] {
   return imageReferences.holders().flatMap((holder) => /^clone ([0-9a-f-]{36})$/.exec(holder)?.[1] ?? [])
+}
+
+/** Mediums of our routers that neither the definition nor the running machine names. */
+async function findOldMediums(workspace: Workspace, connect: Connect): Promise<readonly string[]> {
+  const found: string[] = []
+  for (const { domain, facts } of await listMachines(connect)) {
+    if (facts.kind !== 'router' || facts.medium === undefined) continue
+    const running = readDomainFacts(await domain.getXMLDesc())?.medium
+    const keep = [facts.medium, running].filter((path) => path !== undefined)
+    found.push(...(await listOldMediums(workspace.connectionPaths, domain.uuid, keep)))
+  }
+  return found
+}
+
+/** A machine that was stopped or restarted meanwhile no longer needs what it was upgraded from. */
+async function releaseStopped(workspace: Workspace, connect: Connect, held: readonly string[]): Promise<void> {
+  const machines = await listMachines(connect)
+  for (const uuid of held) {
+    const machine = machines.find(({ domain }) => domain.uuid === uuid)
+    const running = machine === undefined ? undefined : readDomainFacts(await machine.domain.getXMLDesc())
+    const isBehind = running !== undefined && running.digest !== machine?.facts.digest
+    if (!isBehind) releaseObjects(workspace, runningHolder(uuid))
+  }
+}
+
+async function collectArchives(
+  workspace: Workspace,
+  dryRun: boolean,
+  leased: Leased,
+  without: readonly string[],
+): Promise<readonly Removed[]> {
+  const removed: Removed[] = []
+  for (const name of await listUnusedArchives(workspace, leased.archives, without)) {
+    const path = join(workspace.paths.packages, name)
+    const { size } = await lstat(path)
+    if (!dryRun) await rm(path, { force: true, recursive: true })
+    removed.push({ what: 'package file', subject: name, bytes: size })
+  }
+  return removed
+}
+
+async function collectImages(
+  workspace: Workspace,
+  dryRun: boolean,
+  leased: Leased,
+  without: readonly string[],
+): Promise<readonly Removed[]> {
+  const store = new ImageStore(workspace.paths.images)
+  const held = workspace.imageReferences.referenced(without)
+  const referenced = {
+    images: new Set([...held.images, ...leased.images]),
+    maps: new Set([...held.maps, ...leased.maps]),
+  }
+  const orphans = await store.listUnreferenced(referenced)
+  if (!dryRun) await store.removeUnreferenced(referenced)
+  return orphans.map(({ name, bytes, isComplete }) => ({
+    what: isComplete ? 'image' : 'unfinished download',
+    subject: name,
+    bytes,
+  }))
 }

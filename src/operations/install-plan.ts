@@ -1,8 +1,14 @@
-/** What an install or a remove would do, before anything is done: for the person, for `--dry-run --json`, and for apply. */
+/** What a command would do to packages, before anything is done: for the person, for `--dry-run --json`, and for apply. */
 import type { Capability, CapabilityName } from '../model/capability.ts'
 
 export interface PlanSummary {
+  /** In apt's order: what is upgraded first, what is removed last. */
   readonly changes: readonly { readonly verb: string; readonly items: readonly string[] }[]
+  readonly packages: readonly PackageNote[]
+  /** Domains and networks that are there and get another definition. */
+  readonly definitions: readonly DefinitionNote[]
+  /** Machines that go on with their old images and definition until they are restarted. */
+  readonly restarts: readonly string[]
   /** What packages may do on this host once installed. */
   readonly capabilities: readonly CapabilityNote[]
   /** What the user has not granted yet; nothing is done before they are (decisions 18). */
@@ -10,6 +16,25 @@ export interface PlanSummary {
   readonly downloadBytes: number
   readonly diskBytes: number
   readonly notes: readonly string[]
+}
+
+export interface PackageNote {
+  readonly name: string
+  readonly action: 'install' | 'upgrade' | 'downgrade' | 'reinstall' | 'remove' | 'mark'
+  /** Versions. */
+  readonly from?: string
+  readonly to?: string
+}
+
+export interface DefinitionNote {
+  readonly kind: 'domain' | 'network'
+  readonly name: string
+  /** Unified, of our renderings, old to new; empty where nothing but the version in our metadata changes. */
+  readonly diff: string
+  /** True where it holds edits made with virsh, which stay. */
+  readonly edited: boolean
+  /** What both the package and the user changed. */
+  readonly conflicts: readonly string[]
 }
 
 interface CapabilityNote {

@@ -24,6 +24,21 @@ export function machineFiles(paths: ConnectionPaths, uuid: string): MachineFiles
   }
 }
 
+/** A further medium of a machine, beside the one that a running guest may still have in its drive. */
+export function mediumPath(paths: ConnectionPaths, uuid: string, suffix: string): string {
+  return join(paths.mediums, `${uuid}.${suffix}.iso`)
+}
+
+/** Mediums of a machine that are not among those to keep. */
+export async function listOldMediums(
+  paths: ConnectionPaths,
+  uuid: string,
+  keep: readonly string[],
+): Promise<readonly string[]> {
+  const own = (await namesIn(paths.mediums)).filter((name) => name.startsWith(`${uuid}.`) && name.endsWith('.iso'))
+  return own.map((name) => join(paths.mediums, name)).filter((path) => !keep.includes(path))
+}
+
 /** Removes all of them, unfinished ones of a killed command included: every name of a machine begins with its UUID. */
 export async function removeMachineFiles(paths: ConnectionPaths, uuid: string): Promise<void> {
   for (const folder of [paths.overlays, paths.mediums, paths.logs]) {

@@ -38,14 +38,16 @@ export async function findManifest(workspace: Workspace, digest: Sha256): Promis
 }
 
 /**
- * Names of files that belong to no installed package of any connection and to no download, unfinished ones included. The
- * caller holds the lock.
+ * Names of files that belong to no installed package of any connection, to no download and to nothing else that holds
+ * them, unfinished ones included. The caller holds the lock. @param without holders that do not count
  */
 export async function listUnusedArchives(
-  { paths, installed }: Workspace,
+  { paths, installed, archiveReferences }: Workspace,
   leased: ReadonlySet<string>,
+  without: readonly string[] = [],
 ): Promise<readonly string[]> {
-  const used = new Set([...installed.archives()].map((digest) => `${digest}.vmpkg`))
+  const needed = [...installed.archives(), ...archiveReferences.referenced(without)]
+  const used = new Set(needed.map((digest) => `${digest}.vmpkg`))
   const isUsed = (name: string): boolean => used.has(name) || leased.has(name.slice(0, name.indexOf('.')))
   return (await readdir(paths.packages)).filter((name) => !isUsed(name)).toSorted()
 }

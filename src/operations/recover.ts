@@ -3,10 +3,11 @@
  * (threats L01). Each is safe to run twice, and touches only what vmpkg made: domains and networks that carry our
  * metadata, files of a machine by its UUID.
  */
+import { rm } from 'node:fs/promises'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Transaction, UndoRecord } from '../state/journal.ts'
 import { connectionKey } from '../state/paths.ts'
-import { removeMachineFiles } from './machine-files.ts'
+import { mediumPath, removeMachineFiles } from './machine-files.ts'
 import type { Workspace } from './workspace.ts'
 
 export type Undo =
@@ -14,9 +15,17 @@ export type Undo =
   | { readonly kind: 'remove-domain'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'remove-network'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'release-images'; readonly holder: string }
-  | { readonly kind: 'forget-package'; readonly name: string }
   | { readonly kind: 'tidy-sources' }
   | { readonly kind: 'forget-registry'; readonly source: string; readonly registryId: string }
+  | { readonly kind: 'remove-medium'; readonly uuid: string; readonly suffix: string }
+  | {
+      readonly kind: 'restore-domain' | 'restore-network'
+      readonly uuid: string
+      readonly name: string
+      readonly xml: string
+      readonly autostart: boolean
+      readonly active: boolean
+    }
 
 /** In place of a connection's key: what is about the whole root is recovered by every command. */
 export const HOST_WIDE = '*'
@@ -59,7 +68,12 @@ export async function recover(workspace: Workspace): Promise<readonly string[]> 
  */
 export async function transact<T>(
   workspace: Workspace,
-  facts: { readonly operation: string; readonly subject: string; readonly connection?: typeof HOST_WIDE },
+  facts: {
+    readonly operation: string
+    readonly subject: string
+    readonly comment?: string | undefined
+    readonly connection?: typeof HOST_WIDE
+  },
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   const connection = facts.connection ?? connectionKey(workspace.connectionName)
@@ -107,20 +121,30 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
     case 'release-images':
       workspace.imageReferences.release(undo.holder)
       return
-    case 'forget-package':
-      workspace.installed.remove(undo.name)
-      return
     case 'tidy-sources':
       await (await import('./source-tidy.ts')).tidySources(workspace)
       return
     case 'forget-registry':
       await (await import('./source-tidy.ts')).forgetRegistry(workspace, undo.source, undo.registryId)
+      return
+    case 'remove-medium':
+      await rm(mediumPath(workspace.connectionPaths, undo.uuid, undo.suffix), { force: true })
+      return
+    case 'restore-domain':
+      await (await loadRestore()).restoreDomain(await workspace.connect(), undo)
+      return
+    case 'restore-network':
+      await (await loadRestore()).restoreNetwork(await workspace.connect(), undo)
   }
 }
 
 /** Loaded when there is something to undo in libvirt: most commands have nothing, and start faster without it. */
 async function loadRemoval(): Promise<typeof import('../domain/removal.ts')> {
   return import('../domain/removal.ts')
+}
+
+async function loadRestore(): Promise<typeof import('../domain/restore.ts')> {
+  return import('../domain/restore.ts')
 }
 
 function parseUndo(record: UndoRecord): Undo {
@@ -132,12 +156,22 @@ function parseUndo(record: UndoRecord): Undo {
       return { kind: record.kind, uuid: parseUuid(record['uuid']), name: String(record['name']) }
     case 'release-images':
       return { kind: record.kind, holder: String(record['holder']) }
-    case 'forget-package':
-      return { kind: record.kind, name: String(record['name']) }
     case 'tidy-sources':
       return { kind: record.kind }
     case 'forget-registry':
       return { kind: record.kind, source: String(record['source']), registryId: String(record['registryId']) }
+    case 'remove-medium':
+      return { kind: record.kind, uuid: parseUuid(record['uuid']), suffix: parseSuffix(record['suffix']) }
+    case 'restore-domain':
+    case 'restore-network':
+      return {
+        kind: record.kind,
+        uuid: parseUuid(record['uuid']),
+        name: String(record['name']),
+        xml: String(record['xml']),
+        autostart: record['autostart'] === true,
+        active: record['active'] === true,
+      }
     default:
       throw new VmpkgError(
         'STATE_INVALID',
@@ -147,6 +181,19 @@ function parseUndo(record: UndoRecord): Undo {
         },
       )
   }
+}
+
+/** It becomes part of a path, as the UUID does. */
+function parseSuffix(value: unknown): string {
+  const suffix = String(value)
+  if (/^[0-9a-f]{8}$/.test(suffix)) return suffix
+  throw new VmpkgError(
+    'STATE_INVALID',
+    `The journal names ${JSON.stringify(suffix.slice(0, 60))}, which is no medium`,
+    {
+      hint: 'The state database has been damaged: restore it from a backup.',
+    },
+  )
 }
 
 /** It becomes part of a path. */

@@ -3,7 +3,7 @@
  * for it (decisions 10): until then clients hear nothing.
  */
 
-import { getMachine, type Machine } from '../domain/inventory.ts'
+import { getMachine, type Machine, runningFacts } from '../domain/inventory.ts'
 import { findLink, setLink } from '../domain/link.ts'
 import { waitUntilReady } from '../domain/readiness.ts'
 import { VmpkgError } from '../errors.ts'
@@ -15,6 +15,7 @@ import { type AgentReply, verifyAttestation } from '../router/agent.ts'
 import { findElement, findElements, getAttribute, getText } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { isLocal } from './connection-name.ts'
+import { releaseObjects, runningHolder } from './holders.ts'
 import { findManifest } from './package-store.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -46,6 +47,7 @@ export async function startMachine(workspace: Workspace, connect: Connect, machi
     emit({ type: 'stage-started', stage: 'start', subject: name })
     await prepareStart(workspace, connect, machine.xml)
     await domain.create()
+    releaseObjects(workspace, runningHolder(domain.uuid)) // it runs on what is defined now
     emit({ type: 'stage-finished', stage: 'start', subject: name })
   }
   const opened = machine.facts.kind === 'router' && (await openRouter(workspace, machine))
@@ -55,7 +57,7 @@ export async function startMachine(workspace: Workspace, connect: Connect, machi
 /** Waits for the attestation, then opens the LAN; closes it when there is none. True when the link was down before. */
 async function openRouter(workspace: Workspace, machine: Machine): Promise<boolean> {
   const { emit } = workspace.outside
-  const { rules, lanMac } = machine.facts
+  const { rules, lanMac } = await runningFacts(machine)
   if (rules === undefined || lanMac === undefined) {
     throw new VmpkgError('STATE_INVALID', `The metadata of ${machine.name} does not say which rules it must attest`, {
       hint: `Remove it and install its package again: vmpkg remove ${machine.facts.package}`,

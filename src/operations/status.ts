@@ -1,6 +1,6 @@
 /** What libvirt and the guests say of our machines: `ps` without asking guests, `status` with. */
 
-import { getMachine, listMachines as list, type Machine } from '../domain/inventory.ts'
+import { getMachine, listMachines as list, type Machine, runningFacts } from '../domain/inventory.ts'
 import { findLink, type LinkState } from '../domain/link.ts'
 import { askStatus } from '../domain/readiness.ts'
 import type { AgentReply } from '../router/agent.ts'
@@ -50,9 +50,10 @@ export async function machineStatus(
   }
 }
 
-async function rowOf({ domain, name, facts }: Machine): Promise<MachineRow> {
+async function rowOf(machine: Machine): Promise<MachineRow> {
+  const { domain, name, facts } = machine
   const { state } = await domain.getState()
-  const { package: packageName, version, kind, ephemeral } = facts
+  const { package: packageName, version, kind, ephemeral } = await runningFacts(machine)
   return {
     name,
     uuid: domain.uuid,
@@ -67,7 +68,7 @@ async function rowOf({ domain, name, facts }: Machine): Promise<MachineRow> {
 
 async function statusOf(workspace: Workspace, machine: Machine): Promise<MachineStatus> {
   const row = await rowOf(machine)
-  const { facts } = machine
+  const facts = await runningFacts(machine)
   const isRunning = row.state === 'running'
   const reply = isRunning ? await askStatus(machine.domain, workspace.outside) : undefined
   const lanLink =

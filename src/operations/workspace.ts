@@ -1,17 +1,22 @@
 /**
  * What every operation works with: the ports, the folders, the databases and the libvirt connection of this run, each
- * opened when first needed. With `write` the root's lock is held and what dead commands left has been undone.
+ * opened when first needed. With `write` the root's lock is held and what dead commands left has been undone; with
+ * `late` what dead commands left has been undone, and the lock is taken by `lock()` once plan and downloads are done.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Emit } from '../events.ts'
 import { type ConnectionChoice, type ConnectionReason, chooseConnection } from '../host/connection-choice.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { Clock, Http, Processes, Randomness, Terminal } from '../ports.ts'
+import { ArchiveReferences } from '../state/archive-references.ts'
 import { openStateDatabase, openTrustDatabase } from '../state/database.ts'
+import { Definitions } from '../state/definitions.ts'
 import { prepareConnectionFolders, prepareFolders } from '../state/folders.ts'
+import { History } from '../state/history.ts'
 import { ImageReferences } from '../state/image-references.ts'
 import { InstalledPackages } from '../state/installed.ts'
 import type { Journal } from '../state/journal.ts'
+import { KeptValues } from '../state/kept-values.ts'
 import { type ConnectionPaths, connectionPaths, locatePaths, type Paths } from '../state/paths.ts'
 
 export interface Outside {
@@ -39,7 +44,9 @@ export interface WorkspaceOptions {
   readonly folder: string
   /** The command line, for the lock and the journal. */
   readonly command: readonly string[]
-  readonly write: boolean
+  readonly write: boolean | 'late'
+  /** How long to wait for another vmpkg; a minute by default. */
+  readonly waitSeconds?: number | undefined
 }
 
 export class Workspace {
@@ -57,6 +64,7 @@ export class Workspace {
   #journal: Journal | undefined
   #connection: { uri: string; connect: Connect } | undefined
   #chosen: ConnectionChoice | undefined
+  readonly #waitSeconds: number | undefined
 
   constructor(options: WorkspaceOptions, paths: Paths) {
     this.outside = options.outside
@@ -65,6 +73,7 @@ export class Workspace {
     this.env = options.env
     this.folder = options.folder
     this.command = ['vmpkg', ...options.command].join(' ')
+    this.#waitSeconds = options.waitSeconds
   }
 
   get state(): DatabaseSync {
@@ -106,6 +115,22 @@ export class Workspace {
     return new ImageReferences(this.state, this.connectionPaths.key)
   }
 
+  get archiveReferences(): ArchiveReferences {
+    return new ArchiveReferences(this.state, this.connectionPaths.key)
+  }
+
+  get keptValues(): KeptValues {
+    return new KeptValues(this.state, this.connectionPaths.key)
+  }
+
+  get definitions(): Definitions {
+    return new Definitions(this.state, this.connectionPaths.key)
+  }
+
+  get history(): History {
+    return new History(this.state, this.connectionPaths.key)
+  }
+
   /** The open connection to libvirt. @throws {VmpkgError} `LIBVIRT_UNREACHABLE` `PRIVATE_HOST_FAILED` */
   async connect(): Promise<Connect> {
     if (this.#connection === undefined) {
@@ -134,14 +159,25 @@ export class Workspace {
     await this.#connection?.connect.close()
     this.#state?.close()
     this.#trust?.close()
-    await this.#lock?.[Symbol.asyncDispose]()
+    this.#connection = this.#state = this.#trust = undefined
+    await this.#unlock()
   }
 
   /** @internal used by `openWorkspace` only */
   async prepare(options: WorkspaceOptions, chosen: ConnectionChoice): Promise<void> {
     this.#chosen = chosen
     prepareFolders(this.paths, { isRoot: this.isRoot })
-    if (!options.write) return
+    if (options.write === true || (options.write === 'late' && (await this.#isUnfinished()))) await this.lock()
+    if (options.write === 'late') await this.#unlock()
+  }
+
+  /**
+   * Takes the root's writer lock, waits for another holder where there is one, and undoes what dead commands left. Does
+   * nothing when the lock is held already; `close` gives it back.
+   * @throws {VmpkgError} `LOCK_HELD` `ABORTED`
+   */
+  async lock(): Promise<void> {
+    if (this.#lock !== undefined) return
     const { clock, emit, signal } = this.outside
     const [{ acquireLock }, { Journal }, { readOwnIdentity }] = await Promise.all([
       import('../state/lock.ts'),
@@ -152,6 +188,7 @@ export class Workspace {
       path: this.paths.lock,
       command: this.command,
       signal,
+      ...(this.#waitSeconds === undefined ? {} : { timeoutMs: this.#waitSeconds * 1000 }),
       onWait: (holder) =>
         emit({
           type: 'noted',
@@ -161,6 +198,23 @@ export class Workspace {
     this.#journal = new Journal(this.state, clock, readOwnIdentity())
     const { recover } = await import('./recover.ts')
     await recover(this)
+  }
+
+  async #unlock(): Promise<void> {
+    await this.#lock?.[Symbol.asyncDispose]()
+    this.#lock = undefined
+    this.#journal = undefined
+  }
+
+  /** True where a command died half way: a plan made before that is undone would be wrong. */
+  async #isUnfinished(): Promise<boolean> {
+    const [{ Journal }, { readOwnIdentity }] = await Promise.all([
+      import('../state/journal.ts'),
+      import('../state/process-identity.ts'),
+    ])
+    const { key } = this.connectionPaths
+    const journal = new Journal(this.state, this.outside.clock, readOwnIdentity())
+    return journal.pending().some(({ connection }) => connection === key)
   }
 }
 

@@ -60,6 +60,49 @@ const STATE_MIGRATIONS = [
   ) STRICT;
   CREATE INDEX undo_of_transaction ON undo (transaction_id, id);
   `,
+  `
+  ALTER TABLE installed ADD COLUMN is_held INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE transactions ADD COLUMN comment TEXT;
+  CREATE TABLE kept_values (
+    connection TEXT NOT NULL,
+    package TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    PRIMARY KEY (connection, package, name)
+  ) STRICT;
+  CREATE TABLE archive_references (
+    connection TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    archive TEXT NOT NULL,
+    PRIMARY KEY (connection, holder, archive)
+  ) STRICT;
+  CREATE TABLE definitions (
+    connection TEXT NOT NULL,
+    uuid TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('domain', 'network')),
+    name TEXT NOT NULL,
+    package TEXT NOT NULL,
+    rendered TEXT NOT NULL,
+    defined TEXT NOT NULL,
+    context TEXT NOT NULL,
+    PRIMARY KEY (connection, uuid)
+  ) STRICT;
+  CREATE TABLE package_changes (
+    transaction_id INTEGER NOT NULL REFERENCES transactions (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    before TEXT,
+    after TEXT,
+    PRIMARY KEY (transaction_id, name)
+  ) STRICT;
+  CREATE TABLE definition_changes (
+    transaction_id INTEGER NOT NULL REFERENCES transactions (id) ON DELETE CASCADE,
+    uuid TEXT NOT NULL,
+    before TEXT,
+    after TEXT,
+    PRIMARY KEY (transaction_id, uuid)
+  ) STRICT;
+  `,
 ] as const
 
 const TRUST_MIGRATIONS = [

@@ -49,9 +49,18 @@ export class ImageReferences {
       .map((row) => String(row['holder']))
   }
 
-  /** What must stay, over all connections: hand it to `ImageStore.removeUnreferenced`. */
-  referenced(): { readonly images: ReadonlySet<Sha256>; readonly maps: ReadonlySet<Sha256> } {
-    const rows = this.#database.prepare('SELECT DISTINCT image, map FROM image_references').all()
+  /**
+   * What must stay, over all connections: hand it to `ImageStore.removeUnreferenced`.
+   * @param without holders of this connection that do not count, to see what goes with them
+   */
+  referenced(without: readonly string[] = []): {
+    readonly images: ReadonlySet<Sha256>
+    readonly maps: ReadonlySet<Sha256>
+  } {
+    const rows = this.#database
+      .prepare('SELECT connection, holder, image, map FROM image_references')
+      .all()
+      .filter((row) => row['connection'] !== this.#connection || !without.includes(String(row['holder'])))
     return {
       images: new Set(rows.map((row) => row['image'] as Sha256)),
       maps: new Set(rows.map((row) => row['map'] as Sha256)),

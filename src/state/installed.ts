@@ -15,6 +15,8 @@ export interface InstalledPackage {
   readonly source: string
   /** Installed as a dependency only; removed when nothing needs it any more. */
   readonly isAuto: boolean
+  /** Stays in this version until it is released; as apt-mark hold. */
+  readonly isHeld: boolean
   readonly installedAt: Date
   readonly grants: readonly Capability[]
   readonly parameters: ParameterValues
@@ -63,12 +65,12 @@ export class InstalledPackages {
   }
 
   /** Adds a package or replaces its former version, parameters included. Call it inside `Transaction.commit`. */
-  put({ line, source, isAuto, installedAt, grants, parameters }: InstalledPackage): void {
+  put({ line, source, isAuto, isHeld, installedAt, grants, parameters }: InstalledPackage): void {
     this.remove(line.name)
     this.#database
       .prepare(
-        `INSERT INTO installed (connection, name, version, source, is_auto, installed_at, line, grants)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO installed (connection, name, version, source, is_auto, is_held, installed_at, line, grants)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         this.#connection,
@@ -76,6 +78,7 @@ export class InstalledPackages {
         line.version,
         source,
         isAuto ? 1 : 0,
+        isHeld ? 1 : 0,
         installedAt.toISOString(),
         JSON.stringify(line),
         JSON.stringify(grants),
@@ -88,13 +91,6 @@ export class InstalledPackages {
     }
   }
 
-  setAuto(name: string, isAuto: boolean): void {
-    this.get(name)
-    this.#database
-      .prepare('UPDATE installed SET is_auto = ? WHERE connection = ? AND name = ?')
-      .run(isAuto ? 1 : 0, this.#connection, name)
-  }
-
   /** Does nothing where the package is not installed. */
   remove(name: string): void {
     this.#database.prepare('DELETE FROM installed WHERE connection = ? AND name = ?').run(this.#connection, name)
@@ -105,6 +101,7 @@ export class InstalledPackages {
       line: JSON.parse(String(row['line'])) as PackageLine,
       source: String(row['source']),
       isAuto: row['is_auto'] === 1,
+      isHeld: row['is_held'] === 1,
       installedAt: new Date(String(row['installed_at'])),
       grants: JSON.parse(String(row['grants'])) as readonly Capability[],
       parameters: this.#readParameters(String(row['name'])),

@@ -26,6 +26,8 @@ export interface TransactionFacts {
   readonly subject: string
   /** The command line, without secrets. */
   readonly command: string
+  /** What the user wants to remember of it. */
+  readonly comment?: string | undefined
 }
 
 export interface PendingTransaction extends TransactionFacts {
@@ -46,14 +48,24 @@ export class Journal {
     this.#self = self
   }
 
-  begin({ connection, operation, subject, command }: TransactionFacts): Transaction {
+  begin({ connection, operation, subject, command, comment }: TransactionFacts): Transaction {
     const { pid, startTicks, bootId } = this.#self
     const { lastInsertRowid } = this.#database
       .prepare(
-        `INSERT INTO transactions (connection, operation, subject, command, pid, start_ticks, boot_id, began_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO transactions (connection, operation, subject, command, comment, pid, start_ticks, boot_id, began_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
-      .run(connection, operation, subject, command, pid, startTicks, bootId, this.#clock.now().toISOString())
+      .run(
+        connection,
+        operation,
+        subject,
+        command,
+        comment ?? null,
+        pid,
+        startTicks,
+        bootId,
+        this.#clock.now().toISOString(),
+      )
     return new Transaction(this.#database, this.#clock, Number(lastInsertRowid))
   }
 
@@ -149,4 +161,6 @@ function finish(database: DatabaseSync, clock: Clock, id: number, outcome: 'comm
     .prepare('UPDATE transactions SET outcome = ?, ended_at = ? WHERE id = ? AND outcome IS NULL')
     .run(outcome, clock.now().toISOString(), id)
   if (changes !== 1) throw new VmpkgError('INTERNAL', `Transaction ${id} ended twice`)
+  // They are of no use any more, and hold whole definitions.
+  database.prepare('DELETE FROM undo WHERE transaction_id = ?').run(id)
 }

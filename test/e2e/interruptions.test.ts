@@ -77,7 +77,7 @@ describe('interruptions', { timeout: 300_000, skip: await privateHostMissing() }
     t.diagnostic(`VMPKG_SEED=${SEED}, install takes ${Math.round(installMs)} ms`)
     const statuses: number[] = []
     for (const moment of [...EVENTS, ...moments(6, installMs)]) {
-      await site.cli.ok(['gc']) // so that it has to fetch again
+      await site.cli.ok(['clean']) // so that it has to fetch again
       const { status, stderr } = await interrupt(INSTALL, 'SIGINT', moment)
       statuses.push(status)
       const where = `${describeMoment(moment)}, status ${status}\n${stderr}`

@@ -227,7 +227,7 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
   describe('of what a server sends', () => {
     const install = ['install', '-y', '--grant', 'network', '--no-start', 'router-tiny']
     // What an earlier test fetched would be taken as it is.
-    beforeEach(() => site.cli.ok(['gc']))
+    beforeEach(() => site.cli.ok(['clean']))
 
     test('an altered package is refused', async () => {
       const { package: archive } = await lineOf('router-tiny')
@@ -465,8 +465,14 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
       assert.deepEqual(await site.observe(), installed)
     })
 
-    test('a package that another depends on stays', async () => {
-      assert.match((await refused(['remove', '-y', 'router-tiny'], 'PACKAGE_IN_USE')).message, /app-tiny depends on/)
+    test('a package that another depends on takes that along, and the plan says so', async () => {
+      const { packages, notes } = await site.cli.json(['remove', '--dry-run', 'router-tiny'])
+      assert.deepEqual(
+        (packages as { name: string }[]).map(({ name }) => name),
+        ['app-tiny', 'router-tiny'],
+      )
+      assert.match(String(notes), /app-tiny depends on what goes/)
+      assert.deepEqual(await site.observe(), installed)
     })
 
     test('a router whose LAN a machine is on stays, and so does the name of a clone', async () => {
@@ -553,8 +559,9 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
 
     test('removing everything leaves nothing', async () => {
       const { schema, removed } = await site.cli.json(['remove', '-y', 'router-tiny', 'app-tiny', 'app-alone'])
-      assert.deepEqual([schema, removed], ['vmpkg.remove/1', ['router-tiny', 'app-tiny', 'app-alone']])
+      assert.deepEqual([schema, removed], ['vmpkg.remove/1', ['app-tiny', 'router-tiny', 'app-alone']])
       assert.deepEqual(await site.observe(), NOTHING)
+      await site.cli.ok(['clean'])
       assert.deepEqual(await readdir(at('root', 'var', 'lib', 'vmpkg', 'packages')), [])
     })
   })

@@ -10,6 +10,7 @@ const ROUTER: InstalledPackage = {
   line: packageLine('router-uni', '1.0-1', { kind: 'router', layer: 'uni', images: [packageImage('router')] }),
   source: 'example',
   isAuto: false,
+  isHeld: false,
   installedAt: new Date('2026-11-21T12:00:00Z'),
   grants: [{ name: 'network', wan: 'uplink' }],
   parameters: {
@@ -50,12 +51,11 @@ describe('InstalledPackages', () => {
     assert.equal(installed.list().length, 1)
   })
 
-  test('marks packages as automatic and manual', async (t) => {
+  test('keeps the marks: installed as a dependency, and held', async (t) => {
     const { installed } = await openInstalled(t)
-    installed.put(ROUTER)
-    installed.setAuto('router-uni', true)
-    assert.equal(installed.get('router-uni').isAuto, true)
-    assert.throws(() => installed.setAuto('absent', true), { code: 'PACKAGE_NOT_INSTALLED' })
+    installed.put({ ...ROUTER, isAuto: true, isHeld: true })
+    const { isAuto, isHeld } = installed.get('router-uni')
+    assert.deepEqual([isAuto, isHeld], [true, true])
   })
 
   test('removes a package with its parameters', async (t) => {

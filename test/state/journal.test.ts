@@ -3,7 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { openStateDatabase } from '../../src/state/database.ts'
-import { getHistoryEntry, listHistory } from '../../src/state/history.ts'
+import { History } from '../../src/state/history.ts'
 import { InstalledPackages } from '../../src/state/installed.ts'
 import { Journal } from '../../src/state/journal.ts'
 import { readOwnIdentity } from '../../src/state/process-identity.ts'
@@ -42,7 +42,7 @@ describe('Journal', () => {
     })
     later.resolve(pending)
     assert.deepEqual(later.pending(), [])
-    assert.equal(listHistory(database, 'here')[0]?.outcome, 'undone')
+    assert.equal(new History(database, 'here').list()[0]?.outcome, 'undone')
   })
 
   test('leaves the transactions of living processes alone', async (t) => {
@@ -61,16 +61,15 @@ describe('Journal', () => {
     const third = journal.begin({ ...FACTS, subject: 'app-console' })
     assert.deepEqual(third.undoRecords(), [])
     third.abandon()
-    const outcomes = listHistory(database, 'here').map(({ subject, outcome }) => [subject, outcome])
+    const outcomes = new History(database, 'here').list().map(({ subject, outcome }) => [subject, outcome])
     assert.deepEqual(outcomes, [
       ['app-console', 'undone'],
       ['router-uni', 'committed'],
     ])
-    assert.deepEqual(listHistory(database, 'here', { limit: 1 }).length, 1)
-    const entry = getHistoryEntry(database, 'here', first.id)
+    assert.deepEqual(new History(database, 'here').list({ limit: 1 }).length, 1)
+    const entry = new History(database, 'here').get(first.id)
     assert.equal(entry.endedAt.toISOString(), '2026-11-21T12:00:05.000Z')
-    assert.deepEqual(entry.undo, [{ kind: 'remove-file', path: '/a' }])
-    assert.throws(() => getHistoryEntry(database, 'there', first.id), { code: 'USAGE' })
+    assert.throws(() => new History(database, 'there').get(first.id), { code: 'USAGE' })
   })
 
   test('takes no further steps after the end', async (t) => {
@@ -86,8 +85,8 @@ describe('Journal', () => {
     const { database, journal } = await openJournal(t)
     const installed = new InstalledPackages(database, 'here')
     const transaction = journal.begin(FACTS)
-    assert.throws(() => transaction.commit(() => installed.setAuto('absent', true)), { code: 'PACKAGE_NOT_INSTALLED' })
-    assert.deepEqual(listHistory(database, 'here'), [])
+    assert.throws(() => transaction.commit(() => installed.get('absent')), { code: 'PACKAGE_NOT_INSTALLED' })
+    assert.deepEqual(new History(database, 'here').list(), [])
     transaction.abandon()
   })
 

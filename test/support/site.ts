@@ -22,6 +22,7 @@ export interface Observation {
   /** With what was granted. */
   readonly installed: readonly string[]
   readonly parameters: readonly string[]
+  /** The history's aside, which keeps former versions for a while. */
   readonly imageHolders: readonly string[]
   /** Operations that the journal has as unfinished. */
   readonly pending: readonly string[]
@@ -87,7 +88,9 @@ async function observe(virsh: Site['virsh'], state: string): Promise<Observation
       machineFiles: (await listed(join(state, 'connections'))).filter((path) => /[0-9a-f]{8}-[0-9a-f]{4}-/.test(path)),
       installed: column("SELECT name || ' ' || version || ' ' || grants FROM installed ORDER BY name"),
       parameters: column("SELECT package || ' ' || name || '=' || value FROM parameters ORDER BY package, name"),
-      imageHolders: column('SELECT DISTINCT holder FROM image_references ORDER BY holder'),
+      imageHolders: column(
+        "SELECT DISTINCT holder FROM image_references WHERE holder NOT LIKE 'history %' ORDER BY holder",
+      ),
       pending: column("SELECT operation || ' ' || subject FROM transactions WHERE outcome IS NULL"),
       damaged: [...(await findDamaged(join(state, 'packages'))), ...(await findDamaged(join(state, 'images')))],
     }

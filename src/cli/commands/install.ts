@@ -1,31 +1,36 @@
 import { fetchInstead } from '../../operations/bundle-import.ts'
-import { applyInstall, planInstall } from '../../operations/install.ts'
+import { planInstall } from '../../operations/install.ts'
 import { type CommandSpec, optionList, optionText } from '../command.ts'
-import { confirmGrants, printPlan } from '../plan.ts'
+import { CHANGE_OPTIONS, conflictSide, DEFINITION_OPTIONS, runPlan } from '../plan.ts'
 
 export const command: CommandSpec = {
   args: '<package...>',
-  summary: 'Install packages with what they depend on.',
+  summary: 'Install packages with what they depend on; upgrade those that are installed.',
   description:
     'Packages and images are fetched and verified. Routers are singletons: their\n' +
     'networks and their machine are defined in libvirt and started. Apps are\n' +
-    'templates: vmpkg clone makes machines of them.',
+    'templates: vmpkg clone makes machines of them. NAME=VERSION takes that version;\n' +
+    'an older one than installed needs --allow-downgrade.',
   options: [
     { flags: '--set <name=value>...', summary: 'set a parameter of the package (repeatable)' },
     { flags: '--grant <capability>...', summary: 'grant a capability that the package asks for (repeatable)' },
     { flags: '--no-start', summary: 'define machines but do not start them' },
-    { flags: '--reinstall', summary: 'fetch again what is installed already' },
+    { flags: '--reinstall', summary: 'fetch and define again what is installed already' },
     { flags: '--from <place>', summary: 'fetch from this bundle or folder in place of the source’s addresses' },
-    { flags: '--dry-run', summary: 'print the plan and stop' },
+    { flags: '--allow-downgrade', summary: 'go back to older versions where asked for' },
+    ...DEFINITION_OPTIONS,
+    ...CHANGE_OPTIONS,
   ],
   examples: [
     'vmpkg install router-uni',
     'vmpkg install router-uni --set memory=192MiB --set uplink=bridge:br0 --grant host-bridge',
     'vmpkg install router-uni app-console -y --grant network',
+    'vmpkg install router-uni=1.0-1 --allow-downgrade',
   ],
   async run({ args, options, io }) {
     const from = optionText(options, 'from')
-    const workspace = await io.workspace({ write: !io.dryRun || from !== undefined })
+    const workspace = await io.workspace({ write: io.dryRun && from === undefined ? false : 'late' })
+    if (from !== undefined) await workspace.lock() // it brings new package lists
     await using standIn = from === undefined ? undefined : await fetchInstead(workspace, from)
     if (standIn !== undefined) io.note(`Fetching from ${from}`)
     const plan = await planInstall(workspace, {
@@ -34,20 +39,11 @@ export const command: CommandSpec = {
       grants: optionList(options, 'grant'),
       start: options['start'] !== false,
       reinstall: options['reinstall'] === true,
+      restart: options['restart'] === true,
+      conflict: conflictSide(options),
+      comment: optionText(options, 'comment'),
     })
-    if (plan.steps.length === 0) {
-      if (io.json) io.printJson('install', { changed: false, installed: [] })
-      else io.print(`${args.join(', ')}: already installed and as wanted, nothing to do`)
-      return 0
-    }
-    if (io.json && io.dryRun) io.printJson('plan', { ...plan.summary })
-    else if (!io.json || !io.assumeYes) printPlan(io, plan.summary)
-    if (io.dryRun) return 0
-    const grants = await confirmGrants(io, plan.summary.missingGrants)
-    if (!(await io.confirm('Continue?'))) return 1
-    const result = await applyInstall(workspace, plan, grants)
-    if (io.json) io.printJson('install', { changed: true, ...result })
-    else for (const line of result.messages) io.print(line)
-    return 0
+    const nothing = `${args.join(', ')}: already installed and as wanted, nothing to do`
+    return runPlan(io, workspace, plan, { name: 'install', options, nothing })
   },
 }

@@ -1,13 +1,33 @@
-import { verify } from '../../operations/verify.ts'
-import type { CommandSpec } from '../command.ts'
+import { repair, verify } from '../../operations/verify.ts'
+import { type CommandSpec, WAIT_OPTION } from '../command.ts'
 
 export const command: CommandSpec = {
   args: '[package...]',
   summary: 'Check installed packages: their files and every image against the digests that were signed.',
-  options: [{ flags: '--full', summary: 'read and hash every image, not just sizes and modes' }],
-  examples: ['vmpkg verify', 'vmpkg verify router-uni --full'],
+  description:
+    'Also whether the machines and networks that they brought are there. --fix fetches\n' +
+    'damaged files anew and defines what is missing, with the same UUIDs and MACs.',
+  options: [
+    { flags: '--full', summary: 'read and hash every image, not just sizes and modes' },
+    { flags: '--fix', summary: 'repair what is wrong, and nothing else' },
+    WAIT_OPTION,
+  ],
+  examples: ['vmpkg verify', 'vmpkg verify router-uni --full', 'vmpkg verify --full --fix'],
   async run({ args, options, io }) {
-    const findings = await verify(await io.workspace(), { packages: args, full: options['full'] === true })
+    const request = { packages: args, full: options['full'] === true }
+    if (options['fix'] === true) {
+      const repairs = await repair(await io.workspace({ write: true }), request)
+      if (io.json) io.printJson('repair', { repairs })
+      else if (repairs.length === 0) io.print('Everything is as it was signed')
+      else {
+        io.printTable(
+          ['PACKAGE', 'WHAT', 'OUTCOME', 'FINDING'],
+          repairs.map((row) => [row.package, row.what, row.outcome, row.reason ?? row.finding]),
+        )
+      }
+      return repairs.every(({ outcome }) => outcome === 'repaired') ? 0 : 1
+    }
+    const findings = await verify(await io.workspace(), request)
     if (io.json) io.printJson('verify', { findings })
     else if (findings.length === 0) io.print('Everything is as it was signed')
     else

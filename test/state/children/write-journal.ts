@@ -36,6 +36,7 @@ for (let number = 0; ; number++) {
       line: packageLine(name, '1.0'),
       source: 'example',
       isAuto: false,
+      isHeld: false,
       installedAt: new Date(),
       grants: [],
       parameters: {},

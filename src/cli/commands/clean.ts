@@ -1,0 +1,29 @@
+import { clean } from '../../operations/clean.ts'
+import { type CommandSpec, WAIT_OPTION } from '../command.ts'
+import { formatBytes } from '../table.ts'
+
+export const command: CommandSpec = {
+  args: '',
+  summary: 'Free what can be had again: former versions, unused archives and images, unfinished downloads.',
+  description:
+    'What installed packages, clones and running machines need stays. Former versions\n' +
+    'are kept for vmpkg history undo: after clean it has to fetch them again.',
+  options: [
+    { flags: '--all', summary: 'also the package lists; vmpkg update fetches them again' },
+    WAIT_OPTION,
+    { flags: '--dry-run', summary: 'print what would go' },
+  ],
+  examples: ['vmpkg clean', 'vmpkg clean --all --dry-run'],
+  async run({ options, io }) {
+    const workspace = await io.workspace({ write: !io.dryRun })
+    const removed = await clean(workspace, { dryRun: io.dryRun, all: options['all'] === true })
+    const freedBytes = removed.reduce((sum, { bytes }) => sum + bytes, 0)
+    if (io.json) io.printJson('clean', { dryRun: io.dryRun, removed, freedBytes })
+    else {
+      for (const { what, subject, bytes } of removed)
+        io.print(`${io.dryRun ? 'Would remove' : 'Removed'} ${what} ${subject} (${formatBytes(bytes)})`)
+      io.print(`${io.dryRun ? 'Would free' : 'Freed'} ${formatBytes(freedBytes)}`)
+    }
+    return 0
+  },
+}

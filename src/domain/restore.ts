@@ -1,0 +1,40 @@
+/** Brings domains and networks back from XML that libvirt had given. Each is safe to run twice. */
+import type { Connect } from '../libvirt/connect.ts'
+import type { Domain } from '../libvirt/domain.ts'
+import type { Network } from '../libvirt/network.ts'
+import { absent } from './inventory.ts'
+
+export interface Restorable {
+  readonly uuid: string
+  readonly xml: string
+  readonly autostart: boolean
+  /** Whether it ran. A router's LAN stays closed until `vmpkg start` has seen its attestation. */
+  readonly active: boolean
+}
+
+export async function restoreDomain(connect: Connect, { xml, autostart, active }: Restorable): Promise<Domain> {
+  const domain = await connect.domainDefineXML({ xml })
+  if ((await domain.getAutostart()) !== autostart) await domain.setAutostart({ autostart })
+  if (active && !(await domain.isActive())) await domain.create()
+  return domain
+}
+
+export async function restoreNetwork(connect: Connect, { xml, autostart, active }: Restorable): Promise<Network> {
+  const network = await connect.networkDefineXML({ xml })
+  if ((await network.getAutostart()) !== autostart) await network.setAutostart({ autostart })
+  if (active && !(await network.isActive())) await network.create()
+  return network
+}
+
+/** As libvirt has it now for the next start, secrets included: what a definition is restored from. */
+export async function readRestorable(connect: Connect, uuid: string): Promise<Restorable | undefined> {
+  const domain = await connect.domainLookupByUuid({ uuid }).catch(absent('noDomain'))
+  if (domain !== undefined) {
+    const xml = await domain.getXMLDesc({ flags: ['inactive', 'secure'] })
+    return { uuid, xml, autostart: await domain.getAutostart(), active: await domain.isActive() }
+  }
+  const network = await connect.networkLookupByUuid({ uuid }).catch(absent('noNetwork'))
+  if (network === undefined) return undefined
+  const xml = await network.getXMLDesc({ flags: ['inactive'] })
+  return { uuid, xml, autostart: await network.getAutostart(), active: await network.isActive() }
+}

@@ -1,0 +1,351 @@
+/**
+ * Makes a planned change of what is installed: downloads first and without the lock, then the lock, the plan once more, and
+ * everything under one journal entry. A failure or Ctrl-C undoes it; after a kill the next command does (threats L01).
+ */
+import { throwIfAborted } from '../domain/readiness.ts'
+import { destroyOwnDomain, undefineOwnNetwork } from '../domain/removal.ts'
+import { readRestorable } from '../domain/restore.ts'
+import { VmpkgError } from '../errors.ts'
+import type { SavedDefinition } from '../state/definitions.ts'
+import { type DefinitionChange, historyHolder, type PackageChange } from '../state/history.ts'
+import type { Transaction } from '../state/journal.ts'
+import { collectGarbage } from './gc.ts'
+import { forgetRetained, holdObjects, packageHolder, runningHeld, runningHolder } from './holders.ts'
+import { removeMachineFiles } from './machine-files.ts'
+import { obtainPackages } from './obtain.ts'
+import { type Choice, chooseFor, fingerprint, type Removal, type TransitionPlan } from './plan-transition.ts'
+import { provisionRouter } from './provision-router.ts'
+import { intend, transact } from './recover.ts'
+import { applyRedefinition, type Redefinition } from './redefine-router.ts'
+import { restoreRouter } from './restore-router.ts'
+import type { RouterRequest } from './router-definition.ts'
+import { startMachine, startMachines } from './start.ts'
+import { stopMachines } from './stop.ts'
+import { type Change, type Target, type Transition, targetsOf } from './transition.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface TransitionResult {
+  readonly changed: boolean
+  /** Number of the entry in the history. */
+  readonly transaction: number | undefined
+  readonly installed: readonly { readonly name: string; readonly version: string }[]
+  readonly removed: readonly string[]
+  readonly started: readonly string[]
+  readonly restarted: readonly string[]
+  /** Machines that go on with what they had. */
+  readonly needRestart: readonly string[]
+  readonly messages: readonly string[]
+}
+
+const UNCHANGED: TransitionResult = {
+  changed: false,
+  transaction: undefined,
+  installed: [],
+  removed: [],
+  started: [],
+  restarted: [],
+  needRestart: [],
+  messages: [],
+}
+
+/**
+ * @param granted capabilities that the user has granted on being asked.
+ * @throws {VmpkgError} `STATE_CHANGED` when another command has changed the plan's ground, `DEFINITION_CONFLICT`,
+ *   `CAPABILITY_NOT_GRANTED`, `LOCK_HELD`, and what fetching, rendering and libvirt refuse
+ */
+export async function applyTransition(
+  workspace: Workspace,
+  first: TransitionPlan,
+  granted: readonly string[],
+): Promise<TransitionResult> {
+  if (isEmpty(first.transition)) return UNCHANGED
+  const entries = targetsOf(first.transition)
+    .filter(({ kind }) => kind !== 'mark')
+    .map(({ target }) => target.entry)
+  refuseConflicts(first)
+  using downloads = await obtainPackages(workspace, entries)
+  await workspace.lock()
+  const plan = await first.again(granted)
+  if (isEmpty(plan.transition)) return UNCHANGED
+  if (fingerprint(plan) !== fingerprint(first)) throw stateChanged()
+  requireGrants(plan)
+  refuseConflicts(plan)
+  return apply(workspace, plan, chooseFor(workspace, plan.transition, downloads.packages))
+}
+
+function isEmpty({ changes, purgeKept }: Transition): boolean {
+  return changes.length === 0 && purgeKept.length === 0
+}
+
+function stateChanged(): VmpkgError {
+  return new VmpkgError('STATE_CHANGED', 'Another command has changed what this one was about to do', {
+    hint: 'Nothing was changed. Run it again to see the new plan.',
+  })
+}
+
+function requireGrants({ summary }: TransitionPlan): void {
+  const missing = summary.missingGrants
+  if (missing.length === 0) return
+  throw new VmpkgError(
+    'CAPABILITY_NOT_GRANTED',
+    `Not granted: ${missing.map((one) => `${one.capability} to ${one.package}`).join(', ')}`,
+    {
+      hint: `When you agree, add ${missing.map((one) => `--grant ${one.capability}`).join(' ')}.`,
+      details: { missing },
+    },
+  )
+}
+
+/** Where both sides changed one thing and nobody said which wins. @throws {VmpkgError} `DEFINITION_CONFLICT` */
+export function refuseConflicts({ summary }: TransitionPlan): void {
+  const conflicts = summary.definitions.flatMap((one) => one.conflicts)
+  if (conflicts.length === 0) return
+  throw new VmpkgError(
+    'DEFINITION_CONFLICT',
+    `You and the package changed the same:${conflicts.map((text) => `\n  ${text}`).join('')}`,
+    { hint: '--conflict keep keeps your edits, --conflict replace takes the package’s.', details: { conflicts } },
+  )
+}
+
+async function apply(
+  workspace: Workspace,
+  plan: TransitionPlan,
+  choices: readonly Choice[],
+): Promise<TransitionResult> {
+  const { transition, redefinitions, removal } = plan
+  const { operation, changes, options } = transition
+  const { signal } = workspace.outside
+  const subject = [...changes.map(({ name }) => name), ...transition.purgeKept].join(' ')
+  const facts = { operation, subject, comment: options.comment }
+  const targets = targetsOf(transition).filter(({ kind }) => kind !== 'mark')
+  const done = await transact(workspace, facts, async (transaction) => {
+    const definitions: DefinitionChange[] = []
+    const started: string[] = []
+    for (const [i, change] of targets.entries()) {
+      throwIfAborted(signal)
+      const choice = choices[i]
+      if (choice === undefined) throw new TypeError('a target without its choice')
+      const own = redefinitions.get(change.name)
+      definitions.push(...(await provide(workspace, transaction, plan, { change, choice, own, started })))
+    }
+    throwIfAborted(signal)
+    definitions.push(...(await remove(workspace, transaction, removal)))
+    throwIfAborted(signal)
+    commit(workspace, transaction, plan, choices, definitions)
+    return { id: transaction.id, started, definitions }
+  })
+  const needRestart = await finish(workspace, plan)
+  return {
+    changed: true,
+    transaction: done.id,
+    installed: targets.map(({ target }) => ({ name: target.entry.line.name, version: target.entry.line.version })),
+    removed: changes.filter(({ target }) => target === undefined).map(({ name }) => name),
+    started: done.started,
+    restarted: options.restart ? plan.summary.restarts : [],
+    needRestart,
+    messages: messagesFor(plan, choices, done.started, needRestart),
+  }
+}
+
+interface Step {
+  readonly change: Change & { readonly target: Target }
+  readonly choice: Choice
+  readonly own: readonly Redefinition[] | undefined
+  /** Names of packages whose machine was started. */
+  readonly started: string[]
+}
+
+/** Routers get their definitions, and are started when they are new, unless told otherwise. */
+async function provide(
+  workspace: Workspace,
+  transaction: Transaction,
+  { transition }: TransitionPlan,
+  { change, choice, own, started }: Step,
+): Promise<readonly DefinitionChange[]> {
+  const { pkg, grants, parameters } = choice
+  const { line } = pkg
+  workspace.outside.emit({
+    type: 'stage-finished',
+    stage: 'verify',
+    subject: `${line.name} ${line.version}: signatures, archive and images`,
+  })
+  if (line.kind !== 'router') return []
+  const connect = await workspace.connect()
+  if (own !== undefined) {
+    const changed: DefinitionChange[] = []
+    for (const one of own) changed.push(await applyRedefinition(workspace, connect, transaction, one))
+    return changed
+  }
+  const { source } = change.target.entry
+  const request: RouterRequest = { pkg, source, parameters, grants: grants.map(({ name }) => name) }
+  const saved = transition.saved.filter((one) => one.package === line.name)
+  const { machine, definitions } = saved.some(({ kind }) => kind === 'domain')
+    ? await restoreRouter(workspace, connect, transaction, request, saved)
+    : await provisionRouter(workspace, connect, transaction, request)
+  if (transition.options.start) {
+    await startMachine(workspace, connect, machine)
+    started.push(line.name)
+  }
+  return definitions.map((after) => ({ uuid: after.uuid, before: undefined, after }))
+}
+
+/** Files go once the transaction is committed: until then the journal can bring everything back. */
+async function remove(
+  workspace: Workspace,
+  transaction: Transaction,
+  { machines, networks }: Removal,
+): Promise<readonly DefinitionChange[]> {
+  if (machines.length + networks.length === 0) return []
+  const connect = await workspace.connect()
+  const parts = [
+    ...machines.map(
+      ({ domain, name, facts }) => ({ kind: 'domain', uuid: domain.uuid, name, owner: facts.package }) as const,
+    ),
+    ...networks.map(
+      ({ network, name, facts }) => ({ kind: 'network', uuid: network.uuid, name, owner: facts.package }) as const,
+    ),
+  ]
+  const gone: DefinitionChange[] = []
+  for (const { kind, uuid, name, owner } of parts) {
+    const found = await readRestorable(connect, uuid)
+    if (found === undefined) continue
+    const { xml, autostart, active } = found
+    const known = workspace.definitions.find(uuid)
+    const unknown = { uuid, kind, name, package: owner, rendered: xml, defined: xml, context: {} }
+    const before: SavedDefinition = { ...(known ?? unknown), xml, autostart }
+    intend(transaction, { kind: `restore-${kind}`, uuid, name, xml, autostart, active })
+    if (kind === 'domain') await destroyOwnDomain(connect, uuid)
+    else await undefineOwnNetwork(connect, uuid)
+    gone.push({ uuid, before, after: undefined })
+  }
+  return gone.toReversed() // networks before domains, the order to bring them back in
+}
+
+function commit(
+  workspace: Workspace,
+  transaction: Transaction,
+  { transition, redefinitions }: TransitionPlan,
+  choices: readonly Choice[],
+  definitions: readonly DefinitionChange[],
+): void {
+  const { installed, imageReferences, keptValues, history } = workspace
+  const { changes, purge, purgeKept } = transition
+  const installedAt = workspace.outside.clock.now()
+  const targets = targetsOf(transition).filter(({ kind }) => kind !== 'mark')
+  transaction.commit(() => {
+    const packages: PackageChange[] = []
+    for (const { kind, name, before, target } of changes) {
+      if (target === undefined) {
+        installed.remove(name)
+        imageReferences.release(packageHolder(name))
+        if (purge) keptValues.drop(name)
+        else keptValues.keep(name, before?.parameters ?? {})
+      } else if (kind === 'mark' && before !== undefined) {
+        installed.put({ ...before, isAuto: target.isAuto, isHeld: target.isHeld })
+      } else {
+        const choice = choices[targets.findIndex((one) => one.name === name)]
+        if (choice === undefined) throw new TypeError('a target without its choice')
+        const { pkg, grants, parameters } = choice
+        const { entry, isAuto, isHeld } = target
+        installed.put({ line: pkg.line, source: entry.source, isAuto, isHeld, installedAt, grants, parameters })
+        imageReferences.hold(packageHolder(name), pkg.line.images)
+        keptValues.drop(name)
+      }
+      packages.push({ name, before, after: installed.find(name) })
+    }
+    for (const { uuid, after } of definitions) {
+      if (after === undefined) workspace.definitions.remove(uuid)
+      else workspace.definitions.put(after)
+    }
+    for (const name of purgeKept) keptValues.drop(name)
+    history.record(transaction.id, { packages, definitions })
+    retain(workspace, transaction.id, packages, purge)
+    holdRunning(workspace, redefinitions, packages)
+    for (const name of [...(purge ? changes.map((change) => change.name) : []), ...purgeKept]) {
+      forgetRetained(workspace, name)
+      history.forgetValues(name)
+    }
+  })
+}
+
+/** What was taken out of use stays for a while, so that it can come back without any source. */
+function retain(workspace: Workspace, id: number, packages: readonly PackageChange[], purge: boolean): void {
+  if (purge) return
+  const lines = packages.flatMap(({ before, after }) =>
+    before === undefined || before.line.package.sha256 === after?.line.package.sha256 ? [] : [before.line],
+  )
+  if (lines.length > 0) holdObjects(workspace, historyHolder(id), lines)
+}
+
+/** A machine that goes on running needs what it runs on, whatever its package is now. */
+function holdRunning(
+  workspace: Workspace,
+  redefinitions: TransitionPlan['redefinitions'],
+  packages: readonly PackageChange[],
+): void {
+  const held = runningHeld(workspace)
+  for (const { name, before } of packages) {
+    for (const { old, isActive } of redefinitions.get(name) ?? []) {
+      if (old.kind !== 'domain' || !isActive || before === undefined || held.includes(old.uuid)) continue
+      holdObjects(workspace, runningHolder(old.uuid), [before.line])
+    }
+  }
+}
+
+/** What follows once all is settled: a failure here leaves the new state. @returns machines that need a restart */
+async function finish(
+  workspace: Workspace,
+  { transition, removal, summary }: TransitionPlan,
+): Promise<readonly string[]> {
+  for (const { domain } of removal.machines) await removeMachineFiles(workspace.connectionPaths, domain.uuid)
+  const names = summary.restarts
+  if (names.length > 0 && transition.options.restart) {
+    await stopMachines(workspace, { names, force: false })
+    await startMachines(workspace, names)
+  }
+  if (transition.changes.some(({ before }) => before !== undefined))
+    await collectGarbage(workspace, { dryRun: false, keepDownloads: true })
+  return transition.options.restart ? [] : names
+}
+
+function messagesFor(
+  { transition }: TransitionPlan,
+  choices: readonly Choice[],
+  started: readonly string[],
+  needRestart: readonly string[],
+): readonly string[] {
+  const words = {
+    install: 'Installed',
+    upgrade: 'Upgraded',
+    downgrade: 'Downgraded',
+    reinstall: 'Reinstalled',
+  } as const
+  const targets = targetsOf(transition)
+  const told = targets.flatMap(({ kind, name, before, target }) => {
+    if (kind === 'mark' || kind === 'remove') return markMessage(name, before, target)
+    const choice = choices.find(({ pkg }) => pkg.line.name === name)
+    const { version, kind: what } = target.entry.line
+    const notes = kind === 'install' ? choice?.pkg.manifest.notes : undefined
+    return [
+      `${words[kind]} ${name} ${version}${started.includes(name) ? ', its machine is running' : ''}`,
+      ...(what === 'app' && kind === 'install' ? [`Make a machine of it: vmpkg clone ${name}`] : []),
+      ...(notes === undefined ? [] : [notes.trim()]),
+    ]
+  })
+  const gone = transition.changes.filter(({ target }) => target === undefined)
+  return [
+    ...told,
+    ...gone.map(({ name }) => `${transition.purge ? 'Purged' : 'Removed'} ${name}`),
+    ...transition.purgeKept.map((name) => `Purged the values of ${name}`),
+    ...needRestart.map(
+      (name) => `${name} runs on as before until it is restarted: vmpkg stop ${name}; vmpkg start ${name}`,
+    ),
+  ]
+}
+
+function markMessage(name: string, before: Change['before'], { isAuto, isHeld }: Target): readonly string[] {
+  const messages: string[] = []
+  if (before?.isAuto !== isAuto) messages.push(`${name} set to ${isAuto ? 'automatically' : 'manually'} installed`)
+  if (before?.isHeld !== isHeld) messages.push(isHeld ? `${name} set on hold` : `${name} is no longer on hold`)
+  return messages
+}

@@ -1,0 +1,134 @@
+/**
+ * The definitions of a router as a function of its package and of what was planned for it once: cards, addresses, subnet,
+ * identity. The plan is kept in the state database, so that a later version is rendered for the same machine.
+ */
+import { newIdentity } from '../domain/identity.ts'
+import { VmpkgError } from '../errors.ts'
+import type { Connect } from '../libvirt/connect.ts'
+import type { CapabilityName } from '../model/capability.ts'
+import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
+import type { Layer } from '../model/line.ts'
+import type { ParameterValues } from '../model/manifest.ts'
+import type { NetworkTemplateContext, NicContext } from '../model/template-context.ts'
+import { type LanPlan, routerContext } from '../router/plan.ts'
+import type { Definition } from '../state/definitions.ts'
+import { chooseHypervisor } from './hypervisor.ts'
+import { imagePaths } from './images.ts'
+import { machineFiles } from './machine-files.ts'
+import type { LoadedPackage } from './package-store.ts'
+import { type GuestFiles, type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
+import type { Workspace } from './workspace.ts'
+
+/** What a router's domain is rendered from besides its package. */
+export interface RouterPlan {
+  readonly hostname: string
+  readonly machineId: string
+  readonly layer: Layer
+  readonly lan: LanPlan
+  readonly wanNic: NicContext
+  readonly lanNic: NicContext
+}
+
+/** What a network is rendered from besides its package. */
+export interface NetworkPlan {
+  readonly role: 'lan' | 'uplink'
+  readonly cidr: string
+  readonly network: NetworkTemplateContext['network']
+}
+
+export interface RouterRequest {
+  readonly pkg: LoadedPackage
+  /** Name of the source it came from. */
+  readonly source: string
+  readonly parameters: ParameterValues
+  readonly grants: readonly CapabilityName[]
+}
+
+/** Facts that a domain and its networks share. */
+function ownerFacts(
+  { pkg: { line }, source }: RouterRequest,
+  createdAt: string,
+): Pick<DomainFacts, 'package' | 'version' | 'digest' | 'origin' | 'createdAt'> {
+  return { package: line.name, version: line.version, digest: line.package.sha256, origin: source, createdAt }
+}
+
+/** @throws {VmpkgError} what rendering and the gate refuse */
+export async function renderRouter(
+  workspace: Workspace,
+  connect: Connect,
+  request: RouterRequest,
+  {
+    plan,
+    name,
+    uuid,
+    medium,
+    createdAt,
+  }: {
+    readonly plan: RouterPlan
+    readonly name: string
+    readonly uuid: string
+    readonly medium: string
+    readonly createdAt: string
+  },
+): Promise<{ readonly xml: string; readonly guest: GuestFiles }> {
+  const { pkg, parameters, grants } = request
+  const { hostname, machineId, layer, lan, wanNic, lanNic } = plan
+  const serialLog = machineFiles(workspace.connectionPaths, uuid).log
+  const input: MachineInput = {
+    pkg,
+    parameters,
+    grants,
+    name,
+    identity: { ...newIdentity(hostname, workspace.outside.randomness), uuid, machineId },
+    nics: [wanNic, lanNic],
+    router: routerContext(layer, lan, { wan: wanNic.mac, lan: lanNic.mac }),
+    host: await chooseHypervisor(workspace, connect),
+    images: imagePaths(workspace, pkg.line),
+    medium,
+    serialLog,
+  }
+  const guest = renderGuestFiles(input)
+  const xml = await renderMachine(input, {
+    ...ownerFacts(request, createdAt),
+    kind: pkg.line.kind,
+    layer,
+    instance: lan.instance,
+    ephemeral: false,
+    medium,
+    serialLog,
+    parameters,
+    ...(guest.rules === undefined ? {} : { rules: guest.rules }),
+    lanMac: lanNic.mac,
+  })
+  return { xml, guest }
+}
+
+export function networkFacts(
+  request: RouterRequest,
+  { role, cidr, network }: NetworkPlan,
+  createdAt: string,
+): NetworkFacts {
+  const { layer } = request.pkg.manifest
+  const lan = layer === undefined ? {} : { layer, instance: network.name }
+  return { ...ownerFacts(request, createdAt), role, cidr, ...(role === 'lan' ? lan : {}) }
+}
+
+/** @throws {VmpkgError} `STATE_INVALID` for a definition of something else */
+export function routerPlanOf({ context, name }: Definition): RouterPlan {
+  const { machineId, lan, wanNic, lanNic } = context
+  if ([machineId, lan, wanNic, lanNic].includes(undefined)) throw noPlan(name)
+  return context as unknown as RouterPlan
+}
+
+/** @throws {VmpkgError} `STATE_INVALID` for a definition of something else */
+export function networkPlanOf({ context, name }: Definition): NetworkPlan {
+  const { role, cidr, network } = context
+  if ([role, cidr, network].includes(undefined)) throw noPlan(name)
+  return context as unknown as NetworkPlan
+}
+
+function noPlan(name: string): VmpkgError {
+  return new VmpkgError('STATE_INVALID', `The state database does not say how ${name} was planned`, {
+    hint: 'Remove its package and install it again.',
+  })
+}
