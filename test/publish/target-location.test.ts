@@ -53,7 +53,7 @@ describe('parseTarget', () => {
       'sftp://h',
       'sftp://h/a%2f..%2fsecret',
       'sftp://h/a%0asecret',
-      'sftp://h/x?secret=1',
+      'sftp://h/x?unknown=secret',
       'rsync://h/~/secret',
       's3://B/secret',
       's3://bucket/x?endpoint=http://secret.example',

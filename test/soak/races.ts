@@ -47,6 +47,7 @@ export async function soakRaces({
     if (lost.length > 0) throw new Error(`race ${next - count} of seed ${seed} on ${kind} lost ${lost.join(', ')}`)
     races.set(kind, (races.get(kind) ?? 0) + count)
     publications += count * publishers
+    console.error(`${next - from} of ${cases} races, the last on ${kind}`)
   }
   const text = (value: number): string => Math.round(value).toLocaleString('en')
   const list = [...races].toSorted(([a], [b]) => a.localeCompare(b)).map(([kind, value]) => `${kind} ${text(value)}`)

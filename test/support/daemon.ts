@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const START_LIMIT_MS = 30_000
+const START_LIMIT_MS = 120_000
 
 export interface Daemon extends AsyncDisposable {
   readonly port: number

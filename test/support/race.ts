@@ -27,7 +27,9 @@ export class RaceCourse implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const place of this.#places.values()) await (await place)[Symbol.asyncDispose]()
+    for (const started of await Promise.allSettled(this.#places.values())) {
+      if (started.status === 'fulfilled') await started.value[Symbol.asyncDispose]()
+    }
     await this.#builder[Symbol.asyncDispose]()
   }
 
