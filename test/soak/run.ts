@@ -12,12 +12,25 @@ import { soakLibvirt } from './libvirt.ts'
 import { soakPublish } from './publish.ts'
 import { soakPull } from './pull.ts'
 import { soakRaces } from './races.ts'
+import { soakResolve } from './resolve.ts'
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
-const PARTS = { libvirt: soakLibvirt, publish: soakPublish, pull: soakPull, races: soakRaces } as const
+const PARTS = {
+  libvirt: soakLibvirt,
+  publish: soakPublish,
+  pull: soakPull,
+  races: soakRaces,
+  resolve: soakResolve,
+} as const
 type Part = keyof typeof PARTS
 /** A whole run of each, where no number is named. */
-const CASES: Readonly<Record<Part, number>> = { libvirt: 107_000, publish: 10_000, pull: 1000, races: 1000 }
+const CASES: Readonly<Record<Part, number>> = {
+  libvirt: 107_000,
+  publish: 10_000,
+  pull: 1000,
+  races: 1000,
+  resolve: 20_000,
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
