@@ -52,6 +52,19 @@ export function inTransaction<T>(database: DatabaseSync, use: () => T): T {
   }
 }
 
+/** As `inTransaction` for work that waits in between. The write lock is held all the time. */
+export async function inTransactionAsync<T>(database: DatabaseSync, use: () => Promise<T>): Promise<T> {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const result = await use()
+    database.exec('COMMIT')
+    return result
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
 function createOwnerOnly(path: string): void {
   try {
     // The side files of SQLite take over the mode of the database.
