@@ -4,9 +4,10 @@ import { VmpkgError } from '../errors.ts'
 import { parsePackageName } from '../model/name.ts'
 import { parseVersion } from '../model/version.ts'
 import { resolve } from '../resolve/resolve.ts'
-import type { Universe, Wish } from '../resolve/universe.ts'
+import type { Wish } from '../resolve/universe.ts'
 import type { InstalledPackage } from '../state/installed.ts'
 import { openCatalogue, requireCatalogue } from './catalogue.ts'
+import { heldNames, mayGoBack, universeOf } from './universe.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface Chosen {
@@ -32,6 +33,8 @@ export function resolveRequests(
   const { steps } = resolve(
     {
       install: wishes,
+      holds: heldNames(installed),
+      downgrade: mayGoBack(catalogue, installed),
       installed: installed.map((one) => ({ candidate: entryOf(catalogue, one), isAuto: one.isAuto })),
     },
     universeOf(catalogue, installed),
@@ -53,23 +56,15 @@ export function resolveRequests(
   return [...chosen, ...again]
 }
 
-function parseWish(text: string): Wish {
+/** `name` or `name=version`. @throws {VmpkgError} `NAME_INVALID` `VERSION_INVALID` */
+export function parseWish(text: string): Wish {
   const at = text.indexOf('=')
   if (at === -1) return { name: parsePackageName(text) }
   return { name: parsePackageName(text.slice(0, at)), version: `= ${parseVersion(text.slice(at + 1)).text}` }
 }
 
-function universeOf(catalogue: Catalogue, installed: readonly InstalledPackage[]): Universe<CatalogueEntry> {
-  const sources = new Map(installed.map(({ line, source }) => [line.name, source]))
-  return {
-    available: (name) => catalogue.available(name, { installedFrom: sources.get(name) }),
-    providers: (virtual) => catalogue.providers(virtual),
-    names: () => catalogue.names(),
-  }
-}
-
 /** An installed version with its current transport, where a source still offers it. */
-function entryOf(catalogue: Catalogue, { line, source }: InstalledPackage): CatalogueEntry {
+export function entryOf(catalogue: Catalogue, { line, source }: InstalledPackage): CatalogueEntry {
   const offered = catalogue
     .versions(line.name)
     .find(
