@@ -23,7 +23,7 @@ export async function stockWorkspace(t: TestContext, { sources, installed = [], 
   const root = await makeTempFolder(t)
   const reopen = async () =>
     openWorkspace({
-      outside: systemOutside({ emit: () => {}, signal: new AbortController().signal }),
+      outside: systemOutside({ emit: () => {}, signal: new AbortController().signal, env: {}, offline: true }),
       root,
       connect: 'test:///default',
       env: {},
