@@ -170,6 +170,9 @@ async function makeApt(folder: string, catalogue: string): Promise<(program: str
     `Dir::State::status=${join(folder, 'var/lib/dpkg/status')}`,
     'APT::Sandbox::User=root',
     'Acquire::Languages=none',
+    // Some systems, such as container images, switch apt's own cache off; it is what makes it fast.
+    'Dir::Cache::pkgcache=pkgcache.bin',
+    'Dir::Cache::srcpkgcache=srcpkgcache.bin',
   ]
   return (program, ...args) =>
     runProgram(program, [...options.flatMap((one) => ['-o', one]), ...args], {
