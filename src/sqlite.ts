@@ -66,6 +66,19 @@ function isPassing(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && PASSING.includes(Number(error.errcode) & 0xff)
 }
 
+/** As `inTransaction` for work that waits in between. The write lock is held all the time. */
+export async function inTransactionAsync<T>(database: DatabaseSync, use: () => Promise<T>): Promise<T> {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const result = await use()
+    database.exec('COMMIT')
+    return result
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
 function createOwnerOnly(path: string): void {
   try {
     const isNew = !existsSync(path)

@@ -1,7 +1,7 @@
 /**
- * What the sources offer: verified index lines in SQLite, so that listing and searching need no parsing. Channels, yanks
- * and phasing are applied when asked for a candidate, and a name that several sources offer comes from one of them:
- * the one it was installed from, else the one with the higher priority, else the one added first (threats M20).
+ * What the sources offer: verified index lines in SQLite, so that listing and searching need no parsing. What the user
+ * prefers (pins, channels), yanks and phasing are applied when asked for a candidate, by `policy.ts`; a name that several
+ * sources offer comes from one of them (threats M20).
  *
  * Only verified values enter. Source: formats 3.1, decisions 4 and 17; threats M08, M12.
  */
@@ -9,11 +9,12 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { Sha256 } from '../model/digest.ts'
 import type { Arch, PackageKind, PackageLine, Transport } from '../model/line.ts'
 import type { Channels, Envelope } from '../model/registry.ts'
-import { parseRelation } from '../model/relation.ts'
-import { inTransaction } from '../sqlite.ts'
-import type { PackageIndex } from '../trust/package-index.ts'
+import { inTransaction, inTransactionAsync } from '../sqlite.ts'
+import type { IndexLine } from '../trust/index-lines.ts'
+import type { KeysHold } from '../trust/keys-hold.ts'
 import type { Verified } from '../trust/verified.ts'
-import { isPhasedIn } from './phasing.ts'
+import { judge, NO_PREFERENCES, type Offer, type Preferences, type Verdict } from './policy.ts'
+import { CatalogueWriter, type RelationKind } from './write.ts'
 
 export interface CatalogueEntry {
   readonly source: string
@@ -37,12 +38,6 @@ export interface PackageSummary {
   readonly summary: string
 }
 
-/** What decides whether a version may be installed here. */
-type Offer = Pick<CatalogueEntry, 'source' | 'channel' | 'yanked' | 'phasedPercent'> & {
-  readonly name: string
-  readonly version: string
-}
-
 export interface CatalogueSource {
   readonly name: string
   /** Higher wins. */
@@ -50,24 +45,36 @@ export interface CatalogueSource {
   readonly addedAt: Date
 }
 
-/** One refresh of a source, verified as a whole. */
+/** One refresh of a source. */
 export interface Refresh {
   readonly envelope: Verified<Envelope>
-  readonly index: Verified<PackageIndex>
   readonly channels: Verified<Channels>
+  /** Of the root file that the lines are verified with, and for how long that holds. */
+  readonly rootSha256: Sha256
+  readonly keysHold: KeysHold
   readonly refreshedAt: Date
 }
+
+/** Gives the lines of the index; told which of them were verified before in a way that still counts. */
+export type ReadLines = (
+  known: (wireDigest: Sha256) => Pick<PackageLine, 'name' | 'version' | 'arch'> | undefined,
+) => AsyncIterable<readonly IndexLine[]> | Iterable<readonly IndexLine[]>
 
 export interface RefreshedSource extends CatalogueSource {
   readonly registryId: string
   readonly indexSha256: Sha256
   readonly channelsSha256: Sha256
-  /** Of the root file that the publishers were judged by. */
-  readonly rootSha256: string
+  readonly rootSha256: Sha256
+  /** When the lines were verified, and until when that holds under the same root file. */
+  readonly keysHold: KeysHold
   readonly expiresAt: Date
   readonly refreshedAt: Date
   /** Package versions. */
   readonly count: number
+}
+
+export interface Vanished {
+  readonly vanished: readonly { readonly name: string; readonly version: string }[]
 }
 
 export interface CatalogueOptions {
@@ -75,8 +82,7 @@ export interface CatalogueOptions {
   readonly arch: Exclude<Arch, 'all'>
   /** For phased updates. */
   readonly seed: string
-  /** Besides `stable`, the channels that the user follows. */
-  readonly channels?: readonly string[]
+  readonly preferences?: Preferences
 }
 
 export interface CandidateOptions {
@@ -85,6 +91,11 @@ export interface CandidateOptions {
   /** Only from this source. */
   readonly source?: string | undefined
 }
+
+const OFFER_COLUMNS = `packages.source, packages.name, version, arch, kind, summary, channel, yanked,
+  phased_percent AS phasedPercent, priority AS sourcePriority`
+/** The order in which `judge` looks at sources, and the newest version of each first. */
+const OFFER_ORDER = 'priority DESC, added_at, sources.name, rank DESC'
 
 export class Catalogue {
   readonly #database: DatabaseSync
@@ -97,21 +108,31 @@ export class Catalogue {
   }
 
   /**
-   * Puts a refresh in place of what a source offered before, in one transaction. Returns the versions that are gone
-   * without having been yanked: a registry does not forget what it published (M12).
+   * Puts a refresh in place of what a source offered before, in one transaction: what `lines` throws leaves everything as
+   * it was. Returns the versions that are gone without having been yanked: a registry does not forget what it published
+   * (M12).
    */
-  replace(
-    source: CatalogueSource,
-    refresh: Refresh,
-  ): { readonly vanished: readonly { name: string; version: string }[] } {
-    const before = this.#offered(source.name)
-    inTransaction(this.#database, () => {
-      this.removeSource(source.name)
-      this.#insertSource(source, refresh)
-      this.#insertPackages(source.name, refresh)
+  async replace(source: CatalogueSource, refresh: Refresh, lines: ReadLines): Promise<Vanished> {
+    return inTransactionAsync(this.#database, async () => {
+      const before = this.sources().find(({ name }) => name === source.name)
+      const isHolding = before !== undefined && stillHolds(before, refresh)
+      this.#putSource(source, refresh, isHolding ? before.keysHold : refresh.keysHold)
+      const writer = new CatalogueWriter(this.#database, source.name, refresh.channels)
+      const known = isHolding ? writer.known() : new Map<never, never>()
+      for await (const batch of lines((digest) => known.get(digest))) writer.add(batch)
+      return { vanished: writer.finish() }
     })
-    const after = new Set(refresh.index.entries.map(({ line }) => `${line.name} ${line.version}`))
-    return { vanished: before.filter(({ name, version }) => !after.has(`${name} ${version}`)) }
+  }
+
+  /** As `replace`, where only the channels have changed and the index is the same. */
+  async relabel(source: CatalogueSource, refresh: Refresh): Promise<void> {
+    inTransaction(this.#database, () => {
+      const before = this.sources().find(({ name }) => name === source.name)
+      this.#putSource(source, refresh, before?.keysHold ?? refresh.keysHold)
+      const writer = new CatalogueWriter(this.#database, source.name, refresh.channels)
+      for (const batch of writer.lines()) writer.add(batch)
+      writer.finish()
+    })
   }
 
   /** The source still offers what it did: only how long that is known to hold changes. */
@@ -129,18 +150,14 @@ export class Catalogue {
   /** Does nothing where the source is not in the catalogue. */
   removeSource(name: string): void {
     inTransaction(this.#database, () => {
-      this.#database.prepare('DELETE FROM words WHERE source = ?').run(name)
+      this.#database.prepare('DELETE FROM words WHERE rowid IN (SELECT id FROM names WHERE source = ?)').run(name)
       this.#database.prepare('DELETE FROM sources WHERE name = ?').run(name)
     })
   }
 
   /** By name. */
   sources(): readonly RefreshedSource[] {
-    const rows = this.#database
-      .prepare(
-        `SELECT *, (SELECT count(*) FROM packages WHERE source = sources.name) AS count FROM sources ORDER BY name`,
-      )
-      .all()
+    const rows = this.#database.prepare('SELECT * FROM sources ORDER BY name').all()
     return rows.map((row) => ({
       name: String(row['name']),
       priority: Number(row['priority']),
@@ -148,24 +165,47 @@ export class Catalogue {
       registryId: String(row['registry_id']),
       indexSha256: row['index_sha256'] as Sha256,
       channelsSha256: row['channels_sha256'] as Sha256,
-      rootSha256: String(row['root_sha256']),
+      rootSha256: row['root_sha256'] as Sha256,
+      keysHold: { from: new Date(String(row['verified_from'])), until: new Date(String(row['verified_until'])) },
       expiresAt: new Date(String(row['expires_at'])),
       refreshedAt: new Date(String(row['refreshed_at'])),
       count: Number(row['count']),
     }))
   }
 
-  /** Every version of a package from every source, yanked ones too, newest first within a source. */
+  /** Everything offered under a name, the yanked and the not yet phased in included; newest first within a source. */
   versions(name: string): readonly CatalogueEntry[] {
     return this.#select('packages.name = ?', [name])
   }
 
-  /** The versions that may be installed, newest first, all from the one source that wins for this name. */
+  /** Every version of a name with what this host makes of it: what may be installed first, best first. */
+  judge(name: string, installedFrom?: string): readonly Verdict<Offer & { readonly entry: CatalogueEntry }>[] {
+    const sources = this.sources()
+    const priorities = new Map(sources.map((one) => [one.name, one.priority]))
+    const order = new Map<string, number>()
+    const offers = this.versions(name).map((entry) => {
+      const { source, channel, yanked, phasedPercent, line } = entry
+      if (!order.has(source)) order.set(source, order.size)
+      return {
+        name,
+        version: line.version,
+        source,
+        sourcePriority: priorities.get(source) ?? 0,
+        sourceOrder: order.get(source) ?? 0,
+        channel,
+        ...(yanked === undefined ? {} : { yanked }),
+        phasedPercent,
+        entry,
+      }
+    })
+    return judge(offers, this.#judging(installedFrom, new Set(priorities.keys())))
+  }
+
+  /** The versions that may be installed, best first; with `source`, those of that source whatever another one has. */
   available(name: string, { installedFrom, source }: CandidateOptions = {}): readonly CatalogueEntry[] {
-    const entries = this.versions(name).filter((entry) => this.#isEligible(offerOf(entry)))
-    const wanted =
-      source ?? (entries.some((entry) => entry.source === installedFrom) ? installedFrom : entries[0]?.source)
-    return entries.filter((entry) => entry.source === wanted)
+    return this.judge(name, source ?? installedFrom)
+      .filter(({ offer, refusal }) => refusal === undefined && (source === undefined || offer.source === source))
+      .map(({ offer }) => offer.entry)
   }
 
   /** The version that an install or upgrade takes, `undefined` where there is none. */
@@ -173,76 +213,116 @@ export class Catalogue {
     return this.available(name, options)[0]
   }
 
-  /** The candidate of every name, by name. `installedFrom` says where installed packages came from. */
-  candidates(installedFrom: ReadonlyMap<string, string> = new Map()): readonly CatalogueEntry[] {
-    const offers = this.#select('TRUE', []).map((entry) => ({ ...offerOf(entry), entry }))
-    return this.#chooseByName(offers, installedFrom).map(({ entry }) => entry)
-  }
-
-  /** What a list shows of the candidates, read without parsing the lines, of which there may be thousands. */
+  /** The candidates of all names, by name, read without parsing lines. `installedFrom` says where packages came from. */
   summaries(installedFrom: ReadonlyMap<string, string> = new Map()): readonly PackageSummary[] {
     const rows = this.#database
       .prepare(
-        `SELECT source, packages.name, version, arch, channel, phased_percent AS phasedPercent,
-           line ->> 'kind' AS kind, line ->> 'summary' AS summary
-         FROM packages JOIN sources ON sources.name = packages.source
-         WHERE yanked IS NULL AND arch IN (?, 'all')
-         ORDER BY priority DESC, added_at, sources.name, rank DESC`,
+        `SELECT ${OFFER_COLUMNS} FROM packages JOIN sources ON sources.name = packages.source
+         WHERE arch IN (?, 'all') ORDER BY packages.name, ${OFFER_ORDER}`,
       )
-      .all(this.#options.arch) as unknown as readonly (Offer & PackageSummary)[]
-    return this.#chooseByName(rows, installedFrom)
+      .iterate(this.#options.arch)
+    return this.#bestOf(rows as Iterable<Record<string, unknown>>, installedFrom)
+  }
+
+  /** Every version of all names, by name, newest first. */
+  allVersions(): readonly PackageSummary[] {
+    const rows = this.#database
+      .prepare(
+        `SELECT packages.source, packages.name, version, arch, kind, summary
+         FROM packages JOIN sources ON sources.name = packages.source
+         WHERE arch IN (?, 'all') ORDER BY packages.name, ${OFFER_ORDER}`,
+      )
+      .all(this.#options.arch)
+    return rows as unknown as readonly PackageSummary[]
   }
 
   /** Names of packages that provide a virtual one, by name. */
   providers(virtual: string): readonly string[] {
+    return this.related('provides', virtual)
+  }
+
+  /** Names of packages of which some version has a relation of that kind that mentions `target`; by name. */
+  related(kind: RelationKind, target: string): readonly string[] {
     const rows = this.#database
-      .prepare('SELECT DISTINCT name FROM provided WHERE virtual = ? ORDER BY name')
-      .all(virtual)
+      .prepare('SELECT DISTINCT name FROM related WHERE kind = ? AND target = ? ORDER BY name')
+      .all(kind, target)
     return rows.map((row) => String(row['name']))
   }
 
   /** All names, for suggestions. */
   names(): readonly string[] {
-    const rows = this.#database.prepare('SELECT DISTINCT name FROM packages ORDER BY name').all()
+    const rows = this.#database.prepare('SELECT DISTINCT name FROM names ORDER BY name').all()
     return rows.map((row) => String(row['name']))
   }
 
-  /** Candidates whose name or summary has words that begin with all of the given ones; best matches first. */
-  search(words: readonly string[]): readonly CatalogueEntry[] {
+  /**
+   * Candidates whose name or summary has words that begin with all of the given ones: the name itself first, then names
+   * that begin with the words, then by how much the words matter in name and summary.
+   */
+  search(words: readonly string[], installedFrom: ReadonlyMap<string, string> = new Map()): readonly PackageSummary[] {
     const terms = words.flatMap((word) => word.match(/[\p{L}\p{N}]+/gu) ?? [])
     if (terms.length === 0) return []
     const query = terms.map((term) => `"${term}"*`).join(' AND ')
+    const whole = terms.join('-').toLowerCase()
+    const found = this.#database
+      .prepare(
+        `SELECT names.name AS name, names.name = ? AS isName, substr(names.name, 1, ?) = ? AS isBeginning
+         FROM words JOIN names ON names.id = words.rowid
+         WHERE words MATCH ? ORDER BY isName DESC, isBeginning DESC, bm25(words, 10.0, 1.0), names.name`,
+      )
+      .all(whole, whole.length, whole, query)
+    const order = new Map<string, number>()
+    for (const { name } of found) if (!order.has(String(name))) order.set(String(name), order.size)
     const rows = this.#database
-      .prepare('SELECT DISTINCT package FROM words WHERE words MATCH ? ORDER BY bm25(words, 10.0, 1.0), package')
-      .all(query)
-    return [...new Set(rows.map((row) => String(row['package'])))].flatMap((name) => this.candidate(name) ?? [])
+      .prepare(
+        `SELECT ${OFFER_COLUMNS} FROM packages JOIN sources ON sources.name = packages.source
+         WHERE packages.name IN (SELECT names.name FROM words JOIN names ON names.id = words.rowid WHERE words MATCH ?)
+           AND arch IN (?, 'all') ORDER BY packages.name, ${OFFER_ORDER}`,
+      )
+      .iterate(query, this.#options.arch)
+    const best = this.#bestOf(rows as Iterable<Record<string, unknown>>, installedFrom)
+    return best.toSorted((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0))
   }
 
-  /** Of each name the eligible one that comes first, or the first from where it was installed. By name. */
-  #chooseByName<T extends Offer>(offers: readonly T[], installedFrom: ReadonlyMap<string, string>): readonly T[] {
-    const chosen = new Map<string, T>()
-    for (const offer of offers) {
-      const before = chosen.get(offer.name)
-      const home = installedFrom.get(offer.name)
-      const isBetter = before === undefined || (before.source !== home && offer.source === home)
-      if (isBetter && this.#isEligible(offer)) chosen.set(offer.name, offer)
+  /** Of rows that come name by name, the best of each. */
+  #bestOf(
+    rows: Iterable<Record<string, unknown>>,
+    installedFrom: ReadonlyMap<string, string>,
+  ): readonly PackageSummary[] {
+    const sources = new Set(this.sources().map(({ name }) => name))
+    const best: PackageSummary[] = []
+    let group: (Offer & PackageSummary)[] = []
+    const close = (): void => {
+      const [first] = group
+      if (first === undefined) return
+      const [top] = judge(group, this.#judging(installedFrom.get(first.name), sources))
+      if (top !== undefined && top.refusal === undefined) {
+        const { source, name, version, arch, kind, summary } = top.offer
+        best.push({ source, name, version, arch, kind, summary })
+      }
+      group = []
     }
-    return [...chosen.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    let order = 0
+    for (const row of rows) {
+      if (group[0] !== undefined && group[0].name !== row['name']) close()
+      order = group.length === 0 ? 0 : group.at(-1)?.source === row['source'] ? order : order + 1
+      const { yanked, ...rest } = row
+      group.push({ ...rest, sourceOrder: order, ...(yanked === null ? {} : { yanked }) } as Offer & PackageSummary)
+    }
+    close()
+    return best
   }
 
-  #isEligible({ name, version, channel, yanked, phasedPercent }: Offer): boolean {
-    const { seed, channels = [] } = this.#options
-    if (yanked !== undefined) return false
-    if (channel !== 'stable' && !channels.includes(channel)) return false
-    return isPhasedIn(seed, name, version, phasedPercent)
+  #judging(installedFrom: string | undefined, sources: ReadonlySet<string>) {
+    const { seed, preferences = NO_PREFERENCES } = this.#options
+    return { preferences, seed, installedFrom, sources }
   }
 
   #select(where: string, values: readonly SQLInputValue[]): readonly CatalogueEntry[] {
     const rows = this.#database
       .prepare(
         `SELECT packages.* FROM packages JOIN sources ON sources.name = packages.source
-         WHERE ${where} AND arch IN (?, 'all')
-         ORDER BY priority DESC, added_at, sources.name, rank DESC`,
+         WHERE ${where} AND arch IN (?, 'all') ORDER BY ${OFFER_ORDER}`,
       )
       .all(...values, this.#options.arch)
     return rows.map((row) => ({
@@ -256,19 +336,21 @@ export class Catalogue {
     }))
   }
 
-  #offered(source: string): readonly { name: string; version: string }[] {
-    const rows = this.#database
-      .prepare('SELECT name, version FROM packages WHERE source = ? AND yanked IS NULL ORDER BY name, rank')
-      .all(source)
-    return rows.map((row) => ({ name: String(row['name']), version: String(row['version']) }))
-  }
-
-  #insertSource({ name, priority, addedAt }: CatalogueSource, { envelope, refreshedAt }: Refresh): void {
+  #putSource({ name, priority, addedAt }: CatalogueSource, refresh: Refresh, hold: KeysHold): void {
+    const { envelope, keysHold, rootSha256, refreshedAt } = refresh
+    // What was verified before and what is verified now both hold in the time that is in both.
+    const from = new Date(Math.max(hold.from.getTime(), keysHold.from.getTime()))
+    const until = new Date(Math.min(hold.until.getTime(), keysHold.until.getTime()))
     this.#database
       .prepare(
-        `INSERT INTO sources
-           (name, priority, added_at, registry_id, index_sha256, channels_sha256, root_sha256, expires_at, refreshed_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO sources (name, priority, added_at, registry_id, index_sha256, channels_sha256, root_sha256,
+           verified_from, verified_until, count, expires_at, refreshed_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (name) DO UPDATE SET priority = excluded.priority, added_at = excluded.added_at,
+           registry_id = excluded.registry_id, index_sha256 = excluded.index_sha256,
+           channels_sha256 = excluded.channels_sha256, root_sha256 = excluded.root_sha256,
+           verified_from = excluded.verified_from, verified_until = excluded.verified_until,
+           count = excluded.count, expires_at = excluded.expires_at, refreshed_at = excluded.refreshed_at`,
       )
       .run(
         name,
@@ -277,46 +359,18 @@ export class Catalogue {
         envelope.registryId,
         envelope.index.sha256,
         envelope.channels.sha256,
-        envelope.root.sha256,
+        rootSha256,
+        from.toISOString(),
+        until.toISOString(),
+        envelope.index.count,
         envelope.expiresAt.toISOString(),
         refreshedAt.toISOString(),
       )
   }
-
-  #insertPackages(source: string, { index, channels }: Refresh): void {
-    const changes = new Map(channels.entries.map((entry) => [keyOf(entry), entry]))
-    const insert = this.#database.prepare(
-      `INSERT INTO packages
-         (source, name, version, arch, rank, channel, yanked, phased_percent, line_digest, line, transport)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    )
-    const provide = this.#database.prepare('INSERT OR IGNORE INTO provided (virtual, name, source) VALUES (?, ?, ?)')
-    const word = this.#database.prepare('INSERT INTO words (name, summary, source, package) VALUES (?, ?, ?, ?)')
-    // The index is in order of name and version, so the position of a line is its rank.
-    for (const [rank, { line, lineDigest, transport }] of index.entries.entries()) {
-      const { channel = 'stable', yanked = null, phasedPercent = 100 } = changes.get(keyOf(line)) ?? {}
-      const json = [JSON.stringify(line), JSON.stringify(transport)] as const
-      insert.run(source, line.name, line.version, line.arch, rank, channel, yanked, phasedPercent, lineDigest, ...json)
-      for (const text of line.provides) {
-        for (const { name } of parseRelation(text).alternatives) provide.run(name, line.name, source)
-      }
-      const isLast = index.entries[rank + 1]?.line.name !== line.name
-      if (isLast) word.run(line.name, line.summary, source, line.name)
-    }
-  }
 }
 
-function offerOf({ line, source, channel, yanked, phasedPercent }: CatalogueEntry): Offer {
-  return {
-    name: line.name,
-    version: line.version,
-    source,
-    channel,
-    ...(yanked === undefined ? {} : { yanked }),
-    phasedPercent,
-  }
-}
-
-function keyOf({ name, version, arch }: Pick<PackageLine, 'name' | 'version' | 'arch'>): string {
-  return `${name} ${version} ${arch}`
+/** True where lines that were verified then are still verified now. */
+function stillHolds({ rootSha256, keysHold }: RefreshedSource, refresh: Refresh): boolean {
+  const at = refresh.keysHold.from
+  return rootSha256 === refresh.rootSha256 && keysHold.from <= at && at < keysHold.until
 }

@@ -4,7 +4,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { isVmpkgError } from '../errors.ts'
 import { openDatabase } from '../sqlite.ts'
 
-const CATALOGUE_ID = 0x766d7033 // 'vmp3'
+const CATALOGUE_ID = 0x766d7034 // 'vmp4': an older catalogue is another file to us, and is replaced
 
 const MIGRATIONS = [
   `
@@ -15,6 +15,10 @@ const MIGRATIONS = [
     registry_id TEXT NOT NULL,
     index_sha256 TEXT NOT NULL,
     channels_sha256 TEXT NOT NULL,
+    root_sha256 TEXT NOT NULL,
+    verified_from TEXT NOT NULL,
+    verified_until TEXT NOT NULL,
+    count INTEGER NOT NULL,
     expires_at TEXT NOT NULL,
     refreshed_at TEXT NOT NULL
   ) STRICT;
@@ -25,24 +29,35 @@ const MIGRATIONS = [
     version TEXT NOT NULL,
     arch TEXT NOT NULL,
     rank INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    summary TEXT NOT NULL,
     channel TEXT NOT NULL,
     yanked TEXT,
     phased_percent INTEGER NOT NULL,
+    wire_digest TEXT NOT NULL,
     line_digest TEXT NOT NULL,
     line TEXT NOT NULL,
     transport TEXT NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX version_of_package ON packages (name, source, rank);
   CREATE INDEX packages_of_source ON packages (source);
-  CREATE TABLE provided (
-    virtual TEXT NOT NULL,
+  CREATE TABLE related (
+    kind TEXT NOT NULL,
+    target TEXT NOT NULL,
     name TEXT NOT NULL,
     source TEXT NOT NULL REFERENCES sources (name) ON DELETE CASCADE,
-    PRIMARY KEY (virtual, name, source)
+    PRIMARY KEY (kind, target, name, source)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX provided_by_source ON provided (source);
+  CREATE INDEX related_of_package ON related (source, name);
+  CREATE TABLE names (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL REFERENCES sources (name) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    UNIQUE (name, source)
+  ) STRICT;
+  CREATE INDEX names_of_source ON names (source);
   CREATE VIRTUAL TABLE words USING fts5 (
-    name, summary, source UNINDEXED, package UNINDEXED, prefix = '2 3', tokenize = 'unicode61 remove_diacritics 2'
+    name, summary, prefix = '2 3', tokenize = 'unicode61 remove_diacritics 2'
   );
   `,
   `ALTER TABLE sources ADD COLUMN root_sha256 TEXT NOT NULL DEFAULT ''`,

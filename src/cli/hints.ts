@@ -29,6 +29,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   SOURCE_EXISTS: 'Choose another name, or remove that source first.',
   SOURCE_UNKNOWN: 'vmpkg source list shows what there is.',
   SOURCE_CHANGED: 'Find out why before you trust it again.',
+  PREFERENCES_INVALID: 'Correct the fields named; docs/resolver.md describes each.',
   KEY_INVALID: 'Use another key; vmpkg key generate makes one.',
   KEY_UNKNOWN: 'Name the folder of the keys with --keys.',
   KEY_WEAK: 'Make a new key with vmpkg key generate.',

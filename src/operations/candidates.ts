@@ -1,13 +1,14 @@
 /** From names on the command line to the changes that fulfil them, dependencies first. */
 import type { Catalogue, CatalogueEntry } from '../catalogue/catalogue.ts'
-import { isVmpkgError, VmpkgError } from '../errors.ts'
+import { VmpkgError } from '../errors.ts'
 import { parsePackageName } from '../model/name.ts'
 import { compareVersions, parseVersion } from '../model/version.ts'
 import { resolve } from '../resolve/resolve.ts'
-import type { ResolveRequest, Solution, Universe, Wish } from '../resolve/universe.ts'
+import type { Solution, Wish } from '../resolve/universe.ts'
 import type { InstalledPackage } from '../state/installed.ts'
 import { openCatalogue, requireCatalogue } from './catalogue.ts'
 import type { Change } from './transition.ts'
+import { heldNames, mayGoBack, universeOf } from './universe.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface ChangeRequest {
@@ -39,15 +40,15 @@ export function resolveChanges(workspace: Workspace, request: ChangeRequest): Re
   if (request.upgrade !== 'all') for (const name of request.upgrade) workspace.installed.get(name)
   const byName = new Map(installed.map((one) => [one.line.name, one]))
   const again = wishes.filter(({ name, version }) => version === undefined && byName.has(name)).map(({ name }) => name)
-  const { steps } = explainHeld(installed, () =>
-    resolve(
-      {
-        install: wishes,
-        upgrade: request.upgrade === 'all' ? 'all' : [...request.upgrade, ...(request.reinstall ? [] : again)],
-        installed: installed.map((one) => ({ candidate: entryOf(catalogue, one), isAuto: one.isAuto })),
-      },
-      universeOf(catalogue, installed),
-    ),
+  const { steps } = resolve(
+    {
+      install: wishes,
+      upgrade: request.upgrade === 'all' ? 'all' : [...request.upgrade, ...(request.reinstall ? [] : again)],
+      holds: heldNames(installed),
+      downgrade: mayGoBack(catalogue, installed),
+      installed: installed.map((one) => ({ candidate: entryOf(catalogue, one), isAuto: one.isAuto })),
+    },
+    universeOf(catalogue, installed),
   )
   const resolved = steps.map((step) => toChange(step, byName))
   for (const { kind, before } of resolved) if (kind === 'remove' && before?.isHeld === true) throw heldError(before)
@@ -117,44 +118,11 @@ export function findYank(catalogue: Catalogue, { line, source }: InstalledPackag
     .find((one) => one.source === source && one.line.package.sha256 === line.package.sha256)?.yanked
 }
 
-function parseWish(text: string): Wish {
+/** `name` or `name=version`. @throws {VmpkgError} `NAME_INVALID` `VERSION_INVALID` */
+export function parseWish(text: string): Wish {
   const at = text.indexOf('=')
   if (at === -1) return { name: parsePackageName(text) }
   return { name: parsePackageName(text.slice(0, at)), version: `= ${parseVersion(text.slice(at + 1)).text}` }
-}
-
-/** Of a held package there is only the installed version. */
-function universeOf(catalogue: Catalogue, installed: readonly InstalledPackage[]): Universe<CatalogueEntry> {
-  const byName = new Map(installed.map((one) => [one.line.name, one]))
-  return {
-    available: (name) => {
-      const here = byName.get(name)
-      return here?.isHeld === true ? [] : catalogue.available(name, { installedFrom: here?.source })
-    },
-    providers: (virtual) => catalogue.providers(virtual),
-    names: () => catalogue.names(),
-  }
-}
-
-/** The resolver knows nothing of holds: where one may be the reason, it is said. */
-function explainHeld<T>(
-  installed: readonly InstalledPackage[],
-  run: (request?: ResolveRequest<CatalogueEntry>) => T,
-): T {
-  try {
-    return run()
-  } catch (error) {
-    if (!isVmpkgError(error, 'RELATION_CONFLICT')) throw error
-    const told = JSON.stringify([error.message, error.details])
-    const held = installed.filter(({ line, isHeld }) => isHeld && told.includes(line.name)).map(({ line }) => line.name)
-    if (held.length === 0) throw error
-    const message = `${error.message}\n  ${held.join(', ')} ${held.length === 1 ? 'is' : 'are'} held`
-    throw new VmpkgError('RELATION_CONFLICT', message, {
-      hint: `vmpkg unhold ${held.join(' ')} lets other versions in.`,
-      cause: error,
-      details: { ...error.details, held },
-    })
-  }
 }
 
 /** What may not change or go because the user said so. */

@@ -14,7 +14,11 @@ export function openCatalogue(workspace: Workspace): OpenCatalogue {
   const path = workspace.paths.catalogueDatabase
   mkdirSync(dirname(path), { recursive: true })
   const database = openCatalogueDatabase(path)
-  const catalogue = new Catalogue(database, { arch: arch() === 'arm64' ? 'arm64' : 'amd64', seed: hostSeed(workspace) })
+  const catalogue = new Catalogue(database, {
+    arch: arch() === 'arm64' ? 'arm64' : 'amd64',
+    seed: hostSeed(workspace),
+    preferences: workspace.preferences,
+  })
   return Object.assign(catalogue, { [Symbol.dispose]: () => database.close() })
 }
 

@@ -1,8 +1,11 @@
 /** Lists candidates and installed packages. */
 import { matchesGlob } from 'node:path'
+import type { PackageSummary } from '../catalogue/catalogue.ts'
 import { compareVersions, parseVersion } from '../model/version.ts'
+import type { InstalledPackage } from '../state/installed.ts'
 import { findYank } from './candidates.ts'
 import { openCatalogue } from './catalogue.ts'
+import { heldNames } from './universe.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface ListRow {
@@ -19,11 +22,18 @@ export interface ListRow {
   readonly state: string
 }
 
-/** By name. */
-export function list(
-  workspace: Workspace,
-  { patterns, installedOnly }: { readonly patterns: readonly string[]; readonly installedOnly: boolean },
-): readonly ListRow[] {
+/** What to list: everything, or packages of which this is true. */
+export type ListFilter = 'installed' | 'upgradable' | 'manual' | 'auto' | 'held'
+
+export interface ListRequest {
+  readonly patterns: readonly string[]
+  readonly filter?: ListFilter | undefined
+  /** Every version that a source has, not only candidates and installed ones. */
+  readonly allVersions?: boolean
+}
+
+/** By name, newest version first. */
+export function list(workspace: Workspace, { patterns, filter, allVersions = false }: ListRequest): readonly ListRow[] {
   using catalogue = openCatalogue(workspace)
   const installed = workspace.installed.list()
   const summaries = catalogue.summaries(new Map(installed.map(({ line, source }) => [line.name, source])))
@@ -44,14 +54,46 @@ export function list(
   })
   const kept = new Set(workspace.keptValues.names())
   const names = new Set(here.map(({ name }) => name))
-  const there = installedOnly
-    ? []
-    : [...candidates.values()]
-        .filter(({ name }) => !names.has(name))
-        .map((one) => row(one, one.source, kept.has(one.name) ? 'available, values kept' : 'available'))
-  return [...here, ...there]
+  const there = [...candidates.values()]
+    .filter(({ name }) => !names.has(name))
+    .map((one) => row(one, one.source, kept.has(one.name) ? 'available, values kept' : 'available'))
+  const isHere = new Set(here.map((one) => `${one.name} ${one.version} ${one.source}`))
+  const others = allVersions
+    ? catalogue
+        .allVersions()
+        .filter((one) => !isHere.has(`${one.name} ${one.version} ${one.source}`))
+        .map((one) => row(one, one.source, 'available'))
+    : there
+  const wanted = filter === undefined ? undefined : new Set(installed.filter(isWanted(filter, candidates)).map(nameOf))
+  return [...here, ...(filter === undefined || allVersions ? others : [])]
+    .filter(({ name }) => wanted === undefined || wanted.has(name))
     .filter(({ name }) => patterns.length === 0 || patterns.some((pattern) => matchesGlob(name, pattern)))
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .toSorted((a, b) => (a.name === b.name ? 0 : a.name < b.name ? -1 : 1))
+}
+
+function nameOf({ line }: InstalledPackage): string {
+  return line.name
+}
+
+function isWanted(
+  filter: ListFilter,
+  candidates: ReadonlyMap<string, PackageSummary>,
+): (one: InstalledPackage) => boolean {
+  return (one) => {
+    const candidate = candidates.get(one.line.name)?.version
+    switch (filter) {
+      case 'installed':
+        return true
+      case 'auto':
+        return one.isAuto
+      case 'manual':
+        return !one.isAuto
+      case 'held':
+        return heldNames([one]).length > 0
+      case 'upgradable':
+        return candidate !== undefined && compareVersions(parseVersion(candidate), parseVersion(one.line.version)) > 0
+    }
+  }
 }
 
 function row(

@@ -16,7 +16,6 @@ import { channelsPath, ENVELOPE_PATH, indexPath, rootPath, snapshotPath } from '
 import type { Source } from '../sources/source.ts'
 import { peekRootVersion } from '../trust/envelope.ts'
 import type { Freshness } from '../trust/freshness.ts'
-import type { PackageIndex } from '../trust/package-index.ts'
 import { startingRoot, TrustSession, type TrustSessionOptions } from '../trust/session.ts'
 import type { Verified } from '../trust/verified.ts'
 import { SourceMemory } from './source-memory.ts'
@@ -25,7 +24,7 @@ import type { Workspace } from './workspace.ts'
 
 /** The lists as the catalogue has them; what is the same is not fetched again. */
 export interface KnownLists {
-  /** Of the root file that the publishers were judged by. */
+  /** Root file with which they were verified. */
   readonly rootSha256: string
   readonly indexSha256: string
   readonly channelsSha256: string
@@ -34,9 +33,20 @@ export interface KnownLists {
 export interface RefreshedLists {
   readonly envelope: Verified<Envelope>
   readonly freshness: Freshness
-  /** Absent where the lists are those that are known. */
-  readonly lists: { readonly index: Verified<PackageIndex>; readonly channels: Verified<Channels> } | undefined
+  /** False where the lists are those that are known. */
+  readonly changed: boolean
 }
+
+export interface OfferedLists {
+  readonly session: TrustSession
+  readonly envelope: Verified<Envelope>
+  readonly channels: Verified<Channels>
+  /** Absent where the index is the one that is known. */
+  readonly unpackedIndex?: Verified<Uint8Array>
+}
+
+/** Reads the lines and keeps them, all or none. What it refuses sends us to the next mirror. */
+export type TakeLists = (lists: OfferedLists) => Promise<void>
 
 interface Refreshing {
   readonly workspace: Workspace
@@ -46,6 +56,7 @@ interface Refreshing {
   /** The envelope, or the snapshot of the source's date. */
   readonly envelopePath: string
   readonly options: TrustSessionOptions
+  readonly take: TakeLists
 }
 
 /** A mirror that was passed over, and why. */
@@ -65,20 +76,24 @@ export async function refreshSource(
   workspace: Workspace,
   source: Source,
   known: KnownLists | undefined,
+  take: TakeLists,
 ): Promise<RefreshedLists> {
   const { emit } = workspace.outside
   const memory = new SourceMemory(workspace, source)
   const from = await mirrorsOfSource(workspace, source)
   const envelopePath = source.expiry.kind === 'snapshot' ? snapshotPath(source.expiry.at) : ENVELOPE_PATH
   const options = sessionOptions(workspace, source, memory)
-  const refreshing = { workspace, source, from, memory, envelopePath, options }
+  const refreshing = { workspace, source, from, memory, envelopePath, options, take }
   const passed: PassedOver[] = []
   const walked = await walkRoots(refreshing, passed)
+  // A new root may have withdrawn a publisher: its packages are then judged anew although the index is the same. What the
+  // catalogue was judged by is asked, not the marks, which rise before the catalogue changes (L01).
+  const same = known?.rootSha256 === walked.root.file.sha256 ? known : undefined
   for (let round = 1; ; round++) {
     const failed: PassedOver[] = []
     for (const mirror of inOrder(from)) {
       try {
-        const refreshed = await refreshFrom(refreshing, mirror, walked, known)
+        const refreshed = await refreshFrom(refreshing, mirror, walked, same)
         for (const { mirror: other, error } of [...passed, ...failed]) warn(emit, source, other, error)
         return refreshed
       } catch (error) {
@@ -156,7 +171,7 @@ async function walkRoots(refreshing: Refreshing, passed: PassedOver[]): Promise<
 }
 
 async function refreshFrom(
-  { workspace, from, memory, envelopePath }: Refreshing,
+  { workspace, from, memory, envelopePath, take }: Refreshing,
   mirror: Mirror,
   walked: TrustSession,
   known: KnownLists | undefined,
@@ -166,24 +181,27 @@ async function refreshFrom(
   const file = await fetchSmallFile(mirror, { path: envelopePath, maxBytes: FILE_LIMITS.envelope, signal })
   const { envelope, freshness } = await acceptEnvelope(session, file, memory)
   const { index, channels } = envelope
-  // A new root may have withdrawn a publisher: its packages are then judged anew although the index is the same. What the
-  // catalogue was judged by is asked, not the marks, which rise before the catalogue changes (L01).
-  const isJudged = known?.rootSha256 === envelope.root.sha256
-  if (isJudged && known.indexSha256 === index.sha256 && known.channelsSha256 === channels.sha256) {
-    memory.keepEnvelope(session, envelope, file)
-    return { envelope, freshness, lists: undefined }
-  }
-  const nearest = { ...from, mirrors: [mirror, ...from.mirrors.filter((one) => one !== mirror)] as const }
-  const lists = {
-    index: await session.acceptIndex(
-      await fetchDigested(nearest, { path: indexPath(index.sha256), expected: index, signal }),
-    ),
-    channels: await session.acceptChannels(
-      await fetchDigested(nearest, { path: channelsPath(channels.sha256), expected: channels, signal }),
-    ),
+  const isSameIndex = known?.indexSha256 === index.sha256
+  const changed = !isSameIndex || known.channelsSha256 !== channels.sha256
+  if (changed) {
+    const nearest = { ...from, mirrors: [mirror, ...from.mirrors.filter((one) => one !== mirror)] as const }
+    const channelsFile = await fetchDigested(nearest, {
+      path: channelsPath(channels.sha256),
+      expected: channels,
+      signal,
+    })
+    const offered = { session, envelope, channels: await session.acceptChannels(channelsFile) }
+    if (isSameIndex) await take(offered)
+    else {
+      // The packed file is given up at once: packed and unpacked together are a large part of what an update takes.
+      const unpackedIndex = session.unpackIndex(
+        await fetchDigested(nearest, { path: indexPath(index.sha256), expected: index, signal }),
+      )
+      await take({ ...offered, unpackedIndex })
+    }
   }
   memory.keepEnvelope(session, envelope, file)
-  return { envelope, freshness, lists }
+  return { envelope, freshness, changed }
 }
 
 /** Two envelopes of one version are kept as evidence, both whole (M09). */

@@ -2,10 +2,14 @@
  * Refreshes the package lists of all sources. A source that fails keeps its old list and fails the command at the end; the
  * others are refreshed all the same. Offline, sources in folders are refreshed and the others told as they are known.
  */
+import { availableParallelism } from 'node:os'
+import type { CatalogueSource, Vanished } from '../catalogue/catalogue.ts'
+import { LINES_PER_THREAD, VerifyPool } from '../catalogue/verify-pool.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Source } from '../sources/source.ts'
+import { localVerifier } from '../trust/index-lines.ts'
 import { type OpenCatalogue, openCatalogue } from './catalogue.ts'
-import { refreshSource } from './refresh-source.ts'
+import { type OfferedLists, refreshSource } from './refresh-source.ts'
 import { SourceMemory } from './source-memory.ts'
 import { sourceStore } from './sources.ts'
 import type { Workspace } from './workspace.ts'
@@ -63,19 +67,19 @@ async function updateSource(workspace: Workspace, catalogue: OpenCatalogue, sour
   const { name, priority, addedAt } = source
   emit({ type: 'stage-started', stage: 'update', subject: name })
   const known = catalogue.sources().find((one) => one.name === name)
-  const { envelope, freshness, lists } = await refreshSource(workspace, source, known)
   const refreshedAt = clock.now()
+  let vanished: Vanished['vanished'] = []
+  const { envelope, freshness, changed } = await refreshSource(workspace, source, known, async (lists) => {
+    vanished = await takeIn(catalogue, { name, priority, addedAt }, lists, refreshedAt)
+  })
   if (freshness === 'grace') {
     const message = `Source ${name} has expired; its grace period runs`
     emit({ type: 'warned', code: 'ENVELOPE_EXPIRED', message, hint: 'Its publisher should run vmpkg repo resign.' })
   }
-  if (lists === undefined) catalogue.renew(name, { refreshedAt, expiresAt: envelope.expiresAt })
-  else {
-    const { vanished } = catalogue.replace({ name, priority, addedAt }, { envelope, ...lists, refreshedAt })
-    for (const gone of vanished) {
-      const message = `${gone.name} ${gone.version} has vanished from ${name} without having been withdrawn`
-      emit({ type: 'warned', code: 'INDEX_INVALID', message, hint: 'Ask its publisher why.' })
-    }
+  if (!changed) catalogue.renew(name, { refreshedAt, expiresAt: envelope.expiresAt })
+  for (const gone of vanished) {
+    const message = `${gone.name} ${gone.version} has vanished from ${name} without having been withdrawn`
+    emit({ type: 'warned', code: 'INDEX_INVALID', message, hint: 'Ask its publisher why.' })
   }
   emit({
     type: 'stage-finished',
@@ -89,10 +93,38 @@ async function updateSource(workspace: Workspace, catalogue: OpenCatalogue, sour
     name,
     version: envelope.version,
     packages: envelope.index.count,
-    changed: lists !== undefined,
+    changed,
     refreshedAt,
     offline: false,
   }
+}
+
+/** Into the catalogue goes what has changed; many new lines are verified by threads. */
+async function takeIn(
+  catalogue: OpenCatalogue,
+  source: CatalogueSource,
+  { session, envelope, channels, unpackedIndex }: OfferedLists,
+  refreshedAt: Date,
+): Promise<Vanished['vanished']> {
+  const rootSha256 = session.root.file.sha256
+  const refresh = { envelope, channels, rootSha256, keysHold: await session.keysHold(), refreshedAt }
+  if (unpackedIndex === undefined) {
+    await catalogue.relabel(source, refresh)
+    return []
+  }
+  await using pools = new AsyncDisposableStack()
+  const { vanished } = await catalogue.replace(source, refresh, (known) =>
+    session.readIndexLines(unpackedIndex, {
+      known,
+      atOnce: availableParallelism() + 2,
+      verifier: (root, keysAt, count) => {
+        const threads = Math.min(availableParallelism(), Math.floor(count / LINES_PER_THREAD))
+        if (threads < 2) return localVerifier(root, keysAt)
+        return pools.use(new VerifyPool({ root: root.root, keysAt }, threads)).verify
+      },
+    }),
+  )
+  return vanished
 }
 
 /** What is known of a source that cannot be asked now. */

@@ -3,7 +3,9 @@
  * opened when first needed. With `write` the root's lock is held and what dead commands left has been undone; with
  * `late` what dead commands left has been undone, and the lock is taken by `lock()` once plan and downloads are done.
  */
+import { existsSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
+import { NO_PREFERENCES, type Preferences } from '../catalogue/policy.ts'
 import type { Emit } from '../events.ts'
 import { type ConnectionChoice, type ConnectionReason, chooseConnection } from '../host/connection-choice.ts'
 import type { Connect } from '../libvirt/connect.ts'
@@ -65,6 +67,7 @@ export class Workspace {
   #connection: { uri: string; connect: Connect } | undefined
   #chosen: ConnectionChoice | undefined
   readonly #waitSeconds: number | undefined
+  #readPreferences: ((path: string) => Preferences) | undefined
 
   constructor(options: WorkspaceOptions, paths: Paths) {
     this.outside = options.outside
@@ -90,6 +93,11 @@ export class Workspace {
   get journal(): Journal {
     if (this.#journal === undefined) throw new TypeError('the journal is for those who hold the lock')
     return this.#journal
+  }
+
+  /** Pins and channels. @throws {VmpkgError} `PREFERENCES_INVALID` */
+  get preferences(): Preferences {
+    return this.#readPreferences?.(this.paths.preferences) ?? NO_PREFERENCES
   }
 
   /** Which libvirt: a URI, `private` or `private:NAME`. Decided once a run. */
@@ -167,6 +175,10 @@ export class Workspace {
   async prepare(options: WorkspaceOptions, chosen: ConnectionChoice): Promise<void> {
     this.#chosen = chosen
     prepareFolders(this.paths, { isRoot: this.isRoot })
+    // Reading YAML takes longer to load than the rest of a list, and few hosts have such a file.
+    if (existsSync(this.paths.preferences)) {
+      this.#readPreferences = (await import('../sources/preferences.ts')).readPreferences
+    }
     if (options.write === true || (options.write === 'late' && (await this.#isUnfinished()))) await this.lock()
     if (options.write === 'late') await this.#unlock()
   }

@@ -2,20 +2,23 @@
  * What to install, upgrade and remove so that everything asked for and everything installed is there with all it depends
  * on and without conflicts, or the reason why that cannot be. Pure.
  *
- * Changes as little as it can: an installed version stays where it may, dependencies come before newer versions, nothing
- * is removed but what the user names or what a chosen package replaces. Source: formats 3.3, Debian Policy 7.
+ * Changes as little as it can: what is asked for comes in its best version, an installed version stays where it may,
+ * nothing is removed but what the user names or what a chosen package replaces, and nothing comes that nobody needs.
+ * Source: formats 3.3, Debian Policy 7. The rules are in docs/resolver.md.
  */
 import { isVmpkgError } from '../errors.ts'
-import { type Alternative, formatRelation, parseRelation, type Relation, satisfies } from '../model/relation.ts'
+import type { Relation } from '../model/relation.ts'
 import { compareVersions } from '../model/version.ts'
-import { conflictError, type Reason } from './explain.ts'
+import { conflictError, type Explanation, explain, givenUpError } from './explain.ts'
 import { orderByDependency } from './order.ts'
-import { fulfils, fulfilsRelation, relationsOf, replaces } from './relations.ts'
-import { isFailure, type Requirement, search, show } from './search.ts'
+import { Problem } from './problem.ts'
+import { fulfilsRelation, relationsOf } from './relations.ts'
+import { settle } from './settle.ts'
+import { GivenUp } from './solver.ts'
 import { unknownPackage } from './suggest.ts'
 import type { Candidate, ResolveRequest, Solution, Step, Universe, Wish } from './universe.ts'
 
-/** @throws {VmpkgError} `PACKAGE_UNKNOWN`; `RELATION_CONFLICT` with `details.explanation` as lines */
+/** @throws {VmpkgError} `PACKAGE_UNKNOWN`; `RELATION_CONFLICT` with `details.explanation`, sentences, and `details.causes` */
 export function resolve<C extends Candidate>(request: ResolveRequest<C>, universe: Universe<C>): Solution<C> {
   const resolver = new Resolver(request, universe)
   let solution = resolver.solve(request.install)
@@ -23,32 +26,49 @@ export function resolve<C extends Candidate>(request: ResolveRequest<C>, univers
   return solution
 }
 
+/** The facts that make a request impossible, and the sentences; `undefined` where it is possible. @throws as `resolve` */
+export function explainFailure<C extends Candidate>(
+  request: ResolveRequest<C>,
+  universe: Universe<C>,
+): Explanation<C> | undefined {
+  const outcome = new Resolver(request, universe).attempt(request.install)
+  return 'sentences' in outcome ? outcome : undefined
+}
+
 class Resolver<C extends Candidate> {
   readonly #request: ResolveRequest<C>
   readonly #universe: Universe<C>
   readonly #installed: ReadonlyMap<string, C>
-  readonly #removed: ReadonlySet<string>
 
   constructor(request: ResolveRequest<C>, universe: Universe<C>) {
     this.#request = request
     this.#universe = universe
     this.#installed = new Map(request.installed.map(({ candidate }) => [candidate.line.name, candidate]))
-    this.#removed = new Set(request.remove)
   }
 
   solve(wishes: readonly Wish[]): Solution<C> {
-    for (const { name } of wishes) {
-      const isKnown = this.#candidates(name).length > 0 || this.#universe.providers(name).length > 0
-      if (!isKnown) throw unknownPackage(name, this.#universe.names())
-    }
-    const outcome = search<C>({
-      goals: [...wishes.map((wish) => this.#wished(wish)), ...this.#kept()],
-      options: (relation) => this.#options(relation),
-      whyNone: (relation) => this.#whyNone(relation),
-      veto: ({ line }) => (this.#removed.has(line.name) ? `${line.name} is to be removed` : undefined),
-    })
-    if (isFailure(outcome)) throw conflictError(outcome)
+    const outcome = this.attempt(wishes)
+    if ('sentences' in outcome) throw conflictError(outcome)
     return { chosen: outcome, steps: this.#steps(outcome, new Set(wishes.map(({ name }) => name))) }
+  }
+
+  /** Everything that will be there, by name, or why not. */
+  attempt(wishes: readonly Wish[]): ReadonlyMap<string, C> | Explanation<C> {
+    try {
+      const problem = new Problem(this.#request, wishes, this.#universe)
+      for (const { name } of wishes) {
+        const isKnown = problem.known(name).length > 0 || this.#universe.providers(name).length > 0
+        if (!isKnown) throw unknownPackage(name, this.#universe.names())
+      }
+      problem.state()
+      const refutation = problem.solver.solve()
+      if (refutation !== undefined) return explain(problem, refutation)
+      const chosen = problem.solver.chosen.map((variable) => problem.candidate(variable))
+      return new Map(settle(chosen, this.#request, wishes).map((one) => [one.line.name, one]))
+    } catch (error) {
+      if (error instanceof GivenUp) throw givenUpError()
+      throw error
+    }
   }
 
   /** Takes recommended packages one by one and leaves out those that do not fit. */
@@ -58,7 +78,7 @@ class Resolver<C extends Candidate> {
     const fresh = base.steps.flatMap((step) => (step.kind === 'install' ? [step.candidate] : []))
     for (const relation of fresh.flatMap((candidate) => relationsOf(candidate).recommends)) {
       if ([...solution.chosen.values()].some((candidate) => fulfilsRelation(candidate, relation))) continue
-      const [best] = this.#options(relation)
+      const best = this.#bestFor(relation)
       if (best === undefined) continue
       const wish = { name: best.line.name, version: `= ${best.line.version}` }
       try {
@@ -80,83 +100,9 @@ class Resolver<C extends Candidate> {
     }
   }
 
-  #wished({ name, version }: Wish): Requirement<C> {
-    const relation = parseRelation(version === undefined ? name : `${name} (${version})`)
-    const text = `You asked for ${formatRelation(relation)}`
-    return {
-      text,
-      owner: undefined,
-      isFulfilledBy: (candidate) => fulfilsRelation(candidate, relation),
-      options: () => this.#options(relation, { mayDowngrade: version !== undefined }),
-      whyNone: () => this.#whyNone(relation),
-    }
-  }
-
-  /** Every installed package stays in some version, unless it is to be removed or something chosen replaces it. */
-  #kept(): readonly Requirement<C>[] {
-    return this.#request.installed
-      .filter(({ candidate }) => !this.#removed.has(candidate.line.name))
-      .map(({ candidate }) => ({
-        text: `${show(candidate)} is installed`,
-        owner: undefined,
-        isFulfilledBy: (other) => other.line.name === candidate.line.name || replaces(other, candidate),
-        options: () => this.#options({ alternatives: [{ name: candidate.line.name }] }, { mayProvide: false }),
-        whyNone: () => [],
-      }))
-  }
-
-  /** Candidates that fulfil a relation: the installed one first, then as the alternatives are written, newest first. */
-  #options(
-    relation: Relation,
-    {
-      mayDowngrade = false,
-      mayProvide = true,
-    }: { readonly mayDowngrade?: boolean; readonly mayProvide?: boolean } = {},
-  ): readonly C[] {
-    const options = new Set<C>()
-    for (const alternative of relation.alternatives) {
-      const providers = mayProvide ? this.#universe.providers(alternative.name) : []
-      const installedProviders = [...this.#installed.values()].filter((one) => mayProvide && fulfils(one, alternative))
-      const names = [alternative.name, ...installedProviders.map(({ line }) => line.name), ...providers]
-      for (const name of new Set(names)) {
-        for (const candidate of this.#candidates(name, mayDowngrade))
-          if (fulfils(candidate, alternative)) options.add(candidate)
-      }
-    }
-    const isStaying = (one: C) => this.#installed.get(one.line.name) === one && !this.#isUpgrading(one.line.name)
-    return [...options].toSorted((a, b) => Number(isStaying(b)) - Number(isStaying(a)))
-  }
-
-  /** The versions of a name, the installed one among them, in order of preference. Older ones only where asked for. */
-  #candidates(name: string, mayDowngrade = false): readonly C[] {
-    const available = this.#universe.available(name)
-    const installed = this.#installed.get(name)
-    if (installed === undefined) return available
-    const order = (one: C) => compareVersions(relationsOf(one).version, relationsOf(installed).version)
-    const newer = available.filter((one) => order(one) > 0)
-    const older = mayDowngrade ? available.filter((one) => order(one) < 0) : []
-    return this.#isUpgrading(name) ? [...newer, installed, ...older] : [installed, ...newer, ...older]
-  }
-
-  #isUpgrading(name: string): boolean {
-    const { upgrade = [] } = this.#request
-    return upgrade === 'all' || upgrade.includes(name)
-  }
-
-  #whyNone(relation: Relation): readonly Reason[] {
-    return relation.alternatives.map((alternative) => this.#whyNot(alternative))
-  }
-
-  #whyNot({ name, constraint }: Alternative): Reason {
-    const known = this.#candidates(name, true)
-    if (known.length === 0) return { fact: `no source offers ${name}` }
-    const versions = known.slice(0, 5).map(({ line }) => line.version)
-    const installed = this.#installed.get(name)
-    const isOlder =
-      installed !== undefined &&
-      known.some((one) => one !== installed && satisfies(constraint, relationsOf(one).version))
-    if (isOlder) return { fact: `${show(installed)} is installed and would have to become older; ask for that version` }
-    return { fact: `of ${name} there is only ${versions.join(', ')}${known.length > versions.length ? ', …' : ''}` }
+  #bestFor(relation: Relation): C | undefined {
+    return new Problem(this.#request, [], this.#universe).options(relation).find(({ barred }) => barred === undefined)
+      ?.candidate
   }
 
   #steps(chosen: ReadonlyMap<string, C>, wished: ReadonlySet<string>): readonly Step<C>[] {

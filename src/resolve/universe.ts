@@ -9,11 +9,24 @@ export type Candidate = {
   >
 }
 
+/** A version that some source has and that may not be installed. */
+export interface Withheld<C extends Candidate> {
+  readonly candidate: C
+  /** Follows the version's name in a sentence: `is in channel testing, which you do not follow`. */
+  readonly because: string
+  /** What the user can do about it, as a sentence. */
+  readonly hint?: string
+}
+
 export interface Universe<C extends Candidate> {
   /** Versions of a package that may be chosen, best first. The installed version need not be among them. */
   available(name: string): readonly C[]
   /** Names of packages that provide a virtual one, in order of preference. */
   providers(virtual: string): readonly string[]
+  /** Names of packages of which some version replaces that one. */
+  replacers?(name: string): readonly string[]
+  /** Versions that are there and may not be chosen: only named in explanations. */
+  withheld?(name: string): readonly Withheld<C>[]
   /** All names, for suggestions. */
   names(): readonly string[]
 }
@@ -26,7 +39,7 @@ export interface InstalledCandidate<C extends Candidate> {
 /** A package asked for, as in `router-uni`, `router-uni (>= 1.2)`. */
 export interface Wish {
   readonly name: string
-  /** A relation's constraint, as in `= 1.0-1`. */
+  /** A relation's constraint, as in `= 1.0-1`. An installed package may become older by it. */
   readonly version?: string
 }
 
@@ -36,6 +49,10 @@ export interface ResolveRequest<C extends Candidate> {
   readonly remove?: readonly string[]
   /** Prefer the newest version of these installed packages, or of all. */
   readonly upgrade?: 'all' | readonly string[]
+  /** Installed packages that must keep exactly the version they have, whatever else is asked for. */
+  readonly holds?: readonly string[]
+  /** Installed packages that may also become older, or all. They do so only where nothing newer fits. */
+  readonly downgrade?: 'all' | readonly string[]
   readonly installed: readonly InstalledCandidate<C>[]
   /** Also take what packages recommend, where it fits. */
   readonly withRecommends?: boolean

@@ -23,6 +23,8 @@ export interface Paths {
   readonly roots: string
   /** Passwords of servers; `auth.conf.d/` lies beside it. */
   readonly auth: string
+  /** Pins and channels. */
+  readonly preferences: string
   /** The user's parameter values, `<package>.yaml`. */
   readonly values: string
   readonly state: string
@@ -88,6 +90,7 @@ function arrange(config: string, state: string, data: string, cache: string, run
     sources: join(config, 'sources'),
     roots: join(config, 'roots'),
     auth: join(config, 'auth.conf'),
+    preferences: join(config, 'preferences.yaml'),
     values: join(config, 'values'),
     state,
     database: join(state, 'state.db'),

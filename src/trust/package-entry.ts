@@ -12,6 +12,9 @@ import { verifyRole } from './roles.ts'
 import type { TrustedRoot } from './root-chain.ts'
 import { markVerified, type Verified } from './verified.ts'
 
+/** What of a root lines are checked against. */
+export type SigningRoot = Pick<TrustedRoot, 'root' | 'certificates'>
+
 export interface PackageEntry {
   readonly line: PackageLine
   /** SHA-256 of the line's exact bytes: names this version for good. */
@@ -26,7 +29,7 @@ export interface PackageEntry {
  */
 export async function verifyPackageEntry(
   entry: IndexEntry,
-  root: TrustedRoot,
+  root: SigningRoot,
   keysAt: Date,
 ): Promise<Verified<PackageEntry>> {
   const line = parsePackageLine(entry.line)
@@ -39,7 +42,7 @@ export async function verifyPackageEntry(
   return markVerified({ line, lineDigest: sha256(entry.line), transport: entry.transport })
 }
 
-async function verifyPublisher(line: PackageLine, entry: IndexEntry, root: TrustedRoot, now: Date): Promise<void> {
+async function verifyPublisher(line: PackageLine, entry: IndexEntry, root: SigningRoot, now: Date): Promise<void> {
   const subject = `Package ${line.name} ${line.version}`
   const grants = root.root.publishers.filter(({ patterns }) =>
     patterns.some((one) => matchesNamePattern(one, line.name)),

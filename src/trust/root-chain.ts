@@ -116,6 +116,14 @@ async function openSelfSigned(
   return { trusted, signed }
 }
 
+/**
+ * The root file that the main thread trusts, in a thread of the same process: its keys as objects again, which cannot be
+ * handed over. Verifies nothing, so `root` comes from a `TrustedRoot` only.
+ */
+export async function trustRootOfThread(root: Root): Promise<Pick<TrustedRoot, 'root' | 'certificates'>> {
+  return { root: markVerified(root), certificates: await readCertificates(root) }
+}
+
 async function readCertificates(root: Root): Promise<ReadonlyMap<Fingerprint, Certificate>> {
   const certificates = new Map<Fingerprint, Certificate>()
   for (const [fingerprint, bytes] of root.certificates) {

@@ -15,6 +15,8 @@ import {
   verifyClockNotBehind,
   verifyNotExpired,
 } from './freshness.ts'
+import { type IndexLine, type IndexLinesOptions, unpackVerifiedIndex, verifyIndexLines } from './index-lines.ts'
+import { type KeysHold, publisherKeysHold } from './keys-hold.ts'
 import type { TrustMarks } from './marks.ts'
 import { type PackageIndex, verifyPackageIndex } from './package-index.ts'
 import {
@@ -193,6 +195,21 @@ export class TrustSession {
   /** @throws {VmpkgError} those of `verifyPackageIndex` */
   async acceptIndex(file: Uint8Array): Promise<Verified<PackageIndex>> {
     return verifyPackageIndex(file, this.#envelope(), this.#root, this.#keysAt)
+  }
+
+  /** The unpacked index, for `readIndexLines`. @throws {VmpkgError} `SIZE_EXCEEDED` `DIGEST_MISMATCH` `INDEX_INVALID` */
+  unpackIndex(file: Uint8Array): Verified<Uint8Array> {
+    return unpackVerifiedIndex(file, this.#envelope())
+  }
+
+  /** As `acceptIndex`, a part at a time. Nothing of it counts before its end. @throws {VmpkgError} those of `verifyIndexLines` */
+  readIndexLines(unpacked: Verified<Uint8Array>, options: IndexLinesOptions): AsyncGenerator<readonly IndexLine[]> {
+    return verifyIndexLines(unpacked, this.#envelope(), this.#root, this.#keysAt, options)
+  }
+
+  /** For how long the verification of package lines holds under this root. */
+  async keysHold(): Promise<KeysHold> {
+    return publisherKeysHold(this.#root, this.#keysAt)
   }
 
   /** @throws {VmpkgError} those of `verifyChannels` */

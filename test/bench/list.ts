@@ -7,8 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Catalogue } from '../../src/catalogue/catalogue.ts'
 import { openCatalogueDatabase } from '../../src/catalogue/schema.ts'
-import { sha256 } from '../../src/model/digest.ts'
-import { markVerified } from '../../src/trust/verified.ts'
+import { refreshOf } from '../support/catalogue-refresh.ts'
 import { packageLine } from '../support/package-line.ts'
 import { startTestHost } from '../support/private-host.ts'
 import { formatRows, interleave, type Report, type Row, runProgram } from './measure.ts'
@@ -68,24 +67,10 @@ export async function measureList(): Promise<Report> {
 async function fillCatalogue(folder: string, count: number): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const database = openCatalogueDatabase(join(folder, 'catalogue.db'))
-  const now = new Date()
-  const digested = { sha256: sha256(''), size: 1 }
-  const registryId = '0'.repeat(32)
-  const entries = Array.from({ length: count }, (_, i) => {
-    const line = packageLine(`package-${String(i).padStart(5, '0')}`, '1.0')
-    return markVerified({ line, lineDigest: sha256(line.name), transport: { images: {} } })
-  })
-  const root = { ...digested, version: 1 }
-  const index = { ...digested, unpackedSize: 1, count }
-  const facts = { registryId, version: 1, issuedAt: now, expiresAt: now, root, index, channels: root }
-  new Catalogue(database, { arch: 'amd64', seed: '' }).replace(
-    { name: 'example', priority: 500, addedAt: now },
-    {
-      envelope: markVerified(facts),
-      index: markVerified({ entries }),
-      channels: markVerified({ registryId, version: 1, entries: [] }),
-      refreshedAt: now,
-    },
+  const lines = Array.from({ length: count }, (_, i) => packageLine(`package-${String(i).padStart(5, '0')}`, '1.0'))
+  await new Catalogue(database, { arch: 'amd64', seed: '' }).replace(
+    { name: 'example', priority: 500, addedAt: new Date() },
+    ...refreshOf(lines),
   )
   database.close()
 }

@@ -2,11 +2,12 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list image start trust libvirt
+ *     npm run bench -- list catalogue image start trust libvirt
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { measureCatalogue } from './catalogue.ts'
 import { measureImage } from './image.ts'
 import { measureLibvirt } from './libvirt.ts'
 import { measureList } from './list.ts'
@@ -21,6 +22,7 @@ const PAGE = join(TOP, 'docs', 'performance.md')
 const OTHER_PAGES: Readonly<Record<string, string>> = { libvirt: join(TOP, 'src', 'libvirt', 'README.md') }
 const PARTS = {
   list: measureList,
+  catalogue: measureCatalogue,
   image: measureImage,
   'virt-builder': measureVirtBuilder,
   trust: measureTrust,

@@ -2,46 +2,16 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
-import { Catalogue, type CatalogueOptions, type Refresh } from '../../src/catalogue/catalogue.ts'
+import { Catalogue, type CatalogueOptions } from '../../src/catalogue/catalogue.ts'
+import { NO_PREFERENCES } from '../../src/catalogue/policy.ts'
 import { openCatalogueDatabase } from '../../src/catalogue/schema.ts'
-import { sha256 } from '../../src/model/digest.ts'
 import type { PackageLine } from '../../src/model/line.ts'
-import { comparePackageVersions } from '../../src/model/package-order.ts'
 import type { ChannelEntry } from '../../src/model/registry.ts'
-import { markVerified } from '../../src/trust/verified.ts'
+import { REFRESHED_AT, refreshOf } from '../support/catalogue-refresh.ts'
 import { packageLine } from '../support/package-line.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
-const NOW = new Date('2026-11-21T12:00:00Z')
-
-function refresh(lines: readonly PackageLine[], changes: readonly Partial<ChannelEntry>[] = []): Refresh {
-  const registryId = '0'.repeat(32)
-  const digested = { sha256: sha256(JSON.stringify(lines)), size: 1 }
-  const entries = lines
-    .toSorted(comparePackageVersions)
-    .map((line) => markVerified({ line, lineDigest: sha256(JSON.stringify(line)), transport: { images: {} } }))
-  const channels = changes.map((change) => ({
-    name: '',
-    version: '',
-    arch: 'amd64' as const,
-    channel: 'stable',
-    ...change,
-  }))
-  return {
-    envelope: markVerified({
-      registryId,
-      version: 1,
-      issuedAt: NOW,
-      expiresAt: new Date('2026-12-01T00:00:00Z'),
-      root: { ...digested, version: 1 },
-      index: { ...digested, unpackedSize: 1, count: lines.length },
-      channels: { ...digested, version: 1 },
-    }),
-    index: markVerified({ entries }),
-    channels: markVerified({ registryId, version: 1, entries: channels }),
-    refreshedAt: NOW,
-  }
-}
+const NOW = REFRESHED_AT
 
 async function openCatalogue(t: TestContext, options: Partial<CatalogueOptions> = {}) {
   const database = openCatalogueDatabase(join(await makeTempFolder(t), 'catalogue.db'))
@@ -62,18 +32,16 @@ describe('Catalogue', () => {
     const yank = { name: 'app', version: '3.0', yanked: 'broken' }
     const beta = { name: 'tor', version: '3.0', channel: 'beta' }
     const nobody = { name: 'zoo', version: '3.0', phasedPercent: 0 }
-    catalogue.replace(source('example'), refresh(lines, [yank, beta, nobody]))
-    catalogue.replace(source('other', 100), refresh([packageLine('tor', '9.0'), packageLine('only', '1.0')]))
-    for (const installedFrom of [new Map(), new Map([['tor', 'other']]), new Map([['app', 'other']])]) {
-      const expected = catalogue.candidates(installedFrom).map(({ source: from, line }) => {
-        const { name, version, arch, kind, summary } = line
-        return { source: from, name, version, arch, kind, summary }
+    await catalogue.replace(source('example'), ...refreshOf(lines, [yank, beta, nobody]))
+    await catalogue.replace(source('other', 100), ...refreshOf([packageLine('tor', '9.0'), packageLine('only', '1.0')]))
+    for (const installedFrom of [new Map<string, string>(), new Map([['tor', 'other']])]) {
+      const expected = catalogue.names().flatMap((each) => {
+        const found = catalogue.candidate(each, { installedFrom: installedFrom.get(each) })
+        if (found === undefined) return []
+        const { name, version, arch, kind, summary } = found.line
+        return [{ source: found.source, name, version, arch, kind, summary }]
       })
-      const summaries = catalogue
-        .summaries(installedFrom)
-        .map(({ source: from, name, version, arch, kind, summary }) => {
-          return { source: from, name, version, arch, kind, summary }
-        })
+      const summaries = catalogue.summaries(installedFrom)
       assert.deepEqual(summaries, expected)
       assert.deepEqual(
         expected.map(({ name, version }) => `${name} ${version}`),
@@ -85,7 +53,7 @@ describe('Catalogue', () => {
   test('gives back the lines, newest version first, in Debian order', async (t) => {
     const { catalogue } = await openCatalogue(t)
     const lines = ['1.9', '1.10', '1.10~rc1', '1:0.1'].map((version) => packageLine('tor', version))
-    catalogue.replace(source('example'), refresh(lines))
+    await catalogue.replace(source('example'), ...refreshOf(lines))
     assert.deepEqual(
       catalogue.versions('tor').map(({ line }) => line.version),
       ['1:0.1', '1.10', '1.10~rc1', '1.9'],
@@ -98,8 +66,8 @@ describe('Catalogue', () => {
     const { catalogue } = await openCatalogue(t)
     const lines = [packageLine('app', '1.0'), packageLine('app', '2.0'), packageLine('tor', '1.0')]
     const yank = { name: 'tor', version: '1.0', yanked: 'broken' }
-    assert.deepEqual(catalogue.replace(source('example'), refresh(lines, [yank])).vanished, [])
-    const { vanished } = catalogue.replace(source('example'), refresh([packageLine('app', '3.0')]))
+    assert.deepEqual((await catalogue.replace(source('example'), ...refreshOf(lines, [yank]))).vanished, [])
+    const { vanished } = await catalogue.replace(source('example'), ...refreshOf([packageLine('app', '3.0')]))
     assert.deepEqual(vanished, [
       { name: 'app', version: '1.0' },
       { name: 'app', version: '2.0' },
@@ -110,10 +78,78 @@ describe('Catalogue', () => {
 
   test('keeps the old refresh when the new one cannot be stored', async (t) => {
     const { catalogue } = await openCatalogue(t)
-    catalogue.replace(source('example'), refresh([packageLine('app', '1.0')]))
-    const broken = refresh([packageLine('app', '2.0'), packageLine('app', '3.0', { provides: ['not a relation ('] })])
-    assert.throws(() => catalogue.replace(source('example'), broken), { code: 'RELATION_INVALID' })
+    await catalogue.replace(source('example'), ...refreshOf([packageLine('app', '1.0')]))
+    const broken = refreshOf([packageLine('app', '2.0'), packageLine('app', '3.0', { provides: ['not a relation ('] })])
+    await assert.rejects(catalogue.replace(source('example'), ...broken), { code: 'RELATION_INVALID' })
     assert.equal(catalogue.candidate('app')?.line.version, '1.0')
+  })
+
+  test('writes only what has changed, and ends where a catalogue filled at once is', async (t) => {
+    const { database, catalogue } = await openCatalogue(t)
+    const at = (version: string, changes = {}) => packageLine('app', version, { provides: ['thing'], ...changes })
+    const rest = ['aaa', 'zoo'].map((name) => packageLine(name, '1.0', { depends: ['app | tor'] }))
+    const steps: [PackageLine[], Partial<ChannelEntry>[]][] = [
+      [[at('1.0'), at('3.0'), ...rest], []],
+      [[at('1.0'), at('2.0'), at('3.0'), ...rest], [{ name: 'zoo', version: '1.0', channel: 'beta' }]],
+      [[at('2.0', { summary: 'Other' }), at('3.0', { summary: 'Newest' }), ...rest], []],
+      [
+        [at('2.0', { summary: 'Other', provides: [] }), ...rest.slice(1)],
+        [{ name: 'app', version: '2.0', yanked: 'why' }],
+      ],
+    ]
+    const look = (one: Catalogue) => ({
+      versions: ['aaa', 'app', 'zoo'].flatMap((name) => one.versions(name)),
+      related: ['thing', 'app', 'tor'].map((name) => [one.related('provides', name), one.related('depends', name)]),
+      found: ['app', 'other', 'newest', 'package'].map((word) => one.search([word])),
+      names: one.names(),
+    })
+    const ids = () => database.prepare("SELECT id FROM packages WHERE name = 'zoo'").all()
+    let before: unknown
+    for (const [lines, changes] of steps) {
+      await catalogue.replace(source('example'), ...refreshOf(lines, changes))
+      const fresh = await openCatalogue(t)
+      await fresh.catalogue.replace(source('example'), ...refreshOf(lines, changes))
+      assert.deepEqual(look(catalogue), look(fresh.catalogue))
+      assert.deepEqual(before ?? ids(), ids(), 'a line that stayed was written anew')
+      before = ids()
+    }
+  })
+
+  test('changes channels without the index', async (t) => {
+    const { catalogue } = await openCatalogue(t)
+    const lines = [packageLine('app', '1.0'), packageLine('app', '2.0')]
+    await catalogue.replace(source('example'), ...refreshOf(lines))
+    await catalogue.relabel(source('example'), refreshOf(lines, [{ name: 'app', version: '2.0', yanked: 'leaks' }])[0])
+    assert.equal(catalogue.candidate('app')?.line.version, '1.0')
+    assert.equal(
+      catalogue.sources()[0]?.channelsSha256,
+      refreshOf(lines, [{ name: 'app', version: '2.0', yanked: 'leaks' }])[0].envelope.channels.sha256,
+    )
+  })
+
+  test('remembers lines only under the root they were verified with, and only while its keys hold', async (t) => {
+    const day = 24 * 60 * 60 * 1000
+    const lines = [packageLine('app', '1.0'), packageLine('tor', '1.0')]
+    const remembered = async (root: string, afterDays: number): Promise<number> => {
+      const { catalogue } = await openCatalogue(t)
+      await catalogue.replace(source('example'), ...refreshOf(lines))
+      let count = 0
+      const at = new Date(NOW.getTime() + afterDays * day)
+      const [refresh, read] = refreshOf(lines, [], { root, at })
+      await catalogue.replace(source('example'), refresh, (known) =>
+        read((digest) => {
+          const found = known(digest)
+          if (found !== undefined) count++
+          return found
+        }),
+      )
+      return count
+    }
+    assert.equal(await remembered('root', 0), 2)
+    assert.equal(await remembered('root', 9), 2)
+    assert.equal(await remembered('root', 10), 0, 'a key may have expired')
+    assert.equal(await remembered('root', -1), 0, 'a signature may be of the future')
+    assert.equal(await remembered('other root', 0), 0, 'a publisher may have been withdrawn')
   })
 
   test('passes over yanked versions, other channels and other architectures', async (t) => {
@@ -129,7 +165,7 @@ describe('Catalogue', () => {
       { name: 'app', version: '2.0', channel: 'beta' },
       { name: 'app', version: '3.0', yanked: 'leaks' },
     ]
-    catalogue.replace(source('example'), refresh(lines, changes))
+    await catalogue.replace(source('example'), ...refreshOf(lines, changes))
     assert.equal(catalogue.candidate('app')?.line.version, '1.0')
     assert.equal(catalogue.candidate('doc')?.line.version, '1.0')
     assert.deepEqual(
@@ -140,7 +176,11 @@ describe('Catalogue', () => {
         ['1.0', 'stable', undefined],
       ],
     )
-    const beta = new Catalogue(database, { arch: 'amd64', seed: 'seed', channels: ['beta'] })
+    const beta = new Catalogue(database, {
+      arch: 'amd64',
+      seed: 'seed',
+      preferences: { ...NO_PREFERENCES, channels: ['beta'] },
+    })
     assert.equal(beta.candidate('app')?.line.version, '2.0')
     const arm = new Catalogue(database, { arch: 'arm64', seed: 'seed' })
     assert.equal(arm.candidate('app')?.line.version, '4.0')
@@ -149,7 +189,10 @@ describe('Catalogue', () => {
   test('offers a phased version to its share of the hosts', async (t) => {
     const { database, catalogue } = await openCatalogue(t)
     const lines = [packageLine('app', '1.0'), packageLine('app', '2.0')]
-    catalogue.replace(source('example'), refresh(lines, [{ name: 'app', version: '2.0', phasedPercent: 30 }]))
+    await catalogue.replace(
+      source('example'),
+      ...refreshOf(lines, [{ name: 'app', version: '2.0', phasedPercent: 30 }]),
+    )
     const seeds = Array.from({ length: 1000 }, (_, n) => `host ${n}`)
     const early = seeds.filter(
       (seed) => new Catalogue(database, { arch: 'amd64', seed }).candidate('app')?.line.version === '2.0',
@@ -161,8 +204,14 @@ describe('Catalogue', () => {
     test(`takes a name from the source it was installed from, else from the one added first (${first})`, async (t) => {
       const { catalogue } = await openCatalogue(t)
       const second = first === 'aaa' ? 'zzz' : 'aaa'
-      catalogue.replace(source(second, 500, new Date('2026-11-02T00:00:00Z')), refresh([packageLine('app', '9.0')]))
-      catalogue.replace(source(first, 500, new Date('2026-11-01T00:00:00Z')), refresh([packageLine('app', '1.0')]))
+      await catalogue.replace(
+        source(second, 500, new Date('2026-11-02T00:00:00Z')),
+        ...refreshOf([packageLine('app', '9.0')]),
+      )
+      await catalogue.replace(
+        source(first, 500, new Date('2026-11-01T00:00:00Z')),
+        ...refreshOf([packageLine('app', '1.0')]),
+      )
       assert.equal(catalogue.candidate('app')?.source, first)
       assert.equal(catalogue.candidate('app', { installedFrom: second })?.source, second)
       assert.equal(catalogue.candidate('app', { installedFrom: 'gone' })?.source, first)
@@ -172,7 +221,7 @@ describe('Catalogue', () => {
         ['1.0'],
       )
       assert.deepEqual(
-        catalogue.candidates(new Map([['app', second]])).map(({ line }) => line.version),
+        catalogue.summaries(new Map([['app', second]])).map(({ version }) => version),
         ['9.0'],
       )
     })
@@ -180,8 +229,11 @@ describe('Catalogue', () => {
 
   test('lets a higher priority win over the age of a source', async (t) => {
     const { catalogue } = await openCatalogue(t)
-    catalogue.replace(source('old', 500, new Date('2026-01-01T00:00:00Z')), refresh([packageLine('app', '1.0')]))
-    catalogue.replace(source('new', 600), refresh([packageLine('app', '0.5')]))
+    await catalogue.replace(
+      source('old', 500, new Date('2026-01-01T00:00:00Z')),
+      ...refreshOf([packageLine('app', '1.0')]),
+    )
+    await catalogue.replace(source('new', 600), ...refreshOf([packageLine('app', '0.5')]))
     assert.equal(catalogue.candidate('app')?.source, 'new')
   })
 
@@ -192,8 +244,8 @@ describe('Catalogue', () => {
       packageLine('app-web', '1.0', { summary: 'Browser behind a router' }),
       packageLine('cafe', '1.0', { summary: 'Café' }),
     ]
-    catalogue.replace(source('example'), refresh(lines))
-    const found = (...words: string[]) => catalogue.search(words).map(({ line }) => line.name)
+    await catalogue.replace(source('example'), ...refreshOf(lines))
+    const found = (...words: string[]) => catalogue.search(words).map(({ name }) => name)
     assert.deepEqual(found('rout'), ['router-uni', 'app-web'])
     assert.deepEqual(found('router', 'gate'), ['router-uni'])
     assert.deepEqual(found('router-uni'), ['router-uni'])
@@ -209,19 +261,19 @@ describe('Catalogue', () => {
       packageLine('tor', '1.0', { provides: ['proxy (= 1)'] }),
       packageLine('i2p', '1.0', { provides: ['proxy'] }),
     ]
-    catalogue.replace(source('example'), refresh(lines))
+    await catalogue.replace(source('example'), ...refreshOf(lines))
     assert.deepEqual(catalogue.providers('proxy'), ['i2p', 'tor'])
   })
 
   test('tells when each source was refreshed and forgets a removed one', async (t) => {
     const { database, catalogue } = await openCatalogue(t)
-    catalogue.replace(source('example'), refresh([packageLine('app', '1.0', { provides: ['thing'] })]))
+    await catalogue.replace(source('example'), ...refreshOf([packageLine('app', '1.0', { provides: ['thing'] })]))
     const [known] = catalogue.sources()
     assert.equal(known?.count, 1)
     assert.deepEqual(known?.refreshedAt, NOW)
     assert.deepEqual(known?.expiresAt, new Date('2026-12-01T00:00:00Z'))
     catalogue.removeSource('example')
-    for (const table of ['sources', 'packages', 'provided', 'words']) {
+    for (const table of ['sources', 'packages', 'related', 'names', 'words']) {
       assert.deepEqual(database.prepare(`SELECT * FROM ${table}`).all(), [], table)
     }
   })

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { isVmpkgError, VmpkgError } from '../../src/errors.ts'
-import { parseRelation } from '../../src/model/relation.ts'
-import { findConflict, fulfilsRelation, relationsOf } from '../../src/resolve/relations.ts'
 import { resolve } from '../../src/resolve/resolve.ts'
 import type { Candidate, ResolveRequest, Solution } from '../../src/resolve/universe.ts'
+import { checkCase, randomCase } from '../support/random-universe.ts'
 import { candidate, installed, universe } from '../support/universe.ts'
 
 const NOTHING: readonly string[] = []
@@ -71,7 +70,7 @@ describe('resolve', () => {
     const texts = ['aa 2.0', 'aa 1.0', 'bb: depends aa (<< 2.0)']
     assert.match(
       explanation(() => solve(texts, ['bb'], ['aa 2.0'])),
-      /aa 2\.0 is installed and would have to become older/,
+      /aa 1\.0 would be older than the installed 2\.0/,
     )
     assert.deepEqual(solve(texts, ['aa (= 1.0)'], ['aa 2.0']), ['downgrade aa 1.0'])
   })
@@ -106,7 +105,7 @@ describe('resolve', () => {
     assert.deepEqual(solve(texts, ['new'], there), ['remove old 1.0', 'install new 1.0'])
     assert.match(
       explanation(() => solve(['new: conflicts old', 'old'], ['new'], there)),
-      /old 1\.0 is installed\n.*new 1\.0 conflicts with old/,
+      /^Because you asked for new, old 1\.0 is installed and new 1\.0 conflicts with old, which old 1\.0 is, there is no/,
     )
   })
 
@@ -123,24 +122,88 @@ describe('resolve', () => {
     const there = ['aa', 'bb: depends aa']
     assert.deepEqual(solve([], [], there, { remove: ['aa', 'bb'] }), ['remove bb 1.0', 'remove aa 1.0'])
     const text = explanation(() => solve(['aa'], [], there, { remove: ['aa'] }))
-    assert.match(text, /bb 1\.0 depends on aa\n\s*- aa is to be removed/)
+    assert.match(
+      text,
+      /^Because you want aa removed, bb 1\.0 is installed and bb 1\.0 depends on aa, there is no solution\.$/,
+    )
   })
 
   test('explains a missing version and a missing package', () => {
     const texts = ['app: depends router (>= 2.0)', 'router 1.5', 'router 1.0', 'lost: depends nowhere | router (>> 9)']
     assert.equal(
       explanation(() => solve(texts, ['app'])),
-      [
-        'You asked for app',
-        '- app 1.0 cannot be chosen',
-        '    app 1.0 depends on router (>= 2.0)',
-        '    - of router there is only 1.5, 1.0',
-      ].join('\n'),
+      'Because you asked for app and app 1.0 depends on router (>= 2.0), but of router there is only 1.5 and 1.0, there is no solution.',
     )
     assert.match(
       explanation(() => solve(texts, ['lost'])),
-      /no source offers nowhere\n\s+- of router there is only 1\.5, 1\.0/,
+      /but no source offers nowhere and of router there is only 1\.5 and 1\.0/,
     )
+    assert.match(
+      explanation(() => solve(texts, ['app (>= 3)'])),
+      /you asked for app \(>= 3\), but of app there is only 1\.0/,
+    )
+  })
+
+  test('tells a longer derivation in order, one step a sentence', () => {
+    const texts = ['aa: depends bb | cc', 'bb: depends xx (= 1)', 'cc: depends xx (= 2)', 'dd: depends yy', 'yy']
+    const xs = ['xx 2: conflicts yy', 'xx 1: conflicts yy']
+    assert.deepEqual(explanation(() => solve([...texts, ...xs], ['aa', 'dd'])).split('\n'), [
+      'Because you asked for dd and dd 1.0 depends on yy, yy 1.0 has to be installed.',
+      'And because bb 1.0 depends on xx (= 1) and xx 1 conflicts with yy, which yy 1.0 is, bb 1.0 cannot be installed.',
+      'Because yy 1.0 has to be installed, cc 1.0 depends on xx (= 2) and xx 2 conflicts with yy, which yy 1.0 is, cc 1.0 cannot be installed.',
+      'And because bb 1.0 cannot be installed, you asked for aa and aa 1.0 depends on bb | cc, there is no solution.',
+    ])
+  })
+
+  test('keeps what is held, names the hold and how to release it, and speaks of versions that are alike at once', () => {
+    const texts = ['gal 1.2: depends uni (>= 2.0)', 'gal 1.1: depends uni (>= 2.0)', 'uni 2.0', 'uni 1.0']
+    const there = ['uni 1.0']
+    assert.deepEqual(solve(texts, ['gal'], there), ['upgrade uni 2.0', 'install gal 1.2'])
+    assert.deepEqual(solve(texts, [], there, { holds: ['uni'], upgrade: 'all' }), [])
+    assert.throws(
+      () => solve(texts, ['gal'], there, { holds: ['uni'] }),
+      (error) => {
+        assert.ok(isVmpkgError(error, 'RELATION_CONFLICT'))
+        assert.equal(error.hint, 'Let uni change: vmpkg unhold uni.')
+        assert.deepEqual(error.details['explanation'], [
+          'Because you asked for gal, gal 1.2 and 1.1 depend on uni (>= 2.0) and you hold uni at 1.0, there is no solution.',
+        ])
+        return true
+      },
+    )
+    assert.match(
+      explanation(() => solve(texts, ['uni (= 2.0)'], there, { holds: ['uni'] })),
+      /you asked for uni \(= 2\.0\) and you hold uni at 1\.0/,
+    )
+    assert.match(
+      explanation(() => solve(texts, [], there, { holds: ['uni'], remove: ['uni'] })),
+      /you want uni removed and you hold uni at 1\.0/,
+    )
+  })
+
+  test('names versions that are withheld, with the reason and the way out', () => {
+    const texts = ['app: depends tor (>= 2)', 'tor 1']
+    const beta = { candidate: candidate('tor 2'), because: 'is in channel beta', hint: 'Follow it.' }
+    const withheld = (name: string) => (name === 'tor' ? [beta] : [])
+    const run = (wish: string, rest: Partial<ResolveRequest<Candidate>> = {}) =>
+      resolve({ install: [{ name: wish }], installed: [], ...rest }, { ...universe(texts), withheld })
+    assert.throws(() => run('app'), {
+      hint: 'Follow it.',
+      message: /app 1\.0 depends on tor \(>= 2\) and tor 2 is in channel beta, there is no solution\./,
+    })
+    assert.deepEqual(steps(run('tor')), ['install tor 1'])
+  })
+
+  test('makes older only what it may, and only where nothing newer fits', () => {
+    const texts = ['aa 2.0', 'aa 1.0', 'bb: depends aa (<< 2.0)']
+    assert.deepEqual(solve(texts, ['bb'], ['aa 2.0'], { downgrade: ['aa'] }), ['downgrade aa 1.0', 'install bb 1.0'])
+    assert.deepEqual(solve(texts, [], ['aa 2.0'], { downgrade: 'all', upgrade: 'all' }), [])
+  })
+
+  test('takes back what it tried on its way', () => {
+    // The first alternative brings xx, which turns out to be there by another name.
+    const texts = ['aa: depends xx | yy, zz', 'xx', 'zz: depends yy', 'yy']
+    assert.deepEqual(solve(texts, ['aa']), ['install yy 1.0 (auto)', 'install zz 1.0 (auto)', 'install aa 1.0'])
   })
 
   test('names only what has a part in the conflict', () => {
@@ -177,125 +240,47 @@ describe('resolve', () => {
     assert.deepEqual(solve(texts, ['aa']), ['install bb 1.0 (auto)', 'install aa 1.0'])
   })
 
-  test('gives up on a universe made to cost time', () => {
-    const names = Array.from({ length: 3000 }, (_, n) => `p${n}`)
-    const texts = names.map((name, n) => `${name}: depends p${n + 1}`)
-    assert.throws(() => solve(texts, ['p0']), { code: 'RELATION_CONFLICT' })
-    const pigeons = Array.from({ length: 12 }, (_, n) => `a${n}: depends hole`)
-    const holes = Array.from({ length: 12 }, (_, n) => [
-      `h${n} 2: provides hole; conflicts qq`,
-      `h${n} 1: provides hole; conflicts qq`,
-    ])
-    const began = performance.now()
-    assert.throws(
-      () => solve([...pigeons, ...holes.flat(), 'qq'], ['qq', ...pigeons.map((one) => one.split(':')[0] ?? '')]),
-      {
-        code: 'RELATION_CONFLICT',
-      },
+  test('follows a chain of thousands without recursing, and names the few steps that matter', () => {
+    const texts = Array.from({ length: 5000 }, (_, n) => `p${n}: depends p${n + 1}`)
+    assert.equal(solve([...texts, 'p5000'], ['p0']).length, 5001)
+    const lines = explanation(() => solve(texts, ['p0'])).split('\n')
+    assert.equal(lines.length, 30)
+    assert.match(lines.at(-1) ?? '', /no source offers p5000, there is no solution\.$/)
+  })
+
+  test('gives up on universes made to cost time, and says so', () => {
+    const count = 14
+    const pigeons = Array.from({ length: count }, (_, n) => `pigeon${n}: provides pigeon; depends hole${n}`)
+    const places = Array.from({ length: count }, (_hole, n) =>
+      Array.from(
+        { length: count - 1 },
+        (_, place) => `in${n}at${place}: provides hole${n}, at${place}; conflicts at${place}`,
+      ),
     )
-    assert.ok(performance.now() - began < 5000)
+    assert.throws(
+      () =>
+        solve(
+          [...pigeons, ...places.flat()],
+          Array.from({ length: count }, (_, n) => `pigeon${n}`),
+        ),
+      { code: 'RELATION_CONFLICT', message: /too many combinations/, hint: /NAME=VERSION/ },
+    )
+    const crowd = Array.from({ length: 30_000 }, (_, n) => `crowd${n}: provides thing; conflicts thing`)
+    assert.throws(() => solve(crowd, ['thing']), { code: 'RELATION_CONFLICT', message: /too many combinations/ })
   })
 })
 
 describe('resolve on random universes', () => {
-  const name = fc.constantFrom('aa', 'bb', 'cc', 'dd')
-  const version = fc.constantFrom('1', '2', '3')
-  const operator = fc.constantFrom('>=', '<<', '=')
-  const alternative = fc.oneof(
-    fc.oneof(name, fc.constant('vv')),
-    fc.tuple(name, operator, version).map(([n, o, v]) => `${n} (${o} ${v})`),
-  )
-  const relation = fc.array(alternative, { minLength: 1, maxLength: 2 }).map((parts) => parts.join(' | '))
-  const one = fc.record({
-    name,
-    version,
-    depends: fc.array(relation, { maxLength: 2 }),
-    conflicts: fc.array(alternative, { maxLength: 1 }),
-    provides: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.constant(['vv']), fc.constant(['vv (= 2)'])),
-  })
-  const texts = fc
-    .uniqueArray(one, { maxLength: 9, selector: (each) => `${each.name} ${each.version}` })
-    .map((list) => list.toSorted((a, b) => (a.version < b.version ? 1 : -1)))
-    .map((list) => list.map(toText))
-  const wishes = fc.uniqueArray(name, { minLength: 1, maxLength: 2 })
-
-  test('finds a consistent solution exactly where brute force finds one', () => {
+  test('agrees with brute force on solutions, their smallness and the need for every fact it names', () => {
     let solved = 0
     let refused = 0
     fc.assert(
-      fc.property(texts, wishes, fc.nat(), (list, wanted, pick) => {
-        const all = list.map(candidate)
-        // What is installed is itself consistent and, as on a real host, may be upgraded but not made older.
-        const states = [...subsets(all)].filter(isConsistent)
-        const there = states[pick % states.length] ?? []
-        const mayStay = (set: readonly Candidate[]) =>
-          there.every((old) =>
-            set.some(({ line }) => line.name === old.line.name && line.version >= old.line.version),
-          ) &&
-          set.every(({ line }) => there.every((old) => old.line.name !== line.name || line.version >= old.line.version))
-        const hasWishes = (set: readonly Candidate[]) =>
-          wanted.every((each) => set.some((other) => fulfilsRelation(other, parseRelation(each))))
-        const isPossible = [...subsets(all)].some((set) => isConsistent(set) && mayStay(set) && hasWishes(set))
-        try {
-          const request = {
-            install: wanted.map((each) => ({ name: each })),
-            installed: there.map((each) => ({ candidate: each, isAuto: false })),
-          }
-          const solution = resolve(request, {
-            ...universe(list),
-            available: (each) => all.filter(({ line }) => line.name === each),
-          })
-          const set = [...solution.chosen.values()]
-          assert.ok(isPossible, 'brute force finds nothing')
-          assert.ok(isConsistent(set) && mayStay(set) && hasWishes(set), 'the solution is none')
-          solved++
-        } catch (error) {
-          if (!isVmpkgError(error, 'RELATION_CONFLICT', 'PACKAGE_UNKNOWN')) throw error
-          assert.ok(!isPossible, `brute force finds a solution, but: ${error.message}`)
-          refused++
-        }
+      fc.property(randomCase, (one) => {
+        if (checkCase(one)) solved++
+        else refused++
       }),
-      { numRuns: 1500 },
+      { numRuns: 500 },
     )
-    assert.ok(solved > 100 && refused > 100, `${solved} solved, ${refused} refused`)
+    assert.ok(solved > 50 && refused > 50, `${solved} solved, ${refused} refused`)
   })
 })
-
-function toText(each: {
-  name: string
-  version: string
-  depends: string[]
-  conflicts: string[]
-  provides: readonly string[]
-}) {
-  const { depends, conflicts, provides } = each
-  return `${each.name} ${each.version}: ${field('depends', depends)}${field('conflicts', conflicts)}${field('provides', provides)}`
-}
-
-function field(word: string, values: readonly string[]): string {
-  return values.length === 0 ? '' : `${word} ${values.join(', ')};`
-}
-
-/** True where the set has one version a name, all dependencies and no conflict. */
-function isConsistent(set: readonly Candidate[]): boolean {
-  return (
-    new Set(set.map(({ line }) => line.name)).size === set.length &&
-    set.every((a) => relationsOf(a).depends.every((wanted) => set.some((b) => fulfilsRelation(b, wanted)))) &&
-    set.every((a) => set.every((b) => findConflict(a, b) === undefined))
-  )
-}
-
-/** Every way to take none or one version of each name. */
-function* subsets(all: readonly Candidate[]): Generator<readonly Candidate[]> {
-  const groups = [...Map.groupBy(all, ({ line }) => line.name).values()]
-  const extend = function* (index: number, set: readonly Candidate[]): Generator<readonly Candidate[]> {
-    const group = groups[index]
-    if (group === undefined) {
-      yield set
-      return
-    }
-    yield* extend(index + 1, set)
-    for (const each of group) yield* extend(index + 1, [...set, each])
-  }
-  yield* extend(0, [])
-}

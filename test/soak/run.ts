@@ -13,6 +13,7 @@ import { soakLibvirt } from './libvirt.ts'
 import { soakPublish } from './publish.ts'
 import { soakPull } from './pull.ts'
 import { soakRaces } from './races.ts'
+import { soakResolve } from './resolve.ts'
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
 const PARTS = {
@@ -21,6 +22,7 @@ const PARTS = {
   publish: soakPublish,
   pull: soakPull,
   races: soakRaces,
+  resolve: soakResolve,
 } as const
 type Part = keyof typeof PARTS
 /** A whole run of each, where no number is named. */
@@ -30,6 +32,7 @@ const CASES: Readonly<Record<Part, number>> = {
   publish: 10_000,
   pull: 1000,
   races: 1000,
+  resolve: 20_000,
 }
 
 const { values, positionals } = parseArgs({

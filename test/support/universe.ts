@@ -20,16 +20,19 @@ export function candidate(text: string): Candidate {
 /** Versions of a name in the order given: the newest first. */
 export function universe(texts: readonly string[]): Universe<Candidate> {
   const all = texts.map(candidate)
+  const byName = Map.groupBy(all, ({ line }) => line.name)
+  const mentioning = (field: 'provides' | 'replaces') => {
+    const pairs = all.flatMap(({ line }) =>
+      line[field].map((text) => ({ named: text.split(' ')[0] ?? '', by: line.name })),
+    )
+    const names = Map.groupBy(pairs, ({ named }) => named)
+    return (name: string) => [...new Set((names.get(name) ?? []).map(({ by }) => by))]
+  }
   return {
-    available: (name) => all.filter(({ line }) => line.name === name),
-    providers: (virtual) => [
-      ...new Set(
-        all
-          .filter(({ line }) => line.provides.some((one) => one.split(' ')[0] === virtual))
-          .map(({ line }) => line.name),
-      ),
-    ],
-    names: () => [...new Set(all.map(({ line }) => line.name))],
+    available: (name) => byName.get(name) ?? [],
+    providers: mentioning('provides'),
+    replacers: mentioning('replaces'),
+    names: () => [...byName.keys()],
   }
 }
 

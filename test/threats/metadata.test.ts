@@ -401,14 +401,14 @@ threatCase({
   },
   controls: [
     {
-      file: 'src/catalogue/catalogue.ts',
-      find: 'const before = this.#offered(source.name)',
-      replace: 'const before = []',
+      file: 'src/catalogue/write.ts',
+      find: 'this.#vanished.push({ name, version: row.version })',
+      replace: '',
     },
     {
-      file: 'src/catalogue/catalogue.ts',
-      find: 'WHERE source = ? AND yanked IS NULL ORDER BY name, rank',
-      replace: 'WHERE source = ? ORDER BY name, rank',
+      file: 'src/catalogue/write.ts',
+      find: 'if (row.isYanked || isStill',
+      replace: 'if (isStill',
     },
   ],
 })
@@ -579,7 +579,7 @@ threatCase({
         assert.equal(catalogue.candidate('tool')?.source, 'b-source')
         assert.equal(catalogue.candidate('tool', { installedFrom: 'a-source' })?.source, 'a-source')
         assert.equal(catalogue.candidate('tool', { installedFrom: 'b-source' })?.source, 'b-source')
-        assert.equal(catalogue.candidates(new Map([['tool', 'a-source']]))[0]?.source, 'a-source')
+        assert.equal(catalogue.summaries(new Map([['tool', 'a-source']]))[0]?.source, 'a-source')
         catalogue.setPriority('a-source', 600)
         assert.equal(catalogue.candidate('tool')?.source, 'a-source')
         assert.equal(catalogue.candidate('tool', { installedFrom: 'b-source' })?.source, 'b-source')
@@ -588,11 +588,15 @@ threatCase({
   },
   controls: [
     {
-      file: 'src/catalogue/catalogue.ts',
-      find: 'entries.some((entry) => entry.source === installedFrom)',
-      replace: 'false',
+      file: 'src/catalogue/policy.ts',
+      find: 'return isInvited ? one : { ...one, refusal: fromElsewhere(one.offer, home) }',
+      replace: 'return one',
     },
-    { file: 'src/catalogue/catalogue.ts', find: '(before.source !== home && offer.source === home)', replace: 'false' },
+    {
+      file: 'src/catalogue/policy.ts',
+      find: 'if (installedFrom !== undefined && sources.has(installedFrom)) return installedFrom',
+      replace: '',
+    },
   ],
 })
 
