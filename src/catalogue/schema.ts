@@ -60,7 +60,6 @@ const MIGRATIONS = [
     name, summary, prefix = '2 3', tokenize = 'unicode61 remove_diacritics 2'
   );
   `,
-  `ALTER TABLE sources ADD COLUMN root_sha256 TEXT NOT NULL DEFAULT ''`,
 ] as const
 
 /** Opens the catalogue, an empty one where there was none or an unusable one. @throws {VmpkgError} `NO_RIGHTS`, `STATE_INVALID` */
