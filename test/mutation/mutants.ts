@@ -42,6 +42,11 @@ const BINARY: Readonly<Record<string, readonly string[]>> = {
 }
 /** Calls in a chain that narrow what comes before them. */
 const NARROWING = new Set('min max refine filter slice subarray toSorted regex exactOptional trim catch'.split(' '))
+/** A map, for a method may be named as one that every object has. */
+const SWAPPED = new Map([
+  ['some', 'every'],
+  ['every', 'some'],
+])
 /** Members and arguments that are texts for people. */
 const SPOKEN = new Set(['hint', 'details', 'cause', 'message', 'subject', 'path'])
 const SPEAKING = /^(?:VmpkgError|TypeError|Error|RangeError|invalid|refuse|keyError|unsafe|clockWrong|rolledBack)$/
@@ -118,7 +123,7 @@ function mutateCall(node: Node, add: (node: Node, after: string) => void, source
   const name = source(child(callee, 'property'))
   const object = source(child(callee, 'object'))
   if (NARROWING.has(name)) add(node, object)
-  const swapped = { some: 'every', every: 'some' }[name]
+  const swapped = SWAPPED.get(name)
   if (swapped !== undefined)
     add(
       node,

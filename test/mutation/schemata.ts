@@ -47,6 +47,7 @@ export function withSwitches(source: string, mutants: readonly Mutant[], first: 
 
 function wrap({ members }: Group, inner: string): string {
   const removal = members.find(({ after }) => after === ';')
-  if (removal !== undefined) return `if (!mutant(${removal.index})) { ${inner} }`
+  // The outer braces keep an `else` that follows with its own `if`.
+  if (removal !== undefined) return `{ if (!mutant(${removal.index})) { ${inner} } }`
   return `(${members.map(({ index, after }) => `mutant(${index}) ? (${after}) : `).join('')}(${inner}))`
 }

@@ -18,7 +18,8 @@ interface Message {
   readonly isSound?: boolean
 }
 
-const SILENCE_MS = 180_000
+/** While the tests are timed, and while a mutant is on: longer than any one test takes. */
+const SILENCE_MS = { loading: 180_000, running: 25_000 }
 
 /** `indexes` in order; stops at the deadline (`performance.now()`), the rest stay without outcome. */
 export async function runWarm(
@@ -71,7 +72,7 @@ async function runOnce(
     timer = setTimeout(() => {
       ended = isLoaded ? 'silent' : 'broken'
       child.kill('SIGKILL')
-    }, SILENCE_MS)
+    }, SILENCE_MS[isLoaded ? 'running' : 'loading'])
   }
   const next = (): void => {
     const [index] = left()
