@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { coverTest, reaches, type TestCoverage } from './coverage.ts'
 import { findMutants, type Mutant } from './mutants.ts'
-import { type FileScore, formatScores, type Outcome, writeSection } from './report.ts'
+import { describeMutant, type FileScore, formatScores, type Outcome, writeSection } from './report.ts'
 import { runTests } from './run-tests.ts'
 import { testsOf } from './tests-of.ts'
 import { runWarm } from './warm-run.ts'
@@ -67,8 +67,15 @@ async function mutateFolder(folder: string): Promise<void> {
     // What the folder's own tests let pass is shown to all.
     const isOpen = (index: number): boolean => !['killed', 'timed out'].includes(outcomes.get(index) ?? '')
     const open = [...mutants.keys()].filter((index) => isOpen(index) && !fixed.includes(index))
-    const warm = await runWarm(TOP, sources, tests, open, deadline)
-    for (const [index, outcome] of warm.outcomes) outcomes.set(index, outcome)
+    const tell = (index: number, outcome: Outcome): void => {
+      const { source, file, mutant } = mutants[index] ?? {}
+      if (source === undefined || file === undefined || mutant === undefined) return
+      outcomes.set(index, outcome)
+      if (outcome === 'survived' || outcome === 'unreached')
+        console.error(describeMutant(source, texts[file] ?? '', mutant))
+      else if (outcomes.size % 25 === 0) report()
+    }
+    const warm = await runWarm(TOP, sources, tests, open, { deadline, budgetMs: Number(values.budget) * 1000, tell })
     fixed = [...new Set([...fixed, ...warm.static])]
     if (values.only === '') writeSection(TOP, folder, report())
   }
