@@ -8,8 +8,8 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     'test/operations/update.test.ts',
     'test/publish/registry-merge.test.ts',
   ],
-  'src/archive': ['test/threats/archive*.test.ts', 'test/publish/{build-package,package-files}.test.ts'],
-  'src/fetch': ['test/threats/{download*,fetch*,metadata}.test.ts', 'test/image/plan-fetch.test.ts'],
+  'src/archive': ['test/threats/{content,publisher}.test.ts', 'test/publish/{build-package,package-files}.test.ts'],
+  'src/fetch': ['test/threats/{download,leaks,metadata}.test.ts', 'test/image/plan-fetch.test.ts'],
 }
 
 export interface TestsOf {
