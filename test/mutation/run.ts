@@ -1,5 +1,5 @@
 /**
- * `npm run mutate -- src/trust src/archive [--minutes 20] [--budget 60] [--own] [--only envelope]`: shows every mutant of every file of the folders
+ * `npm run mutate -- src/trust src/archive [--minutes 20] [--budget 60] [--own | --all] [--only envelope]`: shows every mutant of every file of the folders
  * to the tests that reach it and writes the score into docs/mutation.md. What was killed is remembered in coverage/mutation/
  * while the file stays the same, so a run that was cut goes on; survivors are tried again each time, for tests change.
  *
@@ -29,6 +29,8 @@ const { values, positionals } = parseArgs({
     budget: { type: 'string', default: '120' },
     /** Only the tests of the folder itself. */
     own: { type: 'boolean', default: false },
+    /** All tests at once, for what an earlier run with `--own` let pass. */
+    all: { type: 'boolean', default: false },
   },
 })
 const deadline = performance.now() + Number(values.minutes) * 60_000
@@ -61,7 +63,7 @@ async function mutateFolder(folder: string): Promise<void> {
     return formatScores(scores, all.length)
   }
   const { own, further } = testsOf(TOP, folder)
-  const stages = values.own ? [own] : [own, [...own, ...further]]
+  const stages = values.own ? [own] : [...(values.all ? [] : [own]), [...own, ...further]]
   let fixed: readonly number[] = []
   for (const tests of stages) {
     // What the folder's own tests let pass is shown to all.
