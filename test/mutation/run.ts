@@ -1,5 +1,5 @@
 /**
- * `npm run mutate -- src/trust src/archive [--minutes 20] [--budget 60] [--own | --all] [--only envelope]`: shows every mutant of every file of the folders
+ * `npm run mutate -- src/trust src/archive [--minutes 20] [--budget 60] [--own | --all] [--only envelope,roles]`: shows every mutant of every file of the folders
  * to the tests that reach it and writes the score into docs/mutation.md. What was killed is remembered in coverage/mutation/
  * while the file stays the same, so a run that was cut goes on; survivors are tried again each time, for tests change.
  *
@@ -39,7 +39,7 @@ for (const folder of positionals) await mutateFolder(folder.replace(/\/$/, ''))
 
 async function mutateFolder(folder: string): Promise<void> {
   const all = globSync(`${folder}/*.ts`, { cwd: TOP }).toSorted()
-  const sources = all.filter((path) => path.includes(values.only))
+  const sources = all.filter((path) => values.only.split(',').some((one) => path.includes(one)))
   const texts = sources.map((source) => readFileSync(join(TOP, source), 'utf8'))
   const caches = texts.map(openCache)
   const mutants = sources.flatMap((source, file) =>
