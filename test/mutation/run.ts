@@ -1,5 +1,5 @@
 /**
- * `npm run mutate -- src/trust src/archive [--minutes 20] [--budget 60] [--own | --all] [--only envelope,roles]`: shows every mutant of every file of the folders
+ * `npm run mutate -- src/trust src/archive [--minutes 20] [--budget 60] [--own | --all] [--only envelope,roles] [--tests roles]`: shows every mutant of every file of the folders
  * to the tests that reach it and writes the score into docs/mutation.md. What was killed is remembered in coverage/mutation/
  * while the file stays the same, so a run that was cut goes on; survivors are tried again each time, for tests change.
  *
@@ -25,6 +25,8 @@ const { values, positionals } = parseArgs({
   options: {
     minutes: { type: 'string', default: '600' },
     only: { type: 'string', default: '' },
+    /** Only the tests whose names have one of these in them: quick to load, and what they let pass is still to be shown to all. */
+    tests: { type: 'string', default: '' },
     /** Seconds of tests for one mutant, as measured without one. */
     budget: { type: 'string', default: '120' },
     /** Only the tests of the folder itself. */
@@ -62,7 +64,8 @@ async function mutateFolder(folder: string): Promise<void> {
     })
     return formatScores(scores, all.length)
   }
-  const { own, further } = testsOf(TOP, folder)
+  const isWanted = (path: string): boolean => values.tests.split(',').some((one) => path.includes(one))
+  const { own, further } = testsOf(TOP, folder, isWanted)
   const stages = values.own ? [own] : [...(values.all ? [] : [own]), [...own, ...further]]
   let fixed: readonly number[] = []
   for (const tests of stages) {

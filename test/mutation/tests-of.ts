@@ -17,7 +17,8 @@ export interface TestsOf {
   readonly further: readonly string[]
 }
 
-export function testsOf(top: string, folder: string): TestsOf {
-  const find = (patterns: readonly string[]) => patterns.flatMap((one) => globSync(one, { cwd: top }).toSorted())
+export function testsOf(top: string, folder: string, isWanted: (path: string) => boolean): TestsOf {
+  const find = (patterns: readonly string[]) =>
+    patterns.flatMap((one) => globSync(one, { cwd: top }).filter(isWanted).toSorted())
   return { own: find([`${folder.replace(/^src\//, 'test/')}/*.test.ts`]), further: find(FURTHER[folder] ?? []) }
 }
