@@ -13,6 +13,8 @@ export interface Mutant {
   readonly after: string
   /** Part of a longer `a?.b.c`: it cannot stand in parentheses. */
   readonly isInChain: boolean
+  /** Where a parenthesis would go on with the line before: there are no semicolons. */
+  readonly opensStatement: boolean
 }
 
 interface Node {
@@ -56,15 +58,23 @@ export function findMutants(path: string, text: string): readonly Mutant[] {
   if (errors.length > 0) throw new Error(`${path} cannot be parsed: ${errors[0]?.message}`)
   const found = new Map<string, Mutant>()
   const chains: Node[] = []
+  const statements = new Set<number>()
   const add = (node: Node, after: string): void => {
     const before = text.slice(node.start, node.end)
     if (before !== after) {
       const isInChain = chains.some(({ start, end }) => start <= node.start && node.end < end && isLink(node))
-      found.set(`${node.start} ${node.end} ${after}`, { ...span(node), before, after, isInChain })
+      found.set(`${node.start} ${node.end} ${after}`, {
+        ...span(node),
+        before,
+        after,
+        isInChain,
+        opensStatement: statements.has(node.start),
+      })
     }
   }
   visit(program as unknown as Node, undefined, (node, parent) => {
     if (node.type === 'ChainExpression') chains.push(node)
+    if (node.type === 'ExpressionStatement') statements.add(node.start)
     mutate(node, parent, add, text)
   })
   return [...found.values()].toSorted((a, b) => a.start - b.start || a.end - b.end)
