@@ -40,6 +40,7 @@ describe('isStrongSigningKey', () => {
     { algorithm: 'ecdsa' },
     { algorithm: 'ecdh', curve: 'nistP256' },
     { algorithm: 'eddsaLegacy', curve: 'nistP256' },
+    { algorithm: 'ecdh', curve: 'ed25519Legacy' },
     { algorithm: 'x25519' },
   ]
   for (const info of weak) {

@@ -247,3 +247,126 @@ describe('resigning', () => {
 async function rotateSame(registry: TestRegistry): Promise<void> {
   await rotateRoot({ ...registry, promoters: [registry.promoter] })
 }
+
+describe('a session', () => {
+  let registry: TestRegistry
+  let rootFile: Buffer
+  before(async () => {
+    registry = await buildRegistry()
+    await rotateSame(registry)
+    rootFile = await readFile(join(registry.folder, 'root/1.json'))
+  })
+  after(async () => registry[Symbol.asyncDispose]())
+
+  const open = async (changes: Partial<Parameters<typeof TrustSession.open>[0]> = {}) =>
+    TrustSession.open(
+      { pin: registry.pin, policy: { kind: 'strict' }, now: registry.clock.now(), ...changes },
+      rootFile,
+    )
+  const walk = async (session: TrustSession): Promise<TrustSession> => {
+    await session.acceptRoot(await readFile(join(registry.folder, 'root/2.json')))
+    return session
+  }
+  const envelopeFile = () => readFile(join(registry.folder, 'envelope.json'))
+  const later = (ms: number): Date => new Date(registry.clock.now().getTime() + ms)
+
+  test('is forked with what it has seen, and goes its own way', async () => {
+    const session = await walk(await open())
+    const fork = session.fork()
+    assert.deepEqual(fork.marks, session.marks)
+    assert.equal(fork.root.root.version, 2)
+    await fork.acceptEnvelope(await envelopeFile())
+    assert.equal(session.marks.envelope, undefined)
+    assert.throws(() => fork.fork(), TypeError)
+    await session.acceptEnvelope(await envelopeFile())
+  })
+
+  test('has not caught up before the root file of earlier marks, and accepts no other in its place', async () => {
+    const session = await open()
+    assert.equal(session.isCaughtUp, true)
+    const earlier = (await walk(session)).marks
+    const again = await open({ earlier })
+    assert.equal(again.isCaughtUp, false)
+    await assert.rejects(again.acceptEnvelope(await envelopeFile()), {
+      code: 'ENVELOPE_ROLLED_BACK',
+      message: 'The registry ends at root file 1; 2 was seen before',
+    })
+    assert.equal((await walk(again)).isCaughtUp, true)
+    await again.acceptEnvelope(await envelopeFile())
+    const other = { ...earlier, root: { version: 2, sha256: sha256('other') } }
+    await assert.rejects(walk(await open({ earlier: other })), { code: 'SOURCE_CHANGED', message: /^Root file 2/ })
+    await assert.rejects(open({ earlier: { ...earlier, root: { version: 1, sha256: sha256('other') } } }), {
+      code: 'SOURCE_CHANGED',
+      message: /^Root file 1/,
+    })
+  })
+
+  test('is of the registry that was seen before', async () => {
+    const { marks } = await open()
+    const foreign = { ...marks, registryId: 'f'.repeat(32) }
+    for (const seen of [{ marks: foreign }, { earlier: foreign }]) {
+      await assert.rejects(open(seen), { code: 'SOURCE_CHANGED', message: /another one than was seen/ })
+    }
+  })
+
+  test('believes no clock that stands before what any registry has signed, but for a snapshot', async () => {
+    const newestSeen = later(DAY_MS)
+    await assert.rejects(open({ newestSeen }), { code: 'CLOCK_WRONG' })
+    await open({ newestSeen, policy: { kind: 'snapshot', at: registry.clock.now() } })
+  })
+
+  test('takes the snapshot that was asked for, as of its own date, and no other', async () => {
+    const file = await envelopeFile()
+    const { envelope } = await (await walk(await open())).acceptEnvelope(file)
+    const at = envelope.issuedAt
+    const asOf = async (date: Date) =>
+      (await walk(await open({ now: later(1000 * DAY_MS), policy: { kind: 'snapshot', at: date } }))).acceptEnvelope(
+        file,
+      )
+    assert.equal((await asOf(at)).freshness, 'fresh')
+    await assert.rejects(asOf(new Date(at.getTime() + 1000)), {
+      code: 'ENVELOPE_INVALID',
+      message: /^The snapshot is one/,
+    })
+  })
+
+  test('says that it lives on grace when only the root file does', async () => {
+    const late = later(731 * DAY_MS)
+    const { firstEnvelope, timestamping } = registry
+    const { envelope } = await (await walk(await open())).acceptEnvelope(await envelopeFile())
+    assert.equal(firstEnvelope.registryId, envelope.registryId)
+    const fresh = { ...envelope, issuedAt: late, expiresAt: new Date(late.getTime() + DAY_MS) }
+    const signers = await Promise.all(
+      timestamping.signers.map(async () => testSigner('timestamp', { now: () => late })),
+    )
+    const file = await signEnvelope(fresh, { ...timestamping, signers })
+    const policy = { kind: 'grace', graceMs: 30 * DAY_MS } as const
+    const session = await walk(await open({ now: late, policy }))
+    assert.equal((await session.acceptEnvelope(file)).freshness, 'grace')
+    await assert.rejects((await walk(await open({ now: late }))).acceptEnvelope(file), { code: 'ROOT_EXPIRED' })
+  })
+
+  test('accepts the channels and remembers them until the promoter is another', async () => {
+    await using own = await buildRegistry()
+    const read = (path: string) => readFile(join(own.folder, path))
+    const options = { pin: own.pin, policy: { kind: 'strict' }, now: own.clock.now() } as const
+    const session = await TrustSession.open(options, await read('root/1.json'))
+    const { envelope } = await session.acceptEnvelope(await read('envelope.json'))
+    await session.acceptChannels(await read(`channels/${envelope.channels.sha256}.json`))
+    const { marks } = session
+    assert.deepEqual(marks.channels, { version: envelope.channels.version, sha256: envelope.channels.sha256 })
+    await rotateSame(own)
+    const promoter = await testSigner('promoter-2', own.clock)
+    await rotateRoot({
+      ...own,
+      setup: { ...own.setup, promoter: { certificates: [promoter.certificate] } },
+      promoters: [promoter],
+    })
+    const next = await TrustSession.open({ ...options, marks }, await read('root/1.json'))
+    await next.acceptRoot(await read('root/2.json'))
+    assert.deepEqual(next.marks.channels, marks.channels)
+    await next.acceptRoot(await read('root/3.json'))
+    assert.equal(next.marks.channels, undefined)
+    assert.deepEqual(next.marks.envelope, marks.envelope)
+  })
+})
