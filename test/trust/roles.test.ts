@@ -81,6 +81,30 @@ describe('verifyRole', () => {
     await assert.rejects(check([expired], 1, [await sign(expired)]), { code: 'KEY_EXPIRED' })
   })
 
+  test('says who signed, and does without certificates that are not at hand', async () => {
+    const [a, b, c] = (await three) as [Signer, Signer, Signer]
+    await assert.rejects(check([a], 1, []), { message: /not signed by the root role, but by nobody; expected/ })
+    await assert.rejects(check([a], 1, [await sign(b), await sign(c)]), {
+      message: new RegExp(`but by ${b.fingerprint}, ${c.fingerprint}; expected ${a.fingerprint}`),
+    })
+    const facts = { subject: 'It', type: 'root', payload, roleName: 'root', now: clock.now() } as const
+    const signatures = [await sign(a), await sign(b)]
+    const both = [a.fingerprint, b.fingerprint]
+    const some = new Map([[b.fingerprint, b.certificate]])
+    await assert.rejects(
+      verifyRole({ ...facts, signatures, role: { keys: both, threshold: 1 }, certificates: new Map() }),
+      { code: 'THRESHOLD_UNMET', message: /has 0 of 1 needed/ },
+    )
+    const counted = await verifyRole({ ...facts, signatures, role: { keys: both, threshold: 1 }, certificates: some })
+    assert.deepEqual(counted, [b.fingerprint])
+  })
+
+  test('hides no fault of the program', async () => {
+    const [a] = (await three) as [Signer, Signer, Signer]
+    const fault = { ...(await sign(a)), signature: undefined as unknown as Uint8Array }
+    await assert.rejects(check([a], 1, [fault]), TypeError)
+  })
+
   test('counts two subkeys of one primary key once', async () => {
     const { privateKey } = await generateKey({
       type: 'ecc',
