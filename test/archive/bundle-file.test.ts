@@ -150,6 +150,11 @@ describe('a bundle', () => {
     }
     assert.equal((await stat(join(out, 'root/1.json'))).mode & 0o7777, 0o600)
     assert.equal(synced.at(-1), out)
+    const flat = await makeBundle(t, { 'bundle.json': '{}', 'envelope.json': '{}' })
+    await mkdir(flat.out)
+    const before = synced.length
+    await unpackBundle(flat.file, flat.out)
+    assert.deepEqual(synced.slice(before), [flat.out])
   })
 
   test('holds files larger than the pieces it is read in', async (t) => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
 import { describe, type TestContext, test } from 'node:test'
-import { type DownloadOptions, download } from '../../src/fetch/download.ts'
+import { type DownloadOptions, download, ResourceChanged } from '../../src/fetch/download.ts'
 import type { Mirror } from '../../src/fetch/mirror.ts'
 import { sha256 } from '../../src/model/digest.ts'
+import type { HttpRequest } from '../../src/ports.ts'
 import { noise } from '../support/disk-image.ts'
 import { startFileServer } from '../support/file-server.ts'
 import { testMirror } from '../support/mirror.ts'
@@ -225,6 +227,120 @@ describe('download', () => {
     await assert.rejects(read({ signal: AbortSignal.timeout(100) }), { code: 'ABORTED' })
     await assert.rejects(read({ signal: AbortSignal.abort() }), { code: 'ABORTED' })
     assert.ok(performance.now() - began < 1500)
+  })
+})
+
+describe('a download of a part', () => {
+  const SIZE = 1000
+  const BYTES = noise('part', SIZE)
+  const BASE = new URL('https://registry.example/')
+  type Answer = readonly [status: number, headers: Readonly<Record<string, string>>, body: Iterable<Buffer>]
+
+  /** A server that answers with these, one after the other; the last one again and again. */
+  function begin(answers: readonly Answer[], options: Partial<DownloadOptions> = {}) {
+    const asked: HttpRequest[] = []
+    const bodies: Readable[] = []
+    const served: [number, number][] = []
+    const http = {
+      request: async (request: HttpRequest) => {
+        const [status, headers, pieces] = answers[Math.min(asked.length, answers.length - 1)] ?? [500, {}, []]
+        asked.push(request)
+        const body = Readable.from(pieces, { highWaterMark: 1 })
+        bodies.push(body)
+        return { status, headers, body }
+      },
+    }
+    const retry = { fruitless: answers.length, total: answers.length, delayMs: 1 }
+    const onServed = (_mirror: Mirror, start: number, end: number): void => void served.push([start, end])
+    const read = async () => {
+      const mirror = testMirror(BASE, { http, retry })
+      const all = { path: PATH, size: SIZE, onServed, ...options }
+      return Buffer.concat(await Array.fromAsync(download(mirror, all)))
+    }
+    return { asked, bodies, served, read }
+  }
+  const whole = (headers = {}): Answer => [200, headers, [BYTES]]
+  const part = (start: number, end: number, headers = {}): Answer => [
+    206,
+    { 'content-range': `bytes ${start}-${end - 1}/${SIZE}`, ...headers },
+    [BYTES.subarray(start, end)],
+  ]
+  const known = { base: BASE.href, etag: '"a"' }
+
+  test('asks for a range wherever it does not take the whole, and for the same file only after its start', async () => {
+    for (const [start, end, range, ifRange] of [
+      [0, SIZE, undefined, undefined],
+      [0, 100, 'bytes=0-99', undefined],
+      [1, SIZE, 'bytes=1-999', '"a"'],
+      [1, 100, 'bytes=1-99', '"a"'],
+    ] as const) {
+      const answer = range === undefined ? whole() : part(start, end, { etag: '"a"' })
+      const { asked, read } = begin([answer], { start, end, tag: known })
+      assert.ok((await read()).equals(BYTES.subarray(start, end)))
+      assert.equal(asked[0]?.headers?.['range'], range)
+      assert.equal(asked[0]?.headers?.['if-range'], ifRange)
+    }
+  })
+
+  test('forgets a tag that the server no longer gives', async () => {
+    const broken = (answer: Answer, bytes: number): Answer => {
+      const [all = Buffer.alloc(0)] = answer[2]
+      return [answer[0], answer[1], [all.subarray(0, bytes)]]
+    }
+    const { asked, read } = begin([broken(whole({ etag: '"a"' }), 100), broken(part(100, SIZE), 100), part(200, SIZE)])
+    assert.ok((await read()).equals(BYTES))
+    assert.deepEqual(
+      asked.map(({ headers }) => headers?.['if-range']),
+      [undefined, '"a"', undefined],
+    )
+  })
+
+  test('ends where the file became another one, if it must be the same', async () => {
+    const same = { start: 100, tag: known, mustBeSame: true }
+    for (const answer of [part(100, SIZE, { etag: '"a"' }), part(100, SIZE), whole({ etag: '"a"' })]) {
+      assert.ok((await begin([answer], same).read()).equals(BYTES.subarray(100)))
+    }
+    for (const answer of [part(100, SIZE, { etag: '"b"' }), whole({ etag: '"b"' }), whole()]) {
+      const { bodies, read } = begin([answer], same)
+      await assert.rejects(read(), ResourceChanged)
+      assert.equal(bodies[0]?.destroyed, true)
+      assert.ok((await begin([answer], { ...same, mustBeSame: false }).read()).equals(BYTES.subarray(100)))
+    }
+  })
+
+  test('tells who served which bytes, without gaps and without what was passed over', async () => {
+    const pieces = Array.from({ length: 10 }, (_, i) => BYTES.subarray(100 * i, 100 * (i + 1)))
+    const { served, read } = begin([[200, {}, pieces]], { start: 250, end: 600 })
+    assert.ok((await read()).equals(BYTES.subarray(250, 600)))
+    assert.deepEqual(served, [
+      [250, 300],
+      [300, 400],
+      [400, 500],
+      [500, 600],
+    ])
+  })
+
+  test('leaves a server that ignores ranges when it has what it asked for, and reads the whole to its end', async () => {
+    let pulled = 0
+    function* endless(): Generator<Buffer> {
+      for (let at = 0; at < SIZE; at += 100, pulled++) yield BYTES.subarray(at, at + 100)
+    }
+    await begin([[200, {}, endless()]], { start: 100, end: 200 }).read()
+    assert.ok(pulled < 8, `${pulled} pieces`)
+    pulled = 0
+    await begin([[200, {}, endless()]]).read()
+    assert.equal(pulled, 10)
+    const more: Answer = [200, {}, [BYTES, Buffer.from('x')]]
+    await assert.rejects(begin([more]).read(), { code: 'SIZE_EXCEEDED' })
+    await assert.rejects(begin([more], { start: 100 }).read(), { code: 'SIZE_EXCEEDED' })
+  })
+
+  test('says how much came where a body ends early', async () => {
+    const { read } = begin([[206, { 'content-range': `bytes 100-499/${SIZE}` }, [BYTES.subarray(100, 130)]]], {
+      start: 100,
+      end: 500,
+    })
+    await assert.rejects(read(), { code: 'DOWNLOAD_FAILED', message: /ended after 30 of 400 bytes$/ })
   })
 })
 
