@@ -52,7 +52,7 @@ function entry(fields: HeaderData, body = ''): Buffer {
 }
 
 /** A block with other bytes at a place, and a right checksum. */
-function changed(block: Buffer, at: number, bytes: string | Uint8Array): Buffer {
+function spelled(block: Buffer, at: number, bytes: string | Uint8Array): Buffer {
   const copy = Buffer.from(block)
   copy.set(Buffer.from(bytes), at)
   copy.fill(' ', 148, 156)
@@ -202,10 +202,10 @@ describe('a bundle', () => {
       'is out of order': [INFO, root(2), root(1), END],
       'is there twice': [INFO, root(1), INFO, END],
       'has something in its padding': [INFO, padded, END],
-      'is not a plain file': [INFO, changed(root(1), 100, '0000755'), END],
+      'is not a plain file': [INFO, spelled(root(1), 100, '0000755'), END],
       'is not a file of a registry': [INFO, entry({ path: 'root/x.json' }), END],
       'has no proper end': [INFO, late],
-      'is not a bundle': [INFO, changed(root(1), 257, '\0\0\0\0\0'), END],
+      'is not a bundle': [INFO, spelled(root(1), 257, '\0\0\0\0\0'), END],
       'is cut off': [INFO, root(1).subarray(0, 300)],
     }
     for (const [message, parts] of Object.entries(cases)) {
@@ -258,8 +258,8 @@ describe('a bundle', () => {
   test('refuses sizes below zero and beyond what a number holds', async (t) => {
     const blob = entry({ path: `blob/${DIGEST}` })
     const size = (...bytes: readonly number[]) => Buffer.from([...bytes, ...Buffer.alloc(12 - bytes.length, 0xff)])
-    await assert.rejects(readParts(t, INFO, changed(blob, 124, size(0xff)), END), { message: /is not a plain file$/ })
-    await assert.rejects(readParts(t, INFO, changed(blob, 124, size(0x80)), END), { message: /is not a bundle$/ })
+    await assert.rejects(readParts(t, INFO, spelled(blob, 124, size(0xff)), END), { message: /is not a plain file$/ })
+    await assert.rejects(readParts(t, INFO, spelled(blob, 124, size(0x80)), END), { message: /is not a bundle$/ })
   })
 
   test('with any one byte of a header or a padding changed is refused', async (t) => {

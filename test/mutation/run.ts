@@ -57,7 +57,7 @@ async function mutateFolder(folder: string): Promise<void> {
       const own = [...mutants.entries()].filter(([, one]) => one.file === file)
       const found = own.map(([index, { mutant }]) => ({ mutant, outcome: outcomes.get(index) ?? 'untried' }))
       for (const { mutant, outcome } of found) {
-        if (outcome === 'killed' || outcome === 'timed out') caches[file]?.put(mutant, outcome)
+        if (outcome !== 'untried') caches[file]?.put(mutant, outcome)
       }
       caches[file]?.write()
       return { source, text: texts[file] ?? '', outcomes: found }
@@ -85,7 +85,7 @@ async function mutateFolder(folder: string): Promise<void> {
     if (values.only === '') writeSection(TOP, folder, report())
   }
   await tryStatic(
-    fixed.filter((index) => !outcomes.has(index)),
+    fixed.filter((index) => !['killed', 'timed out'].includes(outcomes.get(index) ?? '')),
     [...own, ...(values.own ? [] : further)],
   )
   console.log(report())
@@ -142,15 +142,15 @@ async function rememberCoverage(test: string, sources: readonly string[]): Promi
   return covered
 }
 
-/** Killed mutants of exactly this text. */
+/** What became of the mutants of exactly this text. */
 function openCache(text: string) {
   mkdirSync(CACHE, { recursive: true })
   const path = join(CACHE, `${createHash('sha256').update(text).digest('hex')}.json`)
   const key = ({ start, end, after }: Mutant): string => `${start} ${end} ${after}`
-  const known = new Map<string, 'killed' | 'timed out'>(readJson(path))
+  const known = new Map<string, Outcome>(readJson(path))
   return {
     get: (mutant: Mutant) => known.get(key(mutant)),
-    put: (mutant: Mutant, outcome: 'killed' | 'timed out') => {
+    put: (mutant: Mutant, outcome: Outcome) => {
       known.set(key(mutant), outcome)
     },
     write: () => {
@@ -159,9 +159,9 @@ function openCache(text: string) {
   }
 }
 
-function readJson(path: string): [string, 'killed' | 'timed out'][] {
+function readJson(path: string): [string, Outcome][] {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as [string, 'killed' | 'timed out'][]
+    return JSON.parse(readFileSync(path, 'utf8')) as [string, Outcome][]
   } catch {
     return [] // nothing is known yet
   }

@@ -27,7 +27,7 @@ interface Message {
 }
 
 /** While the tests are timed, and while a mutant is on: longer than any one test takes. */
-const SILENCE_MS = { loading: 180_000, running: 15_000 }
+const SILENCE_MS = { loading: 180_000, running: 10_000 }
 
 /** `indexes` in order. */
 export async function runWarm(

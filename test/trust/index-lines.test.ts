@@ -196,7 +196,8 @@ describe('lines in batches', () => {
 
   test('are waited for when the reader stops early', async () => {
     const { asked, lines } = begin(textOf(1024))
-    for await (const _batch of lines) break
+    await lines.next()
+    await lines.return(undefined)
     assert.equal(asked.running, 0)
   })
 

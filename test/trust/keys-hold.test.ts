@@ -33,5 +33,7 @@ test('a verification holds a month, or until the first publisher key expires', a
     certificates: new Map([...root.certificates, ...extra.map((one) => [one.fingerprint, one] as const)]),
   })
   assert.equal(days(await publisherKeysHold(withKeys(soon), now)), Math.ceil(age) + 10 - age)
+  const without = { ...root, certificates: new Map() }
+  assert.equal(days(await publisherKeysHold(without, now)), 0, 'what cannot be looked at does not hold')
   assert.equal(days(await publisherKeysHold(withKeys(gone), now)), 30, 'what has ended changes no more')
 })

@@ -8,6 +8,7 @@ import type { IndexEntry } from '../../src/model/registry.ts'
 import { formatChannels, formatIndexEntry, formatSignedFile, parseIndexEntry } from '../../src/model/registry-schema.ts'
 import { signEnvelope } from '../../src/publish/registry-version.ts'
 import { signFile } from '../../src/publish/signer.ts'
+import { readIndexEntries, unpackIndex } from '../../src/trust/package-index.ts'
 import { buildRegistry, type TestRegistry } from '../support/registry-builder.ts'
 import { refresh } from '../support/registry-client.ts'
 
@@ -77,6 +78,20 @@ describe('someone who holds only the timestamp key', () => {
       await signEnvelope({ ...envelope, channels }, registry.timestamping),
     )
     await assert.rejects(refresh({ ...registry, now: registry.clock.now() }), { code: 'SIGNATURE_UNTRUSTED' })
+  })
+})
+
+describe('an unpacked index', () => {
+  test('has as many bytes and lines as were signed, and no more than 256 MiB', () => {
+    const packed = zstdCompressSync(Buffer.from('abc'))
+    assert.throws(() => unpackIndex(packed, 2 ** 28 + 1), { message: /would unpack to more than 268435456 bytes$/ })
+    assert.throws(() => unpackIndex(packed, 2 ** 28), { message: /unpacks to 3 bytes, not the 268435456 signed$/ })
+    assert.equal(Buffer.from(unpackIndex(packed, 3)).toString(), 'abc')
+    const facts = { sha256: sha256(''), size: 9, unpackedSize: 0, count: 1 }
+    assert.throws(() => readIndexEntries(zstdCompressSync(Buffer.alloc(0)), facts), {
+      code: 'INDEX_INVALID',
+      message: /has 0 lines where 1 were signed$/,
+    })
   })
 })
 
