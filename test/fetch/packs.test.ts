@@ -62,6 +62,7 @@ describe('packSource', () => {
     for (let start = 0; start < 300; start += 100) await read(PATH_A, start, start + 100)
     assert.deepEqual(distrust(PATH_A, 50, 250), ['first wrong-bytes'])
     assert.deepEqual(distrust(PATH_A, 250, 260), ['first wrong-bytes'])
+    assert.deepEqual(distrust(PATH_A, 150, 160), ['first wrong-bytes'])
     first.files.clear()
     await read(PATH_A, 300, 400)
     assert.deepEqual(distrust(PATH_A, 600, 700), [])
