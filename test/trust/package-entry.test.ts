@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { zstdDecompressSync } from 'node:zlib'
 import { formatPackageLine } from '../../src/model/line-schema.ts'
+import { parseIndexEntry } from '../../src/model/registry-schema.ts'
 import { signEnvelope } from '../../src/publish/registry-version.ts'
+import { type SigningRoot, verifyPackageEntry } from '../../src/trust/package-entry.ts'
+import { openPinnedRoot } from '../../src/trust/root-chain.ts'
 import { buildRegistry } from '../support/registry-builder.ts'
 import { refresh } from '../support/registry-client.ts'
 import { testSigner } from '../support/test-keys.ts'
@@ -38,6 +42,37 @@ describe('a signed line', () => {
     assert.throws(() => formatPackageLine({ ...line, capabilities }), {
       code: 'INDEX_INVALID',
       message: /network, host-bridge, pci, hugepages/,
+    })
+  })
+})
+
+describe('verifyPackageEntry', () => {
+  test('asks every publisher whose patterns cover the name, and hides no fault of the program', async () => {
+    await using registry = await buildRegistry({ packages: [{ name: 'app-one' }] })
+    const now = registry.clock.now()
+    const { index, envelope } = await refresh({ ...registry, now })
+    const packed = await readFile(join(registry.folder, `index/${envelope.index.sha256}.jsonl.zst`))
+    const wire = parseIndexEntry(Buffer.from(zstdDecompressSync(packed).toString().trim()))
+    const root = await openPinnedRoot(await readFile(join(registry.folder, 'root/1.json')), registry.pin, now)
+    const [publisher] = root.root.publishers
+    assert.ok(publisher)
+    const stranger = { ...publisher, keys: root.root.timestamp.keys }
+    const verify = async (publishers: readonly (typeof publisher)[], certificates = root.certificates, entry = wire) =>
+      verifyPackageEntry(entry, { root: { ...root.root, publishers }, certificates } as SigningRoot, now)
+    for (const publishers of [[publisher], [{ ...publisher, patterns: ['x-*', 'app-*'] }], [stranger, publisher]]) {
+      assert.equal((await verify(publishers)).lineDigest, index.entries[0]?.lineDigest)
+    }
+    await assert.rejects(verify([stranger]), { code: 'SIGNATURE_UNTRUSTED' })
+    const broken = {
+      get: () => {
+        throw new RangeError('a fault')
+      },
+    } as unknown as typeof root.certificates
+    await assert.rejects(verify([publisher, publisher], broken), RangeError)
+    const none = { ...wire, transport: { ...wire.transport, images: {} } }
+    await assert.rejects(verify([publisher], root.certificates, none), {
+      code: 'INDEX_INVALID',
+      message: /is not that of its images$/,
     })
   })
 })
