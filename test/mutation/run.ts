@@ -71,7 +71,9 @@ async function mutateFolder(folder: string): Promise<void> {
   for (const tests of stages) {
     // What the folder's own tests let pass is shown to all.
     const isOpen = (index: number): boolean => !['killed', 'timed out'].includes(outcomes.get(index) ?? '')
-    const open = [...mutants.keys()].filter((index) => isOpen(index) && !fixed.includes(index))
+    const open = [...mutants.keys()]
+      .filter((index) => isOpen(index) && !fixed.includes(index))
+      .toSorted((a, b) => Number(outcomes.has(a)) - Number(outcomes.has(b))) // those never tried first
     const tell = (index: number, outcome: Outcome): void => {
       const { source, file, mutant } = mutants[index] ?? {}
       if (source === undefined || file === undefined || mutant === undefined) return

@@ -6,7 +6,7 @@ import { zstdDecompressSync } from 'node:zlib'
 import { formatPackageLine } from '../../src/model/line-schema.ts'
 import { parseIndexEntry } from '../../src/model/registry-schema.ts'
 import { signEnvelope } from '../../src/publish/registry-version.ts'
-import { type SigningRoot, verifyPackageEntry } from '../../src/trust/package-entry.ts'
+import { verifyPackageEntry } from '../../src/trust/package-entry.ts'
 import { openPinnedRoot } from '../../src/trust/root-chain.ts'
 import { buildRegistry } from '../support/registry-builder.ts'
 import { refresh } from '../support/registry-client.ts'
@@ -58,7 +58,7 @@ describe('verifyPackageEntry', () => {
     assert.ok(publisher)
     const stranger = { ...publisher, keys: root.root.timestamp.keys }
     const verify = async (publishers: readonly (typeof publisher)[], certificates = root.certificates, entry = wire) =>
-      verifyPackageEntry(entry, { root: { ...root.root, publishers }, certificates } as SigningRoot, now)
+      verifyPackageEntry(entry, { root: { ...root.root, publishers }, certificates }, now)
     for (const publishers of [[publisher], [{ ...publisher, patterns: ['x-*', 'app-*'] }], [stranger, publisher]]) {
       assert.equal((await verify(publishers)).lineDigest, index.entries[0]?.lineDigest)
     }
