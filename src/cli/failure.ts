@@ -34,7 +34,8 @@ function print(error: unknown, { json, verbose, write }: FailureStyle): void {
   write(`E: ${redact(message)} [${code}]\n`)
   const findings = details['findings']
   if (Array.isArray(findings))
-    for (const finding of findings.slice(0, 20)) write(`   - ${redact(findingText(finding))}\n`)
+    for (const text of findings.slice(0, 20).map(findingText))
+      if (!message.includes(text)) write(`   - ${redact(text)}\n`)
   write(`   ${redact(hint)}\n`)
   if (verbose) for (const cause of causes) write(`   because: ${redact(cause)}\n`)
   const nearest = causes[0]?.split('\n')[0]
@@ -61,7 +62,8 @@ function describe(error: unknown): {
     return { code, message, hint, details, causes: causesOf(error) }
   }
   if (error instanceof CommanderError) {
-    const message = error.message.replace(/^error: /, '')
+    const text = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
+    const message = `${text.charAt(0).toUpperCase()}${text.slice(1)}`
     return { code: 'USAGE', message, hint: HINTS.USAGE, details: {}, causes: [] }
   }
   const message = error instanceof Error ? error.message : String(error)

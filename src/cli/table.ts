@@ -19,6 +19,11 @@ function shorten(line: string, columns: number): string {
   return text.length > columns ? `${text.slice(0, Math.max(1, columns - 1))}…` : text
 }
 
+/** `1 package`, `2 packages`. */
+export function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
 /** `33.5 MiB`: binary units, one decimal from KiB on. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
