@@ -31,7 +31,9 @@ function print(error: unknown, { json, verbose, write }: FailureStyle): void {
     write(`${formatJson(hideAllCredentials({ schema: 'vmpkg.error/1', code, message, hint, details, causes }))}\n`)
     return
   }
-  write(`E: ${redact(message)} [${code}]\n`)
+  const [first = '', ...further] = redact(message).split('\n')
+  write(`E: ${first} [${code}]\n`)
+  for (const line of further) write(`   ${line.trimStart()}\n`)
   const findings = details['findings']
   if (Array.isArray(findings))
     for (const text of findings.slice(0, 20).map(findingText))

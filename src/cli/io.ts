@@ -59,9 +59,9 @@ export function createIo(
       reporter.clear()
       process.stdout.write(`${formatJson({ schema: `vmpkg.${name}/1`, ...value }, columns && 2)}\n`)
     },
-    printTable: (header, rows) => {
+    printTable: (header, rows, last) => {
       reporter.clear()
-      const lines = formatTable(header, rows, columns).map((line) => `${redact(line)}\n`)
+      const lines = formatTable(header, rows, columns, last).map((line) => `${redact(line)}\n`)
       process.stdout.write(lines.join('')) // at once: a write for each of 2,000 lines takes 10 ms
     },
     note: (text, tone) => {
