@@ -20,6 +20,7 @@ export const command: CommandSpec = {
       io.printTable(
         ['PACKAGE', 'SEVERITY', 'CODE', 'FINDING'],
         findings.map((one) => [one.folder, one.severity, one.code, `${one.subject}: ${one.message}`]),
+        'whole',
       )
       io.note(
         [
