@@ -16,6 +16,7 @@ export type Undo =
   | { readonly kind: 'remove-network'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'release-images'; readonly holder: string }
   | { readonly kind: 'tidy-sources' }
+  | { readonly kind: 'settle-local' }
   | { readonly kind: 'forget-registry'; readonly source: string; readonly registryId: string }
   | { readonly kind: 'remove-medium'; readonly uuid: string; readonly suffix: string }
   | {
@@ -124,6 +125,9 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
     case 'tidy-sources':
       await (await import('./source-tidy.ts')).tidySources(workspace)
       return
+    case 'settle-local':
+      await (await import('./local-source.ts')).settleLocalSource(workspace)
+      return
     case 'forget-registry':
       await (await import('./source-tidy.ts')).forgetRegistry(workspace, undo.source, undo.registryId)
       return
@@ -157,6 +161,7 @@ function parseUndo(record: UndoRecord): Undo {
     case 'release-images':
       return { kind: record.kind, holder: String(record['holder']) }
     case 'tidy-sources':
+    case 'settle-local':
       return { kind: record.kind }
     case 'forget-registry':
       return { kind: record.kind, source: String(record['source']), registryId: String(record['registryId']) }
