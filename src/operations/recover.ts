@@ -13,6 +13,7 @@ import type { Workspace } from './workspace.ts'
 export type Undo =
   | { readonly kind: 'remove-machine-files'; readonly uuid: string }
   | { readonly kind: 'remove-domain'; readonly uuid: string; readonly name: string }
+  | { readonly kind: 'stop-domain'; readonly uuid: string }
   | { readonly kind: 'remove-network'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'release-images'; readonly holder: string }
   | { readonly kind: 'tidy-sources' }
@@ -116,6 +117,9 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
     case 'remove-domain':
       await (await loadRemoval()).destroyOwnDomain(await workspace.connect(), undo.uuid)
       return
+    case 'stop-domain':
+      await (await loadRemoval()).stopOwnDomain(await workspace.connect(), undo.uuid)
+      return
     case 'remove-network':
       await (await loadRemoval()).undefineOwnNetwork(await workspace.connect(), undo.uuid)
       return
@@ -154,6 +158,7 @@ async function loadRestore(): Promise<typeof import('../domain/restore.ts')> {
 function parseUndo(record: UndoRecord): Undo {
   switch (record.kind) {
     case 'remove-machine-files':
+    case 'stop-domain':
       return { kind: record.kind, uuid: parseUuid(record['uuid']) }
     case 'remove-domain':
     case 'remove-network':

@@ -15,14 +15,14 @@ import { tinyApp, tinyRouter } from '../support/tiny-packages.ts'
 import { type Scenario, words } from './sweep.ts'
 import type { World } from './world.ts'
 
+const NEW_ROUTER = tinyRouter('router-tiny', { image: testImage('router-tiny 2') })
+
 /** Two versions of each; the second of the router has another definition. */
 export const PACKAGES = [
   { ...tinyRouter('router-tiny'), version: '1.0-1' },
   {
-    ...tinyRouter('router-tiny', {
-      devices: "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
-    }),
-    images: { root: testImage('router-tiny 2') },
+    ...NEW_ROUTER,
+    manifest: NEW_ROUTER.manifest?.replace('default: 32MiB', 'default: 40MiB') ?? '',
     version: '2.0-1',
   },
   { ...tinyApp('app-alone'), version: '1.0-1' },
@@ -425,5 +425,18 @@ export const SCENARIOS: readonly Scenario[] = [
     host: true,
     verb: ['stop', '--force', 'one'],
     before: having(ADD, UPDATE, ROUTER, APP, CLONE, ['start', 'one']),
+  },
+  {
+    name: 'stop a router',
+    host: true,
+    verb: ['stop', 'router-tiny'],
+    before: async (world) => {
+      await having(ADD, UPDATE, ROUTER)(world)
+      const file = join(world.folder, 'open.xml')
+      const xml = await world.virsh('dumpxml', '--inactive', 'router-tiny')
+      await writeFile(file, xml.replace("<link state='down'/>", "<link state='up'/>"))
+      await world.virsh('define', file)
+      await world.virsh('start', 'router-tiny')
+    },
   },
 ]

@@ -22,6 +22,7 @@ const HOOK = join(import.meta.dirname, 'inject.ts')
 const APART = /^root\/(run|var\/lib\/vmpkg\/private|var\/cache\/vmpkg\/compiled)(\/|$)/
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 const MAC = /\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g
+const TIME = /\d{4}-\d\d-\d\dT[0-9:.]+Z/g
 /** Names of files that are not finished. */
 const UNFINISHED = /^tmp\/|cache\/vmpkg\/(scratch|import)-[^/]*$|\.tmp$|\.partial$|\.iso\.|\.init-|\.init$/
 
@@ -209,7 +210,7 @@ class SavedLibvirt {
       seen[what] = []
       for (const name of await this.#names(list, '--all')) {
         const xml = await this.virsh(dump, '--inactive', name)
-        seen[what].push(`${name} ${xml.replace(/\.[0-9a-f]{8}\.iso/g, '.NEW.iso')}`)
+        seen[what].push(`${name} ${xml.replace(/\.[0-9a-f]{8}\.iso/g, '.NEW.iso').replace(TIME, 'TIME')}`)
       }
       seen[`${what}, active`] = await this.#names(list)
       seen[`${what}, autostart`] = await this.#names(list, '--autostart', '--all')
@@ -278,7 +279,7 @@ async function observeFiles(folder: string): Promise<Sight> {
     history: distinct(
       ofState(
         "SELECT name || ' ' || coalesce(before ->> '$.line', '') || ' ' || coalesce(after, '') FROM package_changes",
-      ).map((text) => text.replace(/\d{4}-\d\d-\d\dT[0-9:.]+Z/g, 'TIME')),
+      ).map((text) => text.replace(TIME, 'TIME')),
     ),
     pending: ofState("SELECT operation || ' ' || subject FROM transactions WHERE outcome IS NULL"),
     catalogue: column(
