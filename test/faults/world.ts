@@ -210,7 +210,13 @@ class SavedLibvirt {
       seen[what] = []
       for (const name of await this.#names(list, '--all')) {
         const xml = await this.virsh(dump, '--inactive', name)
-        seen[what].push(`${name} ${xml.replace(/\.[0-9a-f]{8}\.iso/g, '.NEW.iso').replace(TIME, 'TIME')}`)
+        // libvirt puts devices in another order when it is given its own XML.
+        const lines = xml
+          .replace(/\.[0-9a-f]{8}\.iso/g, '.NEW.iso')
+          .replace(TIME, 'TIME')
+          .split('\n')
+          .toSorted()
+        seen[what].push(`${name} ${lines.join('\n')}`)
       }
       seen[`${what}, active`] = await this.#names(list)
       seen[`${what}, autostart`] = await this.#names(list, '--autostart', '--all')
