@@ -417,6 +417,7 @@ export const SCENARIOS: readonly Scenario[] = [
     before: async (world) => {
       await having(ADD, UPDATE, ROUTER)(world)
       await world.virsh('undefine', 'router-tiny', '--nvram')
+      await world.cli.ok(['gc']) // its medium goes with it
     },
   },
   { name: 'start', host: true, verb: ['start', 'one'], before: having(ADD, UPDATE, ROUTER, APP, CLONE) },
