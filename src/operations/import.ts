@@ -18,6 +18,7 @@ import { verifyVendorStream } from '../trust/vendor-signature.ts'
 import { verifyStatements } from '../upstream/cross-check.ts'
 import { describeImported, type ImportedPackage, writeImportedPackage } from './imported-package.ts'
 import { addToLocalSource, LOCAL_SOURCE } from './local-source.ts'
+import { HOST_WIDE, intend, transact } from './recover.ts'
 import { scratchFolder } from './scratch.ts'
 import { fetchUpstream, hashFile, parseDigest, readText } from './upstream-fetch.ts'
 import type { Workspace } from './workspace.ts'
@@ -95,12 +96,21 @@ export async function importImage(workspace: Workspace, request: ImportRequest):
       isMedium: format === 'iso',
     })
     const digest = await describeImported(built)
-    if (!request.dryRun) await addToLocalSource(workspace, built, facts.name)
+    if (!request.dryRun) await publishLocally(workspace, built, facts.name)
     emit({ type: 'stage-finished', stage: 'build', subject: `${facts.name} ${version}` })
     return { name: facts.name, version, source: LOCAL_SOURCE, format, virtualSize, digest, verified: image.verified }
   } finally {
     await rm(work, { recursive: true, force: true })
   }
+}
+
+async function publishLocally(workspace: Workspace, built: string, name: string): Promise<void> {
+  const facts = { operation: 'import', subject: name, connection: HOST_WIDE } as const
+  await transact(workspace, facts, async (transaction) => {
+    intend(transaction, { kind: 'settle-local' })
+    await addToLocalSource(workspace, built)
+    transaction.commit()
+  })
 }
 
 type Facts = Pick<ImportedPackage, 'name' | 'kind' | 'os' | 'firmware' | 'net'> & {

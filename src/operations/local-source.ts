@@ -17,7 +17,6 @@ import { readRegistry } from '../publish/registry-state.ts'
 import { openSigner, type Signer } from '../publish/signer.ts'
 import { DEFAULT_PRIORITY, parseSourceUrl, type Source } from '../sources/source.ts'
 import { inspectRoot } from '../trust/root-chain.ts'
-import { HOST_WIDE, intend, transact } from './recover.ts'
 import { tidySources } from './source-tidy.ts'
 import { sourceStore } from './sources.ts'
 import { updateOne } from './update.ts'
@@ -29,19 +28,6 @@ const KEY_NAME = 'vmpkg local'
 const LIFETIME_DAYS = 3650
 /** Packs of a registry that never travels: fast rather than small. */
 const LEVEL = 3
-
-/**
- * Signs a built package with the host's own key and makes it known, so that `install` and `clone` find it. Once it is
- * published the rest follows, by the next command if need be; before that nothing is left.
- */
-export async function addToLocalSource(workspace: Workspace, built: string, name: string): Promise<void> {
-  const facts = { operation: 'import', subject: name, connection: HOST_WIDE } as const
-  await transact(workspace, facts, async (transaction) => {
-    intend(transaction, { kind: 'settle-local' })
-    await publish(workspace, built)
-    transaction.commit()
-  })
-}
 
 /** What an import that died has left: a package that is published is made known, a registry without any goes again. */
 export async function settleLocalSource(workspace: Workspace): Promise<void> {
@@ -61,7 +47,11 @@ export async function settleLocalSource(workspace: Workspace): Promise<void> {
   await rm(folder, { recursive: true, force: true })
 }
 
-async function publish(workspace: Workspace, built: string): Promise<void> {
+/**
+ * Signs a built package with the host's own key and makes it known, so that `install` and `clone` find it. The caller has
+ * intended `settle-local`: once the package is published the rest follows, before that nothing is left.
+ */
+export async function addToLocalSource(workspace: Workspace, built: string): Promise<void> {
   const folder = join(workspace.paths.state, 'local')
   const registry = join(folder, 'registry')
   const signer = await openLocalSigner(workspace, join(folder, 'keys'))

@@ -35,7 +35,7 @@ export async function soakFaults({ seed, from, cases, until }: Range): Promise<s
   let done = 0
   try {
     for (const [i, scenario] of SCENARIOS.entries()) {
-      if (done >= cases) break
+      if (done >= cases || Date.now() >= until) break
       if ((i + 1) * STRIDE <= from) continue
       const host = scenario.host === true
       const share = Date.now() + (until - Date.now()) / (SCENARIOS.length - i)
