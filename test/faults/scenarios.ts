@@ -159,7 +159,13 @@ export const SCENARIOS: readonly Scenario[] = [
       await publishMore(world)
     },
   },
-  { name: 'key generate', verb: ['key', 'generate', 'me', '--no-passphrase'], before: having(), done: ['KEY_INVALID'] },
+  {
+    name: 'key generate',
+    verb: ['key', 'generate', 'me', '--no-passphrase'],
+    before: having(),
+    done: ['KEY_INVALID'],
+    known: [{ way: 'ENOSPC', kind: 'FileHandle.sync', path: /\/keys$/ }],
+  },
   {
     name: 'repo init',
     verb: INIT,
@@ -314,6 +320,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'import, the first',
     verb: ['import', '%/disk.raw', '--name', 'mine', '--net', 'none'],
     leaves: IN_LOCAL,
+    known: [{ way: 'after', kind: 'rename', path: /local\/registry$/ }],
     before: async (world) => {
       await having()(world)
       await writeFile(join(world.folder, 'disk.raw'), testImage('mine'))
@@ -323,6 +330,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'import, another',
     verb: ['import', '%/disk.raw', '--name', 'mine', '--net', 'none'],
     leaves: IN_LOCAL,
+    known: [{ way: 'after', kind: 'rename', path: /local\/registry\/envelope.json$/ }],
     before: async (world) => {
       await having()(world)
       await writeFile(join(world.folder, 'disk.raw'), testImage('mine'))
@@ -431,6 +439,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'stop a router',
     host: true,
     verb: ['stop', 'router-tiny'],
+    known: [{ way: 'before', kind: 'rpc 234', path: /libvirt/ }],
     before: async (world) => {
       await having(ADD, UPDATE, ROUTER)(world)
       const file = join(world.folder, 'open.xml')

@@ -34,6 +34,8 @@ export interface Scenario {
   readonly piecemeal?: readonly string[]
   /** To run it again once it is done is a change of its own, such as a renewal. */
   readonly renews?: boolean
+  /** Points that once left a mix; of several operations the last one counts. They are always tried. */
+  readonly known?: readonly { readonly way: FaultWay; readonly kind: string; readonly path: RegExp }[]
   /** Ways that would prove nothing here. */
   readonly not?: readonly FaultWay[]
   readonly env?: Readonly<Record<string, string>>
@@ -96,6 +98,15 @@ export function samplePoints(all: readonly FaultPoint[], random: Random, count: 
   const most = Math.ceil((count * 3) / 4)
   const chosen = random.shuffle(weighty).slice(0, most)
   return [...chosen, ...random.shuffle(plain).slice(0, count - chosen.length)]
+}
+
+/** Those that once left a mix. */
+export function knownPoints({ operations, scenario: { name, known = [] } }: Prepared): readonly FaultPoint[] {
+  return known.map(({ way, kind, path }) => {
+    const operation = operations.findLast((one) => one.kind === kind && path.test(one.path))
+    assert.ok(operation, `${name} has no ${kind} of ${String(path)} any more`)
+    return { operation, way }
+  })
 }
 
 const CHANGES = readProcedures(/DEFINE|CREATE|DESTROY|UPDATE|SHUTDOWN/)
