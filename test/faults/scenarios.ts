@@ -75,8 +75,8 @@ const INIT = ['repo', 'init', '%/registry-own', ...ROLES]
 const IN_REGISTRY = /^registry-own|^\*$/
 /** As in other registries. */
 const IN_LOCAL = /vmpkg\/local\/registry\//
-/** What a copy that was broken off has fetched; the next one goes on there. */
-const IN_MIRROR = /^registry-/
+/** What a copy that was broken off has fetched: the next one goes on there. What it read into the system's folder for temporary files. */
+const IN_MIRROR = /^registry-|^tmp\//
 
 /** A registry of one's own, and a built package. */
 function owning(...commands: readonly (readonly string[])[]): Scenario['before'] {
