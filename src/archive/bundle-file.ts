@@ -94,16 +94,17 @@ export interface BundleEntry {
 async function* readEntries(input: FileHandle, signal: AbortSignal | undefined): AsyncGenerator<BundleEntry> {
   const { size: total } = await statFile(input)
   let position = 0
-  let before: string | undefined
-  for (let count = 0; ; count++) {
+  let count = 0
+  let before = ''
+  for (; ; count++) {
     if (signal?.aborted) throw new VmpkgError('ABORTED', 'Reading the bundle was interrupted')
     const block = await readBlock(input)
     position += BLOCK
     if (block.every((byte) => byte === 0)) break
     const entry = parseHeader(block)
     if (count === 0 && entry.path !== BUNDLE_INFO) throw invalid(`does not begin with ${BUNDLE_INFO}`)
-    if (count > 1 && before !== undefined && entry.path <= before) throw refused(entry.path, 'is out of order')
     if (count > 0 && entry.path === BUNDLE_INFO) throw refused(entry.path, 'is there twice')
+    if (entry.path <= before) throw refused(entry.path, 'is out of order')
     if (count >= MAX_ENTRIES) throw invalid(`has more than ${MAX_ENTRIES} entries`)
     const padding = paddingOf(entry.size)
     position += entry.size + padding
@@ -112,11 +113,10 @@ async function* readEntries(input: FileHandle, signal: AbortSignal | undefined):
     const rest = Buffer.alloc(padding)
     await readFully(input, rest)
     if (rest.some((byte) => byte !== 0)) throw refused(entry.path, 'has something in its padding')
-    before = entry.path
+    if (count > 0) before = entry.path // the list is out of order by its nature
   }
   const last = await readBlock(input)
-  if (before === undefined || position + BLOCK !== total || last.some((byte) => byte !== 0))
-    throw invalid('has no proper end')
+  if (count === 0 || position + BLOCK !== total || last.some((byte) => byte !== 0)) throw invalid('has no proper end')
 }
 
 async function statFile(input: FileHandle): Promise<{ readonly size: number }> {
@@ -130,7 +130,7 @@ function parseHeader(block: Buffer): BundleEntry {
   const { path = '', size = 0, cksumValid } = decodeHeader(block)
   if (!cksumValid || block.toString('latin1', 257, 262) !== 'ustar') throw invalid('is not a bundle')
   const limit = limitOf(path)
-  if (!Number.isSafeInteger(size) || size < 0 || size > limit) throw refused(path, 'is too large')
+  if (size > limit) throw refused(path, 'is too large')
   if (!formatHeader(path, size).equals(block)) throw refused(path, 'is not a plain file')
   return { path, size }
 }
@@ -139,7 +139,7 @@ function decodeHeader(block: Buffer): Header {
   try {
     return new Header(block)
   } catch {
-    throw invalid('is not a bundle') // the library throws a plain error for a number in base 256 that is none
+    throw invalid('is not a bundle') // the library throws a plain error for a number in base 256 that is unsafe
   }
 }
 
@@ -168,7 +168,7 @@ function limitOf(path: string): number {
 }
 
 function inOrder(paths: readonly string[]): readonly string[] {
-  return [BUNDLE_INFO, ...paths.filter((path) => path !== BUNDLE_INFO).toSorted((a, b) => (a < b ? -1 : 1))]
+  return [BUNDLE_INFO, ...paths.filter((path) => path !== BUNDLE_INFO).toSorted()]
 }
 
 function paddingOf(size: number): number {

@@ -54,8 +54,7 @@ function verifyEntry({ path, type, sizeBytes }: EntryFacts): void {
   const plain = type === 'Directory' ? path.replace(/\/$/, '') : path
   if (plain.length > ARCHIVE_LIMITS.pathLength) throw refuse(path, 'has a path that is too long')
   for (const segment of plain.split('/')) {
-    const bad =
-      segment === '.' || segment === '..' || !SEGMENT.test(segment) || RESERVED.test(segment) || segment.endsWith('.')
+    const bad = !SEGMENT.test(segment) || RESERVED.test(segment) || segment.endsWith('.') // `.` and `..` too
     if (bad || segment.length > ARCHIVE_LIMITS.segmentLength) throw refuse(path, 'has a path that is not plain')
   }
   verifyNoHostScript(plain)
@@ -65,7 +64,7 @@ function verifyEntry({ path, type, sizeBytes }: EntryFacts): void {
 function verifyNoHostScript(path: string): void {
   const segments = path.toLowerCase().split('/')
   const [top = ''] = segments
-  if (NOT_FOR_HOST.has(top) && segments.length > 1) return
+  if (NOT_FOR_HOST.has(top)) return
   if (segments.some((segment) => SCRIPT.test(segment) || HOOK_FOLDERS.has(segment))) {
     throw refuse(path, 'is a host-side script; packages have none')
   }

@@ -26,8 +26,7 @@ export function openPackage(files: ArchiveFiles): PackageContents {
   const manifest = parseManifest(readText(files, MANIFEST_PATH))
   const guestFolder = manifest.guest === undefined ? undefined : `${manifest.guest.files.replace(/\/$/, '')}/`
   const isForGuest = (path: string) => guestFolder !== undefined && path.startsWith(guestFolder)
-  const paths = [...files.keys()]
-  const templates = paths.filter((path) => path.endsWith('.hbs') && !isForGuest(path))
+  const templates = [...files.keys()].filter((path) => path.endsWith('.hbs') && !isForGuest(path))
   for (const path of Object.values(manifest.templates)) {
     if (path === undefined || templates.includes(path)) continue
     throw new VmpkgError(
@@ -42,9 +41,9 @@ export function openPackage(files: ArchiveFiles): PackageContents {
     manifest,
     templates: new Map(templates.map((path) => [path, readText(files, path)] as const)),
     guestFiles: new Map(
-      paths
-        .filter(isForGuest)
-        .map((path) => [path.slice(guestFolder?.length), files.get(path)?.bytes ?? new Uint8Array()]),
+      [...files]
+        .filter(([path]) => isForGuest(path))
+        .map(([path, { bytes }]) => [path.slice(guestFolder?.length), bytes] as const),
     ),
   }
 }

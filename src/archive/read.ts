@@ -83,7 +83,7 @@ async function readEntry(entry: ReadEntry): Promise<Entry> {
 }
 
 function refused(path: string, type: string): VmpkgError {
-  const what = `${JSON.stringify(path.slice(0, 160))} (${JSON.stringify(type.slice(0, 30))})`
+  const what = `${JSON.stringify(path.slice(0, 160))} (${JSON.stringify(type)})` // the library's word for the type
   return new VmpkgError('ARCHIVE_ENTRY_REFUSED', `Entry ${what} is not a plain file`)
 }
 

@@ -6,7 +6,6 @@ import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, open, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { renameDurably, syncFolder } from '../durable-file.ts'
-import { isVmpkgError } from '../errors.ts'
 import type { Digested } from '../model/digest.ts'
 import { readArchive } from './read.ts'
 import { readPackageFolder } from './read-folder.ts'
@@ -40,7 +39,8 @@ export async function unpackArchive({ archive, expected, target }: UnpackOptions
 async function writeFiles(staging: string, files: ArchiveFiles): Promise<void> {
   const folders = new Set([''])
   for (const path of files.keys()) {
-    for (let at = path.indexOf('/'); at !== -1; at = path.indexOf('/', at + 1)) folders.add(path.slice(0, at))
+    const names = path.split('/')
+    for (let depth = 1; depth < names.length; depth++) folders.add(names.slice(0, depth).join('/'))
   }
   for (const folder of folders) {
     await mkdir(join(staging, folder), { mode: 0o755 })
@@ -58,15 +58,10 @@ async function writeOne(path: string, { bytes, executable }: ArchiveFile): Promi
   await handle.sync()
 }
 
-/** True where the folder is already exactly this package. */
+/** True where the folder is already exactly this package. One that cannot be read is not. */
 async function holds(folder: string, files: ArchiveFiles): Promise<boolean> {
-  try {
-    const present = await readPackageFolder(folder)
-    return present.size === files.size && [...files].every(([path, file]) => isSame(present.get(path), file))
-  } catch (error) {
-    if (isVmpkgError(error, 'ARCHIVE_INVALID', 'ARCHIVE_ENTRY_REFUSED')) return false
-    throw error
-  }
+  const present = await readPackageFolder(folder).catch(() => undefined)
+  return present?.size === files.size && [...files].every(([path, file]) => isSame(present.get(path), file))
 }
 
 function isSame(present: ArchiveFile | undefined, file: ArchiveFile): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -9,6 +9,7 @@ import { Header, type HeaderData } from 'tar'
 import { listBundle, unpackBundle, writeBundle } from '../../src/archive/bundle-file.ts'
 import { isVmpkgError } from '../../src/errors.ts'
 import { listTree, makeTempFolder } from '../support/temp-folder.ts'
+import { recordSyncs } from '../support/watch-files.ts'
 
 const execute = promisify(execFile)
 const DIGEST = 'a'.repeat(64)
@@ -48,6 +49,23 @@ function entry(fields: HeaderData, body = ''): Buffer {
     ...fields,
   }).encode(block)
   return Buffer.concat([block, Buffer.from(body), Buffer.alloc((512 - (body.length % 512)) % 512)])
+}
+
+/** A block with other bytes at a place, and a right checksum. */
+function changed(block: Buffer, at: number, bytes: string | Uint8Array): Buffer {
+  const copy = Buffer.from(block)
+  copy.set(Buffer.from(bytes), at)
+  copy.fill(' ', 148, 156)
+  const sum = copy.subarray(0, 512).reduce((total, byte) => total + byte, 0)
+  copy.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+  return copy
+}
+
+/** Reads a bundle of these parts. */
+async function readParts(t: TestContext, ...parts: readonly Buffer[]) {
+  const file = join(await makeTempFolder(t), 'parts.vmbundle')
+  await writeFile(file, Buffer.concat(parts))
+  return listBundle(file)
 }
 
 const INFO = entry({ path: 'bundle.json' }, '{}')
@@ -118,6 +136,125 @@ describe('a bundle', () => {
       await assert.rejects(unpackBundle(file, out), (error: Error) => isVmpkgError(error, code), name)
     }
     assert.ok(!(await listTree(folder)).some((path) => /passwd|evil/.test(path)))
+  })
+
+  test('unpacks to files for their owner only, whatever the umask, whose names are on the disk', async (t) => {
+    const { file, out } = await makeBundle(t)
+    await mkdir(out)
+    const umask = process.umask(0)
+    const synced = await recordSyncs(t)
+    try {
+      await unpackBundle(file, out)
+    } finally {
+      process.umask(umask)
+    }
+    assert.equal((await stat(join(out, 'root/1.json'))).mode & 0o7777, 0o600)
+    assert.equal(synced.at(-1), out)
+  })
+
+  test('holds files larger than the pieces it is read in', async (t) => {
+    const large = `${'0123456789abcdef'.repeat(65_536)}the rest`
+    const { file, out } = await makeBundle(t, { 'bundle.json': '{}', [`blob/${DIGEST}`]: large })
+    await mkdir(out)
+    await unpackBundle(file, out)
+    assert.equal(await readFile(join(out, `blob/${DIGEST}`), 'utf8'), large)
+  })
+
+  test('is written of names of a registry and of plain files only', async (t) => {
+    await assert.rejects(makeBundle(t, { 'bundle.json': '{}', 'root/evil.sh': '' }), {
+      code: 'ARCHIVE_ENTRY_REFUSED',
+      message: 'Entry "root/evil.sh" of the bundle is not a file of a registry',
+    })
+    const folder = await makeTempFolder(t)
+    await symlink('/etc/passwd', join(folder, 'bundle.json'))
+    await using output = await open(join(folder, 'a.vmbundle'), 'w')
+    await assert.rejects(writeBundle(output, folder, []), { code: 'ELOOP' })
+  })
+
+  test('is a file and nothing else', async (t) => {
+    const folder = await makeTempFolder(t)
+    const fifo = join(folder, 'fifo')
+    await execute('mkfifo', [fifo])
+    for (const path of [fifo, folder]) {
+      await assert.rejects(listBundle(path), { code: 'ARCHIVE_INVALID', message: /not a file$/ })
+      await assert.rejects(unpackBundle(path, folder), { code: 'ARCHIVE_INVALID', message: /not a file$/ })
+    }
+  })
+
+  test('is read no further when the user gives up', async (t) => {
+    const { file, out } = await makeBundle(t)
+    await assert.rejects(unpackBundle(file, out, AbortSignal.abort()), { code: 'ABORTED' })
+    await assert.rejects(listBundle(file, AbortSignal.abort()), { code: 'ABORTED' })
+  })
+
+  test('says what is wrong with it', async (t) => {
+    const root = (version: number) => entry({ path: `root/${version}.json` }, 'x')
+    const padded = Buffer.from(root(1))
+    padded[600] = 1
+    const late = Buffer.alloc(1024)
+    late[1023] = 1
+    const cases: Readonly<Record<string, readonly Buffer[]>> = {
+      'is out of order': [INFO, root(2), root(1), END],
+      'is there twice': [INFO, root(1), INFO, END],
+      'has something in its padding': [INFO, padded, END],
+      'is not a plain file': [INFO, changed(root(1), 100, '0000755'), END],
+      'is not a file of a registry': [INFO, entry({ path: 'root/x.json' }), END],
+      'has no proper end': [INFO, late],
+      'is not a bundle': [INFO, changed(root(1), 257, '\0\0\0\0\0'), END],
+      'is cut off': [INFO, root(1).subarray(0, 300)],
+    }
+    for (const [message, parts] of Object.entries(cases)) {
+      await assert.rejects(readParts(t, ...parts), (error: Error) => error.message.endsWith(message), message)
+    }
+    const wrongSum = Buffer.from(root(1))
+    wrongSum[150] = (wrongSum[150] ?? 0) ^ 1
+    await assert.rejects(readParts(t, INFO, wrongSum, END), { message: 'The bundle is not a bundle' })
+    await assert.rejects(readParts(t, END), { message: 'The bundle has no proper end' })
+    await assert.rejects(readParts(t, INFO, END, END), { message: 'The bundle has no proper end' })
+    for (const cut of [1, 511, 513, 1023]) {
+      await assert.rejects(readParts(t, INFO, END.subarray(0, cut)), { code: 'ARCHIVE_INVALID' }, `${cut}`)
+    }
+  })
+
+  test('whose list comes in its order may hold names that sort before it', async (t) => {
+    const { entries } = await readParts(t, INFO, entry({ path: `blob/${DIGEST}` }, 'x'), END)
+    assert.equal(entries.length, 2)
+    await assert.rejects(readParts(t, INFO, entry({ path: 'root/1.json' }), entry({ path: `blob/${DIGEST}` }), END), {
+      message: /out of order/,
+    })
+  })
+
+  test('writes nothing of an entry that is longer than the rest of the file', async (t) => {
+    const folder = await makeTempFolder(t)
+    const [file, out] = [join(folder, 'cut.vmbundle'), join(folder, 'out')]
+    await mkdir(out)
+    await writeFile(file, Buffer.concat([INFO, entry({ path: 'envelope.json', size: 3000 })]))
+    await assert.rejects(unpackBundle(file, out), { message: 'The bundle is cut off' })
+    assert.deepEqual(await readdir(out), ['bundle.json'])
+  })
+
+  test('bounds a file by what it is', async (t) => {
+    const most: Readonly<Record<string, number>> = {
+      'envelope.json': 4096,
+      [`map/${DIGEST}`]: 256 * 2 ** 20,
+      [`transport/${DIGEST}`]: 256 * 2 ** 20,
+      [`package/${DIGEST}.vmpkg`]: 32 * 2 ** 20,
+      [`index/${DIGEST}.jsonl.zst`]: 64 * 2 ** 20,
+    }
+    for (const [path, size] of Object.entries(most)) {
+      await assert.rejects(readParts(t, INFO, entry({ path, size })), { message: /is cut off$/ }, path)
+      await assert.rejects(readParts(t, INFO, entry({ path, size: size + 1 })), { message: /is too large$/ }, path)
+    }
+    const info = (size: number) => readParts(t, entry({ path: 'bundle.json' }, ' '.repeat(size)), END)
+    assert.equal((await info(2 ** 20)).info.length, 2 ** 20)
+    await assert.rejects(info(2 ** 20 + 1), { code: 'ARCHIVE_ENTRY_REFUSED', message: /is too large$/ })
+  })
+
+  test('refuses sizes below zero and beyond what a number holds', async (t) => {
+    const blob = entry({ path: `blob/${DIGEST}` })
+    const size = (...bytes: readonly number[]) => Buffer.from([...bytes, ...Buffer.alloc(12 - bytes.length, 0xff)])
+    await assert.rejects(readParts(t, INFO, changed(blob, 124, size(0xff)), END), { message: /is not a plain file$/ })
+    await assert.rejects(readParts(t, INFO, changed(blob, 124, size(0x80)), END), { message: /is not a bundle$/ })
   })
 
   test('with any one byte of a header or a padding changed is refused', async (t) => {

@@ -36,6 +36,10 @@ describe('verifyEntries', () => {
     'an install script': 'postinst',
     'an install script with a suffix': 'debian/preinst.sh',
     'a hooks folder': 'hooks/define',
+    'a hooks.d folder': 'hooks.d/define',
+    'a triggers folder': 'triggers/define',
+    'two dots': 'a/..',
+    'a slash at the end': 'a/',
     'a hooks folder in other letters': 'x/Hooks/define',
     'an install script that only resembles a guest folder': 'guest.d/postrm',
   }
@@ -69,6 +73,49 @@ describe('verifyEntries', () => {
   test('refuses a file where another entry needs a folder', () => {
     assert.throws(() => verifyEntries([file('a'), file('a/b')]), { code: 'ARCHIVE_ENTRY_REFUSED' })
     assert.throws(() => verifyEntries([file('A'), file('a/b')]), { code: 'ARCHIVE_ENTRY_REFUSED' })
+  })
+
+  test('refuses a file below a file and below a folder of another spelling, however deep', () => {
+    const folder = (path: string): EntryFacts => ({ path, type: 'Directory', sizeBytes: 0 })
+    verifyEntries([folder('ab/'), folder('ab/cd/'), file('ab/cd/ef')])
+    for (const entries of [
+      [file('ab'), file('ab/cd')],
+      [file('ab/cd'), file('ab/cd/ef')],
+      [folder('AB/'), file('ab/cd')],
+    ]) {
+      assert.throws(() => verifyEntries(entries), { code: 'ARCHIVE_ENTRY_REFUSED', message: /not that folder/ })
+    }
+  })
+
+  test('refuses a folder with content and a size below zero', () => {
+    const entry = { path: 'a/', type: 'Directory', sizeBytes: 1 }
+    assert.throws(() => verifyEntries([entry]), { code: 'ARCHIVE_ENTRY_REFUSED', message: /folder with content/ })
+    assert.throws(() => verifyEntries([file('a', -1)]), { code: 'ARCHIVE_ENTRY_REFUSED', message: /too large/ })
+  })
+
+  test('accepts each limit and refuses one more', () => {
+    const many = (count: number) => Array.from({ length: count }, (_, i) => file(`f${i}`))
+    const deep = (length: number) => file(`${'a'.repeat(99)}/${'b'.repeat(length - 100)}`)
+    const total = () => [1, 2, 3, 4].map((i) => file(`f${i}`, 8 * 2 ** 20))
+    const pairs: readonly (readonly [readonly EntryFacts[], readonly EntryFacts[]])[] = [
+      [many(2000), many(2001)],
+      [[deep(150)], [deep(151)]],
+      [[file('a'.repeat(99))], [file('a'.repeat(100))]],
+      [[file('a', 8 * 2 ** 20)], [file('a', 8 * 2 ** 20 + 1)]],
+      [total(), [...total(), file('one-more')]],
+    ]
+    for (const [good, bad] of pairs) {
+      verifyEntries(good)
+      assert.throws(() => verifyEntries(bad), { code: 'ARCHIVE_ENTRY_REFUSED' })
+    }
+  })
+
+  test('names the entry, its first 160 characters, or else the package', () => {
+    assert.throws(() => verifyEntries([file(`${'a'.repeat(160)}b`)]), {
+      message: `Entry "${'a'.repeat(160)}" has a path that is too long`,
+    })
+    const many = Array.from({ length: 2001 }, (_, i) => file(`f${i}`))
+    assert.throws(() => verifyEntries(many), { message: 'The package has more than 2000 entries' })
   })
 
   test('refuses too many entries and too many bytes', () => {

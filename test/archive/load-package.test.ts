@@ -18,6 +18,19 @@ describe('loadPackage', () => {
     assert.equal(manifest.name, 'router-test')
     assert.deepEqual([...templates], [['domain.xml.hbs', '<domain/>']])
     assert.deepEqual([...guestFiles.keys()].toSorted(), ['bin/run', 'rules.nft.hbs'])
+    assert.equal(Buffer.from(guestFiles.get('bin/run') ?? []).toString(), '#!/bin/sh\n')
+  })
+
+  test('takes every .hbs file for a template where nothing is meant for the guest', () => {
+    const manifest = new TextEncoder().encode(MANIFEST.replace('guest: { files: guest/ }\n', ''))
+    const all = new Map([...files({ 'undefined.hbs': 'x' }), ['vmpkg.yaml', { bytes: manifest, executable: false }]])
+    const { templates, guestFiles } = openPackage(all)
+    assert.deepEqual([...templates.keys()].toSorted(), ['domain.xml.hbs', 'guest/rules.nft.hbs', 'undefined.hbs'])
+    assert.equal(guestFiles.size, 0)
+  })
+
+  test('refuses files without a manifest', () => {
+    assert.throws(() => openPackage(new Map()), { code: 'ARCHIVE_INVALID', message: /no vmpkg.yaml/ })
   })
 
   test('refuses a manifest that names a template which is not there', () => {
@@ -49,5 +62,7 @@ describe('loadPackage', () => {
     await writeFile(join(folder, 'guest/run'), 'x')
     await chmod(join(folder, 'guest/run'), 0o4755)
     assert.equal((await readPackageFolder(folder)).get('guest/run')?.executable, true)
+    await chmod(join(folder, 'guest/run'), 0o645)
+    assert.equal((await readPackageFolder(folder)).get('guest/run')?.executable, false)
   })
 })

@@ -71,6 +71,59 @@ describe('readArchive', () => {
     })
   }
 
+  test('refuses an extended header that stands after the manifest, and a manifest in the old format', async () => {
+    const extended = hostileArchive([
+      manifestEntry,
+      { path: 'x', raw: new Pax({ path: 'renamed' }).encode() },
+      { path: 'a' },
+    ])
+    await assert.rejects(readArchive(extended, digestOf(extended)), {
+      code: 'ARCHIVE_ENTRY_REFUSED',
+      message: 'Entry "" ("extended header") is not a plain file',
+    })
+    const old = Buffer.from(zstdDecompressSync(writeArchive(files())))
+    old.fill(0, 257, 265)
+    old.fill(' ', 148, 156)
+    const sum = old.subarray(0, 512).reduce((total, byte) => total + byte, 0)
+    old.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+    const archive = zstdCompressSync(old)
+    await assert.rejects(readArchive(archive, digestOf(archive)), { message: /does not begin with vmpkg.yaml/ })
+  })
+
+  test('takes the executable bit of the owner only', async () => {
+    const archive = hostileArchive([manifestEntry, { path: 'a', mode: 0o700 }, { path: 'b', mode: 0o645 }])
+    const read = await readArchive(archive, digestOf(archive))
+    assert.deepEqual(
+      [...read.values()].map(({ executable }) => executable),
+      [false, true, false],
+    )
+  })
+
+  test('says which archive and which entry it refuses, of a long path the first 160 characters', async () => {
+    const path = `${'a'.repeat(99)}/${'b'.repeat(99)}`
+    const archive = hostileArchive([manifestEntry, { path, raw: longPath(path) }])
+    await assert.rejects(readArchive(archive, digestOf(archive)), {
+      message: `Entry "${path.slice(0, 160)}" ("Unsupported") is not a plain file`,
+    })
+    await assert.rejects(readArchive(archive, { ...digestOf(archive), size: 1 }), { message: /^The package archive/ })
+  })
+
+  test('unpacks 1 MiB of anything, 200 times its size beyond, and never more than 32 MiB and their headers', async () => {
+    for (const [length, most] of [
+      [100, 1_048_576],
+      [5242, 1_048_576],
+      [5243, 1_048_600],
+      [178_063, 35_612_600],
+      [200_000, 35_612_672],
+    ] as const) {
+      const rubbish = Buffer.alloc(length, 1)
+      await assert.rejects(readArchive(rubbish, digestOf(rubbish)), {
+        code: 'ARCHIVE_INVALID',
+        message: `The package archive cannot be unpacked within ${most} bytes`,
+      })
+    }
+  })
+
   test('refuses a compressed file inside, which the tar library would unpack without bound', async () => {
     const inner = zstdDecompressSync(writeArchive(files()))
     for (const nested of [gzipSync(inner), zstdCompressSync(inner), brotliCompressSync(inner)]) {
@@ -104,5 +157,20 @@ describe('readArchive', () => {
     // an empty last block under a window descriptor of 2^30 and, as the control, of 2^21
     await assert.rejects(readArchive(frame(0xa0), digestOf(frame(0xa0))), /cannot be unpacked/)
     await assert.rejects(readArchive(frame(0x58), digestOf(frame(0x58))), /does not begin with/)
+    // 2^28 and 2^27: the first that is too much, the last that is not
+    await assert.rejects(readArchive(frame(0x90), digestOf(frame(0x90))), /cannot be unpacked/)
+    await assert.rejects(readArchive(frame(0x88), digestOf(frame(0x88))), /does not begin with/)
   })
 })
+
+/** The header of an entry of a type that nobody knows, below a folder. */
+function longPath(path: string): Uint8Array {
+  const [folder = '', name = ''] = path.split('/')
+  const block = Buffer.from(headerOfType('Z'))
+  block.fill(0, 0, 100).write(name, 0)
+  block.write(folder, 345)
+  block.fill(' ', 148, 156)
+  const sum = block.reduce((total, byte) => total + byte, 0)
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+  return block
+}

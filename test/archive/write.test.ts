@@ -33,6 +33,19 @@ describe('writeArchive', () => {
     ])
   })
 
+  test('writes every entry as a plain file of ustar', () => {
+    const header = zstdDecompressSync(writeArchive(files())).subarray(0, 512)
+    assert.deepEqual([header.toString('latin1', 156, 157), header.toString('latin1', 257, 262)], ['0', 'ustar'])
+  })
+
+  test('writes no checksum of zstd: the digest is signed', () => {
+    assert.equal((writeArchive(files())[4] ?? 0xff) & 4, 0)
+  })
+
+  test('refuses a time that a plain header has no room for', () => {
+    assert.throws(() => writeArchive(files(), new Date('3000-01-01T00:00:00Z')), /more than a ustar header/)
+  })
+
   test('refuses a package without manifest, and one that carries a host-side script', () => {
     assert.throws(() => writeArchive(new Map()), { code: 'ARCHIVE_INVALID' })
     assert.throws(() => writeArchive(files({ postinst: '#!/bin/sh' })), { code: 'ARCHIVE_ENTRY_REFUSED' })

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { VmpkgError } from '../../src/errors.ts'
+import { Attempts } from '../../src/fetch/attempts.ts'
 import { download } from '../../src/fetch/download.ts'
 import { noPenalties } from '../../src/fetch/penalties.ts'
 import { findSmallFile } from '../../src/fetch/small-file.ts'
@@ -8,6 +10,7 @@ import { offlineHttp } from '../../src/node/http.ts'
 import { noise } from '../support/disk-image.ts'
 import { startFileServer } from '../support/file-server.ts'
 import { testMirror } from '../support/mirror.ts'
+import { recordDelays } from '../support/recorded-delays.ts'
 
 const FILE = noise('file', 100_000)
 const PATH = `blob/${sha256(FILE)}`
@@ -74,6 +77,105 @@ describe('attempts', () => {
     const [first] = mirrors
     const offline = { mirrors: [{ ...first, http: offlineHttp }], penalties } as const
     await assert.rejects(findSmallFile(offline, options), { code: 'OFFLINE' })
+    assert.deepEqual(blamed, [])
+  })
+})
+
+describe('one fault after the other', () => {
+  /** Two mirrors nobody asks, and what is said of them. */
+  function begin(
+    t: TestContext,
+    { path = PATH, total = 20, signal }: { path?: string; total?: number; signal?: AbortSignal } = {},
+  ) {
+    const retry = { fruitless: 3, total, delayMs: 100 }
+    const mirrors = [
+      testMirror(new URL('https://a.example/'), { retry }),
+      testMirror(new URL('https://b.example/'), { retry }),
+    ] as const
+    const blamed: string[] = []
+    const penalties = {
+      ...noPenalties,
+      blame: (base: URL, fault: string) => void blamed.push(`${base.host[0]} ${fault}`),
+    }
+    const waits = recordDelays(t)
+    const attempts = new Attempts({ mirrors, penalties }, path, signal)
+    const turn = (): string => attempts.mirror.base.host.slice(0, 1)
+    const fail = (error: unknown, isFruitful = false) => attempts.fail(error, { subject: 'it', isFruitful })
+    return { blamed, waits, turn, fail }
+  }
+  const answered = (status: number) => new VmpkgError('DOWNLOAD_FAILED', 'no', { details: { status } })
+  const broken = new Error('the line broke')
+
+  test('mirrors take turns, and there is a wait only when each has had its own', async (t) => {
+    const { waits, turn, fail } = begin(t)
+    const turns: string[] = []
+    for (let i = 0; i < 5; i++) {
+      turns.push(turn())
+      await fail(broken)
+    }
+    assert.deepEqual(turns, ['a', 'b', 'a', 'b', 'a'])
+    assert.deepEqual(waits, [100, 200])
+    await assert.rejects(fail(broken), { code: 'DOWNLOAD_FAILED', message: /broke off/ })
+  })
+
+  test('bytes that came count anew, up to as many tries in all as the policy says', async (t) => {
+    const { waits, turn, fail } = begin(t, { total: 4 })
+    for (let i = 0; i < 7; i++) await fail(broken, true)
+    assert.equal(turn(), 'b')
+    assert.deepEqual(
+      waits,
+      Array.from({ length: 7 }, () => 100),
+    )
+    await assert.rejects(fail(broken, true), { code: 'DOWNLOAD_FAILED' })
+  })
+
+  test('a stalled line is tried again, and blamed as such', async (t) => {
+    const { blamed, turn, fail } = begin(t)
+    for (let i = 0; i < 4; i++) await fail(new VmpkgError('DOWNLOAD_STALLED', 'slow'))
+    assert.equal(turn(), 'a')
+    assert.deepEqual(blamed, ['a stalled', 'b stalled', 'a stalled', 'b stalled'])
+    const last = new VmpkgError('DOWNLOAD_STALLED', 'the last one')
+    await fail(last)
+    await assert.rejects(fail(last), last)
+  })
+
+  test('what another try cannot mend rules a mirror out, and the first reason is told', async (t) => {
+    for (const [error, blame] of [
+      [new VmpkgError('SIZE_EXCEEDED', 'too large'), 'wrong-bytes'],
+      [new VmpkgError('REDIRECT_REFUSED', 'elsewhere'), 'wrong-bytes'],
+      [answered(404), 'missing'],
+      [answered(410), 'missing'],
+      [answered(411), 'failed'],
+      [answered(403), 'failed'],
+    ] as const) {
+      const { blamed, waits, turn, fail } = begin(t)
+      await fail(error)
+      assert.equal(turn(), 'b')
+      await assert.rejects(fail(answered(500)), error)
+      assert.deepEqual(blamed, [`a ${blame}`, 'b failed'])
+      assert.deepEqual(waits, [])
+    }
+  })
+
+  test('a mirror that is ruled out is not asked again', async (t) => {
+    const { turn, fail } = begin(t)
+    await fail(answered(404))
+    await fail(broken)
+    assert.equal(turn(), 'b')
+  })
+
+  test('nobody is blamed for a file that need not be there', async (t) => {
+    const { blamed, fail } = begin(t, { path: 'root/2.json' })
+    await fail(answered(404))
+    await assert.rejects(fail(answered(410)), answered(404))
+    assert.deepEqual(blamed, [])
+  })
+
+  test('a user who gives up ends it, in the words of the fault or our own', async (t) => {
+    const { blamed, fail } = begin(t, { signal: AbortSignal.abort() })
+    await assert.rejects(fail(broken), { code: 'ABORTED', message: 'The download of it was interrupted' })
+    const own = new VmpkgError('ABORTED', 'stopped by hand')
+    await assert.rejects(fail(own), own)
     assert.deepEqual(blamed, [])
   })
 })

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict'
 import { readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
+import type { VmpkgEvent } from '../../src/events.ts'
 import { fetchToFile } from '../../src/fetch/file-download.ts'
+import { noPenalties } from '../../src/fetch/penalties.ts'
 import { sha256 } from '../../src/model/digest.ts'
 import { noise } from '../support/disk-image.ts'
 import { startFileServer } from '../support/file-server.ts'
 import { testMirror } from '../support/mirror.ts'
 import { listTree, makeTempFolder } from '../support/temp-folder.ts'
+import { recordSyncs } from '../support/watch-files.ts'
 
 const FILE = noise('package', 200_000)
 const EXPECTED = { sha256: sha256(FILE), size: FILE.length }
@@ -81,5 +84,151 @@ describe('fetchToFile', () => {
     await symlink('victim', `${target}.partial`)
     await assert.rejects(fetch(), { code: 'STATE_INVALID' })
     assert.equal(await readFile(join(folder, 'victim'), 'utf8'), 'precious')
+  })
+})
+
+describe('a part that an earlier run left', () => {
+  const PART = 150_000
+  const TAG = `"${EXPECTED.sha256.slice(0, 16)}"`
+
+  /** Two servers of one file, what is said of them, and what is told. */
+  async function prepareTwo(t: TestContext) {
+    const folder = await makeTempFolder(t)
+    const target = join(folder, 'file')
+    const [first, second] = [await startFileServer(t, { [PATH]: FILE }), await startFileServer(t, { [PATH]: FILE })]
+    const events: VmpkgEvent[] = []
+    const blamed: string[] = []
+    const name = (base: URL): string => (base.href === first.base.href ? 'first' : 'second')
+    const penalties = {
+      ...noPenalties,
+      blame: (base: URL, fault: string) => void blamed.push(`${name(base)} ${fault}`),
+    }
+    const retry = { fruitless: 1, total: 2, delayMs: 1 }
+    const mirrors = [testMirror(first.base, { retry }), testMirror(second.base, { retry })] as const
+    const fetch = (from: Parameters<typeof fetchToFile>[0] = { mirrors, penalties }) =>
+      fetchToFile(from, { path: PATH, expected: EXPECTED, target, emit: (event) => events.push(event) })
+    const leave = async (part: Buffer, tag: unknown) => {
+      await writeFile(`${target}.partial`, part)
+      await writeFile(`${target}.partial.tag`, typeof tag === 'string' ? tag : JSON.stringify(tag))
+    }
+    return { folder, target, first, second, events, blamed, mirrors, penalties, fetch, leave }
+  }
+
+  test('is continued on condition that the file at its mirror is still the same', async (t) => {
+    const { folder, first, second, target, fetch, leave } = await prepareTwo(t)
+    await leave(FILE.subarray(0, PART), { base: first.base.href, etag: TAG })
+    await fetch()
+    assert.equal(first.requests[0]?.headers['if-range'], TAG)
+    assert.equal(first.requests[0]?.headers['range'], `bytes=${PART}-${FILE.length - 1}`)
+    assert.deepEqual([first.sentBytes, second.sentBytes], [FILE.length - PART, 0])
+    assert.ok((await readFile(target)).equals(FILE))
+    assert.deepEqual(await listTree(folder), ['file'])
+  })
+
+  test('is thrown away where the file at its mirror became another, and nobody is blamed', async (t) => {
+    const { first, blamed, target, fetch, leave } = await prepareTwo(t)
+    await leave(noise('older', PART), { base: first.base.href, etag: '"older"' })
+    await fetch()
+    assert.ok((await readFile(target)).equals(FILE))
+    assert.equal(first.requests.length, 2)
+    assert.equal(first.requests[1]?.headers['if-range'], undefined)
+    assert.equal(first.requests[1]?.headers['range'], undefined)
+    assert.deepEqual(blamed, [])
+  })
+
+  test('is continued without a condition where its tag is of another mirror or none of ours', async (t) => {
+    const { first, target, fetch, leave } = await prepareTwo(t)
+    for (const tag of [
+      { base: 'http://elsewhere.example/', etag: '"x"' },
+      { base: first.base.href, etag: 'W/"x"' },
+      { base: first.base.href, etag: '"x"\r\nX-Injected: 1' },
+      { base: first.base.href, etag: 7 },
+      { base: 7, etag: '"x"' },
+      { base: first.base.href, etag: `"${'x'.repeat(999)}"` },
+      { base: first.base.href },
+      null,
+      'null',
+      '7',
+      '{',
+      '',
+    ]) {
+      first.requests.length = 0
+      await leave(FILE.subarray(0, PART), tag)
+      await fetch()
+      const what = JSON.stringify(tag)
+      assert.equal(first.requests[0]?.headers['if-range'], undefined, what)
+      assert.equal(first.requests[0]?.headers['range'], `bytes=${PART}-${FILE.length - 1}`, what)
+      assert.ok((await readFile(target)).equals(FILE))
+    }
+    first.requests.length = 0
+    await leave(FILE.subarray(0, PART), { base: first.base.href, etag: `"${'x'.repeat(998)}"` })
+    await fetch()
+    assert.equal(first.requests[0]?.headers['if-range']?.length, 1000)
+  })
+
+  test('is kept with its tag, for its owner only, when the line breaks', async (t) => {
+    const { first, target, mirrors, penalties, fetch } = await prepareTwo(t)
+    const breakOff = (etag: string) => {
+      first.misbehave = (response) => {
+        response.writeHead(200, { 'content-length': FILE.length, etag })
+        response.write(FILE.subarray(0, PART), () => setTimeout(() => response.destroy(), 20))
+        return true
+      }
+    }
+    const umask = process.umask(0)
+    t.after(() => process.umask(umask))
+    const long = `"${'x'.repeat(998)}"`
+    breakOff(long)
+    await assert.rejects(fetch({ mirrors: [mirrors[0]], penalties }), { code: 'DOWNLOAD_FAILED' })
+    assert.deepEqual(JSON.parse(await readFile(`${target}.partial.tag`, 'utf8')), { base: first.base.href, etag: long })
+    assert.equal((await stat(`${target}.partial.tag`)).mode & 0o777, 0o600)
+    assert.ok((await readFile(`${target}.partial`)).equals(FILE.subarray(0, PART)))
+  })
+
+  test('has no tag that is longer than any in use, and none through a link', async (t) => {
+    const { folder, first, target, mirrors, penalties, fetch } = await prepareTwo(t)
+    first.misbehave = (response) => {
+      response.writeHead(200, { 'content-length': FILE.length, etag: `"${'x'.repeat(999)}"` })
+      response.write(FILE.subarray(0, 1000), () => setTimeout(() => response.destroy(), 20))
+      return true
+    }
+    await assert.rejects(fetch({ mirrors: [mirrors[0]], penalties }), { code: 'DOWNLOAD_FAILED' })
+    assert.deepEqual(await listTree(folder), ['file.partial'])
+    first.misbehave = undefined
+    await writeFile(join(folder, 'victim'), 'precious')
+    await symlink('victim', `${target}.partial.tag`)
+    await fetch()
+    assert.equal(await readFile(join(folder, 'victim'), 'utf8'), 'precious')
+  })
+
+  test('makes nobody guilty: blame falls on whoever sent a whole that is wrong', async (t) => {
+    const { first, second, blamed, target, fetch } = await prepareTwo(t)
+    await writeFile(`${target}.partial`, noise('poison', PART))
+    await fetch()
+    assert.deepEqual(blamed, [])
+    await writeFile(`${target}.partial`, '')
+    for (const server of [first, second]) server.files.set(PATH, noise('other', FILE.length))
+    await assert.rejects(fetch(), { code: 'DIGEST_MISMATCH', message: new RegExp(first.base.host) })
+    assert.deepEqual(blamed, ['first wrong-bytes', 'first wrong-bytes', 'first wrong-bytes'])
+  })
+
+  test('is told of before the rest, and the whole from its start to its end', async (t) => {
+    const { events, fetch, leave } = await prepareTwo(t)
+    await leave(FILE.subarray(0, PART), null)
+    await fetch()
+    assert.deepEqual(events[0], { type: 'fetch-started', subject: PATH, sizeBytes: FILE.length })
+    assert.deepEqual(events[1], { type: 'fetch-progressed', subject: PATH, receivedBytes: PART })
+    assert.deepEqual(events.at(-2), { type: 'fetch-progressed', subject: PATH, receivedBytes: FILE.length })
+    assert.deepEqual(events.at(-1), { type: 'fetch-finished', subject: PATH, from: 'network' })
+    events.length = 0
+    await fetch()
+    assert.ok(events.every((event) => event.type !== 'fetch-progressed' || event.receivedBytes > 0))
+  })
+
+  test('is on the disk before it has its name', async (t) => {
+    const { folder, target, fetch } = await prepareTwo(t)
+    const synced = await recordSyncs(t)
+    await fetch()
+    assert.deepEqual(synced, [`${target}.partial`, folder])
   })
 })

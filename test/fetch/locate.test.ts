@@ -15,6 +15,12 @@ describe('locateFile', () => {
     assert.equal(locateFile(new URL('https://a.example/?token=1'), 'a').href, 'https://a.example/a?token=1')
   })
 
+  test('takes paths of up to 200 characters', () => {
+    const base = new URL('https://a.example/')
+    assert.equal(locateFile(base, 'a'.repeat(200)).pathname.length, 201)
+    assert.throws(() => locateFile(base, 'a'.repeat(201)), { code: 'DOWNLOAD_FAILED' })
+  })
+
   for (const path of [
     '',
     '/etc/passwd',

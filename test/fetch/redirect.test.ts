@@ -26,6 +26,8 @@ describe('followRedirect', () => {
     ['with a tab', '/a\tb'],
     ['to nonsense', 'https://'],
     ['with credentials', 'https://ada:secret@registry.example/'],
+    ['with a user', 'https://ada@registry.example/'],
+    ['with a password', 'https://:secret@registry.example/'],
   ] as const) {
     test(`refuses a redirect ${what}, even for content-addressed files`, () => {
       assert.throws(() => followRedirect(FIRST, location, { first: FIRST, mayLeaveOrigin: true }), {
@@ -33,6 +35,20 @@ describe('followRedirect', () => {
       })
     })
   }
+
+  test('takes addresses of up to 4096 characters', () => {
+    const rules = { first: FIRST, mayLeaveOrigin: false }
+    assert.equal(followRedirect(FIRST, `/${'a'.repeat(4095)}`, rules).pathname.length, 4096)
+    assert.throws(() => followRedirect(FIRST, `/${'a'.repeat(4096)}`, rules), { code: 'REDIRECT_REFUSED' })
+  })
+
+  test('says what is wrong with an empty address', () => {
+    for (const location of [undefined, '']) {
+      assert.throws(() => followRedirect(FIRST, location, { first: FIRST, mayLeaveOrigin: true }), {
+        message: /without saying where to/,
+      })
+    }
+  })
 
   test('refuses another origin for other files, and counts port and scheme as part of it', () => {
     for (const location of ['https://other.example/', 'https://registry.example:8443/']) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { VmpkgEvent } from '../../src/events.ts'
+import { noPenalties } from '../../src/fetch/penalties.ts'
 import { fetchDigested, fetchSmallFile, findSmallFile } from '../../src/fetch/small-file.ts'
 import { sha256 } from '../../src/model/digest.ts'
 import { startFileServer } from '../support/file-server.ts'
@@ -87,5 +88,52 @@ describe('fetchDigested', () => {
     const server = await startFileServer(t, { [path]: '' })
     const bytes = await fetchDigested(testMirror(server.base), { path, expected: { sha256: sha256(''), size: 0 } })
     assert.equal(bytes.length, 0)
+  })
+})
+
+describe('a damaged file', () => {
+  test('is asked for once more everywhere, and whoever sent it is blamed', async (t) => {
+    const [first, second] = [await startFileServer(t, { [PATH]: 'the Content' }), await startFileServer(t)]
+    const blamed: string[] = []
+    const penalties = { ...noPenalties, blame: (base: URL, fault: string) => void blamed.push(`${base.port} ${fault}`) }
+    const from = { mirrors: [testMirror(first.base), testMirror(second.base)], penalties } as const
+    await assert.rejects(fetchDigested(from, { path: PATH, expected: EXPECTED }), {
+      code: 'DIGEST_MISMATCH',
+      message: new RegExp(`^http://${first.base.host}/.* is not the file that was signed$`),
+    })
+    assert.deepEqual([first.requests.length, second.requests.length], [3, 0])
+    assert.deepEqual(
+      blamed,
+      Array.from({ length: 3 }, () => `${first.base.port} wrong-bytes`),
+    )
+  })
+
+  test('is reported from zero again in each round', async (t) => {
+    const server = await startFileServer(t, { [PATH]: 'the Content' })
+    server.misbehave = (_response, _path, count) => {
+      if (count === 2) server.files.set(PATH, Buffer.from(CONTENT))
+      return false
+    }
+    const received: number[] = []
+    const emit = (event: VmpkgEvent) => {
+      if (event.type === 'fetch-progressed') received.push(event.receivedBytes)
+    }
+    await fetchDigested(testMirror(server.base), { path: PATH, expected: EXPECTED, emit })
+    assert.deepEqual(received, [CONTENT.length, CONTENT.length])
+  })
+})
+
+describe('what is not there', () => {
+  test('is so at 404 and 410, and no other fault passes for it', async (t) => {
+    const server = await startFileServer(t)
+    const find = async (status: number) => {
+      server.misbehave = (response) => {
+        response.writeHead(status).end()
+        return true
+      }
+      return findSmallFile(testMirror(server.base), { path: 'root/2.json', maxBytes: 4096 })
+    }
+    for (const status of [404, 410]) assert.equal(await find(status), undefined)
+    for (const status of [403, 411]) await assert.rejects(find(status), { code: 'DOWNLOAD_FAILED' })
   })
 })

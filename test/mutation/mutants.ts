@@ -13,6 +13,8 @@ export interface Mutant {
   readonly after: string
   /** Part of a longer `a?.b.c`: it cannot stand in parentheses. */
   readonly isInChain: boolean
+  /** Where a parenthesis would go on with the line before: there are no semicolons. */
+  readonly opensStatement: boolean
 }
 
 interface Node {
@@ -42,6 +44,11 @@ const BINARY: Readonly<Record<string, readonly string[]>> = {
 }
 /** Calls in a chain that narrow what comes before them. */
 const NARROWING = new Set('min max refine filter slice subarray toSorted regex exactOptional trim catch'.split(' '))
+/** A map, for a method may be named as one that every object has. */
+const SWAPPED = new Map([
+  ['some', 'every'],
+  ['every', 'some'],
+])
 /** Members and arguments that are texts for people. */
 const SPOKEN = new Set(['hint', 'details', 'cause', 'message', 'subject', 'path'])
 const SPEAKING = /^(?:VmpkgError|TypeError|Error|RangeError|invalid|refuse|keyError|unsafe|clockWrong|rolledBack)$/
@@ -51,15 +58,23 @@ export function findMutants(path: string, text: string): readonly Mutant[] {
   if (errors.length > 0) throw new Error(`${path} cannot be parsed: ${errors[0]?.message}`)
   const found = new Map<string, Mutant>()
   const chains: Node[] = []
+  const statements = new Set<number>()
   const add = (node: Node, after: string): void => {
     const before = text.slice(node.start, node.end)
     if (before !== after) {
       const isInChain = chains.some(({ start, end }) => start <= node.start && node.end < end && isLink(node))
-      found.set(`${node.start} ${node.end} ${after}`, { ...span(node), before, after, isInChain })
+      found.set(`${node.start} ${node.end} ${after}`, {
+        ...span(node),
+        before,
+        after,
+        isInChain,
+        opensStatement: statements.has(node.start),
+      })
     }
   }
   visit(program as unknown as Node, undefined, (node, parent) => {
     if (node.type === 'ChainExpression') chains.push(node)
+    if (node.type === 'ExpressionStatement') statements.add(node.start)
     mutate(node, parent, add, text)
   })
   return [...found.values()].toSorted((a, b) => a.start - b.start || a.end - b.end)
@@ -118,7 +133,7 @@ function mutateCall(node: Node, add: (node: Node, after: string) => void, source
   const name = source(child(callee, 'property'))
   const object = source(child(callee, 'object'))
   if (NARROWING.has(name)) add(node, object)
-  const swapped = { some: 'every', every: 'some' }[name]
+  const swapped = SWAPPED.get(name)
   if (swapped !== undefined)
     add(
       node,

@@ -91,11 +91,16 @@ function listSurvivors(score: FileScore): readonly string[] {
   return score.outcomes
     .filter(({ outcome }) => outcome === 'survived' || outcome === 'unreached')
     .filter(({ mutant }) => !isEquivalent(score, mutant))
-    .map(({ mutant, outcome }) => {
-      const line = score.text.slice(0, mutant.start).split('\n').length
-      const what = `\`${shorten(mutant.before)}\` → \`${shorten(mutant.after)}\``
-      return `- ${score.source}:${line} ${what}${outcome === 'unreached' ? ' (no test comes here)' : ''}`
-    })
+    .map(
+      ({ mutant, outcome }) =>
+        `- ${describeMutant(score.source, score.text, mutant)}${outcome === 'unreached' ? ' (no test comes here)' : ''}`,
+    )
+}
+
+/** Place, text before, text after; for a line of the page. */
+export function describeMutant(source: string, text: string, { start, before, after }: Mutant): string {
+  const line = text.slice(0, start).split('\n').length
+  return `${source}:${line} \`${shorten(before)}\` → \`${shorten(after)}\``
 }
 
 function isEquivalent({ source, text }: FileScore, { start, before, after }: Mutant): boolean {

@@ -1,5 +1,5 @@
 /**
- * `npm run mutate -- src/trust src/archive [--minutes 20] [--budget 60] [--own] [--only envelope]`: shows every mutant of every file of the folders
+ * `npm run mutate -- src/trust src/archive [--minutes 20] [--budget 60] [--own | --all] [--only envelope,roles] [--tests roles]`: shows every mutant of every file of the folders
  * to the tests that reach it and writes the score into docs/mutation.md. What was killed is remembered in coverage/mutation/
  * while the file stays the same, so a run that was cut goes on; survivors are tried again each time, for tests change.
  *
@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { coverTest, reaches, type TestCoverage } from './coverage.ts'
 import { findMutants, type Mutant } from './mutants.ts'
-import { type FileScore, formatScores, type Outcome, writeSection } from './report.ts'
+import { describeMutant, type FileScore, formatScores, type Outcome, writeSection } from './report.ts'
 import { runTests } from './run-tests.ts'
 import { testsOf } from './tests-of.ts'
 import { runWarm } from './warm-run.ts'
@@ -25,10 +25,14 @@ const { values, positionals } = parseArgs({
   options: {
     minutes: { type: 'string', default: '600' },
     only: { type: 'string', default: '' },
+    /** Only the tests whose names have one of these in them: quick to load, and what they let pass is still to be shown to all. */
+    tests: { type: 'string', default: '' },
     /** Seconds of tests for one mutant, as measured without one. */
     budget: { type: 'string', default: '120' },
     /** Only the tests of the folder itself. */
     own: { type: 'boolean', default: false },
+    /** All tests at once, for what an earlier run with `--own` let pass. */
+    all: { type: 'boolean', default: false },
   },
 })
 const deadline = performance.now() + Number(values.minutes) * 60_000
@@ -37,7 +41,7 @@ for (const folder of positionals) await mutateFolder(folder.replace(/\/$/, ''))
 
 async function mutateFolder(folder: string): Promise<void> {
   const all = globSync(`${folder}/*.ts`, { cwd: TOP }).toSorted()
-  const sources = all.filter((path) => path.includes(values.only))
+  const sources = all.filter((path) => values.only.split(',').some((one) => path.includes(one)))
   const texts = sources.map((source) => readFileSync(join(TOP, source), 'utf8'))
   const caches = texts.map(openCache)
   const mutants = sources.flatMap((source, file) =>
@@ -60,15 +64,23 @@ async function mutateFolder(folder: string): Promise<void> {
     })
     return formatScores(scores, all.length)
   }
-  const { own, further } = testsOf(TOP, folder)
-  const stages = values.own ? [own] : [own, [...own, ...further]]
+  const isWanted = (path: string): boolean => values.tests.split(',').some((one) => path.includes(one))
+  const { own, further } = testsOf(TOP, folder, isWanted)
+  const stages = values.own ? [own] : [...(values.all ? [] : [own]), [...own, ...further]]
   let fixed: readonly number[] = []
   for (const tests of stages) {
     // What the folder's own tests let pass is shown to all.
     const isOpen = (index: number): boolean => !['killed', 'timed out'].includes(outcomes.get(index) ?? '')
     const open = [...mutants.keys()].filter((index) => isOpen(index) && !fixed.includes(index))
-    const warm = await runWarm(TOP, sources, tests, open, deadline)
-    for (const [index, outcome] of warm.outcomes) outcomes.set(index, outcome)
+    const tell = (index: number, outcome: Outcome): void => {
+      const { source, file, mutant } = mutants[index] ?? {}
+      if (source === undefined || file === undefined || mutant === undefined) return
+      outcomes.set(index, outcome)
+      if (outcome === 'survived' || outcome === 'unreached')
+        console.error(describeMutant(source, texts[file] ?? '', mutant))
+      else if (outcomes.size % 25 === 0) report()
+    }
+    const warm = await runWarm(TOP, sources, tests, open, { deadline, budgetMs: Number(values.budget) * 1000, tell })
     fixed = [...new Set([...fixed, ...warm.static])]
     if (values.only === '') writeSection(TOP, folder, report())
   }

@@ -13,6 +13,7 @@ export interface Schemata {
 interface Group {
   readonly start: number
   readonly end: number
+  readonly opensStatement: boolean
   readonly members: { readonly index: number; readonly after: string }[]
 }
 
@@ -20,11 +21,11 @@ interface Group {
 export function withSwitches(source: string, mutants: readonly Mutant[], first: number): Schemata {
   const groups = new Map<string, Group>()
   const switched = new Set<number>()
-  for (const [i, { start, end, after, isInChain }] of mutants.entries()) {
+  for (const [i, { start, end, after, isInChain, opensStatement }] of mutants.entries()) {
     const index = first + i
     if (isInChain) continue // parentheses would end the chain
     const key = `${start} ${end}`
-    const group = groups.get(key) ?? { start, end, members: [] }
+    const group = groups.get(key) ?? { start, end, opensStatement, members: [] }
     group.members.push({ index, after })
     groups.set(key, group)
     switched.add(index)
@@ -37,7 +38,7 @@ export function withSwitches(source: string, mutants: readonly Mutant[], first: 
     for (let group = sorted[at]; group !== undefined && group.start < end; group = sorted[at]) {
       at++
       const inner = rewrite(group.start, group.end)
-      text += source.slice(done, group.start) + wrap(group, inner)
+      text += source.slice(done, group.start) + wrap(group, inner, group.opensStatement && group.start !== start)
       done = group.end
     }
     return text + source.slice(done, end)
@@ -45,8 +46,14 @@ export function withSwitches(source: string, mutants: readonly Mutant[], first: 
   return { text: rewrite(0, source.length), switched }
 }
 
-function wrap({ members }: Group, inner: string): string {
+function wrap({ members }: Group, inner: string, opensStatement: boolean): string {
   const removal = members.find(({ after }) => after === ';')
-  if (removal !== undefined) return `if (!mutant(${removal.index})) { ${inner} }`
-  return `(${members.map(({ index, after }) => `mutant(${index}) ? (${after}) : `).join('')}(${inner}))`
+  // The outer braces keep an `else` that follows with its own `if`.
+  const others = members.filter((one) => one !== removal)
+  const choice =
+    others.length === 0
+      ? inner
+      : `(${others.map(({ index, after }) => `mutant(${index}) ? (${after}) : `).join('')}(${inner}))`
+  if (removal !== undefined) return `{ if (!mutant(${removal.index})) { ${choice} } }`
+  return opensStatement ? `void ${choice}` : choice
 }

@@ -8,8 +8,8 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     'test/operations/update.test.ts',
     'test/publish/registry-merge.test.ts',
   ],
-  'src/archive': ['test/threats/archive*.test.ts', 'test/publish/{build-package,package-files}.test.ts'],
-  'src/fetch': ['test/threats/{download*,fetch*,metadata}.test.ts', 'test/image/plan-fetch.test.ts'],
+  'src/archive': ['test/threats/{content,publisher}.test.ts', 'test/publish/{build-package,package-files}.test.ts'],
+  'src/fetch': ['test/threats/{download,leaks,metadata}.test.ts', 'test/image/plan-fetch.test.ts'],
 }
 
 export interface TestsOf {
@@ -17,7 +17,8 @@ export interface TestsOf {
   readonly further: readonly string[]
 }
 
-export function testsOf(top: string, folder: string): TestsOf {
-  const find = (patterns: readonly string[]) => patterns.flatMap((one) => globSync(one, { cwd: top }).toSorted())
+export function testsOf(top: string, folder: string, isWanted: (path: string) => boolean): TestsOf {
+  const find = (patterns: readonly string[]) =>
+    patterns.flatMap((one) => globSync(one, { cwd: top }).filter(isWanted).toSorted())
   return { own: find([`${folder.replace(/^src\//, 'test/')}/*.test.ts`]), further: find(FURTHER[folder] ?? []) }
 }

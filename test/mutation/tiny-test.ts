@@ -51,14 +51,14 @@ export function after(hook: () => unknown): void {
 }
 
 /** Runs tests of one suite with its hooks once; stops at the first that fails. True where all passed. */
-export async function runSuite(tests: readonly TakenTest[], limitMs: number): Promise<boolean> {
+export async function runSuite(tests: readonly TakenTest[], limitMs: (one?: TakenTest) => number): Promise<boolean> {
   const [first] = tests
   if (first === undefined) return true
   const suites: Suite[] = []
   for (let suite: Suite | undefined = first.suite; suite !== undefined; suite = suite.parent) suites.unshift(suite)
   try {
-    for (const suite of suites) for (const hook of suite.before) await limited(Promise.resolve(hook()), limitMs)
-    for (const one of tests) await runBody(one.body, limitMs)
+    for (const suite of suites) for (const hook of suite.before) await limited(Promise.resolve(hook()), limitMs())
+    for (const one of tests) await runBody(one.body, limitMs(one))
     return true
   } catch {
     return false

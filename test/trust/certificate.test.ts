@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { generateKey, type PrivateKey, revokeKey } from 'openpgp'
+import { enums, generateKey, type PrivateKey, revokeKey } from 'openpgp'
 import { signerOf } from '../../src/publish/signer.ts'
-import { readCertificate } from '../../src/trust/certificate.ts'
+import { certificateEnd, getSigningKey, readCertificate } from '../../src/trust/certificate.ts'
 import { preAuthEncoding } from '../../src/trust/pae.ts'
 import { verifySignature } from '../../src/trust/signature.ts'
 import { DAY_MS, fixedClock } from '../support/fixed-clock.ts'
@@ -141,5 +141,116 @@ describe('the end of a key', () => {
     const end = new Date(born.getTime() + 40 * DAY_MS)
     await verifySignature(message, signature, certificate, new Date(end.getTime() - 1))
     await assert.rejects(verifySignature(message, signature, certificate, end), { code: 'KEY_EXPIRED' })
+  })
+})
+
+describe('which key of a certificate may sign', () => {
+  const read = async (key: PrivateKey) => readCertificate(key.toPublic().write())
+  const idOf = (key: { getKeyID(): { toHex(): string } } | undefined): string => key?.getKeyID().toHex() ?? ''
+
+  async function makeMixed(primary: 'rsa' | 'ecc', subkey: 'rsa' | 'ecc'): Promise<PrivateKey> {
+    const kinds = { rsa: { type: 'rsa', rsaBits: 2048 }, ecc: { type: 'ecc', curve: 'ed25519Legacy' } } as const
+    const { privateKey } = await generateKey({
+      ...kinds[primary],
+      userIDs: [{ name: 'mixed' }],
+      subkeys: [{ sign: true, ...kinds[subkey] }],
+      date: born,
+      format: 'object',
+    })
+    return privateKey
+  }
+
+  test('is none where the primary key or the subkey is weak', async () => {
+    for (const [primary, subkey] of [
+      ['rsa', 'ecc'],
+      ['ecc', 'rsa'],
+    ] as const) {
+      const key = await makeMixed(primary, subkey)
+      const certificate = await read(key)
+      const algorithms = certificate.key.getKeys().map((one) => one.getAlgorithmInfo().algorithm.slice(0, 3))
+      assert.deepEqual(
+        algorithms,
+        [primary, subkey].map((one) => (one === 'rsa' ? 'rsa' : 'edd')),
+      )
+      await assert.rejects(getSigningKey(certificate, idOf(key.subkeys[0]), now), { code: 'KEY_WEAK' })
+    }
+  })
+
+  test('is none where a key id is there twice', async () => {
+    const key = await makeKey([{ sign: true }])
+    const certificate = await read(key)
+    const id = idOf(key.subkeys[0])
+    assert.equal(idOf(await getSigningKey(certificate, id, now)), id)
+    certificate.key.subkeys.push(...certificate.key.subkeys)
+    await assert.rejects(getSigningKey(certificate, id, now), { code: 'KEY_INVALID', message: /no single key/ })
+  })
+
+  test('is none where the primary key of a subkey is revoked, and the user learns what to ask for', async () => {
+    const key = await makeKey([{ sign: true }])
+    const { publicKey } = await revokeKey({ key, date: now, format: 'object' })
+    const certificate = await readCertificate(publicKey.write())
+    await assert.rejects(getSigningKey(certificate, idOf(key.subkeys[0]), now), {
+      code: 'KEY_REVOKED',
+      hint: 'The publisher must sign with a valid key, and the root file must carry its certificate.',
+    })
+  })
+
+  test('is any where one user is bound by a strong hash, whatever binds the others', async () => {
+    const { privateKey } = await generateKey({
+      type: 'ecc',
+      curve: 'ed25519Legacy',
+      userIDs: [{ name: 'one' }, { name: 'two' }],
+      subkeys: [],
+      date: born,
+      format: 'object',
+    })
+    const weaken = (signature: object | undefined) => Object.assign(signature ?? {}, { hashAlgorithm: enums.hash.sha1 })
+    const id = idOf(privateKey)
+    const certificate = await read(privateKey)
+    const [one, two] = certificate.key.users
+    assert.ok(one && two)
+    weaken(two.selfCertifications[0])
+    assert.equal(idOf(await getSigningKey(certificate, id, now)), id)
+    const [genuine] = one.selfCertifications
+    assert.ok(genuine)
+    const copy: unknown = weaken(
+      Object.assign(Object.create(Object.getPrototypeOf(genuine) as object) as object, genuine),
+    )
+    one.selfCertifications.push(copy as typeof genuine)
+    assert.equal(idOf(await getSigningKey(certificate, id, now)), id)
+    weaken(genuine)
+    await assert.rejects(getSigningKey(certificate, id, now), { code: 'KEY_WEAK', message: /only by a broken hash/ })
+  })
+
+  test('is none where the key may only certify, or no user is bound to it', async () => {
+    const certifying = await read(await makeKey())
+    const [binding] = certifying.key.users[0]?.selfCertifications ?? []
+    assert.ok(binding)
+    binding.keyFlags = Uint8Array.of(enums.keyFlags.certifyKeys)
+    await assert.rejects(getSigningKey(certifying, idOf(certifying.key), now), {
+      code: 'KEY_INVALID',
+      message: /may not sign/,
+    })
+    const [certificate, other] = [await read(await makeKey()), await read(await makeKey())]
+    certificate.key.users[0]?.selfCertifications.splice(0, 1, ...(other.key.users[0]?.selfCertifications ?? []))
+    await assert.rejects(getSigningKey(certificate, idOf(certificate.key), now), { code: 'KEY_INVALID' })
+  })
+
+  test('ends when it says', async () => {
+    assert.equal(await certificateEnd(await read(await makeKey())), undefined)
+    const end = await certificateEnd(await read(await makeKey([], (40 * DAY_MS) / 1000)))
+    assert.equal(end?.getTime(), born.getTime() + 40 * DAY_MS)
+  })
+
+  test('puts a question mark for every control character of a user id', async () => {
+    const { privateKey } = await generateKey({
+      type: 'ecc',
+      curve: 'ed25519Legacy',
+      userIDs: [{ name: 'a\u001bb\nc' }],
+      subkeys: [],
+      date: born,
+      format: 'object',
+    })
+    assert.deepEqual((await read(privateKey)).userIds, ['a?b?c'])
   })
 })

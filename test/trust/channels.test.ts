@@ -58,4 +58,17 @@ describe('verifyChannels', () => {
     await assert.rejects(verify({}, 3, { version: 4, sha256: sha256('newer') }), { code: 'CHANNELS_ROLLED_BACK' })
     await assert.rejects(verify({}, 3, { version: 3, sha256: sha256('other') }), { code: 'CHANNELS_ROLLED_BACK' })
   })
+
+  test('refuses other bytes than the envelope names, and what is no such file', async () => {
+    const { firstEnvelope, pin, clock } = registry
+    const file = Buffer.from('{}')
+    const marks: TrustMarks = { registryId: firstEnvelope.registryId, root: pin }
+    const check = (digest: string) => {
+      const channels = { sha256: sha256(digest), size: 2, version: 1 }
+      const envelope = markVerified({ ...firstEnvelope, channels })
+      return verifyChannels({ file, envelope, root, marks, keysAt: clock.now() })
+    }
+    await assert.rejects(check('other'), { code: 'DIGEST_MISMATCH', message: /^The channels file/ })
+    await assert.rejects(check('{}'), { code: 'CHANNELS_INVALID', message: /^The channels file/ })
+  })
 })

@@ -42,6 +42,30 @@ describe('parseClearSigned', () => {
     })
   })
 
+  test('says what is wrong', () => {
+    const begin = '-----BEGIN PGP SIGNED MESSAGE-----'
+    const bad = Buffer.from(genuine)
+    bad[genuine.indexOf('SHA256 (')] = 0xff
+    for (const [bytes, message] of [
+      [Buffer.from(`${begin}\nHash: SHA256`), /no blank line/],
+      [Buffer.from(genuine.replace('Hash: SHA256\n', 'Comment: x\nHash: SHA256\n')), /header other than Hash/],
+      [Buffer.from(`${begin}\nHash: SHA256\n\ntext\n`), /has no signature/],
+      [bad, /not UTF-8/],
+    ] as const) {
+      assert.throws(() => parseClearSigned(bytes), { code: 'SIGNATURE_INVALID', message })
+    }
+  })
+
+  test('takes 4 MiB and not a byte more', () => {
+    const at = genuine.indexOf('\n\n') + 2
+    const filled = (length: number) => {
+      const missing = length - genuine.length - 1
+      return Buffer.from(`${genuine.slice(0, at)}${'x'.repeat(missing)}\n${genuine.slice(at)}`)
+    }
+    assert.ok(parseClearSigned(filled(4 * 2 ** 20)).text.startsWith('xxx'))
+    assert.throws(() => parseClearSigned(filled(4 * 2 ** 20 + 1)), { message: /larger than 4194304 bytes/ })
+  })
+
   test('the text is what gpg says was signed, escapes and trailing blanks included', {
     skip: withoutGnupg,
   }, async (t) => {

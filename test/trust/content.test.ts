@@ -10,6 +10,7 @@ describe('verifyContent', () => {
     assert.throws(() => verifyContent(bytes('abcd'), expected, 'x'), { code: 'SIZE_EXCEEDED' })
     assert.throws(() => verifyContent(bytes('abd'), expected, 'x'), { code: 'DIGEST_MISMATCH' })
     assert.throws(() => verifyContent(bytes('ab'), expected, 'x'), { code: 'DIGEST_MISMATCH' })
+    assert.throws(() => verifyContent(bytes('abc'), { ...expected, size: 4 }, 'x'), { code: 'DIGEST_MISMATCH' })
   })
 })
 

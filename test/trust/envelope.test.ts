@@ -8,6 +8,7 @@ import { signEnvelope } from '../../src/publish/registry-version.ts'
 import { peekRootVersion, verifyEnvelope } from '../../src/trust/envelope.ts'
 import type { TrustMarks } from '../../src/trust/marks.ts'
 import { openPinnedRoot, type TrustedRoot } from '../../src/trust/root-chain.ts'
+import { HOUR_MS } from '../support/fixed-clock.ts'
 import { buildRegistry, type TestRegistry } from '../support/registry-builder.ts'
 
 describe('verifyEnvelope', () => {
@@ -59,6 +60,25 @@ describe('verifyEnvelope', () => {
     await assert.rejects(verify({ registryId: 'f'.repeat(32) }), { code: 'SOURCE_CHANGED' })
   })
 
+  test('refuses what is no envelope, is from the future or has expired, each by its name', async () => {
+    const { clock, pin, firstEnvelope } = registry
+    const marks = { registryId: firstEnvelope.registryId, root: pin }
+    const facts = { root, marks, policy: { kind: 'strict' }, now: clock.now(), keysAt: clock.now() } as const
+    await assert.rejects(verifyEnvelope({ ...facts, file: Buffer.from('{}') }), {
+      code: 'ENVELOPE_INVALID',
+      message: /^The envelope/,
+    })
+    const at = (ms: number) => new Date(clock.now().getTime() + ms)
+    await assert.rejects(verify({ issuedAt: at(HOUR_MS), expiresAt: at(2 * HOUR_MS) }), {
+      code: 'CLOCK_WRONG',
+      message: /was issued at/,
+    })
+    await assert.rejects(verify({ issuedAt: at(-2 * HOUR_MS), expiresAt: at(-HOUR_MS) }), {
+      code: 'ENVELOPE_EXPIRED',
+      message: /^The envelope of the registry expired/,
+    })
+  })
+
   test('accepts a newer version and refuses an older one and another of the same number', async () => {
     const issuedAt = registry.clock.now()
     const previous = (version: number) => ({ version, sha256: sha256(String(version)) })
@@ -75,6 +95,6 @@ describe('peekRootVersion', () => {
     const { firstEnvelope, timestamping, publisher } = registry
     const named = { ...firstEnvelope, root: { ...firstEnvelope.root, version: 9 } }
     assert.equal(peekRootVersion(await signEnvelope(named, { ...timestamping, signers: [publisher] })), 9)
-    assert.throws(() => peekRootVersion(Buffer.from('{}')), { code: 'ENVELOPE_INVALID' })
+    assert.throws(() => peekRootVersion(Buffer.from('{}')), { code: 'ENVELOPE_INVALID', message: /^The envelope/ })
   })
 })

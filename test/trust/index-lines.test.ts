@@ -5,12 +5,14 @@ import { describe, type TestContext, test } from 'node:test'
 import { zstdDecompressSync } from 'node:zlib'
 import { VerifyPool } from '../../src/catalogue/verify-pool.ts'
 import { sha256 } from '../../src/model/digest.ts'
-import type { IndexEntry } from '../../src/model/registry.ts'
+import type { Envelope, IndexEntry } from '../../src/model/registry.ts'
 import { formatIndexEntry, parseIndexEntry } from '../../src/model/registry-schema.ts'
 import { signFile } from '../../src/publish/signer.ts'
 import { type IndexLine, type IndexLinesOptions, localVerifier, verifyIndexLines } from '../../src/trust/index-lines.ts'
+import type { PackageEntry } from '../../src/trust/package-entry.ts'
+import type { TrustedRoot } from '../../src/trust/root-chain.ts'
 import { TrustSession } from '../../src/trust/session.ts'
-import { markVerified } from '../../src/trust/verified.ts'
+import { markVerified, type Verified } from '../../src/trust/verified.ts'
 import { buildRegistry, type TestRegistry } from '../support/registry-builder.ts'
 
 const NONE: IndexLinesOptions['known'] = () => undefined
@@ -122,5 +124,87 @@ describe('verifyIndexLines', () => {
     await assert.rejects(serve(t, registry, [first], NONE, 2), { code: 'INDEX_INVALID' })
     assert.throws(() => session.unpackIndex(file.subarray(1)), { code: 'DIGEST_MISMATCH' })
     assert.throws(() => session.unpackIndex(Buffer.concat([file, file])), { code: 'SIZE_EXCEEDED' })
+  })
+})
+
+describe('lines in batches', () => {
+  const name = (i: number): string => `app-${String(i).padStart(4, '0')}`
+  const textOf = (count: number): string => Array.from({ length: count }, (_, i) => `${name(i)}\n`).join('')
+  const named = (text: string) => ({ name: text, version: '1.0-1', arch: 'amd64' as const })
+
+  /** A verifier that takes a line for its name, and what it was asked. */
+  function begin(text: string, changes: Partial<IndexLinesOptions> = {}, count = text.split('\n').length - 1) {
+    const asked = { countUnknown: -1, batches: [] as number[], running: 0, most: 0 }
+    const verifier: IndexLinesOptions['verifier'] = (_root, _keysAt, countUnknown) => {
+      asked.countUnknown = countUnknown
+      return async (lines) => {
+        const names = Buffer.from(lines).toString().trim().split('\n')
+        asked.batches.push(names.length)
+        asked.most = Math.max(asked.most, ++asked.running)
+        await new Promise((resolve) => setImmediate(resolve))
+        asked.running--
+        return names.map((one) => markVerified({ line: named(one) }) as unknown as Verified<PackageEntry>)
+      }
+    }
+    const envelope = markVerified({ index: { count } } as unknown as Envelope)
+    const bytes = markVerified(new Uint8Array(Buffer.from(text)))
+    const root = {} as TrustedRoot
+    const lines = verifyIndexLines(bytes, envelope, root, new Date(0), { known: NONE, atOnce: 2, verifier, ...changes })
+    return { asked, lines }
+  }
+
+  test('of 256, as many at once as were asked for, in order', async () => {
+    const { asked, lines } = begin(textOf(1024))
+    const batches = await Array.fromAsync(lines)
+    assert.deepEqual(
+      batches.map((one) => one.length),
+      [256, 256, 256, 256],
+    )
+    assert.deepEqual(
+      batches.flat().map((one) => one.name),
+      Array.from({ length: 1024 }, (_, i) => name(i)),
+    )
+    assert.deepEqual([asked.countUnknown, asked.most, asked.batches.length], [1024, 2, 4])
+  })
+
+  test('are verified but for those that are known, which carry no entry', async () => {
+    const known = new Map(Array.from({ length: 300 }, (_, i) => [sha256(name(i)), named(name(i))] as const))
+    const { asked, lines } = begin(textOf(400), { known: (digest) => known.get(digest) })
+    const read = await collect(lines)
+    assert.deepEqual([asked.countUnknown, asked.batches], [100, [100]])
+    assert.deepEqual(
+      read.map((one) => 'entry' in one),
+      Array.from({ length: 400 }, (_, i) => i >= 300),
+    )
+    assert.deepEqual(
+      read.map(({ name: one }) => one),
+      Array.from({ length: 400 }, (_, i) => name(i)),
+    )
+  })
+
+  test('in disorder are told by their place', async () => {
+    await assert.rejects(collect(begin(`${name(1)}\n${name(0)}\n`).lines), { message: /out of order at line 2$/ })
+    await assert.rejects(collect(begin(`${name(1)}\n${name(1)}\n`).lines), { message: /out of order at line 2$/ })
+  })
+
+  test('may not be lost by a verifier, nor become more', async () => {
+    const verifier = (change: (lines: readonly never[]) => readonly never[]) => () => async () => change([])
+    for (const wrong of [verifier(() => []), verifier(() => [{}, {}] as never[])]) {
+      await assert.rejects(collect(begin(textOf(1), { verifier: wrong }).lines), TypeError)
+    }
+  })
+
+  test('are waited for when the reader stops early', async () => {
+    const { asked, lines } = begin(textOf(1024))
+    for await (const _batch of lines) break
+    assert.equal(asked.running, 0)
+  })
+
+  test('end in a newline, are as many as were signed, and an empty one counts', async () => {
+    await assert.rejects(collect(begin('a').lines), { code: 'INDEX_INVALID', message: /does not end in a newline/ })
+    await assert.rejects(collect(begin('a\nb', {}, 2).lines), { message: /does not end in a newline/ })
+    await assert.rejects(collect(begin('\na\n', {}, 1).lines), { message: /has 2 lines where 1 were signed/ })
+    await assert.rejects(collect(begin('a\nb\n', {}, 3).lines), { message: /has 2 lines where 3 were signed/ })
+    assert.deepEqual(await collect(begin('').lines), [])
   })
 })

@@ -1,30 +1,35 @@
 /**
- * `warm.ts SOURCE,… TEST…`: loads source files with all their mutants behind switches and the tests once, finds out which
+ * `warm.ts BUDGET_MS SOURCE,… TEST…`: loads source files with all their mutants behind switches and the tests once, finds out which
  * test touches which mutant, and turns the mutants that standard input names on, one a line. Answers with lines of JSON;
  * whoever started it ends it when it falls silent.
  */
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { findMutants } from '../mutants.ts'
 import { withSwitches } from '../schemata.ts'
-import { runSuite, type Suite, type TakenTest, taken } from '../tiny-test.ts'
+import { runSuite, type TakenTest, taken } from '../tiny-test.ts'
 
 /** Tests that take thousands of rounds: what they notice, the first rounds of others notice too. */
 const EXHAUSTIVE = /after any one bit|chain without end|any one byte/
+/** Of a test that was never timed; a mutant gets ten times what the test took without one. */
 const LIMIT_MS = 60_000
+const MIN_LIMIT_MS = 3000
 
 const TOP = join(import.meta.dirname, '..', '..', '..')
-const [sources = '', ...tests] = process.argv.slice(2)
+const [budgetMs = '', sources = '', ...tests] = process.argv.slice(2)
 /** Text by URL. Mutants are numbered through all files, in the order in which they are named. */
 const changed = new Map<string, string>()
 const switched = new Set<number>()
+/** By mutant. */
+const sourceOf: string[] = []
 let count = 0
 for (const source of sources.split(',')) {
   const text = readFileSync(join(TOP, source), 'utf8')
   const mutants = findMutants(source, text)
+  for (let i = 0; i < mutants.length; i++) sourceOf.push(basename(source, '.ts'))
   const schemata = withSwitches(text, mutants, count)
   changed.set(pathToFileURL(join(TOP, source)).href, schemata.text)
   for (const index of schemata.switched) switched.add(index)
@@ -54,7 +59,13 @@ registerHooks({
 })
 
 process.on('unhandledRejection', () => undefined) // of a mutant that nobody waited for
-for (const test of tests) await import(pathToFileURL(join(TOP, test)).href)
+/** The file of a test, as `certificate` of `test/trust/certificate.test.ts`. */
+const fileOf = new Map<TakenTest, string>()
+for (const test of tests) {
+  const first = taken.length
+  await import(pathToFileURL(join(TOP, test)).href)
+  for (const one of taken.slice(first)) fileOf.set(one, basename(test, '.test.ts'))
+}
 const atLoad = touched
 const all = taken.filter(({ name }) => !EXHAUSTIVE.test(name))
 const bySuite = Map.groupBy(all, ({ suite }) => suite)
@@ -64,7 +75,7 @@ const facts = new Map<TakenTest, { readonly touched: ReadonlySet<number>; readon
 for (const one of all) {
   touched = new Set()
   const begin = performance.now()
-  if (!(await runSuite([one], LIMIT_MS))) throw new Error(`${one.name} does not pass without a mutant`)
+  if (!(await runSuite([one], () => LIMIT_MS))) throw new Error(`${one.name} does not pass without a mutant`)
   facts.set(one, { touched, ms: performance.now() - begin })
   say({ type: 'ready' })
 }
@@ -84,19 +95,39 @@ const isSound = await survives(-1)
 say({ type: 'end', isSound })
 process.exit(0)
 
-/** Quick suites first. */
+/** The tests of the file itself first, then quick ones, until the budget is used up. */
 async function survives(index: number): Promise<boolean> {
-  const chosen = [...bySuite].map(([suite, members]) => choose(suite, members, index)).filter(({ ms }) => ms > 0)
-  for (const { members } of chosen.toSorted((a, b) => a.ms - b.ms)) {
+  const isOwn = (one: TakenTest): boolean => fileOf.get(one) === sourceOf[index]
+  const chosen = [...bySuite].flatMap(([, members]) =>
+    [true, false].map((own) =>
+      choose(
+        members.filter((one) => isOwn(one) === own),
+        index,
+      ),
+    ),
+  )
+  let spentMs = 0
+  for (const { members, ms } of chosen
+    .filter((one) => one.ms > 0)
+    .toSorted((a, b) => Number(b.members.some(isOwn)) - Number(a.members.some(isOwn)) || a.ms - b.ms)) {
+    if (spentMs > 0 && spentMs + ms > Number(budgetMs)) continue
+    spentMs += ms
     active = index
-    const passed = await runSuite(members, LIMIT_MS)
+    const passed = await runSuite(members, limitOf)
     active = -1
     if (!passed) return false
   }
   return true
 }
 
-function choose(_suite: Suite, members: readonly TakenTest[], index: number) {
+/** Says that the process is alive, too: a test that waits is not one that hangs. */
+function limitOf(one?: TakenTest): number {
+  say({ type: 'ready' })
+  const known = one === undefined ? undefined : facts.get(one)
+  return known === undefined ? LIMIT_MS : Math.max(MIN_LIMIT_MS, 10 * known.ms)
+}
+
+function choose(members: readonly TakenTest[], index: number) {
   const touching = members.filter((one) => index === -1 || facts.get(one)?.touched.has(index))
   const sorted = touching.toSorted((a, b) => (facts.get(a)?.ms ?? 0) - (facts.get(b)?.ms ?? 0))
   return { members: sorted, ms: sorted.reduce((sum, one) => sum + (facts.get(one)?.ms ?? 0), 0) }
