@@ -184,7 +184,7 @@ async function readPackets(
   isText: boolean,
 ): Promise<readonly SignaturePacket[]> {
   const list = await parsePackets(block, subject)
-  if (list.length === 0 || list.length > MAX_SIGNATURES) throw invalid(subject, `has ${list.length} signatures`)
+  if (list.length > MAX_SIGNATURES) throw invalid(subject, `has ${list.length} signatures`)
   return list.map((packet) => {
     if (!(packet instanceof SignaturePacket)) throw invalid(subject, 'holds something else than signatures')
     const isRight = packet.signatureType === (isText ? enums.signature.text : enums.signature.binary)

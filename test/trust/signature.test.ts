@@ -93,6 +93,114 @@ describe('what we sign', () => {
   })
 })
 
+describe('the packet of a signature', () => {
+  const FRAMED_WRONG = /is not exactly one OpenPGP signature packet$/
+  /** New and old framing of RFC 9580 4.2, by the bytes that their length takes. */
+  const frame = {
+    new1: (tag: number, length: number) => [0xc0 | tag, length],
+    new2: (tag: number, length: number) => [0xc0 | tag, ((length - 192) >> 8) + 192, (length - 192) & 0xff],
+    new5: (tag: number, length: number) => [0xc0 | tag, 0xff, 0, 0, length >> 8, length & 0xff],
+    old1: (tag: number, length: number) => [0x80 | (tag << 2), length],
+    old2: (tag: number, length: number) => [0x81 | (tag << 2), length >> 8, length & 0xff],
+    old4: (tag: number, length: number) => [0x82 | (tag << 2), 0, 0, length >> 8, length & 0xff],
+    endless: (tag: number) => [0x83 | (tag << 2)],
+  } as const
+
+  async function prepare() {
+    const signer = await testSigner('own', fixedClock(now))
+    const { signature } = await signer.sign('publisher', 'line', new TextEncoder().encode('{"name":"tor"}'))
+    const body = signature.subarray(2)
+    assert.equal(signature[1], body.length)
+    const hashedEnd = 6 + ((body[4] ?? 0) << 8) + (body[5] ?? 0)
+    const check = (head: readonly number[], bytes: Uint8Array) =>
+      verifySignature(message, Buffer.concat([Buffer.from(head), bytes]), signer.certificate, now)
+    /** The genuine signature with other facts in its unhashed area. */
+    const withUnhashed = (...facts: readonly (readonly number[])[]) => {
+      const area = facts.flat()
+      const tail = body.subarray(hashedEnd + 2 + (body[hashedEnd + 1] ?? 0))
+      const whole = Buffer.concat([body.subarray(0, hashedEnd), Buffer.from([0, area.length, ...area]), tail])
+      return check(frame.old2(2, whole.length), whole)
+    }
+    const issuer = [...Buffer.from(signer.certificate.key.getKeyID().toHex(), 'hex')]
+    return { body, check, withUnhashed, issuer }
+  }
+
+  test('is taken in the framings whose length is whole and short, and in no other', async () => {
+    const { body, check } = await prepare()
+    for (const kind of ['new1', 'old1', 'old2'] as const) await check(frame[kind](2, body.length), body)
+    for (const kind of ['new5', 'old4', 'endless'] as const) {
+      await assert.rejects(check(frame[kind](2, body.length), body), { message: FRAMED_WRONG }, kind)
+    }
+    await assert.rejects(check([0xc2, 0xe0 + 6], body), { message: FRAMED_WRONG }, 'a partial length')
+    for (const tag of [0, 1, 3, 4, 6, 8, 10]) {
+      for (const kind of ['new1', 'old1', 'old2'] as const) {
+        await assert.rejects(check(frame[kind](tag, body.length), body), { message: FRAMED_WRONG }, `${kind} ${tag}`)
+      }
+    }
+    for (const tagByte of [0x08, 0x42, 0x02]) {
+      await assert.rejects(check([tagByte, body.length], body), { message: FRAMED_WRONG }, String(tagByte))
+    }
+    for (const short of [[], [0x88], [0xc2], [0x89, 0], [0xc2, 192]]) {
+      await assert.rejects(check(short, Buffer.alloc(0)), { message: FRAMED_WRONG })
+    }
+  })
+
+  test('has the length that it says, to the byte', async () => {
+    const { check } = await prepare()
+    const lengths = {
+      new1: [1, 100, 190, 191],
+      new2: [192, 193, 447, 448, 449, 703, 704, 8383],
+      old1: [1, 100, 191, 192, 254, 255],
+      old2: [1, 100, 255, 256, 257, 511, 512, 8383, 65_535],
+    }
+    for (const [kind, all] of Object.entries(lengths) as [keyof typeof lengths, readonly number[]][]) {
+      for (const length of all) {
+        const rubbish = Buffer.alloc(length, 4) // begins as a signature of version 4 and cannot be one
+        await assert.rejects(
+          check(frame[kind](2, length), rubbish),
+          { message: /cannot be read$/ },
+          `${kind} ${length}`,
+        )
+        for (const other of [rubbish.subarray(1), Buffer.concat([rubbish, rubbish.subarray(0, 1)])]) {
+          await assert.rejects(check(frame[kind](2, length), other), { message: FRAMED_WRONG }, `not ${kind} ${length}`)
+        }
+      }
+    }
+  })
+
+  test('is of a version that we know, over a binary document, with a hash that counts', async () => {
+    const { body, check } = await prepare()
+    for (const [at, value, reason] of [
+      [0, 99, /is not over a binary document$/],
+      [1, 1, /is not over a binary document$/],
+      [1, 0x10, /is not over a binary document$/],
+      [3, 2, /uses a broken hash, such as SHA-1$/],
+    ] as const) {
+      const changed = Buffer.from(body)
+      changed[at] = value
+      await assert.rejects(check(frame.old1(2, body.length), changed), { code: 'SIGNATURE_INVALID', message: reason })
+    }
+  })
+
+  test('says without a signature only who signed, once, and in its one spelling', async () => {
+    const { withUnhashed, issuer } = await prepare()
+    await withUnhashed()
+    await withUnhashed([9, 16, ...issuer])
+    for (const facts of [
+      [
+        [9, 16, ...issuer],
+        [9, 16, ...issuer],
+      ],
+      [[5, 2, 0, 0, 0, 0]],
+      [[9, 20, ...issuer]],
+    ]) {
+      await assert.rejects(withUnhashed(...facts), { message: /carries facts that it does not sign$/ }, String(facts))
+    }
+    await assert.rejects(withUnhashed([9, 16, ...issuer.toReversed()]), { code: 'KEY_INVALID' })
+    await assert.rejects(withUnhashed([0xff, 0, 0, 0, 9, 16, ...issuer]), { message: /is not in canonical form$/ })
+  })
+})
+
 describe('a certificate', () => {
   test('with a hostile user id is read, its text cleaned, its verdict unchanged', async () => {
     const name = 'x\n[GNUPG:] VALIDSIG AAAA\u001b[2J\u202e'
