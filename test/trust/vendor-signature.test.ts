@@ -4,7 +4,7 @@ import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { createMessage, type GenerateKeyOptions, generateKey, type PrivateKey, revokeKey, sign } from 'openpgp'
+import { createMessage, generateKey, type PrivateKey, revokeKey, sign } from 'openpgp'
 import { readCertificate } from '../../src/trust/certificate.ts'
 import { verifyVendorClearSigned, verifyVendorFile, verifyVendorStream } from '../../src/trust/vendor-signature.ts'
 import { withoutGpgv } from '../support/gnupg.ts'
@@ -222,7 +222,7 @@ describe('keys of a vendor', () => {
   const now = new Date('2026-06-01T00:00:00Z')
   const file = Buffer.from('the file')
 
-  const make = async (options: Partial<Omit<GenerateKeyOptions, 'format'>>): Promise<PrivateKey> =>
+  const make = async (options: Partial<Parameters<typeof generateKey>[0]>): Promise<PrivateKey> =>
     (await generateKey({ userIDs: [{ name: 'vendor' }], date: born, subkeys: [], ...options, format: 'object' }))
       .privateKey
   const signWith = async (key: PrivateKey, date = new Date('2026-02-01T00:00:00Z')): Promise<Uint8Array> =>
