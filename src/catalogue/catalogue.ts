@@ -224,16 +224,16 @@ export class Catalogue {
     return this.#bestOf(rows as Iterable<Record<string, unknown>>, installedFrom)
   }
 
-  /** Every version of all names, by name, newest first. */
-  allVersions(): readonly PackageSummary[] {
+  /** Every version of all names, by name, newest first; `yanked` is the reason of a withdrawn one. */
+  allVersions(): readonly (PackageSummary & { readonly yanked: string | null })[] {
     const rows = this.#database
       .prepare(
-        `SELECT packages.source, packages.name, version, arch, kind, summary
+        `SELECT packages.source, packages.name, version, arch, kind, summary, yanked
          FROM packages JOIN sources ON sources.name = packages.source
          WHERE arch IN (?, 'all') ORDER BY packages.name, ${OFFER_ORDER}`,
       )
       .all(this.#options.arch)
-    return rows as unknown as readonly PackageSummary[]
+    return rows as unknown as ReturnType<Catalogue['allVersions']>
   }
 
   /** Names of packages that provide a virtual one, by name. */

@@ -54,7 +54,7 @@ export interface Io {
   /** A result as the documented JSON document, `{"schema": "vmpkg.<name>/1", …}`. */
   printJson(name: string, value: Readonly<Record<string, unknown>>): void
   /** Rows as aligned columns on a terminal, tab-separated when piped. */
-  printTable(header: readonly string[], rows: readonly (readonly string[])[]): void
+  printTable(header: readonly string[], rows: readonly (readonly string[])[], last?: 'shortened' | 'whole'): void
   /** A line for the person (standard error), in colour where the terminal has some; with `--json` an event. */
   note(text: string, tone?: Tone): void
   /** Asks; true on yes. Without a terminal, or with `-y`, does not ask. */

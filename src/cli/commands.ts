@@ -204,7 +204,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   ),
 ]
 
-/** The longest command name that the words begin with; options before it are not allowed, as with git and apt. */
+/** The longest command name that the words begin with. */
 export function findCommand(words: readonly string[]): { entry: CommandEntry; rest: readonly string[] } | undefined {
   for (let count = 3; count > 0; count--) {
     const name = words.slice(0, count).join(' ')

@@ -31,10 +31,13 @@ function print(error: unknown, { json, verbose, write }: FailureStyle): void {
     write(`${formatJson(hideAllCredentials({ schema: 'vmpkg.error/1', code, message, hint, details, causes }))}\n`)
     return
   }
-  write(`E: ${redact(message)} [${code}]\n`)
+  const [first = '', ...further] = redact(message).split('\n')
+  write(`E: ${first} [${code}]\n`)
+  for (const line of further) write(`   ${line.trimStart()}\n`)
   const findings = details['findings']
   if (Array.isArray(findings))
-    for (const finding of findings.slice(0, 20)) write(`   - ${redact(findingText(finding))}\n`)
+    for (const text of findings.slice(0, 20).map(findingText))
+      if (!message.includes(text)) write(`   - ${redact(text)}\n`)
   write(`   ${redact(hint)}\n`)
   if (verbose) for (const cause of causes) write(`   because: ${redact(cause)}\n`)
   const nearest = causes[0]?.split('\n')[0]
@@ -61,7 +64,8 @@ function describe(error: unknown): {
     return { code, message, hint, details, causes: causesOf(error) }
   }
   if (error instanceof CommanderError) {
-    const message = error.message.replace(/^error: /, '')
+    const text = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
+    const message = `${text.charAt(0).toUpperCase()}${text.slice(1)}`
     return { code: 'USAGE', message, hint: HINTS.USAGE, details: {}, causes: [] }
   }
   const message = error instanceof Error ? error.message : String(error)

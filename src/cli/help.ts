@@ -1,20 +1,32 @@
 /** Help texts, made from the one command table. */
 import type { CommandSpec } from './command.ts'
-import { COMMANDS, GROUPS } from './commands.ts'
+import { COMMANDS, type CommandEntry, GROUPS } from './commands.ts'
 
 export function formatOverview(): string {
-  const width = Math.max(...COMMANDS.map(({ name }) => name.length)) + 2
-  const groups = GROUPS.map(
-    (group) =>
-      `${group}:\n${COMMANDS.filter((entry) => entry.group === group)
-        .map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`)
-        .join('\n')}\n`,
-  )
+  const groups = GROUPS.map((group) => `${group}:\n${listCommands(COMMANDS.filter((entry) => entry.group === group))}`)
   return [
     'vmpkg: apt for virtual machines\n\nUsage: vmpkg COMMAND [ARGUMENT…] [OPTION…]\n',
     ...groups,
     'vmpkg COMMAND --help explains a command, with examples.\n',
   ].join('\n')
+}
+
+/** The commands that begin with these words, such as those of `source`; `undefined` when there are none. */
+export function formatFamily(words: readonly string[]): string | undefined {
+  const name = words.join(' ')
+  const commands = COMMANDS.filter((entry) => entry.name.startsWith(`${name} `))
+  if (name === '' || commands.length === 0) return undefined
+  return [
+    `Usage: vmpkg ${name} COMMAND [ARGUMENT…] [OPTION…]\n`,
+    `Commands:\n${listCommands(commands)}`,
+    `vmpkg ${name} COMMAND --help explains a command, with examples.\n`,
+  ].join('\n')
+}
+
+const NAME_WIDTH = Math.max(...COMMANDS.map(({ name }) => name.length)) + 2
+
+function listCommands(commands: readonly CommandEntry[]): string {
+  return commands.map(({ name, summary }) => `  ${name.padEnd(NAME_WIDTH)}${summary}\n`).join('')
 }
 
 export function describeExamples({ examples }: CommandSpec): string {

@@ -8,21 +8,30 @@ import { type Io, type OptionValues, optionNumber, optionText, type Tone } from 
 import { formatJson, redact } from './redact.ts'
 import { humanReporter, jsonReporter, plainReporter, type Reporter } from './report.ts'
 import { formatTable } from './table.ts'
+import { wrapText } from './wrap.ts'
 
 export type ProcessLike = Pick<
   NodeJS.Process,
-  'argv' | 'env' | 'stdin' | 'stdout' | 'stderr' | 'on' | 'off' | 'exit' | 'cwd' | 'getuid' | 'pid'
+  'argv' | 'env' | 'stdin' | 'stdout' | 'stderr' | 'on' | 'off' | 'exit' | 'exitCode' | 'cwd' | 'getuid' | 'pid'
 >
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-export function createIo(process: ProcessLike, options: OptionValues): { io: Io; close(): Promise<void> } {
+/** @param lost aborts the command when its output has nowhere to go */
+export function createIo(
+  process: ProcessLike,
+  options: OptionValues,
+  lost: AbortSignal,
+): { io: Io; close(): Promise<void> } {
   const json = options['json'] === true
   const quiet = options['quiet'] === true
   const reporter = chooseReporter(process, json, quiet)
   const abort = new AbortController()
   let workspace: Workspace | undefined
   let interrupts = 0
+  const onLost = (): void => abort.abort(new VmpkgError('ABORTED', 'Nobody reads the output any more'))
+  lost.addEventListener('abort', onLost, { once: true })
+  if (lost.aborted) onLost()
   const onSignal = (): void => {
     interrupts++
     if (interrupts > 1) process.exit(130) // the journal undoes the rest at the next command
@@ -31,11 +40,11 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
     abort.abort(new VmpkgError('ABORTED', 'Interrupted'))
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
+  const columns = columnsOf(process.stdout)
   const print = (text: string): void => {
     reporter.clear()
-    process.stdout.write(`${redact(text)}\n`)
+    process.stdout.write(`${wrapText(redact(text), columns)}\n`)
   }
-  const columns = process.stdout.isTTY ? (process.stdout.columns ?? 80) : undefined
   const io: Io = {
     json,
     quiet,
@@ -50,15 +59,16 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
       reporter.clear()
       process.stdout.write(`${formatJson({ schema: `vmpkg.${name}/1`, ...value }, columns && 2)}\n`)
     },
-    printTable: (header, rows) => {
+    printTable: (header, rows, last) => {
       reporter.clear()
-      const lines = formatTable(header, rows, columns).map((line) => `${redact(line)}\n`)
+      const lines = formatTable(header, rows, columns, last).map((line) => `${redact(line)}\n`)
       process.stdout.write(lines.join('')) // at once: a write for each of 2,000 lines takes 10 ms
     },
     note: (text, tone) => {
       reporter.clear()
       if (json) reporter.emit({ type: 'noted', message: text })
-      else if (!quiet) process.stderr.write(`${paint(redact(text), tone, process.stderr)}\n`)
+      else if (!quiet)
+        process.stderr.write(`${paint(wrapText(redact(text), columnsOf(process.stderr)), tone, process.stderr)}\n`)
     },
     confirm: async (question) => {
       if (options['yes'] === true) return true
@@ -94,10 +104,16 @@ export function createIo(process: ProcessLike, options: OptionValues): { io: Io;
   }
   const close = async (): Promise<void> => {
     for (const signal of SIGNALS) process.off(signal, onSignal)
+    lost.removeEventListener('abort', onLost)
     reporter.clear()
     await workspace?.close()
   }
   return { io, close }
+}
+
+/** Width of a terminal; `undefined` for what is none. */
+export function columnsOf(stream: NodeJS.WriteStream): number | undefined {
+  return stream.isTTY ? (stream.columns ?? 80) : undefined
 }
 
 /** `VMPKG_OFFLINE=1` in the environment means the same as the option; empty and 0 mean nothing. */

@@ -6,25 +6,35 @@
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { CommandSpec } from './command.ts'
 import { findCommand, suggestCommand } from './commands.ts'
-import { createIo, type ProcessLike } from './io.ts'
-import { type Parsed, parseQuickly } from './quick-parse.ts'
+import { columnsOf, createIo, type ProcessLike } from './io.ts'
+import { watchOutput } from './output.ts'
+import { moveLeadingOptions, type Parsed, parseQuickly } from './quick-parse.ts'
 
 /** @returns the exit status. */
 export async function main(process: ProcessLike): Promise<number> {
   const argv = process.argv.slice(2)
-  const json = argv.includes('--json')
+  const output = watchOutput(process)
   try {
-    return await dispatch(argv, process)
+    const status = await dispatch(argv, process, output.lost)
+    return output.status() ?? status
   } catch (error) {
-    const { exitStatusOf, printFailure } = await import('./failure.ts')
-    const status = exitStatusOf(error)
-    const write = (text: string): void => void process.stderr.write(text)
-    if (status !== 0) printFailure(error, { json, verbose: argv.includes('--verbose'), write })
-    return status
+    return output.status() ?? (await fail(error, argv, process))
   }
 }
 
-async function dispatch(argv: readonly string[], process: ProcessLike): Promise<number> {
+async function fail(error: unknown, argv: readonly string[], process: ProcessLike): Promise<number> {
+  const { exitStatusOf, printFailure } = await import('./failure.ts')
+  const { wrapText } = await import('./wrap.ts')
+  const status = exitStatusOf(error)
+  const json = argv.includes('--json')
+  const columns = json ? undefined : columnsOf(process.stderr)
+  const write = (text: string): void => void process.stderr.write(wrapText(text, columns))
+  if (status !== 0) printFailure(error, { json, verbose: argv.includes('--verbose'), write })
+  return status
+}
+
+async function dispatch(given: readonly string[], process: ProcessLike, lost: AbortSignal): Promise<number> {
+  const argv = moveLeadingOptions(given)
   if (argv.length === 0 || argv[0] === '--help' || argv[0] === '-h' || (argv[0] === 'help' && argv.length === 1)) {
     const { formatOverview } = await import('./help.ts')
     process.stdout.write(formatOverview())
@@ -36,10 +46,17 @@ async function dispatch(argv: readonly string[], process: ProcessLike): Promise<
   }
   const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv
   const found = findCommand(words)
-  if (found === undefined) throw unknownCommand(words)
+  if (found === undefined) {
+    const { formatFamily } = await import('./help.ts')
+    const asked = words.filter((word) => word !== '--help' && word !== '-h')
+    const family = formatFamily(asked)
+    if (family === undefined) throw unknownCommand(words)
+    process.stdout.write(family)
+    return asked.length < words.length ? 0 : 2
+  }
   const spec = await found.entry.load()
   const parsed = parseQuickly(spec, found.rest) ?? (await parseSlowly(found.entry.name, spec, found.rest, process))
-  const edge = createIo(process, parsed.options)
+  const edge = createIo(process, parsed.options, lost)
   try {
     return await spec.run({ args: parsed.args, options: parsed.options, io: edge.io })
   } catch (error) {
@@ -66,15 +83,14 @@ async function parseSlowly(
 }
 
 function unknownCommand(words: readonly string[]): VmpkgError {
-  const text = words.filter((word) => !word.startsWith('-')).join(' ')
+  const options = words.findIndex((word) => word.startsWith('-'))
+  const text = words.slice(0, options === -1 ? words.length : options).join(' ')
   const near = suggestCommand(words)
-  return new VmpkgError(
-    'USAGE',
-    text === '' ? 'No command is named' : `There is no command ${JSON.stringify(text.slice(0, 60))}`,
-    {
-      hint: near === undefined ? 'vmpkg --help lists the commands.' : `Did you mean vmpkg ${near}?`,
-    },
-  )
+  const hint = near === undefined ? 'vmpkg --help lists the commands.' : `Did you mean vmpkg ${near}?`
+  if (text !== '') return new VmpkgError('USAGE', `There is no command ${JSON.stringify(text.slice(0, 60))}`, { hint })
+  return new VmpkgError('USAGE', `No command is named before ${JSON.stringify(words[0]?.slice(0, 60))}`, {
+    hint: 'Name the command first, then its options; vmpkg --help lists the commands.',
+  })
 }
 
 async function readVersion(): Promise<string> {

@@ -2,7 +2,7 @@
  * Shows a plan before it is applied, as apt 3 does: what is upgraded first, what is removed last; asks for the capabilities
  * that are not granted yet (decisions 18) and for older versions; then applies it.
  */
-import { VmpkgError } from '../errors.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { applyTransition, refuseConflicts, type TransitionResult } from '../operations/apply-transition.ts'
 import { downgrades, refuseDowngrade } from '../operations/install.ts'
 import type { PlanSummary } from '../operations/install-plan.ts'
@@ -72,9 +72,19 @@ export async function runPlan(
   if (options['allowDowngrade'] !== true) await confirmDowngrade(io, plan)
   const grants = await confirmGrants(io, summary.missingGrants)
   if (!(await io.confirm('Continue?'))) return 1
-  const result = await applyTransition(workspace, plan, grants)
+  const result = await applyTransition(workspace, plan, grants).catch(explainUnready)
   printResult(io, name, result, nothing)
   return 0
+}
+
+/** A machine that did not become ready was undone with the rest, and its log with it. */
+function explainUnready(error: unknown): never {
+  if (!isVmpkgError(error, 'GUEST_NOT_READY')) throw error
+  throw new VmpkgError('GUEST_NOT_READY', `${error.message}; the change was undone`, {
+    hint: 'To look into it, add --no-start, then run vmpkg start MACHINE and vmpkg logs MACHINE.',
+    cause: error.cause,
+    details: error.details,
+  })
 }
 
 function printResult(io: Io, name: string, result: TransitionResult, nothing: string): void {
@@ -95,7 +105,8 @@ function printPlan(io: Io, plan: PlanSummary, { diff = false }: { readonly diff?
   for (const name of plan.restarts) io.note(`${name} runs on as it is until it is restarted`, 'careful')
   for (const text of plan.notes) io.note(text)
   io.note(countChanges(plan))
-  io.note(`Download ${formatBytes(plan.downloadBytes)}, disk space ${formatBytes(plan.diskBytes)}`)
+  if (plan.downloadBytes > 0 || plan.diskBytes > 0)
+    io.note(`Download ${formatBytes(plan.downloadBytes)}, disk space ${formatBytes(plan.diskBytes)}`)
 }
 
 function printDefinitions(io: Io, { definitions }: PlanSummary, all: boolean): void {

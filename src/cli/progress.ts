@@ -56,18 +56,18 @@ export class Progress {
   #planned: { readonly objects: number; readonly sizeBytes: number } | undefined
   #finished = 0
   #finishedBytes = 0
-  #total: SmoothedSpeed
+  /** From the first bytes on: waiting for a server is no speed. */
+  #total: SmoothedSpeed | undefined
 
   constructor(now: () => number) {
     this.#now = now
-    this.#total = new SmoothedSpeed(now())
   }
 
   plan(objects: number, sizeBytes: number): void {
     this.#planned = { objects, sizeBytes }
     this.#finished = 0
     this.#finishedBytes = 0
-    this.#total = new SmoothedSpeed(this.#now())
+    this.#total = undefined
   }
 
   start(subject: string, sizeBytes: number | undefined): void {
@@ -82,6 +82,7 @@ export class Progress {
     transfer.received = received
     transfer.speed ??= new SmoothedSpeed(this.#now())
     transfer.speed.add(fresh, this.#now())
+    this.#total ??= new SmoothedSpeed(this.#now())
     this.#total.add(fresh, this.#now())
   }
 
@@ -103,8 +104,8 @@ export class Progress {
     if (this.#planned === undefined || this.#planned.objects < 2) return lines
     const { objects, sizeBytes } = this.#planned
     const received = this.#finishedBytes + running.reduce((sum, [, transfer]) => sum + transfer.received, 0)
-    const title = `Total ${Math.min(objects, this.#finished + 1)}/${objects}`
-    return [...lines, formatTransfer(title, received, sizeBytes, this.#total.perSecond, style)]
+    const title = `Total ${Math.min(objects, this.#finished)}/${objects}`
+    return [...lines, formatTransfer(title, received, sizeBytes, this.#total?.perSecond ?? 0, style)]
   }
 }
 

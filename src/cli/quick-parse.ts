@@ -18,7 +18,7 @@ interface Option {
 }
 
 export function parseQuickly(spec: CommandSpec, argv: readonly string[]): Parsed | undefined {
-  const known = readOptions(spec)
+  const known = readOptions(spec.options)
   const options: Record<string, string | boolean | readonly string[]> = {}
   for (const { key, isNegated } of known.values()) if (isNegated) options[key] = true
   const args: string[] = []
@@ -42,10 +42,29 @@ export function parseQuickly(spec: CommandSpec, argv: readonly string[]): Parsed
   return fits(spec.args, args.length) ? { args, options } : undefined
 }
 
+/**
+ * Options that every command takes may stand before the command, as with `apt-get -y install` and `virsh -c URI list`: puts
+ * them behind it, in front of its other options. Anything else stays, and is no command.
+ */
+export function moveLeadingOptions(argv: readonly string[]): readonly string[] {
+  const known = readOptions([])
+  let count = 0
+  for (let word = argv[0]; word?.startsWith('-') === true; word = argv[count]) {
+    const equals = word.startsWith('--') ? word.indexOf('=') : -1
+    const option = known.get(equals === -1 ? word : word.slice(0, equals))
+    if (option === undefined) break
+    count += option.takesValue && equals === -1 ? 2 : 1
+  }
+  const rest = argv.slice(count)
+  const words = rest.findIndex((word) => word.startsWith('-'))
+  const end = words === -1 ? rest.length : words
+  return [...rest.slice(0, end), ...argv.slice(0, count), ...rest.slice(end)]
+}
+
 /** By every spelling: `-n` and `--name` lead to the same. */
-function readOptions(spec: CommandSpec): ReadonlyMap<string, Option> {
+function readOptions(options: CommandSpec['options']): ReadonlyMap<string, Option> {
   const known = new Map<string, Option>()
-  for (const { flags } of [...spec.options, ...COMMON_OPTIONS]) {
+  for (const { flags } of [...options, ...COMMON_OPTIONS]) {
     const spellings = flags.match(/(?<![^ ,])--?[a-z][a-z-]*/g) ?? []
     const name = spellings.at(-1)?.slice(2) ?? ''
     const isNegated = name.startsWith('no-')

@@ -6,6 +6,7 @@ import type { Emit, Stage, VmpkgEvent } from '../events.ts'
 import { Progress } from './progress.ts'
 import { formatJson, hideAllCredentials, redact } from './redact.ts'
 import { formatBytes } from './table.ts'
+import { wrapText } from './wrap.ts'
 
 export interface Reporter {
   readonly emit: Emit
@@ -119,7 +120,7 @@ export function humanReporter(write: Write, { columns, now, isUnicode }: HumanSt
       const text = lineOf(event, sizes)
       if (text === undefined) return
       clear()
-      write(`${text}\n`)
+      write(`${wrapText(text, columns())}\n`)
     },
   }
 }

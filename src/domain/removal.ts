@@ -14,6 +14,12 @@ export async function destroyOwnDomain(connect: Connect, uuid: string): Promise<
   return true
 }
 
+/** Pulls the plug of our domain of that UUID. */
+export async function stopOwnDomain(connect: Connect, uuid: string): Promise<void> {
+  const domain = await connect.domainLookupByUuid({ uuid }).catch(absent('noDomain'))
+  if (domain !== undefined && (await readMachine(domain)) !== undefined) await destroyIfRunning(domain)
+}
+
 /** Pulls the plug. Fine when the domain is off already or vanishes meanwhile. */
 export async function destroyIfRunning(domain: Domain): Promise<void> {
   await domain.destroy().catch(gone)

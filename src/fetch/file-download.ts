@@ -35,29 +35,49 @@ const MAX_TAG_CHARACTERS = 1000
  */
 export async function fetchToFile(from: Mirrors, options: FetchToFileOptions): Promise<void> {
   const { path, expected, target, subject = path, emit = emitNothing, mode = 0o644 } = options
-  const { mirrors, penalties } = mirrorSet(from)
   const partial = `${target}.partial`
-  const tagFile = `${partial}.tag`
   {
     await using file = await openUnfinished(partial)
     emit({ type: 'fetch-started', subject, sizeBytes: expected.size })
-    for (let round = 0; ; round++) {
-      if (round > 0) await file.truncate(0)
-      const { digest, senders } = await fetchRest(from, options, file, round === 0 ? await readTag(tagFile) : undefined)
-      if (digest === expected.sha256) break
-      if (digest !== CHANGED) for (const { base } of senders) penalties.blame(base, 'wrong-bytes')
-      if (round < mirrors.length) continue
-      await rm(partial, { force: true })
-      await rm(tagFile, { force: true })
-      const [sender = mirrors[0]] = senders
-      throw mismatch(showUrl(locateFile(sender.base, path)))
+    try {
+      await fetchChecked(from, options, file)
+    } catch (error) {
+      if ((await file.stat()).size === 0) await removePartial(partial) // a refusal leaves nothing
+      throw error
     }
     await file.chmod(mode)
     await file.sync()
   }
   await renameDurably(partial, target)
-  await rm(tagFile, { force: true })
+  await rm(tagOf(partial), { force: true })
   emit({ type: 'fetch-finished', subject, from: originOf(from) })
+}
+
+/** Until the digest is right. @throws {VmpkgError} those of `fetchToFile` */
+async function fetchChecked(from: Mirrors, options: FetchToFileOptions, file: FileHandle): Promise<void> {
+  const { path, expected, target } = options
+  const { mirrors, penalties } = mirrorSet(from)
+  const partial = `${target}.partial`
+  for (let round = 0; ; round++) {
+    if (round > 0) await file.truncate(0)
+    const tag = round === 0 ? await readTag(tagOf(partial)) : undefined
+    const { digest, senders } = await fetchRest(from, options, file, tag)
+    if (digest === expected.sha256) return
+    if (digest !== CHANGED) for (const { base } of senders) penalties.blame(base, 'wrong-bytes')
+    if (round < mirrors.length) continue
+    await removePartial(partial)
+    const [sender = mirrors[0]] = senders
+    throw mismatch(showUrl(locateFile(sender.base, path)))
+  }
+}
+
+function tagOf(partial: string): string {
+  return `${partial}.tag`
+}
+
+async function removePartial(partial: string): Promise<void> {
+  await rm(partial, { force: true })
+  await rm(tagOf(partial), { force: true })
 }
 
 const CHANGED = 'changed'
@@ -85,7 +105,7 @@ async function fetchRest(
       tag,
       signal,
       onTag: (found) => {
-        tagging = tagging.then(() => writeTag(`${target}.partial.tag`, found))
+        tagging = tagging.then(() => writeTag(tagOf(`${target}.partial`), found))
       },
       onServed: (mirror) => void (isResumed || senders.add(mirror)),
     })

@@ -61,11 +61,11 @@ export async function startPrivateHost(options: StartOptions): Promise<PrivateHo
     return waitUntilReady(living, options, deadline)
   }
 
-  options.emit({ type: 'stage-started', stage: 'host', subject: options.name })
+  options.emit({ type: 'stage-started', stage: 'host', subject: `private host ${options.name}` })
   const { host: started, launched } = await launchOrFind(own, options, deadline)
   try {
     const host = await waitUntilReady(started, options, deadline)
-    options.emit({ type: 'stage-finished', stage: 'host', subject: options.name })
+    options.emit({ type: 'stage-finished', stage: 'host', subject: `private host ${options.name}` })
     return host
   } catch (error) {
     if (launched) await killPrivateHost(started, options.processes)

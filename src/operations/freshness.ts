@@ -2,7 +2,9 @@
  * What expired envelopes mean after the last update (threats M04): nothing is installed from a source whose envelope is
  * past its policy; commands that only read go on and say so. Once half of its life is over, somebody should act (P04).
  */
+
 import { VmpkgError } from '../errors.ts'
+import { formatTime } from '../model/shape.ts'
 import type { Source } from '../sources/source.ts'
 import { TrustMarkStore } from '../state/trust-marks.ts'
 import { markedSource } from './source-memory.ts'
@@ -76,5 +78,5 @@ function judge(now: number, issuedMs: number, endMs: number, expiry: Source['exp
 }
 
 function describeEnd(expiresAt: Date): string {
-  return `expired on ${expiresAt.toISOString()}`
+  return `expired on ${formatTime(expiresAt)}`
 }

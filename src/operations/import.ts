@@ -4,7 +4,7 @@
  * opens it, and nothing of a refused one stays.
  */
 import { createReadStream } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { VmpkgError } from '../errors.ts'
@@ -18,6 +18,8 @@ import { verifyVendorStream } from '../trust/vendor-signature.ts'
 import { verifyStatements } from '../upstream/cross-check.ts'
 import { describeImported, type ImportedPackage, writeImportedPackage } from './imported-package.ts'
 import { addToLocalSource, LOCAL_SOURCE } from './local-source.ts'
+import { HOST_WIDE, intend, transact } from './recover.ts'
+import { scratchFolder } from './scratch.ts'
 import { fetchUpstream, hashFile, parseDigest, readText } from './upstream-fetch.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -67,9 +69,7 @@ const LAYERS = ['uni', 'gal', 'sol', 'uplink']
  */
 export async function importImage(workspace: Workspace, request: ImportRequest): Promise<ImportResult> {
   const facts = readFacts(request)
-  const { cache } = workspace.paths
-  await mkdir(cache, { recursive: true })
-  const work = await mkdtemp(join(cache, 'import-'))
+  const work = scratchFolder(workspace)
   try {
     const image = await obtain(workspace, request)
     const { processes, signal, emit } = workspace.outside
@@ -96,12 +96,21 @@ export async function importImage(workspace: Workspace, request: ImportRequest):
       isMedium: format === 'iso',
     })
     const digest = await describeImported(built)
-    if (!request.dryRun) await addToLocalSource(workspace, built)
+    if (!request.dryRun) await publishLocally(workspace, built, facts.name)
     emit({ type: 'stage-finished', stage: 'build', subject: `${facts.name} ${version}` })
     return { name: facts.name, version, source: LOCAL_SOURCE, format, virtualSize, digest, verified: image.verified }
   } finally {
     await rm(work, { recursive: true, force: true })
   }
+}
+
+async function publishLocally(workspace: Workspace, built: string, name: string): Promise<void> {
+  const facts = { operation: 'import', subject: name, connection: HOST_WIDE } as const
+  await transact(workspace, facts, async (transaction) => {
+    intend(transaction, { kind: 'settle-local' })
+    await addToLocalSource(workspace, built)
+    transaction.commit()
+  })
 }
 
 type Facts = Pick<ImportedPackage, 'name' | 'kind' | 'os' | 'firmware' | 'net'> & {

@@ -16,7 +16,7 @@ export interface ListRow {
   readonly summary: string
   readonly source: string
   /**
-   * `available`, `installed`, with `automatic`, `held`, `upgradable to VERSION`, `withdrawn: REASON` after it; of what was
+   * `available`, `withdrawn: REASON`, or `installed`, with `automatic`, `held`, `upgradable to VERSION`, `withdrawn: REASON` after it; of what was
    * removed `values kept`.
    */
   readonly state: string
@@ -62,13 +62,13 @@ export function list(workspace: Workspace, { patterns, filter, allVersions = fal
     ? catalogue
         .allVersions()
         .filter((one) => !isHere.has(`${one.name} ${one.version} ${one.source}`))
-        .map((one) => row(one, one.source, 'available'))
+        .map((one) => row(one, one.source, one.yanked === null ? 'available' : `withdrawn: ${one.yanked}`))
     : there
   const wanted = filter === undefined ? undefined : new Set(installed.filter(isWanted(filter, candidates)).map(nameOf))
   return [...here, ...(filter === undefined || allVersions ? others : [])]
     .filter(({ name }) => wanted === undefined || wanted.has(name))
     .filter(({ name }) => patterns.length === 0 || patterns.some((pattern) => matchesGlob(name, pattern)))
-    .toSorted((a, b) => (a.name === b.name ? 0 : a.name < b.name ? -1 : 1))
+    .toSorted((a, b) => (a.name === b.name ? byVersion(b, a) : a.name < b.name ? -1 : 1))
 }
 
 function nameOf({ line }: InstalledPackage): string {
@@ -103,6 +103,10 @@ function row(
 ): ListRow {
   const { name, version, arch, kind, summary } = line
   return { name, version, arch, kind, summary, source, state }
+}
+
+function byVersion(a: ListRow, b: ListRow): number {
+  return compareVersions(parseVersion(a.version), parseVersion(b.version))
 }
 
 function isNewer(candidate: string, installed: string): boolean {

@@ -1,8 +1,10 @@
 /**
  * The registry of what was imported on this host: source `local`, a folder below the state, signed by a key that only
- * this host trusts (decisions 8). Made on first use; each step can be repeated, so a command that dies leaves nothing
- * that the next one does not complete.
+ * this host trusts (decisions 8). Made on first use. A command that dies leaves the package known, or nothing
+ * (threats L01).
  */
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isVmpkgError, systemErrorCode, VmpkgError } from '../errors.ts'
 import { packImage } from '../image/pack-image.ts'
@@ -11,9 +13,11 @@ import { generateKey, listKeys } from '../publish/key.ts'
 import { addPackages } from '../publish/registry-add.ts'
 import { findRegistryFile, readRegistryFile, rootPath } from '../publish/registry-folder.ts'
 import { initRegistry } from '../publish/registry-init.ts'
+import { readRegistry } from '../publish/registry-state.ts'
 import { openSigner, type Signer } from '../publish/signer.ts'
 import { DEFAULT_PRIORITY, parseSourceUrl, type Source } from '../sources/source.ts'
 import { inspectRoot } from '../trust/root-chain.ts'
+import { tidySources } from './source-tidy.ts'
 import { sourceStore } from './sources.ts'
 import { updateOne } from './update.ts'
 import type { Workspace } from './workspace.ts'
@@ -25,7 +29,28 @@ const LIFETIME_DAYS = 3650
 /** Packs of a registry that never travels: fast rather than small. */
 const LEVEL = 3
 
-/** Signs a built package with the host's own key and makes it known, so that `install` and `clone` find it. */
+/** What an import that died has left: a package that is published is made known, a registry without any goes again. */
+export async function settleLocalSource(workspace: Workspace): Promise<void> {
+  const folder = join(workspace.paths.state, 'local')
+  const registry = join(folder, 'registry')
+  const isMade = (await findRegistryFile(registry, 'envelope.json', FILE_LIMITS.envelope)) !== undefined
+  if (isMade && (await readRegistry(registry)).entries.length > 0) {
+    await updateOne(workspace, await openSource(workspace, registry))
+    return
+  }
+  if (!isMade && existsSync(registry)) return // it is made in one step: somebody has damaged it, and may mend it
+  const store = sourceStore(workspace)
+  const known = (await store.list()).find(({ name }) => name === LOCAL_SOURCE)
+  if (known !== undefined && known.url.href !== parseSourceUrl(registry, '/').href) return
+  if (known !== undefined) await store.remove(LOCAL_SOURCE)
+  await tidySources(workspace)
+  await rm(folder, { recursive: true, force: true })
+}
+
+/**
+ * Signs a built package with the host's own key and makes it known, so that `install` and `clone` find it. The caller has
+ * intended `settle-local`: once the package is published the rest follows, before that nothing is left.
+ */
 export async function addToLocalSource(workspace: Workspace, built: string): Promise<void> {
   const folder = join(workspace.paths.state, 'local')
   const registry = join(folder, 'registry')

@@ -1,7 +1,7 @@
 /** Why which version of a package is the candidate: every version with what sources, pins, channels and phasing say of it. */
 import { MAY_GO_BACK, type Offer, type Pin, type Verdict } from '../catalogue/policy.ts'
-import { VmpkgError } from '../errors.ts'
 import { compareVersions, parseVersion } from '../model/version.ts'
+import { unknownPackage } from '../resolve/suggest.ts'
 import type { InstalledPackage } from '../state/installed.ts'
 import { openCatalogue, requireCatalogue } from './catalogue.ts'
 import { heldNames } from './universe.ts'
@@ -70,9 +70,7 @@ export function policy(workspace: Workspace, names: readonly string[]): readonly
     const installed = workspace.installed.find(name)
     const verdicts = catalogue.judge(name, installed?.source)
     if (verdicts.length === 0 && installed === undefined) {
-      throw new VmpkgError('PACKAGE_UNKNOWN', `No source has a package ${JSON.stringify(name.slice(0, 80))}`, {
-        hint: 'Run vmpkg update, then vmpkg search WORD.',
-      })
+      throw unknownPackage(name, catalogue.names())
     }
     const isHeld = held.includes(name)
     const { candidate, why } = decide(verdicts, installed, isHeld)

@@ -13,9 +13,11 @@ import type { Workspace } from './workspace.ts'
 export type Undo =
   | { readonly kind: 'remove-machine-files'; readonly uuid: string }
   | { readonly kind: 'remove-domain'; readonly uuid: string; readonly name: string }
+  | { readonly kind: 'stop-domain'; readonly uuid: string }
   | { readonly kind: 'remove-network'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'release-images'; readonly holder: string }
   | { readonly kind: 'tidy-sources' }
+  | { readonly kind: 'settle-local' }
   | { readonly kind: 'forget-registry'; readonly source: string; readonly registryId: string }
   | { readonly kind: 'remove-medium'; readonly uuid: string; readonly suffix: string }
   | {
@@ -115,6 +117,9 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
     case 'remove-domain':
       await (await loadRemoval()).destroyOwnDomain(await workspace.connect(), undo.uuid)
       return
+    case 'stop-domain':
+      await (await loadRemoval()).stopOwnDomain(await workspace.connect(), undo.uuid)
+      return
     case 'remove-network':
       await (await loadRemoval()).undefineOwnNetwork(await workspace.connect(), undo.uuid)
       return
@@ -123,6 +128,9 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       return
     case 'tidy-sources':
       await (await import('./source-tidy.ts')).tidySources(workspace)
+      return
+    case 'settle-local':
+      await (await import('./local-source.ts')).settleLocalSource(workspace)
       return
     case 'forget-registry':
       await (await import('./source-tidy.ts')).forgetRegistry(workspace, undo.source, undo.registryId)
@@ -150,6 +158,7 @@ async function loadRestore(): Promise<typeof import('../domain/restore.ts')> {
 function parseUndo(record: UndoRecord): Undo {
   switch (record.kind) {
     case 'remove-machine-files':
+    case 'stop-domain':
       return { kind: record.kind, uuid: parseUuid(record['uuid']) }
     case 'remove-domain':
     case 'remove-network':
@@ -157,6 +166,7 @@ function parseUndo(record: UndoRecord): Undo {
     case 'release-images':
       return { kind: record.kind, holder: String(record['holder']) }
     case 'tidy-sources':
+    case 'settle-local':
       return { kind: record.kind }
     case 'forget-registry':
       return { kind: record.kind, source: String(record['source']), registryId: String(record['registryId']) }

@@ -1,10 +1,10 @@
 /** What depends on what: `depends`, `rdepends`, `why` and `why-not`, over the catalogue and what is installed. */
 import type { Catalogue, CatalogueEntry } from '../catalogue/catalogue.ts'
 import { RELATION_KINDS, type RelationKind } from '../catalogue/write.ts'
-import { VmpkgError } from '../errors.ts'
 import { parseRelation } from '../model/relation.ts'
 import { fulfilsRelation } from '../resolve/relations.ts'
 import { explainFailure, resolve } from '../resolve/resolve.ts'
+import { unknownPackage } from '../resolve/suggest.ts'
 import { entryOf, parseWish } from './candidates.ts'
 import { openCatalogue, requireCatalogue } from './catalogue.ts'
 import { heldNames, mayGoBack, universeOf } from './universe.ts'
@@ -108,7 +108,7 @@ export function reverseDepends(
   const targets = [name, ...provided.map((one) => one.name)]
   const kinds = ['depends', 'recommends'] as const
   const known = kinds.flatMap((kind) => targets.flatMap((target) => catalogue.related(kind, target)))
-  if (own === undefined && known.length === 0) throw unknown(name)
+  if (own === undefined && known.length === 0) throw unknownPackage(name, catalogue.names())
   const names = installedOnly ? look.installedNames : [...new Set([...known, ...look.installedNames])].toSorted()
   return names.flatMap((other) => {
     const entry = look.find(other)
@@ -197,7 +197,7 @@ class Lookup {
 
   get(name: string): CatalogueEntry {
     const entry = this.find(name)
-    if (entry === undefined) throw unknown(name)
+    if (entry === undefined) throw unknownPackage(name, this.#catalogue.names())
     return entry
   }
 
@@ -220,10 +220,4 @@ function mentions(text: string, targets: readonly string[], own: CatalogueEntry 
   const relation = parseRelation(text)
   if (own !== undefined && fulfilsRelation(own, relation)) return true
   return own === undefined && relation.alternatives.some(({ name }) => targets.includes(name))
-}
-
-function unknown(name: string): VmpkgError {
-  return new VmpkgError('PACKAGE_UNKNOWN', `No source has a package ${JSON.stringify(name.slice(0, 80))}`, {
-    hint: 'Run vmpkg update, then vmpkg search WORD.',
-  })
 }

@@ -27,7 +27,9 @@ export async function mergeRegistry(workspace: Workspace, request: KeyAccess & P
   const messages = merged.flatMap((one) =>
     'result' in one
       ? [describeAdded(one.result, place.dryRun)]
-      : [`Took in the promoter's channels: ${one.channels.length} entries, version ${one.envelope.version}`],
+      : [
+          `Took in the promoter's channels: ${one.channels.length} ${one.channels.length === 1 ? 'entry' : 'entries'}, version ${one.envelope.version}`,
+        ],
   )
   return {
     merged: merged.length,

@@ -1,4 +1,5 @@
 /** Renews the envelope's life over the same content. */
+import { formatTime } from '../model/shape.ts'
 import { resignRegistry as resign } from '../publish/registry-resign.ts'
 import { readRegistry } from '../publish/registry-state.ts'
 import { parseCount } from './key-generate.ts'
@@ -35,8 +36,9 @@ export async function resignRegistry(
   })
   const { changed, envelope } = result
   const expiresAt = envelope.expiresAt.toISOString()
+  const until = formatTime(envelope.expiresAt)
   const text = changed
-    ? `${place.dryRun ? 'Would sign' : 'Signed'} version ${envelope.version}, good until ${expiresAt}`
-    : `Good until ${expiresAt}, nothing to do`
+    ? `${place.dryRun ? 'Would sign' : 'Signed'} version ${envelope.version}, good until ${until}`
+    : `Good until ${until}, nothing to do`
   return { changed, version: envelope.version, expiresAt, place, messages: [text, ...describePlace(place)] }
 }

@@ -2,6 +2,8 @@
 import type { CatalogueEntry } from '../catalogue/catalogue.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Capability } from '../model/capability.ts'
+import { parseVersion } from '../model/version.ts'
+import { unknownPackage } from '../resolve/suggest.ts'
 import type { Source } from '../sources/source.ts'
 import type { InstalledPackage } from '../state/installed.ts'
 import { openCatalogue } from './catalogue.ts'
@@ -36,25 +38,37 @@ export interface ShownPackage {
   readonly rootKeys: readonly string[]
 }
 
-/** @throws {VmpkgError} `PACKAGE_UNKNOWN` */
+/**
+ * @param requests `name` or `name=version`
+ * @throws {VmpkgError} `PACKAGE_UNKNOWN` `VERSION_INVALID`
+ */
 export async function show(
   workspace: Workspace,
-  names: readonly string[],
+  requests: readonly string[],
   { allVersions = false }: { readonly allVersions?: boolean } = {},
 ): Promise<readonly ShownPackage[]> {
   const sources = await sourceStore(workspace).list()
   using catalogue = openCatalogue(workspace)
-  return names.flatMap((name) => {
+  return requests.flatMap((request) => {
+    const { name, version } = parseRequest(request)
     const installed = workspace.installed.find(name)
     const versions = catalogue.versions(name)
     const entry = catalogue.candidate(name, { installedFrom: installed?.source }) ?? versions[0]
-    if (entry === undefined) {
-      throw new VmpkgError('PACKAGE_UNKNOWN', `No source has a package ${JSON.stringify(name.slice(0, 80))}`, {
-        hint: 'Run vmpkg update, then vmpkg search WORD.',
+    if (entry === undefined) throw unknownPackage(name, catalogue.names())
+    const asked = version === undefined ? [entry] : versions.filter((one) => one.line.version === version)
+    if (asked.length === 0) {
+      throw new VmpkgError('PACKAGE_UNKNOWN', `No source has version ${version} of ${name}`, {
+        hint: `There is ${versions.map((one) => one.line.version).join(', ')}.`,
       })
     }
-    return (allVersions ? versions : [entry]).map((one) => describe(one, installed, versions, sources))
+    return (allVersions ? versions : asked).map((one) => describe(one, installed, versions, sources))
   })
+}
+
+function parseRequest(request: string): { readonly name: string; readonly version: string | undefined } {
+  const at = request.indexOf('=')
+  if (at === -1) return { name: request, version: undefined }
+  return { name: request.slice(0, at), version: parseVersion(request.slice(at + 1)).text }
 }
 
 function describe(

@@ -33,14 +33,23 @@ async function stopMachine(workspace: Workspace, machine: Machine, force: boolea
   if (facts.ephemeral) return removeEphemeral(workspace, machine)
   const { state } = await domain.getState()
   if (state !== 'shutoff') {
-    if (state === 'running' && facts.lanMac !== undefined) await setLink(domain, facts.lanMac, 'down')
-    // A router's disk is read-only: nothing to wait for.
-    if (!force && state === 'running' && facts.kind !== 'router') {
-      await shutDown(machine, workspace.outside.signal)
+    if (facts.lanMac !== undefined) await stopRouter(workspace, machine, state === 'running' ? facts.lanMac : undefined)
+    else {
+      if (!force && state === 'running') await shutDown(machine, workspace.outside.signal)
+      await destroyIfRunning(domain)
     }
-    await destroyIfRunning(domain)
   }
   return { name, changed: state !== 'shutoff' }
+}
+
+/** Its disk is read-only: nothing to wait for. Once its LAN is closed it is carried through, by the next command if need be. */
+async function stopRouter(workspace: Workspace, { domain, name }: Machine, openMac: string | undefined): Promise<void> {
+  await transact(workspace, { operation: 'stop', subject: name }, async (transaction) => {
+    intend(transaction, { kind: 'stop-domain', uuid: domain.uuid })
+    if (openMac !== undefined) await setLink(domain, openMac, 'down')
+    await destroyIfRunning(domain)
+    transaction.commit()
+  })
 }
 
 /** Its disk goes anyway, so nothing is waited for. */

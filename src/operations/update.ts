@@ -2,10 +2,12 @@
  * Refreshes the package lists of all sources. A source that fails keeps its old list and fails the command at the end; the
  * others are refreshed all the same. Offline, sources in folders are refreshed and the others told as they are known.
  */
+
 import { availableParallelism } from 'node:os'
 import type { CatalogueSource, Vanished } from '../catalogue/catalogue.ts'
 import { LINES_PER_THREAD, VerifyPool } from '../catalogue/verify-pool.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
+import { formatTime } from '../model/shape.ts'
 import type { Source } from '../sources/source.ts'
 import { localVerifier } from '../trust/index-lines.ts'
 import { type OpenCatalogue, openCatalogue } from './catalogue.ts'
@@ -86,8 +88,8 @@ async function updateSource(workspace: Workspace, catalogue: OpenCatalogue, sour
     stage: 'update',
     subject:
       source.expiry.kind === 'snapshot'
-        ? `${name}, signed, as of ${envelope.issuedAt.toISOString()}`
-        : `${name}, signed and fresh until ${envelope.expiresAt.toISOString()}`,
+        ? `${name}, signed, as of ${formatTime(envelope.issuedAt)}`
+        : `${name}, signed and fresh until ${formatTime(envelope.expiresAt)}`,
   })
   return {
     name,

@@ -43,12 +43,27 @@ const imageList = z
 
 /** @throws {VmpkgError} `ARCHIVE_INVALID` `ARCHIVE_ENTRY_REFUSED` `MANIFEST_INVALID` `SECRET_REFUSED` */
 export async function readBuiltPackage(folder: string): Promise<BuiltPackage> {
+  const list = await readJson(join(folder, 'images.json')) // first: a folder that is no package has none
+  try {
+    return await readParts(folder, list)
+  } catch (error) {
+    if (!(error instanceof VmpkgError) || error.message.includes(folder)) throw error
+    const { code, message, hint, details } = error
+    throw new VmpkgError(code, `${folder}: ${message}`, {
+      ...(hint === undefined ? {} : { hint }),
+      cause: error.cause,
+      details,
+    })
+  }
+}
+
+async function readParts(folder: string, list: unknown): Promise<BuiltPackage> {
   const files = await readPackageFolder(join(folder, 'package'))
   refuseSecrets(files)
   const contents = openPackage(files)
   refuseUnlisted(files.keys(), contents.manifest)
   const failure = { code: 'ARCHIVE_INVALID', subject: `${JSON.stringify(folder)}: images.json` } as const
-  const images = parseShape(imageList, await readJson(join(folder, 'images.json')), failure)
+  const images = parseShape(imageList, list, failure)
   return {
     contents,
     archive: writeArchive(files),

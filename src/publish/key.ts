@@ -51,11 +51,17 @@ export async function generateKey(request: KeyRequest): Promise<Certificate> {
     ...(expiresAfterDays === undefined ? {} : { keyExpirationTime: expiresAfterDays * DAY_SECONDS }),
   })
   const certificate = await readCertificate(pair.publicKey)
-  await replaceFile(secretPath(folder, certificate.fingerprint), pair.privateKey, { mode: 0o600 })
+  const [secretFile, certificateFile] = [
+    secretPath(folder, certificate.fingerprint),
+    certificatePath(folder, certificate.fingerprint),
+  ]
   try {
-    await replaceFile(certificatePath(folder, certificate.fingerprint), pair.publicKey)
+    await replaceFile(secretFile, pair.privateKey, { mode: 0o600 })
+    await replaceFile(certificateFile, pair.publicKey)
   } catch (error) {
-    await rm(secretPath(folder, certificate.fingerprint), { force: true })
+    // Either may have its name already: what failed may be the sync of the folder.
+    await rm(certificateFile, { force: true })
+    await rm(secretFile, { force: true })
     throw error
   }
   return certificate

@@ -1,7 +1,7 @@
 /**
  * The package index line by line, for an index too large to hold as objects: the same checks as `package-index.ts`, a part
  * at a time. A line whose exact bytes were verified before under the same root file need not be verified again: what
- * was right stays right for as long as the caller's memory of it holds (docs/decisions/0007-verified-lines.md).
+ * was right stays right for as long as the caller's memory of it holds (docs/decisions/0009-verified-lines.md).
  *
  * All or nothing is for the caller to keep: what it was given counts only when the generator has come to its end.
  */

@@ -275,14 +275,14 @@ describe('a bundle', () => {
       for (let byte = end; byte < at; byte++) outside.add(byte)
     }
     const places = [...outside]
-    const changed = join(folder, 'changed')
+    const damaged = join(folder, 'changed')
     await fc.assert(
       fc.asyncProperty(fc.nat(places.length - 1), fc.integer({ min: 1, max: 255 }), async (place, by) => {
         const bytes = Buffer.from(whole)
         const where = places[place] ?? 0
         bytes[where] = (bytes[where] ?? 0) ^ by
-        await writeFile(changed, bytes)
-        await assert.rejects(listBundle(changed), (error: Error) =>
+        await writeFile(damaged, bytes)
+        await assert.rejects(listBundle(damaged), (error: Error) =>
           isVmpkgError(error, 'ARCHIVE_INVALID', 'ARCHIVE_ENTRY_REFUSED'),
         )
       }),

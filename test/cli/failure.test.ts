@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { CommanderError } from 'commander'
 import { printFailure } from '../../src/cli/failure.ts'
 import { VmpkgError } from '../../src/errors.ts'
 import { LibvirtError } from '../../src/libvirt/error.ts'
@@ -21,6 +22,21 @@ test('a failure is its message with the code, the hint and the nearest cause, fi
     printed(CHAIN),
     'E: It?[2J is another [DIGEST_MISMATCH]\n   Fetch https://***@example.org again.\n   because: nearest\n',
   )
+})
+
+test('the code is in the first line of a message of several', () => {
+  const text = printed(
+    new VmpkgError('RELATION_CONFLICT', 'a cannot be had\n  Because it conflicts.', { hint: 'Ask.' }),
+  )
+  assert.equal(text, 'E: a cannot be had [RELATION_CONFLICT]\n   Because it conflicts.\n   Ask.\n')
+})
+
+test('a finding that the message names already is not told twice, and usage is told in sentences', () => {
+  const findings = [{ path: 'domain/rng[2]', reason: 'only one is allowed' }]
+  const message = 'Refused: domain/rng[2]: only one is allowed'
+  assert.equal(printed(new VmpkgError('POLICY_REFUSED', message, { details: { findings } })).split('rng').length, 2)
+  const usage = new CommanderError(1, 'x', "error: unknown option '--a'\n(Did you mean --b?)")
+  assert.match(printed(usage), /^E: Unknown option '--a' \(Did you mean --b\?\) \[USAGE\]\n/)
 })
 
 test('--verbose shows the whole chain of causes', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { CommanderError } from 'commander'
 import { COMMANDS } from '../../src/cli/commands.ts'
-import { describeExamples, formatOverview } from '../../src/cli/help.ts'
+import { describeExamples, formatFamily, formatOverview } from '../../src/cli/help.ts'
 import { parseInvocation } from '../../src/cli/parse.ts'
 
 const GOLDEN = join(import.meta.dirname, '..', 'golden', 'cli')
@@ -56,4 +56,12 @@ test('a long example goes on in further lines as a shell reads them', () => {
     .replaceAll(/ \\\n */g, ' ')
     .trim()
   assert.equal(joined, words)
+})
+
+test('the first words of commands list those commands, other words nothing', () => {
+  const text = formatFamily(['host', 'private']) ?? ''
+  assertFits(text)
+  assert.equal(text.match(/ {2}host private \w+ {2}/g)?.length, 4)
+  assert.doesNotMatch(text, /source add/)
+  for (const words of [[], ['sour'], ['install'], ['']]) assert.equal(formatFamily(words), undefined)
 })

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { COMMON_OPTIONS, type CommandSpec } from '../../src/cli/command.ts'
 import { COMMANDS } from '../../src/cli/commands.ts'
 import { parseInvocation } from '../../src/cli/parse.ts'
-import { parseQuickly } from '../../src/cli/quick-parse.ts'
+import { moveLeadingOptions, parseQuickly } from '../../src/cli/quick-parse.ts'
 
 const SILENT = { stdout: { write: () => true } }
 const commands = await Promise.all(COMMANDS.map(async (entry) => ({ name: entry.name, spec: await entry.load() })))
@@ -43,4 +43,19 @@ describe('parseQuickly', () => {
       }
     })
   }
+})
+
+describe('moveLeadingOptions', () => {
+  const move = (text: string): string => moveLeadingOptions(text.split(' ')).join(' ')
+
+  test('puts options that every command takes behind the command', () => {
+    assert.equal(move('-y install a --no-start'), 'install a -y --no-start')
+    assert.equal(move('-c private:x --json --root=/r show a'), 'show a -c private:x --json --root=/r')
+    assert.equal(move('-q host private shell x -- ls -l'), 'host private shell x -q -- ls -l')
+  })
+
+  test('leaves others where they are, and what needs nothing as it is', () => {
+    for (const text of ['--purge remove a', '--help', 'install -y a', '-y', '']) assert.equal(move(text), text)
+    assert.equal(move('-y --purge remove a'), '-y --purge remove a')
+  })
 })

@@ -108,7 +108,7 @@ test('several downloads have a line each, and one for all that were planned', ()
     [
       'app one  75% ███████████████      3.0 MiB/4.0 MiB 1.0 MiB/s 1 s left',
       'app two  25% █████                1.0 MiB/4.0 MiB',
-      'Total 2/3  75% ███████████████      12.0 MiB/16.0 MiB 659.1 KiB/s 7 s left',
+      'Total 1/3  75% ███████████████      12.0 MiB/16.0 MiB 857.7 KiB/s 5 s left',
     ].join('\n'),
   )
   assert.equal(written.at(-2), '\r\u001b[J')

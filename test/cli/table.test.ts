@@ -17,6 +17,17 @@ test('on a terminal columns are aligned and no line is wider than it', () => {
   ])
 })
 
+test('sentences in the last column go on below where they are asked for whole', () => {
+  assert.deepEqual(formatTable(HEADER, ROWS, 45, 'whole'), [
+    'NAME        STATE    NOTE',
+    'router-uni  running',
+    'a           shutoff  a rather long remark',
+    '                     that does not fit',
+  ])
+  assert.equal(formatTable(HEADER, ROWS, 40, 'whole').at(-1), 'a           shutoff  a rather long rema…')
+  assert.equal(formatTable(HEADER, ROWS, undefined, 'whole').at(-1), ROWS[1]?.join('\t'))
+})
+
 test('piped, rows are tab-separated without a header, whole, one a line', () => {
   assert.deepEqual(formatTable(HEADER, [['a', 'tab\there', 'line\nend']], undefined), ['a\ttab here\tline end'])
   assert.deepEqual(formatTable(HEADER, [], undefined), [])
@@ -26,7 +37,8 @@ test('no line is ever wider than the terminal, and piped rows keep their number 
   const rows = fc.array(fc.array(fc.string(), { minLength: 3, maxLength: 3 }), { maxLength: 5 })
   fc.assert(
     fc.property(rows, fc.integer({ min: 2, max: 200 }), (cells, columns) => {
-      for (const line of formatTable(HEADER, cells, columns)) {
+      const lines = [...formatTable(HEADER, cells, columns), ...formatTable(HEADER, cells, columns, 'whole')]
+      for (const line of lines) {
         assert.ok(line.length <= columns)
         assert.doesNotMatch(line, /[\n\t]/)
       }

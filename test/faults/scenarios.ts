@@ -2,7 +2,7 @@
  * The verbs that change something, each in the situations that differ. A new verb is a line here.
  * Paths that begin with `%` are below the world's folder.
  */
-import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readKey } from 'openpgp'
 import { listKeys } from '../../src/publish/key.ts'
@@ -10,24 +10,60 @@ import { readRegistry } from '../../src/publish/registry-state.ts'
 import { signEnvelope } from '../../src/publish/registry-version.ts'
 import { openSigner, type Signer } from '../../src/publish/signer.ts'
 import { DAY_MS, fixedClock } from '../support/fixed-clock.ts'
+import { testImage } from '../support/registry-builder.ts'
 import { tinyApp, tinyRouter } from '../support/tiny-packages.ts'
 import { type Scenario, words } from './sweep.ts'
 import type { World } from './world.ts'
 
-export const PACKAGES = [tinyRouter('router-tiny'), tinyApp('app-alone')]
+const NEW_ROUTER = tinyRouter('router-tiny', { image: testImage('router-tiny 2') })
+
+/** Two versions of each; the second of the router has another definition. */
+export const PACKAGES = [
+  { ...tinyRouter('router-tiny'), version: '1.0-1' },
+  {
+    ...NEW_ROUTER,
+    manifest: NEW_ROUTER.manifest?.replace('default: 32MiB', 'default: 40MiB') ?? '',
+    version: '2.0-1',
+  },
+  { ...tinyApp('app-alone'), version: '1.0-1' },
+  { ...tinyApp('app-alone', { image: testImage('app-alone 2') }), version: '2.0-1' },
+]
 
 /** Runs commands one after the other. */
 function having(...commands: readonly (readonly string[])[]): Scenario['before'] {
-  return async (world) => {
-    await cp(world.registry.folder, join(world.folder, 'registry'), { recursive: true })
-    for (const command of commands) await world.cli.ok(words(command, world))
+  const begin = async (world: World): Promise<void> =>
+    cp(world.registry.folder, join(world.folder, 'registry'), { recursive: true })
+  return async (world) => runFrom(world, { what: 'registry', begin }, commands)
+}
+
+/** Goes on from the longest beginning that another scenario came to already, as far as that is files only. */
+async function runFrom(
+  world: World,
+  { what, begin }: { readonly what: string; readonly begin: (world: World) => Promise<void> },
+  commands: readonly (readonly string[])[],
+): Promise<void> {
+  const keys = [what, ...commands.map((_, i) => `${what} ${JSON.stringify(commands.slice(0, i + 1))}`)]
+  const isFiles = (count: number): boolean => !/"(router|clone|start)/.test(JSON.stringify(commands.slice(0, count)))
+  let done = commands.length
+  while (done >= 0 && !(isFiles(done) && (await world.recall(keys[done] ?? '')))) done--
+  if (done < 0) {
+    await begin(world)
+    await world.keep(what)
+    done = 0
+  }
+  for (const [i, command] of commands.entries()) {
+    if (i < done) continue
+    await world.cli.ok(words(command, world))
+    if (isFiles(i + 1)) await world.keep(keys[i + 1] ?? '')
   }
 }
 
 const ADD = ['source', 'add', 'test', '%/registry', '--root-file', '%/registry/root/1.json']
 const UPDATE = ['update']
 const APP = ['install', '-y', '--grant', 'network', 'app-alone']
+const OLD_APP = [...APP.slice(0, -1), 'app-alone=1.0-1']
 const ROUTER = ['install', '-y', '--grant', 'network', '--no-start', 'router-tiny']
+const OLD_ROUTER = [...ROUTER.slice(0, -1), 'router-tiny=1.0-1']
 const CLONE = ['clone', 'app-alone', '--name', 'one', '--no-start']
 
 const KEYS = ['--keys', '%/keys']
@@ -37,13 +73,38 @@ const INIT = ['repo', 'init', '%/registry-own', ...ROLES]
 
 /** The registry sweeps away what is older than a day; `repo init` takes over what an earlier one left. */
 const IN_REGISTRY = /^registry-own|^\*$/
+/** As in other registries. */
+const IN_LOCAL = /vmpkg\/local\/registry\//
+/** What a copy that was broken off has fetched: the next one goes on there. What it read into the system's folder for temporary files. */
+const IN_MIRROR = /^registry-|^tmp\//
 
 /** A registry of one's own, and a built package. */
 function owning(...commands: readonly (readonly string[])[]): Scenario['before'] {
-  return async (world) => {
+  const begin = async (world: World): Promise<void> => {
     for (const command of [...MAKE_KEYS, INIT]) await world.cli.ok(words(command, world))
     await cp(await world.registry.build(tinyApp('app-own')), join(world.folder, 'built'), { recursive: true })
-    for (const command of commands) await world.cli.ok(words(command, world))
+  }
+  return async (world) => runFrom(world, { what: 'own registry', begin }, commands)
+}
+
+const OWN = ['repo', 'add', '%/registry-own', '%/built', ...KEYS]
+
+/** The number of the newest entry in the history. */
+async function last({ cli }: World): Promise<readonly string[]> {
+  const { entries } = await cli.json(['history'])
+  return [String((entries as readonly { readonly id: number }[])[0]?.id)]
+}
+
+/** Changes a byte of every image in the store. */
+async function damageImages({ folder }: World): Promise<void> {
+  const images = join(folder, 'root/var/lib/vmpkg/images')
+  for (const name of (await readdir(images)).filter((one) => /^[0-9a-f]{64}$/.test(one))) {
+    const path = join(images, name)
+    const bytes = await readFile(path)
+    bytes[0] = (bytes[0] ?? 0) ^ 1
+    await chmod(path, 0o644)
+    await writeFile(path, bytes)
+    await chmod(path, 0o444)
   }
 }
 
@@ -98,7 +159,13 @@ export const SCENARIOS: readonly Scenario[] = [
       await publishMore(world)
     },
   },
-  { name: 'key generate', verb: ['key', 'generate', 'me', '--no-passphrase'], before: having(), done: ['KEY_INVALID'] },
+  {
+    name: 'key generate',
+    verb: ['key', 'generate', 'me', '--no-passphrase'],
+    before: having(),
+    done: ['KEY_INVALID'],
+    known: [{ way: 'ENOSPC', kind: 'FileHandle.sync', path: /\/keys$/ }],
+  },
   {
     name: 'repo init',
     verb: INIT,
@@ -144,6 +211,177 @@ export const SCENARIOS: readonly Scenario[] = [
     leaves: IN_REGISTRY,
   },
   { name: 'publish', verb: ['publish', '%/registry-own', '%/built', ...KEYS], before: owning(), leaves: IN_REGISTRY },
+  {
+    name: 'repo promote',
+    verb: ['repo', 'promote', '%/registry-own', 'app-own', '1.0-1', '--channel', 'testing', ...KEYS],
+    before: owning(OWN),
+    leaves: IN_REGISTRY,
+  },
+  {
+    name: 'repo yank',
+    verb: ['repo', 'yank', '%/registry-own', 'app-own', '1.0-1', '--reason', 'broken', ...KEYS],
+    before: owning(OWN),
+    leaves: IN_REGISTRY,
+  },
+  { name: 'repo snapshot', verb: ['repo', 'snapshot', '%/registry-own'], before: owning(OWN), leaves: IN_REGISTRY },
+  {
+    name: 'repo snapshot remove',
+    verb: ['repo', 'snapshot', 'remove', '%/registry-own'],
+    before: async (world) => {
+      await owning(OWN, ['repo', 'snapshot', '%/registry-own'])(world)
+      const [name = ''] = await readdir(join(world.folder, 'registry-own/snapshot'))
+      return [name.replace('.json', '')]
+    },
+    done: ['REGISTRY_INVALID'],
+    leaves: IN_REGISTRY,
+  },
+  {
+    name: 'repo gc',
+    verb: ['repo', 'gc', '%/registry-own', '--keep-days', '0', '--keep-hours', '0'],
+    before: owning(OWN, ['repo', 'yank', '%/registry-own', 'app-own', '1.0-1', '--reason', 'broken', ...KEYS]),
+    leaves: IN_REGISTRY,
+    piecemeal: ['registryFiles'],
+  },
+  {
+    name: 'repo rotate-key',
+    verb: [
+      'repo',
+      'rotate-key',
+      '%/registry-own',
+      '--role',
+      'timestamp',
+      '--add',
+      'later',
+      '--threshold',
+      '1',
+      ...KEYS,
+    ],
+    before: owning(OWN, ['key', 'generate', 'later', '--no-passphrase', ...KEYS]),
+    renews: true,
+    leaves: IN_REGISTRY,
+  },
+  {
+    name: 'repo mirror',
+    verb: ['repo', 'mirror', '%/registry', '%/registry-mirror', '--root-file', '%/registry/root/1.json'],
+    before: having(),
+    leaves: IN_MIRROR,
+  },
+  {
+    name: 'repo push',
+    verb: ['repo', 'push', '%/registry-own', '%/registry-served'],
+    before: owning(OWN),
+    leaves: IN_MIRROR,
+  },
+  { name: 'pin set', verb: ['pin', 'set', 'app-alone=1.0-1', '1001', '--reason', 'why'], before: having(ADD, UPDATE) },
+  {
+    name: 'pin remove',
+    verb: ['pin', 'remove', 'app-alone'],
+    before: having(ADD, UPDATE, ['pin', 'set', 'app-alone', '900']),
+    done: ['USAGE'],
+  },
+  { name: 'channel follow', verb: ['channel', 'follow', 'testing'], before: having(ADD, UPDATE) },
+  {
+    name: 'channel unfollow',
+    verb: ['channel', 'unfollow', 'testing'],
+    before: having(ADD, UPDATE, ['channel', 'follow', 'testing']),
+    done: ['USAGE'],
+  },
+  {
+    name: 'download',
+    verb: ['download', 'app-alone'],
+    before: having(ADD, UPDATE),
+    next: UPDATE,
+    leaves: /\*$/,
+    piecemeal: ['stores'],
+  },
+  {
+    name: 'bundle import',
+    verb: ['bundle', 'import', '%/tiny.vmbundle'],
+    before: having(ADD, UPDATE, ['bundle', 'export', '%/tiny.vmbundle', 'app-alone'], ['clean']),
+    next: UPDATE,
+    leaves: /\*$/,
+    piecemeal: ['stores'],
+  },
+  {
+    name: 'bundle import, a new source',
+    verb: ['bundle', 'import', '%/tiny.vmbundle', '--source', 'test', '--root-file', '%/registry/root/1.json'],
+    before: having(
+      ADD,
+      UPDATE,
+      ['bundle', 'export', '%/tiny.vmbundle', 'app-alone'],
+      ['source', 'remove', 'test'],
+      ['clean'],
+    ),
+    next: ['pin', 'list'],
+    leaves: /\*$/,
+    piecemeal: ['stores'],
+  },
+  {
+    name: 'import, the first',
+    verb: ['import', '%/disk.raw', '--name', 'mine', '--net', 'none'],
+    leaves: IN_LOCAL,
+    known: [{ way: 'after', kind: 'rename', path: /local\/registry$/ }],
+    before: async (world) => {
+      await having()(world)
+      await writeFile(join(world.folder, 'disk.raw'), testImage('mine'))
+    },
+  },
+  {
+    name: 'import, another',
+    verb: ['import', '%/disk.raw', '--name', 'mine', '--net', 'none'],
+    leaves: IN_LOCAL,
+    known: [{ way: 'after', kind: 'rename', path: /local\/registry\/envelope.json$/ }],
+    before: async (world) => {
+      await having()(world)
+      await writeFile(join(world.folder, 'disk.raw'), testImage('mine'))
+      await world.cli.ok(words(['import', '%/disk.raw', '--name', 'yours', '--net', 'none'], world))
+    },
+  },
+  { name: 'upgrade an app', verb: ['upgrade', '-y'], before: having(ADD, UPDATE, OLD_APP) },
+  { name: 'downgrade an app', verb: [...OLD_APP, '--allow-downgrade'], before: having(ADD, UPDATE, APP) },
+  { name: 'hold', verb: ['hold', 'app-alone'], before: having(ADD, UPDATE, OLD_APP) },
+  { name: 'unhold', verb: ['unhold', 'app-alone'], before: having(ADD, UPDATE, OLD_APP, ['hold', 'app-alone']) },
+  { name: 'mark auto', verb: ['mark', 'auto', 'app-alone'], before: having(ADD, UPDATE, OLD_APP) },
+  {
+    name: 'autoremove',
+    verb: ['autoremove', '-y'],
+    before: having(ADD, UPDATE, OLD_APP, ['mark', 'auto', 'app-alone']),
+  },
+  {
+    name: 'purge an app',
+    verb: ['purge', '-y', 'app-alone'],
+    before: having(ADD, UPDATE, [...OLD_APP, '--set', 'memory=48MiB']),
+    done: ['PACKAGE_NOT_INSTALLED'],
+  },
+  { name: 'clean', verb: ['clean'], before: having(ADD, UPDATE, OLD_APP, ['upgrade', '-y']) },
+  {
+    name: 'history undo of an upgrade',
+    verb: ['history', 'undo', '-y'],
+    before: async (world) => {
+      await having(ADD, UPDATE, OLD_APP, ['upgrade', '-y'])(world)
+      return last(world)
+    },
+    done: ['HISTORY_CONFLICT'],
+  },
+  {
+    name: 'history rollback',
+    verb: ['history', 'rollback', '-y'],
+    before: async (world) => {
+      await having(ADD, UPDATE, OLD_APP)(world)
+      const number = await last(world)
+      await world.cli.ok(['upgrade', '-y'])
+      return number
+    },
+  },
+  {
+    name: 'verify --fix of an image',
+    verb: ['verify', '--full', '--fix'],
+    piecemeal: ['damaged', 'stores'],
+    before: async (world) => {
+      await having(ADD, UPDATE, APP)(world)
+      await damageImages(world)
+    },
+  },
   { name: 'install an app', host: true, verb: APP, before: having(ADD, UPDATE) },
   { name: 'install a router', host: true, verb: ROUTER, before: having(ADD, UPDATE) },
   { name: 'install again', host: true, verb: [...APP, '--reinstall'], before: having(ADD, UPDATE, APP) },
@@ -161,5 +399,54 @@ export const SCENARIOS: readonly Scenario[] = [
     verb: ['rm', '-y', 'one'],
     before: having(ADD, UPDATE, ROUTER, APP, CLONE),
     done: ['DOMAIN_UNKNOWN'],
+  },
+  { name: 'upgrade a router', host: true, verb: ['upgrade', '-y'], before: having(ADD, UPDATE, OLD_ROUTER) },
+  {
+    name: 'history undo of a removal',
+    host: true,
+    verb: ['history', 'undo', '-y', '--no-start'],
+    before: async (world) => {
+      await having(ADD, UPDATE, ROUTER, ['remove', '-y', 'router-tiny'])(world)
+      return last(world)
+    },
+    done: ['HISTORY_CONFLICT'],
+  },
+  {
+    name: 'purge',
+    host: true,
+    verb: ['purge', '-y', 'router-tiny'],
+    before: having(ADD, UPDATE, [...ROUTER, '--set', 'memory=48MiB']),
+    done: ['PACKAGE_NOT_INSTALLED'],
+  },
+  {
+    name: 'verify --fix of a machine',
+    host: true,
+    verb: ['verify', '--fix'],
+    before: async (world) => {
+      await having(ADD, UPDATE, ROUTER)(world)
+      await world.virsh('undefine', 'router-tiny', '--nvram')
+      await world.cli.ok(['gc']) // its medium goes with it
+    },
+  },
+  { name: 'start', host: true, verb: ['start', 'one'], before: having(ADD, UPDATE, ROUTER, APP, CLONE) },
+  {
+    name: 'stop',
+    host: true,
+    verb: ['stop', '--force', 'one'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE, ['start', 'one']),
+  },
+  {
+    name: 'stop a router',
+    host: true,
+    verb: ['stop', 'router-tiny'],
+    known: [{ way: 'before', kind: 'rpc 234', path: /libvirt/ }],
+    before: async (world) => {
+      await having(ADD, UPDATE, ROUTER)(world)
+      const file = join(world.folder, 'open.xml')
+      const xml = await world.virsh('dumpxml', '--inactive', 'router-tiny')
+      await writeFile(file, xml.replace("<link state='down'/>", "<link state='up'/>"))
+      await world.virsh('define', file)
+      await world.virsh('start', 'router-tiny')
+    },
   },
 ]

@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -20,8 +21,10 @@ const HOOK = join(import.meta.dirname, 'inject.ts')
 /** Sockets and logs of the private host, and Node's compiled modules: not what a verb changes. */
 const APART = /^root\/(run|var\/lib\/vmpkg\/private|var\/cache\/vmpkg\/compiled)(\/|$)/
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
+const MAC = /\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g
+const TIME = /\d{4}-\d\d-\d\dT[0-9:.]+Z/g
 /** Names of files that are not finished. */
-const UNFINISHED = /^tmp\/|\.tmp$|\.partial$|\.iso\.|\.init-|\.init$/
+const UNFINISHED = /^tmp\/|cache\/vmpkg\/(scratch|import)-[^/]*$|\.tmp$|\.partial$|\.iso\.|\.init-|\.init$/
 
 /** What an observer sees, who does not believe vmpkg; random names are taken out. Plain JSON. */
 export type Sight = Readonly<Record<string, unknown>>
@@ -32,6 +35,8 @@ export interface World {
   readonly registry: TestRegistry
   /** Folder of everything that a verb may change; scenarios keep their registries and keys here. */
   readonly folder: string
+  /** On the private host. */
+  virsh(...args: readonly string[]): Promise<string>
   run(argv: readonly string[], env?: Readonly<Record<string, string>>): Promise<CliResult>
   /** Runs with a fault, or with none and only counted. */
   runFaulty(
@@ -42,6 +47,10 @@ export interface World {
   observe(): Promise<Sight>
   save(): Promise<void>
   restore(): Promise<void>
+  /** Keeps the files as they are now under that key, until the world is closed. */
+  keep(key: string): Promise<void>
+  /** Brings the files that were kept, and says whether there were any. */
+  recall(key: string): Promise<boolean>
   /** Back to a place that nobody has used, the private host kept. */
   wipe(): Promise<void>
   close(): Promise<void>
@@ -59,12 +68,13 @@ export async function makeWorld({ name, packages, host }: WorldOptions): Promise
   const registry = await buildRegistry({ clock: fixedClock(new Date()), packages })
   const folder = await realpath(cli.folder)
   const apart = join(folder, '..', `${basename(folder)}-saved`)
+  const keeping = join(folder, '..', `${basename(folder)}-kept`)
   const stash = join(folder, '..', `${basename(folder)}-stash`)
   const trace = join(apart, '..', `${basename(folder)}-trace`)
   const close = async (): Promise<void> => {
     await cli.close()
     await registry[Symbol.asyncDispose]()
-    for (const path of [apart, stash, trace]) await rm(path, { recursive: true, force: true })
+    for (const path of [apart, keeping, stash, trace]) await rm(path, { recursive: true, force: true })
   }
   try {
     await mkdir(stash)
@@ -76,6 +86,10 @@ export async function makeWorld({ name, packages, host }: WorldOptions): Promise
       cli,
       registry,
       folder,
+      async virsh(...args) {
+        if (libvirt === undefined) throw new TypeError('this world has no private host')
+        return libvirt.virsh(...args)
+      },
       run: (argv, env = {}) => cli.run(argv, '', { env: { ...scratch, ...env } }),
       async runFaulty(argv, { at, way }, env = {}) {
         for (const path of [trace, ...(await readdir(stash)).map((one) => join(stash, one))])
@@ -91,7 +105,7 @@ export async function makeWorld({ name, packages, host }: WorldOptions): Promise
         return { ...result, operations: lines.map((line) => JSON.parse(line) as Operation) }
       },
       async observe() {
-        return { ...(await observeFiles(folder)), ...(await libvirt?.observe()) }
+        return plain({ ...(await observeFiles(folder)), ...(await libvirt?.observe()) }, libvirt?.identities ?? [])
       },
       async save() {
         await rm(apart, { recursive: true, force: true })
@@ -104,6 +118,15 @@ export async function makeWorld({ name, packages, host }: WorldOptions): Promise
         await removeTop(folder)
         await execute('cp', ['-a', `${join(apart, 'files')}/.`, folder])
         await libvirt?.restore()
+      },
+      async keep(key) {
+        await copyTop(folder, join(keeping, createHash('sha256').update(key).digest('hex')))
+      },
+      async recall(key) {
+        const kept = join(keeping, createHash('sha256').update(key).digest('hex'))
+        if (!existsSync(kept)) return false
+        await execute('cp', ['-a', `${kept}/.`, folder])
+        return true
       },
       async wipe() {
         await libvirt?.clear()
@@ -126,6 +149,17 @@ function inherited(): Readonly<Record<string, string>> {
   )
 }
 
+/** UUIDs and MACs of libvirt's objects that were there before stay; those that are made anew are taken out. */
+function plain(sight: Sight, known: readonly string[]): Sight {
+  const hide = (name: string) => (found: string) => (known.includes(found) ? found : name)
+  const text = JSON.stringify(sight).replace(UUID, hide('UUID')).replace(MAC, hide('MAC'))
+  const hidden = JSON.parse(text) as Record<string, unknown>
+  for (const [key, value] of Object.entries(hidden)) {
+    if (Array.isArray(value)) hidden[key] = value.every((one) => typeof one === 'string') ? value.toSorted() : value
+  }
+  return hidden
+}
+
 async function copyTop(folder: string, target: string): Promise<void> {
   const filter = (from: string): boolean => !APART.test(from.slice(folder.length + 1))
   await cp(folder, target, { recursive: true, preserveTimestamps: true, filter })
@@ -141,96 +175,150 @@ async function removeTop(folder: string, below = ''): Promise<void> {
   }
 }
 
+interface Saved {
+  readonly kind: 'define' | 'net-define'
+  readonly name: string
+  readonly file: string
+  readonly active: boolean
+  readonly autostart: boolean
+}
+
 /** libvirt's own objects as virsh shows them. */
 class SavedLibvirt {
   readonly #uri: string
   readonly #folder: string
-  readonly #xml: { kind: 'define' | 'net-define'; name: string; file: string; active: boolean }[] = []
+  readonly #xml: Saved[] = []
+  /** UUIDs and MACs of what was saved. */
+  identities: readonly string[] = []
 
   constructor(uri: string, folder: string) {
     this.#uri = uri
     this.#folder = folder
   }
 
-  async #virsh(...args: readonly string[]): Promise<string> {
+  async virsh(...args: readonly string[]): Promise<string> {
     return (await execute('virsh', ['-c', this.#uri, ...args])).stdout
   }
 
   async #names(...args: readonly string[]): Promise<string[]> {
-    return (await this.#virsh(...args, '--name')).split('\n').filter((line) => line !== '')
+    return (await this.virsh(...args, '--name')).split('\n').filter((line) => line !== '')
   }
 
   async observe(): Promise<Sight> {
-    return {
-      domains: (await this.#names('list', '--all')).toSorted(),
-      running: (await this.#names('list')).toSorted(),
-      networks: (await this.#names('net-list', '--all')).toSorted(),
+    const seen: Record<string, string[]> = {}
+    for (const { what, list, dump } of LISTS) {
+      seen[what] = []
+      for (const name of await this.#names(list, '--all')) {
+        const xml = await this.virsh(dump, '--inactive', name)
+        // libvirt puts devices in another order when it is given its own XML.
+        const lines = xml
+          .replace(/\.[0-9a-f]{8}\.iso/g, '.NEW.iso')
+          .replace(TIME, 'TIME')
+          .split('\n')
+          .toSorted()
+        seen[what].push(`${name} ${lines.join('\n')}`)
+      }
+      seen[`${what}, active`] = await this.#names(list)
+      seen[`${what}, autostart`] = await this.#names(list, '--autostart', '--all')
     }
+    const running = await Promise.all((await this.#names('list')).map(async (name) => this.virsh('dumpxml', name)))
+    const links = running.map((xml) => `${xml.match(/<name>.*<\/name>/)?.[0]} ${xml.match(/<link .*>/g)?.join(' ')}`)
+    return { ...seen, links }
   }
 
   async save(): Promise<void> {
     this.#xml.length = 0
-    const lists = [
-      { kind: 'net-define', list: 'net-list', dump: 'net-dumpxml' },
-      { kind: 'define', list: 'list', dump: 'dumpxml' },
-    ] as const
-    for (const { kind, list, dump } of lists) {
+    const identities: string[] = []
+    for (const { kind, list, dump } of LISTS) {
       const active = await this.#names(list)
+      const autostart = await this.#names(list, '--autostart', '--all')
       for (const name of await this.#names(list, '--all')) {
         const file = join(this.#folder, `${kind}-${name}.xml`)
         await execute('sh', ['-c', 'virsh -c "$0" "$1" --inactive "$2" > "$3"', this.#uri, dump, name, file])
-        this.#xml.push({ kind, name, file, active: active.includes(name) })
+        this.#xml.push({ kind, name, file, active: active.includes(name), autostart: autostart.includes(name) })
+        const xml = await readFile(file, 'utf8')
+        identities.push(...(xml.match(UUID) ?? []), ...(xml.match(MAC) ?? []))
       }
     }
+    this.identities = identities
   }
 
   async clear(): Promise<void> {
-    for (const name of await this.#names('list')) await this.#virsh('destroy', name)
-    for (const name of await this.#names('list', '--all')) await this.#virsh('undefine', name, '--nvram')
-    for (const name of await this.#names('net-list')) await this.#virsh('net-destroy', name)
-    for (const name of await this.#names('net-list', '--all')) await this.#virsh('net-undefine', name)
+    for (const name of await this.#names('list')) await this.virsh('destroy', name)
+    for (const name of await this.#names('list', '--all')) await this.virsh('undefine', name, '--nvram')
+    for (const name of await this.#names('net-list')) await this.virsh('net-destroy', name)
+    for (const name of await this.#names('net-list', '--all')) await this.virsh('net-undefine', name)
   }
 
   async restore(): Promise<void> {
-    for (const { kind, name, file, active } of this.#xml) {
-      await this.#virsh(kind, file)
-      if (active) await this.#virsh(kind === 'define' ? 'start' : 'net-start', name)
+    for (const { kind, name, file, active, autostart } of this.#xml) {
+      await this.virsh(kind, file)
+      if (autostart) await this.virsh(kind === 'define' ? 'autostart' : 'net-autostart', name)
+      if (active) await this.virsh(kind === 'define' ? 'start' : 'net-start', name)
     }
   }
 }
+
+const LISTS = [
+  { kind: 'net-define', what: 'networks', list: 'net-list', dump: 'net-dumpxml' },
+  { kind: 'define', what: 'domains', list: 'list', dump: 'dumpxml' },
+] as const
 
 async function observeFiles(folder: string): Promise<Sight> {
   const state = join(folder, 'root/var/lib/vmpkg')
   const config = join(folder, 'root/etc/vmpkg')
   const paths = (await readdir(folder, { recursive: true })).filter((path) => !APART.test(path)).toSorted()
   const files = paths.filter((path) => !/\.(db|lock)(-wal|-shm|-journal)?$|\/lock(\.holder)?$/.test(path))
-  const rows = (file: string, sql: string): string[] => column(file, sql).map((text) => text.replaceAll(UUID, 'UUID'))
+  const damaged = await findDamaged(folder, files)
   const stateDb = join(state, 'state.db')
+  const ofState = (sql: string): string[] => column(stateDb, sql)
+  const listed = async (path: string): Promise<string[]> => readdir(join(state, path)).catch(() => [])
   return {
-    installed: rows(
-      stateDb,
-      "SELECT name || ' ' || version || ' ' || source || ' ' || grants FROM installed ORDER BY 1",
+    installed: ofState(
+      "SELECT name || ' ' || version || ' ' || source || ' ' || grants || ' ' || is_auto || ' ' || is_held FROM installed",
     ),
-    parameters: rows(stateDb, "SELECT package || ' ' || name || '=' || value FROM parameters ORDER BY 1"),
-    holders: rows(stateDb, "SELECT holder || ' ' || image FROM image_references ORDER BY 1"),
-    pending: rows(stateDb, "SELECT operation || ' ' || subject FROM transactions WHERE outcome IS NULL ORDER BY id"),
-    catalogue: rows(
+    parameters: ofState("SELECT package || ' ' || name || '=' || value FROM parameters"),
+    keptValues: ofState("SELECT package || ' ' || name || '=' || value FROM kept_values"),
+    holders: distinct(ofState("SELECT holder || ' ' || image FROM image_references").map(withoutNumber)),
+    archives: distinct(ofState("SELECT holder || ' ' || archive FROM archive_references").map(withoutNumber)),
+    definitions: ofState("SELECT kind || ' ' || name || ' ' || package || ' ' || uuid FROM definitions"),
+    history: distinct(
+      ofState(
+        "SELECT name || ' ' || coalesce(before ->> '$.line', '') || ' ' || coalesce(after, '') FROM package_changes",
+      ).map((text) => text.replace(TIME, 'TIME')),
+    ),
+    pending: ofState("SELECT operation || ' ' || subject FROM transactions WHERE outcome IS NULL"),
+    catalogue: column(
       join(folder, 'root/var/cache/vmpkg/catalogue.db'),
-      "SELECT name || ' ' || priority || ' ' || (SELECT count(*) FROM packages WHERE source = sources.name) FROM sources ORDER BY 1",
+      "SELECT name || ' ' || priority || ' ' || (SELECT count(*) FROM packages WHERE source = sources.name) FROM sources",
     ),
     sources: await contents(join(config, 'sources')),
-    roots: await readdir(join(config, 'roots')).catch(() => []),
+    preferences: await readFile(join(config, 'preferences.yaml'), 'utf8').catch(() => ''),
+    values: await contents(join(config, 'values')),
+    roots: await observeRoots(config),
     machines: files
       .filter((path) => /connections\/[^/]+\/(overlays|mediums|logs)\/./.test(path))
-      .map((path) => path.replace(UUID, 'UUID')),
+      .map((path) => path.replace(/\.[0-9a-f]{8}\.iso$/, '.NEW.iso')),
+    // A damaged image is none; the next that needs it puts it aside and fetches it.
     stores: files.filter(
-      (path) => /vmpkg\/(packages|images)\/(maps\/)?[^/]+$/.test(path) && !path.endsWith('images/maps'),
+      (path) => /lib\/vmpkg\/(packages|images)\/(maps\/)?[0-9a-f]{64}[^/]*$/.test(path) && !damaged.includes(path),
     ),
-    damaged: await findDamaged(folder, files),
+    kept: (await listed('downloads')).filter((name) => name.startsWith('kept-')),
+    damaged,
     keys: await observeKeys(folder, files),
     registries: await observeRegistries(folder),
+    registryFiles: files.filter((path) => /^registry-[^/]*\/.*[0-9a-f]{64}/.test(path)),
     unfinished: files.filter((path) => UNFINISHED.test(path)).map((path) => path.replace(/[^/]*$/, '*')),
   }
+}
+
+function distinct(rows: readonly string[]): readonly string[] {
+  return [...new Set(rows)].toSorted()
+}
+
+/** The number of an entry in the history, which an entry that was undone uses up as well. */
+function withoutNumber(row: string): string {
+  return row.replace(/^history \d+/, 'history')
 }
 
 function column(file: string, sql: string): string[] {
@@ -248,13 +336,25 @@ function column(file: string, sql: string): string[] {
   }
 }
 
-/** Source files by name, without the time they were added. */
+/** Source files by name, without the time they were added; of this host's own registry without its keys, made anew. */
 async function contents(folder: string): Promise<Readonly<Record<string, string>>> {
   const found: Record<string, string> = {}
   for (const name of (await readdir(folder).catch(() => [])).filter((one) => one.endsWith('.yaml')).toSorted()) {
-    found[name] = (await readFile(join(folder, name), 'utf8')).replace(/^addedAt: .*$/m, '')
+    const text = (await readFile(join(folder, name), 'utf8')).replace(/^addedAt: .*$/m, '')
+    found[name] = name === 'local.yaml' ? text.replace(/[0-9a-f]{32,64}|[0-9A-F]{40}/g, 'NEW') : text
   }
   return found
+}
+
+/** Root files that no source names, and sources whose root file is not there. */
+async function observeRoots(config: string): Promise<Sight> {
+  const roots = await readdir(join(config, 'roots')).catch(() => [])
+  const sources = Object.values(await contents(join(config, 'sources')))
+  const isNamed = (root: string): boolean => sources.some((text) => text.includes(basename(root, '.json')))
+  return {
+    orphans: roots.filter((root) => !isNamed(root)).length,
+    missing: sources.filter((text) => !roots.some((root) => text.includes(basename(root, '.json')))).length,
+  }
 }
 
 /** Files whose name is a digest that is not theirs. */
@@ -288,14 +388,15 @@ async function observeKeys(folder: string, files: readonly string[]): Promise<Si
 
 async function observeRegistries(folder: string): Promise<Sight> {
   const found: Record<string, unknown> = {}
-  for (const name of (await readdir(folder)).filter((one) => /^registry[^.]*$/.test(one)).toSorted()) {
+  const own = 'root/var/lib/vmpkg/local/registry'
+  for (const name of [...(await readdir(folder)).filter((one) => /^registry[^.]*$/.test(one)).toSorted(), own]) {
     const path = join(folder, name)
     try {
       const file = await readFile(join(path, 'envelope.json'))
       const { version, index, channels } = parseEnvelope(
         parseSignedFile(file, 'ENVELOPE_INVALID', 'The envelope', file.length).payload,
       )
-      const { entries } = await readRegistry(path)
+      const { entries, root, channels: promoted } = await readRegistry(path)
       const incoming = (await readdir(join(path, 'incoming')).catch(() => [])).filter((one) => one.endsWith('.json'))
       found[name] = {
         version,
@@ -303,9 +404,15 @@ async function observeRegistries(folder: string): Promise<Sight> {
         count: index.count,
         lines: entries.length,
         incoming: incoming.length,
+        root: [root.version, root.root, root.timestamp, root.promoter, root.publishers].map((part) =>
+          JSON.stringify(part).replace(/[0-9A-F]{40}/g, 'KEY'),
+        ),
+        promoted: promoted.entries,
+        snapshots: (await readdir(join(path, 'snapshot')).catch(() => [])).length,
       }
     } catch (error) {
-      found[name] = String(error)
+      // Without its envelope, which is written last, a folder is no registry yet.
+      if (existsSync(join(path, 'envelope.json'))) found[name] = String(error)
     }
   }
   return found

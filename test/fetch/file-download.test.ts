@@ -69,6 +69,15 @@ describe('fetchToFile', () => {
     assert.deepEqual(await listTree(folder), [])
   })
 
+  test('leaves nothing of a file that is refused before its first byte', async (t) => {
+    const { folder, server, fetch } = await prepare(t)
+    server.files.set(PATH, Buffer.concat([FILE, Buffer.alloc(1)]))
+    await assert.rejects(fetch(), { code: 'SIZE_EXCEEDED' })
+    server.files.delete(PATH)
+    await assert.rejects(fetch(), { code: 'DOWNLOAD_FAILED' })
+    assert.deepEqual(await listTree(folder), [])
+  })
+
   test('follows no symbolic link that somebody planted', async (t) => {
     const { folder, target, fetch } = await prepare(t)
     await writeFile(join(folder, 'victim'), 'precious')

@@ -294,7 +294,9 @@ describe('vmpkg repo serve', () => {
     const mirror = join(cli.folder, 'mirror')
     await cli.ok(['repo', 'mirror', url, mirror, '--root-file', join(registry, 'root/1.json')])
     await verified(mirror)
-    assert.equal((await cli.run(['repo', 'diff', url, mirror])).status, 0)
+    const same = await cli.run(['repo', 'diff', url, mirror])
+    assert.equal(same.status, 0)
+    assert.match(same.stdout, /^No difference \(versions \d+ and \d+\)\n$/)
     server.kill('SIGINT')
     const { status, stdout } = await server.done
     assert.equal(status, 0)

@@ -132,14 +132,30 @@ test('list and show pick out states and versions', async (t) => {
   assert.deepEqual(names({ filter: 'auto' }), ['lost 1.0', 'router-uni 1.0', 'tor 0.4'])
   assert.deepEqual(names({ filter: 'held' }), [])
   assert.deepEqual(names({ patterns: ['router-uni'], allVersions: true }), [
-    'router-uni 1.0',
-    'router-uni 2.0',
     'router-uni 9.0',
+    'router-uni 2.0',
+    'router-uni 1.0',
   ])
   assert.deepEqual(names({ patterns: ['e*'] }), ['extra 1.0'])
   const shown = await show(workspace, ['router-uni'], { allVersions: true })
   assert.deepEqual(
     shown.map((one) => `${one.version} ${one.source}`),
     ['2.0 example', '1.0 example', '9.0 other'],
+  )
+  const [one] = await show(workspace, ['router-uni=1.0'])
+  assert.deepEqual([one?.version, one?.versions], ['1.0', ['2.0', '1.0', '9.0']])
+  await assert.rejects(show(workspace, ['router-uni=3.0']), {
+    code: 'PACKAGE_UNKNOWN',
+    hint: 'There is 2.0, 1.0, 9.0.',
+  })
+  await assert.rejects(show(workspace, ['router-umi']), { code: 'PACKAGE_UNKNOWN', hint: 'Did you mean router-uni?' })
+})
+
+test('list says of a version that it is withdrawn, also where it is not installed', async (t) => {
+  const changes = [{ name: 'router-uni', version: '2.0', yanked: 'leaks' }]
+  const workspace = await stockWorkspace(t, { ...STOCK, changes })
+  assert.deepEqual(
+    list(workspace, { patterns: ['router-uni'], allVersions: true }).map(({ version, state }) => `${version} ${state}`),
+    ['9.0 available', '2.0 withdrawn: leaks', '1.0 installed, automatic'],
   )
 })

@@ -74,6 +74,28 @@ describe('addPackages', () => {
     await assert.rejects(add(), { code: 'ARCHIVE_INVALID' })
   })
 
+  test('names the folder that is refused, of several', async () => {
+    await using registry = await buildRegistry()
+    const bad = { name: 'app-bad', manifest: 'depends: ["x >= 1"]' }
+    await assert.rejects(registry.add({ name: 'app-good' }, bad), (error: Error) => {
+      assert.match(error.message, /\/build-\w+: The manifest vmpkg\.yaml is refused: depends\.0/)
+      return 'code' in error && error.code === 'MANIFEST_INVALID'
+    })
+    const none = join(registry.folder, 'none')
+    const { publisher, timestamping } = registry
+    const request = {
+      folder: registry.folder,
+      packages: [none],
+      publishers: [publisher],
+      pack: packImage,
+      timestamping,
+    }
+    await assert.rejects(addPackages(request), {
+      code: 'ARCHIVE_INVALID',
+      hint: 'Name the folder that `vmpkg build` made.',
+    })
+  })
+
   test('leaves the old version in place when a client would refuse the new one', async () => {
     await using registry = await buildRegistry({ packages: [{ name: 'app-one' }] })
     const before = await readFile(join(registry.folder, 'envelope.json'))

@@ -1,12 +1,16 @@
 /**
- * The soak run of faults: every way at every operation of every verb in the table, one after the other. A mix of old and
- * new state ends the run; `--from` with its number and `--cases 1` repeats it.
+ * The soak run of faults: every way at every operation of every verb in the table, in an order that the seed gives. The
+ * verbs share the time evenly, and what one does not need goes to those after it. A mix of old and new state ends the
+ * run; `--from` with its number and `--cases 1` repeats it.
  */
+
 import { PACKAGES, SCENARIOS } from '../faults/scenarios.ts'
 import { allPoints, prepare, strike } from '../faults/sweep.ts'
 import { makeWorld, type World } from '../faults/world.ts'
+import { Random } from '../support/random.ts'
 
 interface Range {
+  readonly seed: number
   readonly from: number
   readonly cases: number
   /** Milliseconds since the epoch at which to stop. */
@@ -21,38 +25,41 @@ interface Row {
   after: number
 }
 
-export async function soakFaults({ from, cases, until }: Range): Promise<string> {
+/** Points have numbers from here on for every verb, so that one verb's do not move those of the next. */
+const STRIDE = 10_000
+
+export async function soakFaults({ seed, from, cases, until }: Range): Promise<string> {
   const began = Date.now()
   const rows: Row[] = []
   const worlds = new Map<boolean, World>()
-  let number = 0
   let done = 0
   try {
-    for (const scenario of SCENARIOS) {
+    for (const [i, scenario] of SCENARIOS.entries()) {
       if (done >= cases || Date.now() >= until) break
+      if ((i + 1) * STRIDE <= from) continue
       const host = scenario.host === true
+      const share = Date.now() + (until - Date.now()) / (SCENARIOS.length - i)
       const world = worlds.get(host) ?? (await makeWorld({ name: 'soak-faults', packages: PACKAGES, host }))
       worlds.set(host, world)
       const prepared = await prepare(scenario, world)
-      const points = allPoints(prepared)
+      const points = new Random(seed).shuffle(allPoints(prepared))
+      const { operations } = prepared
       const row: Row = {
         name: scenario.name,
-        operations: prepared.operations.length,
+        operations: operations.length,
         points: points.length,
         before: 0,
         after: 0,
       }
-      for (const point of points) {
-        const current = number++
+      for (const [j, point] of points.entries()) {
+        const current = i * STRIDE + j
         if (current < from) continue
-        if (done >= cases || Date.now() >= until) {
-          number = current
-          break
-        }
+        if (done >= cases || (row.before + row.after > 0 && Date.now() >= share)) break
         try {
           row[await strike(prepared, point)]++
         } catch (error) {
-          throw new Error(`case ${current}: repeat it with --from ${current} --cases 1`, { cause: error })
+          const again = `--seed ${seed} --from ${current} --cases 1`
+          throw new Error(`case ${current}: repeat it with ${again}`, { cause: error })
         }
         done++
       }
@@ -61,14 +68,15 @@ export async function soakFaults({ from, cases, until }: Range): Promise<string>
   } finally {
     for (const world of worlds.values()) await world.close()
   }
-  return report(rows, { from, done, seconds: (Date.now() - began) / 1000 })
+  return report(rows, { seed, done, seconds: (Date.now() - began) / 1000 })
 }
 
 function report(
   rows: readonly Row[],
-  { from, done, seconds }: { readonly from: number; readonly done: number; readonly seconds: number },
+  { seed, done, seconds }: { readonly seed: number; readonly done: number; readonly seconds: number },
 ): string {
-  return `Cases ${from} to ${from + done - 1}; the next run goes on with \`--from ${from + done}\`. ${done} faults in ${Math.round(seconds)} s, no mix.
+  const points = rows.reduce((sum, row) => sum + row.points, 0)
+  return `${done} of ${points} faults, chosen by seed ${seed}, in ${Math.round(seconds)} s. Mixes of old and new state: 0.
 
 | verb | operations | fault points | tried | old state after | new state after |
 | --- | ---: | ---: | ---: | ---: | ---: |

@@ -196,8 +196,7 @@ describe('lines in batches', () => {
 
   test('are waited for when the reader stops early', async () => {
     const { asked, lines } = begin(textOf(1024))
-    await lines.next()
-    await lines.return(undefined)
+    for await (const batch of lines) if (batch !== undefined) break
     assert.equal(asked.running, 0)
   })
 

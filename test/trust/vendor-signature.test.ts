@@ -222,7 +222,7 @@ describe('keys of a vendor', () => {
   const now = new Date('2026-06-01T00:00:00Z')
   const file = Buffer.from('the file')
 
-  const make = async (options: Omit<Parameters<typeof generateKey>[0], 'format' | 'userIDs'>): Promise<PrivateKey> =>
+  const make = async (options: Partial<Parameters<typeof generateKey>[0]>): Promise<PrivateKey> =>
     (await generateKey({ userIDs: [{ name: 'vendor' }], date: born, subkeys: [], ...options, format: 'object' }))
       .privateKey
   const signWith = async (key: PrivateKey, date = new Date('2026-02-01T00:00:00Z')): Promise<Uint8Array> =>

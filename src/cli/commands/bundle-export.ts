@@ -1,3 +1,4 @@
+import { formatTime } from '../../model/shape.ts'
 import { exportBundle } from '../../operations/bundle-export.ts'
 import { type CommandSpec, optionText } from '../command.ts'
 import { formatBytes } from '../table.ts'
@@ -31,7 +32,7 @@ export const command: CommandSpec = {
     else {
       const names = report.packages.map(({ name, version }) => `${name} ${version}`).join(', ')
       io.print(`Wrote ${report.file} (${formatBytes(report.sizeBytes)}): ${names}`)
-      io.print(`Good until ${report.expiresAt}`)
+      io.print(`Good until ${formatTime(new Date(report.expiresAt))}`)
     }
     return 0
   },

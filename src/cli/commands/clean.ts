@@ -2,6 +2,9 @@ import { clean } from '../../operations/clean.ts'
 import { type CommandSpec, WAIT_OPTION } from '../command.ts'
 import { formatBytes } from '../table.ts'
 
+/** The first digits of a digest are enough for a person; `--json` has it whole. */
+const DIGEST = /\b([0-9a-f]{12})[0-9a-f]{52}\b/
+
 export const command: CommandSpec = {
   args: '',
   summary: 'Free what can be had again: former versions, unused archives and images, unfinished downloads.',
@@ -21,7 +24,9 @@ export const command: CommandSpec = {
     if (io.json) io.printJson('clean', { dryRun: io.dryRun, removed, freedBytes })
     else {
       for (const { what, subject, bytes } of removed)
-        io.print(`${io.dryRun ? 'Would remove' : 'Removed'} ${what} ${subject} (${formatBytes(bytes)})`)
+        io.print(
+          `${io.dryRun ? 'Would remove' : 'Removed'} ${what} ${subject.replace(DIGEST, '$1')} (${formatBytes(bytes)})`,
+        )
       io.print(`${io.dryRun ? 'Would free' : 'Freed'} ${formatBytes(freedBytes)}`)
     }
     return 0

@@ -81,6 +81,7 @@ async function importList(io: Io, file: string, options: OptionValues): Promise<
     io.printTable(
       ['FILE', 'PACKAGE', 'STATE', 'DESCRIPTION'],
       machines.map((one) => [one.file, one.package, one.state, one.reason ?? one.description]),
+      'whole',
     )
   }
   return machines.some(({ state }) => state === 'refused') ? 1 : 0

@@ -44,6 +44,6 @@ export const command: CommandSpec = {
       comment: optionText(options, 'comment'),
     })
     const nothing = `${args.join(', ')}: already installed and as wanted, nothing to do`
-    return runPlan(io, workspace, plan, { name: 'install', options, nothing })
+    return await runPlan(io, workspace, plan, { name: 'install', options, nothing })
   },
 }

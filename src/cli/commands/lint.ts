@@ -1,5 +1,6 @@
 import { lintPackages } from '../../operations/lint.ts'
 import { type CommandSpec, optionText } from '../command.ts'
+import { countOf } from '../table.ts'
 
 export const command: CommandSpec = {
   args: '<package...>',
@@ -19,8 +20,15 @@ export const command: CommandSpec = {
       io.printTable(
         ['PACKAGE', 'SEVERITY', 'CODE', 'FINDING'],
         findings.map((one) => [one.folder, one.severity, one.code, `${one.subject}: ${one.message}`]),
+        'whole',
       )
-      io.note(`${packages.length} packages, ${errors} errors, ${findings.length - errors} warnings`)
+      io.note(
+        [
+          countOf(packages.length, 'package'),
+          countOf(errors, 'error'),
+          countOf(findings.length - errors, 'warning'),
+        ].join(', '),
+      )
     }
     return errors === 0 ? 0 : 1
   },

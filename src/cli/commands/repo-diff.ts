@@ -27,7 +27,7 @@ function describe(diff: RegistryDiff): readonly string[] {
   const name = (one: PackageRef): string => `${one.name} ${one.version} ${one.arch}`
   return [
     ...(diff.sameRegistry ? [] : ['These are different registries']),
-    `version ${before} -> ${after}`,
+    isEqual(diff) ? `No difference (versions ${before} and ${after})` : `version ${before} -> ${after}`,
     ...diff.root.map((line) => `! ${line}`),
     ...diff.added.map((one) => `+ ${name(one)}`),
     ...diff.removed.map((one) => `- ${name(one)}`),

@@ -17,6 +17,7 @@ export const command: CommandSpec = {
       io.printTable(
         ['SEVERITY', 'CODE', 'SUBJECT', 'FINDING'],
         findings.map((one) => [one.severity, one.code, one.subject, one.message]),
+        'whole',
       )
     }
     return errors === 0 ? 0 : 1

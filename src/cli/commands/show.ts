@@ -7,7 +7,7 @@ export const command: CommandSpec = {
   args: '<package...>',
   summary: 'Show what is known of packages: versions, relations, capabilities, images, signer.',
   options: [{ flags: '--all-versions', summary: 'every version that a source has' }],
-  examples: ['vmpkg show router-uni', 'vmpkg show router-uni --all-versions'],
+  examples: ['vmpkg show router-uni', 'vmpkg show router-uni=1.0-1', 'vmpkg show router-uni --all-versions'],
   async run({ args, options, io }) {
     const workspace = await io.workspace()
     await warnOfExpiry(workspace)

@@ -23,6 +23,7 @@ export const command: CommandSpec = {
         io.printTable(
           ['PACKAGE', 'WHAT', 'OUTCOME', 'FINDING'],
           repairs.map((row) => [row.package, row.what, row.outcome, row.reason ?? row.finding]),
+          'whole',
         )
       }
       return repairs.every(({ outcome }) => outcome === 'repaired') ? 0 : 1
@@ -30,11 +31,14 @@ export const command: CommandSpec = {
     const findings = await verify(await io.workspace(), request)
     if (io.json) io.printJson('verify', { findings })
     else if (findings.length === 0) io.print('Everything is as it was signed')
-    else
+    else {
       io.printTable(
         ['PACKAGE', 'WHAT', 'FINDING'],
         findings.map((row) => [row.package, row.what, row.finding]),
+        'whole',
       )
+      io.note(`To repair: vmpkg verify${request.full ? ' --full' : ''} --fix`)
+    }
     return findings.length === 0 ? 0 : 1
   },
 }
