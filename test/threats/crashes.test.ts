@@ -27,7 +27,7 @@ threatCase({
   title: 'a key whose maker died between its two files is whole after the next command',
   attack: () =>
     strikeAt('key generate', ({ kind, path }) => (kind === 'rename' && path.endsWith('.secret.asc') ? ['after'] : [])),
-  controls: [{ file: 'src/operations/gc.ts', find: '    await completeKeyFolder(keys)\n', replace: '' }],
+  controls: [{ file: 'src/operations/gc.ts', find: '  await completeKeyFolder(keys)\n', replace: '' }],
 })
 
 threatCase({
@@ -35,13 +35,13 @@ threatCase({
   title: 'an update that died between two statements has changed nothing in the package list',
   attack: () =>
     strikeAt('update, changed', ({ kind, path }) =>
-      /catalogue/.test(path) && /^sql (DELETE FROM sources|INSERT INTO sources)/.test(kind) ? ['after'] : [],
+      /catalogue/.test(path) && /^sql (DELETE FROM packages|INSERT INTO packages|INSERT INTO sources)/.test(kind) ? ['after'] : [],
     ),
   controls: [
     {
       file: 'src/catalogue/catalogue.ts',
-      find: 'inTransaction(this.#database, () => {\n      this.removeSource(source.name)',
-      replace: ';((run: () => void) => run())(() => {\n      this.removeSource(source.name)',
+      find: 'return inTransactionAsync(this.#database, async () => {',
+      replace: 'return ((run: () => Promise<{ readonly vanished: readonly VersionName[] }>) => run())(async () => {',
     },
   ],
 })

@@ -341,8 +341,8 @@ threatCase({
     { file: 'src/operations/gc.ts', find: 'new Set([...held.images, ...leased.images])', replace: 'held.images' },
     {
       file: 'src/operations/gc.ts',
-      find: 'listUnusedArchives(workspace, leased.archives)',
-      replace: 'listUnusedArchives(workspace, new Set())',
+      find: 'listUnusedArchives(workspace, leased.archives, without)',
+      replace: 'listUnusedArchives(workspace, new Set(), without)',
     },
     {
       file: 'src/state/downloads.ts',
@@ -428,7 +428,7 @@ threatCase({
     const site = await makeDownloadSite(t, [{ name: 'app-one', images: { disk: testImage('first') } }])
     await using other = await buildRegistry({
       clock: fixedClock(new Date()),
-      packages: [{ name: 'app-one', images: { disk: testImage('second') }, files: { 'note.txt': 'another' } }],
+      packages: [{ name: 'app-one', images: { disk: testImage('second') }, files: { 'README.md': 'another' } }],
     })
     const workspace = await site.open({ write: true })
     await addSource(workspace, {
