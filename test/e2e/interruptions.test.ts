@@ -95,7 +95,7 @@ describe('interruptions', { timeout: 300_000, skip: await privateHostMissing() }
       }
       assert.deepEqual({ ...rest, damaged: [] }, NOTHING, where)
       assert.ok(
-        unfinished.every((file) => file.endsWith('.partial')),
+        unfinished.every((file) => /\.partial(?:\.tag|\.frames)?$/.test(file)),
         `${unfinished.join(' ')} ${where}`,
       )
     }
