@@ -35,7 +35,9 @@ threatCase({
   title: 'an update that died between two statements has changed nothing in the package list',
   attack: () =>
     strikeAt('update, changed', ({ kind, path }) =>
-      /catalogue/.test(path) && /^sql (DELETE FROM packages|INSERT INTO packages|INSERT INTO sources)/.test(kind) ? ['after'] : [],
+      /catalogue/.test(path) && /^sql (DELETE FROM packages|INSERT INTO packages|INSERT INTO sources)/.test(kind)
+        ? ['after']
+        : [],
     ),
   controls: [
     {

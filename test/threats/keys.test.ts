@@ -449,7 +449,7 @@ threatCase({
     for (const version of [1, 2, 3]) await rm(join(registry.folder, `root/${version}.json`))
     assert.equal((await host.update()).sources[0]?.version, 6)
   },
-  controls: [{ file: 'src/operations/update.ts', find: 'memory.keepRoot(session, next)', replace: '' }],
+  controls: [{ file: 'src/operations/refresh-source.ts', find: 'memory.keepRoot(session, next)', replace: '' }],
 })
 
 threatCase({

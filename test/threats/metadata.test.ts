@@ -168,7 +168,11 @@ threatCase({
   },
   controls: [
     NO_VERSION_CHECK,
-    { file: 'src/operations/source-remove.ts', find: 'marks.retire(name)', replace: 'marks.forget(registryId)' },
+    {
+      file: 'src/operations/source-tidy.ts',
+      find: 'marks.retire(name)',
+      replace: 'for (const one of marks.listPresent()) if (one.source === name) marks.forget(one.registryId)',
+    },
     { file: 'src/trust/session.ts', find: '      ...earlier,\n', replace: '' },
   ],
 })
