@@ -143,9 +143,8 @@ export class ImageStore {
       const { blocks } = await lstat(join(folder, name))
       found.push({ name, bytes: blocks * 512, isComplete })
     }
-    for (const name of ((await readdir(this.#folder).catch(absent)) ?? []).toSorted()) {
-      const digest = name.replace(/\.partial$/, '')
-      if (isSha256(digest) && !referenced.images.has(digest)) await add(this.#folder, name, name === digest)
+    for (const { name, digest } of await this.#listUnneeded(referenced.images)) {
+      await add(this.#folder, name, name === digest)
     }
     const quarantine = join(this.#folder, 'quarantine')
     for (const name of ((await readdir(quarantine).catch(absent)) ?? []).toSorted()) await add(quarantine, name, false)
@@ -161,9 +160,7 @@ export class ImageStore {
     readonly maps: ReadonlySet<Sha256>
   }): Promise<readonly Sha256[]> {
     const removed: Sha256[] = []
-    for (const name of (await readdir(this.#folder).catch(absent)) ?? []) {
-      const digest = name.replace(/\.partial(?:\.frames)?$/, '')
-      if (!isSha256(digest) || referenced.images.has(digest)) continue
+    for (const { name, digest } of await this.#listUnneeded(referenced.images)) {
       await rm(join(this.#folder, name))
       if (name === digest) removed.push(digest)
     }
@@ -174,6 +171,20 @@ export class ImageStore {
     }
     await rm(join(this.#folder, 'quarantine'), { recursive: true, force: true })
     return removed
+  }
+
+  /** Of an image that is complete nothing unfinished is needed, referenced or not: a killed fetch may have left it. */
+  async #listUnneeded(
+    referenced: ReadonlySet<Sha256>,
+  ): Promise<readonly { readonly name: string; readonly digest: Sha256 }[]> {
+    const names = ((await readdir(this.#folder).catch(absent)) ?? []).toSorted()
+    const present = new Set(names)
+    return names.flatMap((name) => {
+      const digest = name.replace(/\.partial(?:\.frames)?$/, '')
+      if (!isSha256(digest)) return []
+      const isLeft = name !== digest && present.has(digest)
+      return isLeft || !referenced.has(digest) ? [{ name, digest }] : []
+    })
   }
 
   async #makeFolders(): Promise<void> {

@@ -4,7 +4,7 @@
  * an open download needs has a holder and stays (threats L04).
  */
 import { lstat, readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { listMachines } from '../domain/inventory.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
@@ -84,7 +84,11 @@ async function collectMachineFiles(workspace: Workspace, dryRun: boolean): Promi
 async function collectUnfinished(workspace: Workspace, dryRun: boolean): Promise<readonly Removed[]> {
   const { state } = workspace.paths
   const keys = keyFolder(workspace, undefined)
-  const own = (await readdir(state)).filter((name) => name.endsWith('.tmp')).map((name) => join(state, name))
+  const own: string[] = []
+  for (const folder of [state, dirname(workspace.paths.preferences)]) {
+    const names = await readdir(folder)
+    own.push(...names.filter((name) => name.endsWith('.tmp')).map((name) => join(folder, name)))
+  }
   const left = [...own, ...(await findAbandonedScratch(workspace))]
   const others = [...(await sourceStore(workspace).findUnused()), ...(await findUnfinishedKeyFiles(keys))]
   const removed: Removed[] = []

@@ -48,8 +48,15 @@ export async function listUnusedArchives(
 ): Promise<readonly string[]> {
   const needed = [...installed.archives(), ...archiveReferences.referenced(without)]
   const used = new Set(needed.map((digest) => `${digest}.vmpkg`))
-  const isUsed = (name: string): boolean => used.has(name) || leased.has(name.slice(0, name.indexOf('.')))
-  return (await readdir(paths.packages)).filter((name) => !isUsed(name)).toSorted()
+  const names = await readdir(paths.packages)
+  const present = new Set(names)
+  const isUsed = (name: string): boolean => {
+    if (used.has(name)) return true
+    const digest = name.slice(0, name.indexOf('.'))
+    const isLeft = name !== `${digest}.vmpkg` && present.has(`${digest}.vmpkg`) // by a killed fetch, after it was complete
+    return leased.has(digest) && !isLeft
+  }
+  return names.filter((name) => !isUsed(name)).toSorted()
 }
 
 /**

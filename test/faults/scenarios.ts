@@ -292,7 +292,7 @@ export const SCENARIOS: readonly Scenario[] = [
     before: having(ADD, UPDATE),
     next: UPDATE,
     leaves: /\*$/,
-    piecemeal: ['stores'],
+    piecemeal: ['stores', 'kept'],
   },
   {
     name: 'bundle import',
@@ -300,7 +300,7 @@ export const SCENARIOS: readonly Scenario[] = [
     before: having(ADD, UPDATE, ['bundle', 'export', '%/tiny.vmbundle', 'app-alone'], ['clean']),
     next: UPDATE,
     leaves: /\*$/,
-    piecemeal: ['stores'],
+    piecemeal: ['stores', 'kept'],
   },
   {
     name: 'bundle import, a new source',
@@ -314,7 +314,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ),
     next: ['pin', 'list'],
     leaves: /\*$/,
-    piecemeal: ['stores'],
+    piecemeal: ['stores', 'kept'],
   },
   {
     name: 'import, the first',

@@ -299,9 +299,12 @@ async function observeFiles(folder: string): Promise<Sight> {
     machines: files
       .filter((path) => /connections\/[^/]+\/(overlays|mediums|logs)\/./.test(path))
       .map((path) => path.replace(/\.[0-9a-f]{8}\.iso$/, '.NEW.iso')),
-    // A damaged image is none; the next that needs it puts it aside and fetches it.
+    // A damaged image is none; the next that needs it puts it aside and fetches it. What stands beside a partial is gc's.
     stores: files.filter(
-      (path) => /lib\/vmpkg\/(packages|images)\/(maps\/)?[0-9a-f]{64}[^/]*$/.test(path) && !damaged.includes(path),
+      (path) =>
+        /lib\/vmpkg\/(packages|images)\/(maps\/)?[0-9a-f]{64}[^/]*$/.test(path) &&
+        !/\.partial\.(?:tag|frames)$/.test(path) &&
+        !damaged.includes(path),
     ),
     kept: (await listed('downloads')).filter((name) => name.startsWith('kept-')),
     damaged,
@@ -408,7 +411,8 @@ async function observeRegistries(folder: string): Promise<Sight> {
           JSON.stringify(part).replace(/[0-9A-F]{40}/g, 'KEY'),
         ),
         promoted: promoted.entries,
-        snapshots: (await readdir(join(path, 'snapshot')).catch(() => [])).length,
+        snapshots: (await readdir(join(path, 'snapshot')).catch(() => [])).filter((name) => name.endsWith('Z.json'))
+          .length,
       }
     } catch (error) {
       // Without its envelope, which is written last, a folder is no registry yet.

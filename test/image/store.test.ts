@@ -81,13 +81,15 @@ describe('ImageStore', () => {
     const stale = sha256('stale')
     await writeFile(join(folder, 'images', stale), 'x', { mode: 0o444 })
     await writeFile(join(folder, 'images', `${sha256('partial')}.partial`), 'x')
-    await writeFile(join(folder, 'images', `${image.digest}.partial`), 'x')
+    await writeFile(join(folder, 'images', `${image.digest}.partial.frames`), 'x') // it is complete and needs none
+    const unfinished = sha256('unfinished')
+    await writeFile(join(folder, 'images', `${unfinished}.partial`), 'x')
     await writeFile(join(folder, 'images', 'README'), 'not ours')
-    const kept = { images: new Set([image.digest]), maps: new Set([image.map.sha256]) }
+    const kept = { images: new Set([image.digest, unfinished]), maps: new Set([image.map.sha256]) }
     assert.deepEqual(await store.removeUnreferenced(kept), [stale])
     assert.deepEqual(
       (await listTree(join(folder, 'images'))).filter((name) => !name.startsWith('maps')),
-      ['README', image.digest, `${image.digest}.partial`].toSorted(),
+      ['README', image.digest, `${unfinished}.partial`].toSorted(),
     )
     assert.deepEqual(await store.removeUnreferenced({ images: new Set(), maps: new Set() }), [image.digest])
     assert.deepEqual(await listTree(join(folder, 'images', 'maps')), [])
