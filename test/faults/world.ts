@@ -411,7 +411,7 @@ async function observeRegistries(folder: string): Promise<Sight> {
           JSON.stringify(part).replace(/[0-9A-F]{40}/g, 'KEY'),
         ),
         promoted: promoted.entries,
-        snapshots: (await readdir(join(path, 'snapshot')).catch(() => [])).filter((name) => name.endsWith('Z.json'))
+        snapshots: (await readdir(join(path, 'snapshot')).catch(() => [])).filter((one) => one.endsWith('Z.json'))
           .length,
       }
     } catch (error) {

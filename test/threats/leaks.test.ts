@@ -218,7 +218,7 @@ threatCase({
   attack: (t) => attackWith(t, MIX),
   controls: [
     { file: 'src/trust/envelope.ts', find: 'envelope.registryId !== root.registryId', replace: 'false' },
-    { file: 'src/trust/package-index.ts', find: 'if (entries.length !== index.count)', replace: 'if (false)' },
+    { file: 'src/trust/index-lines.ts', find: 'if (count !== envelope.index.count)', replace: 'if (false)' },
   ],
 })
 
