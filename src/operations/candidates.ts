@@ -9,6 +9,7 @@ import type { InstalledPackage } from '../state/installed.ts'
 import { openCatalogue, requireCatalogue } from './catalogue.ts'
 import type { Change } from './transition.ts'
 import { heldNames, mayGoBack, universeOf } from './universe.ts'
+import { findYank } from './withdrawn.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface ChangeRequest {
@@ -109,13 +110,6 @@ function withdrawnNote(catalogue: Catalogue, one: InstalledPackage, changes: rea
   return reason === undefined
     ? undefined
     : `${one.line.name} ${one.line.version} was withdrawn by its publisher: ${reason}`
-}
-
-/** Why the publisher withdrew the installed version, where it did. */
-export function findYank(catalogue: Catalogue, { line, source }: InstalledPackage): string | undefined {
-  return catalogue
-    .versions(line.name)
-    .find((one) => one.source === source && one.line.package.sha256 === line.package.sha256)?.yanked
 }
 
 /** `name` or `name=version`. @throws {VmpkgError} `NAME_INVALID` `VERSION_INVALID` */

@@ -7,6 +7,7 @@ import { VmpkgError } from '../errors.ts'
 import { formatTime } from '../model/shape.ts'
 import type { Source } from '../sources/source.ts'
 import { TrustMarkStore } from '../state/trust-marks.ts'
+import { hasExpired } from './expiry-warning.ts'
 import { markedSource } from './source-memory.ts'
 import { sourceStore } from './sources.ts'
 import type { Workspace } from './workspace.ts'
@@ -43,9 +44,8 @@ export async function requireFreshSources(workspace: Workspace, names: readonly 
   })
 }
 
-/** One line a source, for commands that only read. Costs nothing while nothing has expired. */
-export async function warnOfExpiry(workspace: Workspace): Promise<void> {
-  if (!hasExpired(workspace)) return
+/** One line a source that is past its end. */
+export async function warnExpired(workspace: Workspace): Promise<void> {
   for (const { name, expiresAt, state } of await sourceFreshness(workspace)) {
     if (state !== 'expired' && state !== 'grace') continue
     const message = `The package list of source ${name} ${describeEnd(expiresAt)}`
@@ -53,9 +53,9 @@ export async function warnOfExpiry(workspace: Workspace): Promise<void> {
   }
 }
 
-/** As `warnOfExpiry`, and for what will expire. */
+/** As `warnExpired`, and for what will expire. */
 export async function warnOfAge(workspace: Workspace): Promise<void> {
-  await warnOfExpiry(workspace)
+  await warnExpired(workspace)
   for (const { name, expiresAt, state } of await sourceFreshness(workspace)) {
     if (state !== 'aging') continue
     workspace.outside.emit({
@@ -65,10 +65,6 @@ export async function warnOfAge(workspace: Workspace): Promise<void> {
       hint: 'Run vmpkg update; if it stays, its publisher should run vmpkg repo resign.',
     })
   }
-}
-
-function hasExpired({ trust, outside }: Workspace): boolean {
-  return new TrustMarkStore(trust, outside.clock).hasExpired(outside.clock.now())
 }
 
 function judge(now: number, issuedMs: number, endMs: number, expiry: Source['expiry']): SourceFreshness['state'] {

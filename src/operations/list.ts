@@ -3,9 +3,9 @@ import { matchesGlob } from 'node:path'
 import type { PackageSummary } from '../catalogue/catalogue.ts'
 import { compareVersions, parseVersion } from '../model/version.ts'
 import type { InstalledPackage } from '../state/installed.ts'
-import { findYank } from './candidates.ts'
 import { openCatalogue } from './catalogue.ts'
 import { heldNames } from './universe.ts'
+import { findYank } from './withdrawn.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface ListRow {

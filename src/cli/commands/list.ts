@@ -1,5 +1,5 @@
 import { VmpkgError } from '../../errors.ts'
-import { warnOfExpiry } from '../../operations/freshness.ts'
+import { warnOfExpiry } from '../../operations/expiry-warning.ts'
 import { type ListFilter, list } from '../../operations/list.ts'
 import type { CommandSpec } from '../command.ts'
 

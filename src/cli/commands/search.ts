@@ -1,4 +1,4 @@
-import { warnOfExpiry } from '../../operations/freshness.ts'
+import { warnOfExpiry } from '../../operations/expiry-warning.ts'
 import { search } from '../../operations/search.ts'
 import type { CommandSpec } from '../command.ts'
 

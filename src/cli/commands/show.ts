@@ -1,4 +1,4 @@
-import { warnOfExpiry } from '../../operations/freshness.ts'
+import { warnOfExpiry } from '../../operations/expiry-warning.ts'
 import { show } from '../../operations/show.ts'
 import type { CommandSpec } from '../command.ts'
 import { formatBytes } from '../table.ts'
