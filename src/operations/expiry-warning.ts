@@ -5,13 +5,10 @@
 import { TrustMarkStore } from '../state/trust-marks.ts'
 import type { Workspace } from './workspace.ts'
 
-export function hasExpired({ trust, outside }: Workspace): boolean {
-  return new TrustMarkStore(trust, outside.clock).hasExpired(outside.clock.now())
-}
-
 /** One line a source, for commands that only read. Costs nothing while nothing has expired. */
 export async function warnOfExpiry(workspace: Workspace): Promise<void> {
-  if (!hasExpired(workspace)) return
+  const { trust, outside } = workspace
+  if (!new TrustMarkStore(trust, outside.clock).hasExpired(outside.clock.now())) return
   const { warnExpired } = await import('./freshness.ts')
   await warnExpired(workspace)
 }

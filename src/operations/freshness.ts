@@ -7,7 +7,6 @@ import { VmpkgError } from '../errors.ts'
 import { formatTime } from '../model/shape.ts'
 import type { Source } from '../sources/source.ts'
 import { TrustMarkStore } from '../state/trust-marks.ts'
-import { hasExpired } from './expiry-warning.ts'
 import { markedSource } from './source-memory.ts'
 import { sourceStore } from './sources.ts'
 import type { Workspace } from './workspace.ts'
@@ -33,7 +32,6 @@ async function sourceFreshness(workspace: Workspace): Promise<readonly SourceFre
 
 /** @throws {VmpkgError} `ENVELOPE_EXPIRED` */
 export async function requireFreshSources(workspace: Workspace, names: readonly string[]): Promise<void> {
-  if (!hasExpired(workspace)) return
   const stale = (await sourceFreshness(workspace)).find(
     ({ name, state }) => state === 'expired' && names.includes(name),
   )
