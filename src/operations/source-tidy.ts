@@ -1,7 +1,7 @@
 /**
  * What belongs to no source any more: unfinished files, root files, package lists; marks are kept as those of a removed
- * source, and the catalogue ranks sources as their definitions do. A source is there exactly when its definition is; whatever else a command that died has left is put right by
- * the next one (threats L01).
+ * source, and the catalogue ranks sources as their definitions do. A source is there exactly when its definition is;
+ * whatever else a command that died has left is put right by the next one (threats L01).
  */
 import { existsSync } from 'node:fs'
 import { TrustMarkStore } from '../state/trust-marks.ts'

@@ -1,7 +1,6 @@
-import { planReversion } from '../../operations/revert.ts'
-import { type CommandSpec, optionText } from '../command.ts'
-import { historyId } from '../history-id.ts'
-import { CHANGE_OPTIONS, conflictSide, DEFINITION_OPTIONS, runPlan } from '../plan.ts'
+import type { CommandSpec } from '../command.ts'
+import { CHANGE_OPTIONS, DEFINITION_OPTIONS } from '../plan.ts'
+import { runReversion } from '../reversion.ts'
 
 export const command: CommandSpec = {
   args: '<id>',
@@ -16,16 +15,5 @@ export const command: CommandSpec = {
     ...CHANGE_OPTIONS,
   ],
   examples: ['vmpkg history undo 12', 'vmpkg history undo 12 --dry-run'],
-  async run({ args, options, io }) {
-    const workspace = await io.workspace({ write: io.dryRun ? false : 'late' })
-    const plan = await planReversion(workspace, 'undo', historyId(args[0]), {
-      set: [],
-      grants: [],
-      start: options['start'] !== false,
-      restart: options['restart'] === true,
-      conflict: conflictSide(options),
-      comment: optionText(options, 'comment'),
-    })
-    return runPlan(io, workspace, plan, { name: 'history-undo', options, nothing: 'Everything is so already' })
-  },
+  run: (invocation) => runReversion('undo', invocation),
 }
