@@ -4,7 +4,7 @@
  * address or a name that stood for another registry before is said to do so before anything is trusted (M19).
  */
 import { readFile } from 'node:fs/promises'
-import { systemErrorCode, VmpkgError } from '../errors.ts'
+import { isVmpkgError, systemErrorCode, VmpkgError } from '../errors.ts'
 import { findSmallFile } from '../fetch/small-file.ts'
 import { type Fingerprint, parseFingerprint } from '../model/fingerprint.ts'
 import { FILE_LIMITS } from '../model/registry-schema.ts'
@@ -59,7 +59,7 @@ export async function planSource(workspace: Workspace, request: AddSourceRequest
   const rootFile =
     path === undefined ? await fetchFirstRoot(workspace, { url, mirrors, proxy }) : await readRootFile(path)
   const now = workspace.outside.clock.now()
-  const { pin, registryId, rootKeys } = await inspectRoot(rootFile, now)
+  const { pin, registryId, rootKeys } = await inspectRoot(rootFile, now).catch(explainRoot)
   if (fingerprints.length > 0) requireSameKeys(fingerprints.map(parseFingerprint), rootKeys)
   const source: Source = {
     name,
@@ -132,6 +132,16 @@ export async function fetchFirstRoot(
       hint: 'Check the address.',
     },
   )
+}
+
+/** What is refused for its form is most often another file: the next step is to name the right one. */
+function explainRoot(cause: unknown): never {
+  if (!isVmpkgError(cause, 'ROOT_INVALID') || cause.hint !== undefined) throw cause
+  throw new VmpkgError(cause.code, cause.message, {
+    hint: 'Name the registry’s root file, as in registry/root/1.json, that its owner gave you.',
+    cause,
+    details: cause.details,
+  })
 }
 
 export async function readRootFile(path: string): Promise<Uint8Array> {

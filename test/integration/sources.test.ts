@@ -16,6 +16,8 @@ test('a source is added, shown, changed, caught contradicting itself, removed an
   const add = ['source', 'add', 'example', registry.folder, '--root-file', rootFile]
   assert.match(await cli.ok([...add, '--dry-run']), /Would add source example with root keys [0-9A-F]{40}/)
   assert.equal((await cli.run(['source', 'show', 'example'])).status, 100)
+  const wrong = await cli.run([...add.slice(0, -1), join(registry.folder, 'envelope.json')])
+  assert.match(wrong.stderr, /\[ROOT_INVALID\]\n +Name the registry’s root file/)
   await cli.ok([...add, '--minimum-version', '2'])
   await cli.ok(['update'])
   const shown = await cli.ok(['source', 'show', 'example'])
