@@ -11,14 +11,13 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { readHostAptSources } from '../../src/publish/apt-sources.ts'
 import { AGENT_GUEST } from './agent-guest.ts'
+import { debianSources } from './debian-suites.ts'
 import { realProcesses } from './real-processes.ts'
 
 const PACKAGES = `libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base nftables iptables
   iproute2 tini dmidecode qemu-guest-agent busybox-static kmod xz-utils`.split(/\s+/)
 const WITHOUT = ['/usr/share/doc/*', '/usr/share/locale/*', '/usr/share/man/*']
-const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 const LIMIT_MS = 180_000
 
 /** A reason to skip, or false: trees are made and entered by root. */
@@ -61,7 +60,7 @@ async function make(suite: string, tree: string): Promise<void> {
   options.push('--aptopt=Acquire::Languages "none"', '--aptopt=Acquire::Check-Valid-Until "false"', '--skip=output/dev')
   options.push(...WITHOUT.map((path) => `--dpkgopt=path-exclude=${path}`))
   options.push(...hooksOf(suite).map((hook) => `--customize-hook=${hook}`))
-  const whole = ['mmdebstrap', ...options, suite, join(tree, 'root'), ...(await sources(suite))]
+  const whole = ['mmdebstrap', ...options, suite, join(tree, 'root'), ...(await debianSources(suite))]
   const env = { ...process.env, VMPKG_AGENT_GUEST: AGENT_GUEST }
   const result = await realProcesses.run('nice', whole, { env, timeoutMs: LIMIT_MS })
   if (result.exitCode !== 0) throw new Error(`mmdebstrap ${suite}: ${result.stderr.slice(-2000)}`)
@@ -70,17 +69,4 @@ async function make(suite: string, tree: string): Promise<void> {
 /** Commands that mmdebstrap runs at the end, with the tree as `$1`. */
 function hooksOf(suite: string): readonly string[] {
   return suite === AGENT_SUITE ? ['chroot "$1" sh -c "$VMPKG_AGENT_GUEST"'] : []
-}
-
-/** What the host's apt has for the suite, else the mirror of its own release with the other suite's name. */
-async function sources(suite: string): Promise<string[]> {
-  const own = await hostSuite()
-  const lines = await readHostAptSources(own, ['main'])
-  const [first = ''] = lines.filter((line) => line.includes(` ${own} `))
-  return [first.replace(/\[signed-by=[^\]]*\]/, `[signed-by=${KEYRING}]`).replace(` ${own} `, ` ${suite} `)]
-}
-
-async function hostSuite(): Promise<string> {
-  const { stdout } = await realProcesses.run('sh', ['-c', '. /etc/os-release && printf %s "$VERSION_CODENAME"'])
-  return stdout
 }
