@@ -79,7 +79,8 @@ export class VerifyPool implements AsyncDisposable {
     const task = this.#running.get(thread)
     this.#running.delete(thread)
     this.#idle.push(thread)
-    thread.unref()
+    // Of a pool that is being closed somebody waits for the thread's end, and nothing else may keep the process alive.
+    if (this.#failure === undefined) thread.unref()
     task?.resolve(answer)
     this.#next()
   }

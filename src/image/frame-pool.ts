@@ -85,7 +85,8 @@ export class FramePool implements AsyncDisposable {
     const task = this.#running.get(thread)
     this.#running.delete(thread)
     this.#idle.push(thread)
-    thread.unref()
+    // Of a pool that is being closed somebody waits for the thread's end, and nothing else may keep the process alive.
+    if (this.#failure === undefined) thread.unref()
     this.#inFlight--
     if (task !== undefined) settle(task)
     this.#waiters.shift()?.()
