@@ -3,19 +3,15 @@ import type { InstalledPackage } from '../state/installed.ts'
 import { applyTransition, type TransitionResult } from './apply-transition.ts'
 import { entryOf } from './candidates.ts'
 import { openCatalogue } from './catalogue.ts'
-import { planTransition } from './plan-transition.ts'
+import { planTransition, type TransitionPlan } from './plan-transition.ts'
 import { NO_OPTIONS } from './transition.ts'
 import type { Workspace } from './workspace.ts'
 
 export type Mark = 'auto' | 'manual' | 'hold' | 'unhold'
 
-/** @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` `LOCK_HELD` */
-export async function markPackages(
-  workspace: Workspace,
-  mark: Mark,
-  names: readonly string[],
-): Promise<TransitionResult> {
-  const plan = await planTransition(workspace, () => {
+/** What `markPackages` would do. @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` */
+export async function planMark(workspace: Workspace, mark: Mark, names: readonly string[]): Promise<TransitionPlan> {
+  return planTransition(workspace, () => {
     using catalogue = openCatalogue(workspace)
     const marked = [...new Set(names)].map((name) => workspace.installed.get(name))
     return {
@@ -34,7 +30,15 @@ export async function markPackages(
       notes: [],
     }
   })
-  return applyTransition(workspace, plan, [])
+}
+
+/** @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` `LOCK_HELD` */
+export async function markPackages(
+  workspace: Workspace,
+  mark: Mark,
+  names: readonly string[],
+): Promise<TransitionResult> {
+  return applyTransition(workspace, await planMark(workspace, mark, names), [])
 }
 
 /** Installed packages that carry the mark, by name. */

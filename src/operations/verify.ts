@@ -28,6 +28,10 @@ export interface Repair extends Finding {
   readonly reason?: string
 }
 
+export interface PlannedRepair extends Finding {
+  readonly outcome: 'would be fetched' | 'would be defined'
+}
+
 /** Nothing found means that all is as signed. @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` `ABORTED` */
 export async function verify(
   workspace: Workspace,
@@ -38,6 +42,17 @@ export async function verify(
   const findings: Finding[] = []
   for (const one of installed) findings.push(...(await verifyPackage(workspace, one, full)))
   return findings
+}
+
+/** What `repair` would set about, and how. @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` `ABORTED` */
+export async function planRepair(
+  workspace: Workspace,
+  request: { readonly packages: readonly string[]; readonly full: boolean },
+): Promise<readonly PlannedRepair[]> {
+  return (await verify(workspace, request)).map((one) => ({
+    ...one,
+    outcome: /^(?:domain|network) /.test(one.what) ? 'would be defined' : 'would be fetched',
+  }))
 }
 
 /** Fetches damaged files anew and defines what is missing. The caller holds the lock. @throws {VmpkgError} `ABORTED` */

@@ -161,6 +161,12 @@ describe('package verbs', { timeout: 600_000, skip: await privateHostMissing() }
     assert.match(message, /router-tiny/)
     await site.cli.ok(['install', '-y', '--allow-downgrade', 'router-tiny=1.1-1'])
     assert.equal(versionIn(await xmlOf('router-tiny')), '1.1-1')
+    const dry = (await site.cli.json(['hold', 'router-tiny', '--dry-run'])) as { packages: { action: string }[] }
+    assert.deepEqual(
+      dry.packages.map(({ action }) => action),
+      ['mark'],
+    )
+    assert.equal((await site.cli.run(['hold'])).stdout, '', 'a dry run marked it')
     await site.cli.ok(['hold', 'router-tiny'])
     assert.equal(await site.cli.ok(['hold']), 'router-tiny\n')
     assert.match(await site.cli.ok(['list', '--installed']), /router-tiny\t.*held/)
@@ -235,6 +241,10 @@ describe('package verbs', { timeout: 600_000, skip: await privateHostMissing() }
     assert.equal(found.status, 1)
     assert.match(found.stdout, /domain router-tiny\tis not defined/)
     assert.match(found.stdout, /network uni0\tis not defined/)
+    const dry = await site.cli.ok(['verify', '--full', '--fix', '--dry-run'])
+    assert.match(dry, /domain router-tiny\twould be defined/)
+    assert.match(dry, /network uni0\twould be defined/)
+    assert.equal((await site.cli.run(['verify', '--full'])).stdout, found.stdout, 'a dry run repaired something')
     const { repairs } = (await site.cli.json(['verify', '--full', '--fix'])) as { repairs: { outcome: string }[] }
     assert.ok(repairs.length >= 2)
     assert.deepEqual([...new Set(repairs.map(({ outcome }) => outcome))], ['repaired'])

@@ -1,6 +1,7 @@
 import { VmpkgError } from '../../errors.ts'
-import { listMarked, type Mark, markPackages } from '../../operations/mark.ts'
-import { type CommandSpec, WAIT_OPTION } from '../command.ts'
+import { listMarked, type Mark } from '../../operations/mark.ts'
+import type { CommandSpec } from '../command.ts'
+import { MARK_OPTIONS, runMark } from '../mark.ts'
 
 const SHOWS: Readonly<Record<string, Mark>> = { showauto: 'auto', showmanual: 'manual', showhold: 'hold' }
 const MARKS: readonly Mark[] = ['auto', 'manual', 'hold', 'unhold']
@@ -12,9 +13,9 @@ export const command: CommandSpec = {
     'MARK is auto, manual, hold or unhold with packages, or showauto, showmanual or\n' +
     'showhold to list them. What is marked auto goes with vmpkg autoremove once\n' +
     'nothing needs it; what is on hold is neither upgraded nor removed.',
-  options: [WAIT_OPTION],
+  options: MARK_OPTIONS,
   examples: ['vmpkg mark auto router-uni', 'vmpkg mark manual router-uni', 'vmpkg mark showauto'],
-  async run({ args, io }) {
+  async run({ args, options, io }) {
     const [word = '', ...names] = args
     const shown = Object.hasOwn(SHOWS, word) ? SHOWS[word] : undefined
     if (shown !== undefined) {
@@ -34,10 +35,6 @@ export const command: CommandSpec = {
         },
       )
     }
-    const result = await markPackages(await io.workspace({ write: 'late' }), mark, names)
-    if (io.json) io.printJson('mark', { ...result })
-    else
-      for (const line of result.changed ? result.messages : [`${names.join(', ')}: marked so already`]) io.print(line)
-    return 0
+    return runMark(io, mark, names, options)
   },
 }

@@ -1,15 +1,12 @@
-import { markPackages } from '../../operations/mark.ts'
-import { type CommandSpec, WAIT_OPTION } from '../command.ts'
+import type { CommandSpec } from '../command.ts'
+import { MARK_OPTIONS, runMark } from '../mark.ts'
 
 export const command: CommandSpec = {
   args: '<package...>',
   summary: 'Let held packages be upgraded and removed again.',
-  options: [WAIT_OPTION],
+  options: MARK_OPTIONS,
   examples: ['vmpkg unhold router-uni'],
-  async run({ args, io }) {
-    const result = await markPackages(await io.workspace({ write: 'late' }), 'unhold', args)
-    if (io.json) io.printJson('mark', { ...result })
-    else for (const line of result.changed ? result.messages : [`${args.join(', ')}: marked so already`]) io.print(line)
-    return 0
+  async run({ args, options, io }) {
+    return runMark(io, 'unhold', args, options)
   },
 }

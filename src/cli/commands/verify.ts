@@ -1,4 +1,4 @@
-import { repair, verify } from '../../operations/verify.ts'
+import { type PlannedRepair, planRepair, type Repair, repair, verify } from '../../operations/verify.ts'
 import { type CommandSpec, WAIT_OPTION } from '../command.ts'
 
 export const command: CommandSpec = {
@@ -10,23 +10,26 @@ export const command: CommandSpec = {
   options: [
     { flags: '--full', summary: 'read and hash every image, not just sizes and modes' },
     { flags: '--fix', summary: 'repair what is wrong, and nothing else' },
+    { flags: '--dry-run', summary: 'with --fix, print what would be repaired' },
     WAIT_OPTION,
   ],
   examples: ['vmpkg verify', 'vmpkg verify router-uni --full', 'vmpkg verify --full --fix'],
   async run({ args, options, io }) {
     const request = { packages: args, full: options['full'] === true }
     if (options['fix'] === true) {
-      const repairs = await repair(await io.workspace({ write: true }), request)
-      if (io.json) io.printJson('repair', { repairs })
+      const repairs: readonly (PlannedRepair | Repair)[] = io.dryRun
+        ? await planRepair(await io.workspace(), request)
+        : await repair(await io.workspace({ write: true }), request)
+      if (io.json) io.printJson('repair', { dryRun: io.dryRun, repairs })
       else if (repairs.length === 0) io.print('Everything is as it was signed')
       else {
         io.printTable(
           ['PACKAGE', 'WHAT', 'OUTCOME', 'FINDING'],
-          repairs.map((row) => [row.package, row.what, row.outcome, row.reason ?? row.finding]),
+          repairs.map((row) => [row.package, row.what, row.outcome, reasonOf(row) ?? row.finding]),
           'whole',
         )
       }
-      return repairs.every(({ outcome }) => outcome === 'repaired') ? 0 : 1
+      return repairs.every(({ outcome }) => io.dryRun || outcome === 'repaired') ? 0 : 1
     }
     const findings = await verify(await io.workspace(), request)
     if (io.json) io.printJson('verify', { findings })
@@ -41,4 +44,8 @@ export const command: CommandSpec = {
     }
     return findings.length === 0 ? 0 : 1
   },
+}
+
+function reasonOf(row: PlannedRepair | Repair): string | undefined {
+  return 'reason' in row ? row.reason : undefined
 }
