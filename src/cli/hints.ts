@@ -76,6 +76,8 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   TARGET_FAILED: 'Check address, keys and rights; what was uploaded is used again.',
   SECRET_REFUSED: 'Take the file out of the package.',
   XML_INVALID: CORRECT_TEMPLATE,
+  SCHEMA_INVALID: 'Correct the template or the parameter; docs/schema.md tells how to read the place.',
+  SCHEMA_UNUSABLE: 'Reinstall the package that holds /usr/share/libvirt/schemas.',
   TEMPLATE_INVALID: CORRECT_TEMPLATE,
   RENDER_REFUSED: 'Give another value.',
   POLICY_REFUSED: 'Do not install this package; ask its publisher.',

@@ -26,6 +26,7 @@ import { intend, transact } from './recover.ts'
 import { type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
 import { prepareStart, waitForGuest } from './start.ts'
 import { cloneHolder } from './stop.ts'
+import { validateDefinition } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface CloneRequest {
@@ -94,6 +95,7 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     ...(input.serialLog === undefined ? {} : { serialLog: input.serialLog }),
     ...(disk === undefined ? {} : { base: disk.digest }),
   })
+  await validateDefinition(workspace, connect, 'domain', xml)
   const { uuid } = input.identity
   const result: CloneResult = { name, uuid, net, ephemeral: request.ephemeral, address: undefined, xml }
   if (request.dryRun) return result

@@ -10,6 +10,8 @@ import type { Transaction } from '../state/journal.ts'
 import { intend } from './recover.ts'
 import { type NetworkPlan, networkFacts, type RouterRequest } from './router-definition.ts'
 import { readPartials } from './templates.ts'
+import { validateDefinition } from './validate-definition.ts'
+import type { Workspace } from './workspace.ts'
 
 export interface NetworkInput {
   readonly request: RouterRequest
@@ -17,8 +19,12 @@ export interface NetworkInput {
   readonly createdAt: string
 }
 
-/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `POLICY_REFUSED` */
-export async function renderNetwork({ request, plan, createdAt }: NetworkInput): Promise<string> {
+/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `POLICY_REFUSED` `SCHEMA_INVALID` `HOST_UNSUPPORTED` */
+export async function renderNetwork(
+  workspace: Workspace,
+  connect: Connect,
+  { request, plan, createdAt }: NetworkInput,
+): Promise<string> {
   const { manifest, templates } = request.pkg
   const { role, network } = plan
   const path = role === 'lan' ? manifest.templates.network : manifest.templates.uplink
@@ -33,16 +39,19 @@ export async function renderNetwork({ request, plan, createdAt }: NetworkInput):
     capabilities: manifest.capabilities,
     granted: request.grants,
   })
-  return stampNetwork(verified, networkFacts(request, plan, createdAt))
+  const xml = stampNetwork(verified, networkFacts(request, plan, createdAt))
+  await validateDefinition(workspace, connect, 'network', xml)
+  return xml
 }
 
-/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `POLICY_REFUSED` `LIBVIRT_FAILED` */
+/** @throws {VmpkgError} `LIBVIRT_FAILED` and what `renderNetwork` refuses */
 export async function defineNetwork(
+  workspace: Workspace,
   connect: Connect,
   transaction: Transaction,
   input: NetworkInput,
 ): Promise<SavedDefinition> {
-  const rendered = await renderNetwork(input)
+  const rendered = await renderNetwork(workspace, connect, input)
   const { name, uuid } = input.plan.network
   intend(transaction, { kind: 'remove-network', uuid, name })
   const network = await connect.networkDefineXML({ xml: rendered })

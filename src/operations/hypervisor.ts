@@ -8,8 +8,8 @@ import { listFirmware } from '../host/emulator.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
-import { findElement, getText } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
+import { viewDocument } from '../xml/schema/view.ts'
 import { isKvmUsable } from './kvm.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -26,8 +26,8 @@ export async function chooseHypervisor(workspace: Workspace, connect: Connect): 
 async function findEmulator(connect: Connect): Promise<string> {
   try {
     const text = await connect.getDomainCapabilities({ arch: 'x86_64', virtType: 'qemu' })
-    const path = findElement(parseXml(text).root, 'path')
-    if (path !== undefined) return getText(path)
+    const { path } = viewDocument(parseXml(text), 'domainCapabilities')
+    if (path !== undefined) return path.$text
   } catch (cause) {
     if (!(cause instanceof LibvirtError)) throw cause
     throw unsupported(cause)

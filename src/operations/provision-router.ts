@@ -53,7 +53,7 @@ export async function provisionRouter(
   ]
   const definitions: SavedDefinition[] = []
   for (const plan of networks) {
-    definitions.push(await defineNetwork(connect, transaction, { request, plan, createdAt }))
+    definitions.push(await defineNetwork(workspace, connect, transaction, { request, plan, createdAt }))
   }
 
   const { uuid, machineId } = newIdentity(line.name, randomness)

@@ -17,6 +17,7 @@ import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { type GuestFiles, type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
+import { validateDefinition } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What a router's domain is rendered from besides its package. */
@@ -100,6 +101,7 @@ export async function renderRouter(
     ...(guest.rules === undefined ? {} : { rules: guest.rules }),
     lanMac: lanNic.mac,
   })
+  await validateDefinition(workspace, connect, 'domain', xml)
   return { xml, guest }
 }
 
