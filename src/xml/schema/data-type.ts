@@ -57,8 +57,8 @@ export function makeDataType(name: string, parameters: readonly (readonly [strin
     else if (key === 'maxInclusive' && range !== undefined) maximum = smallest(maximum, BigInt(value))
     else if (key === 'minInclusive' && name === 'double') checks.push((text) => Number(text) >= Number(value))
     else if (key === 'maxInclusive' && name === 'double') checks.push((text) => Number(text) <= Number(value))
-    else if (key === 'maxLength') checks.push((text) => [...text].length <= Number(value))
-    else if (key === 'minLength') checks.push((text) => [...text].length >= Number(value))
+    else if (key === 'maxLength') checks.push((text) => countCharacters(text) <= Number(value))
+    else if (key === 'minLength') checks.push((text) => countCharacters(text) >= Number(value))
     else throw unknown(`the limit ${key} of the type ${name}`)
   }
   const lexical = LEXICAL[name]
@@ -71,6 +71,10 @@ export function makeDataType(name: string, parameters: readonly (readonly [strin
     return checks.every((check) => check(text)) && written.every((check) => check(value))
   }
   return { name, minimum, maximum, patterns, accepts }
+}
+
+function countCharacters(text: string): number {
+  return text.replace(/[\u{10000}-\u{10FFFF}]/gu, '.').length
 }
 
 /** Section 4.3.6: runs of white space become one blank, none at the ends. */

@@ -40,7 +40,13 @@ function open(table: PatternTable, pattern: Pattern, name: XmlName): Pattern {
           withRest(table, inner(item), (rest) => table.interleave(pattern.items.with(at, rest))),
         ),
       )
-    default:
+    case 'empty':
+    case 'notAllowed':
+    case 'text':
+    case 'data':
+    case 'value':
+    case 'list':
+    case 'attribute':
       return table.notAllowed
   }
 }
@@ -86,7 +92,13 @@ function steps(table: PatternTable, pattern: Pattern, name: XmlName): readonly A
       return pattern.items.flatMap((item, at) => inner(item, (rest) => table.group(pattern.items.with(at, rest))))
     case 'interleave':
       return pattern.items.flatMap((item, at) => inner(item, (rest) => table.interleave(pattern.items.with(at, rest))))
-    default:
+    case 'empty':
+    case 'notAllowed':
+    case 'text':
+    case 'data':
+    case 'value':
+    case 'list':
+    case 'element':
       return []
   }
 }
@@ -122,7 +134,13 @@ export function closeStartTag(table: PatternTable, pattern: Pattern, forgive = f
         return table.oneOrMore(inner(pattern.of))
       case 'after':
         return table.after(inner(pattern.content), pattern.rest)
-      default:
+      case 'empty':
+      case 'notAllowed':
+      case 'text':
+      case 'data':
+      case 'value':
+      case 'list':
+      case 'element':
         return pattern
     }
   }
@@ -162,7 +180,10 @@ export function takeText(table: PatternTable, pattern: Pattern, text: string): P
       )
     case 'interleave':
       return table.choice(pattern.items.map((item, at) => table.interleave(pattern.items.with(at, inner(item)))))
-    default:
+    case 'empty':
+    case 'notAllowed':
+    case 'attribute':
+    case 'element':
       return table.notAllowed
   }
 }

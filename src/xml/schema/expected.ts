@@ -71,7 +71,13 @@ function collect(pattern: Pattern, pick: Pick): readonly string[] {
         return walk(part.of)
       case 'after':
         return walk(part.content)
-      default:
+      case 'empty':
+      case 'notAllowed':
+      case 'text':
+      case 'data':
+      case 'value':
+      case 'attribute':
+      case 'element':
         return []
     }
   }
@@ -91,7 +97,13 @@ function missing(pattern: Pattern, pick: Pick): readonly string[] {
       return missing(pattern.of, pick)
     case 'after':
       return missing(pattern.content, pick)
-    default:
+    case 'empty':
+    case 'notAllowed':
+    case 'text':
+    case 'data':
+    case 'value':
+    case 'attribute':
+    case 'element':
       return []
   }
 }

@@ -6,7 +6,7 @@ import { FACTS } from './facts-table.ts'
 import type { XmlName } from './name-class.ts'
 
 /** Root elements of the documents that the schemas are about. */
-export type DocumentKind =
+type DocumentKind =
   | 'domain'
   | 'network'
   | 'pool'
@@ -36,12 +36,12 @@ export interface ValueFact {
   readonly since: Since
 }
 
-export interface AttributeFact {
+interface AttributeFact {
   readonly values: readonly ValueFact[]
   readonly since: Since
 }
 
-export interface ChildFact {
+interface ChildFact {
   readonly type: number
   /** May stand more than once. */
   readonly many: boolean

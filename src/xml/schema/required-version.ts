@@ -28,9 +28,9 @@ export interface VersionNeed {
  */
 export function requiredVersion(document: XmlDocument, version: string): readonly VersionNeed[] {
   const { root } = document
-  const type = rootType(root.name)
+  const start = rootType(root.name)
   const needs: VersionNeed[] = []
-  if (type !== undefined) visit(root, type, root.name, NO_NAMESPACES)
+  if (start !== undefined) visit(root, start, root.name, NO_NAMESPACES)
   return needs
 
   function visit(element: XmlElement, number: number, path: string, outer: Namespaces): void {

@@ -30,7 +30,7 @@ export interface View {
 }
 
 /** Names of the children that a view knows. */
-export type ChildName<V> = {
+type ChildName<V> = {
   [Name in keyof V]-?: Name extends `$${string}`
     ? never
     : NonNullable<V[Name]> extends View | readonly View[]
@@ -39,7 +39,7 @@ export type ChildName<V> = {
 }[keyof V]
 
 /** The view of one child, whether it may stand once or more often. */
-export type ChildView<Child> = NonNullable<Child> extends readonly (infer One)[] ? One : NonNullable<Child>
+type ChildView<Child> = NonNullable<Child> extends readonly (infer One)[] ? One : NonNullable<Child>
 
 /**
  * @param root what the document must be

@@ -99,11 +99,7 @@ describe('a view', () => {
       const { name, attributes, children, text: values } = elementType(number)
       const wanted = [...attributes.keys()].map((key) => (children.has(key) ? `@${key}` : key))
       const names = [...(values === undefined ? [] : ['$text']), ...wanted, ...children.keys()]
-      assert.deepEqual(
-        [...(interfaces.get(name) ?? [])].toSorted(),
-        names.filter((key) => key !== '*' && key !== '@*').toSorted(),
-        name,
-      )
+      assert.deepEqual(new Set(interfaces.get(name)), new Set(names.filter((key) => key !== '*' && key !== '@*')), name)
       for (const { type } of children.values()) visit(type)
     }
     for (const root of Object.keys(SCHEMA_OF_ROOT)) visit(rootType(root) ?? -1)
