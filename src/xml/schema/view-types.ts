@@ -26,7 +26,7 @@ export interface Domain extends View {
   /** 9.0.0 or before */ type: 'qemu' | 'kqemu' | 'kvm' | 'xen' | 'lxc' | 'uml' | 'openvz' | 'test' | 'vmware' | 'hyperv' | 'vbox' | 'phyp' | 'vz' | 'bhyve' | 'hvf' | undefined
   /** 9.0.0 or before */ id: string | undefined
   /** Since 0.0.1 */ readonly name: DomainName | undefined
-  /** 9.0.0 or before */ readonly uuid: DomainUuid | undefined
+  /** Since 0.0.1 */ readonly uuid: DomainUuid | undefined
   /** Since 4.4.0 */ readonly genid: DomainUuid | undefined
   /** Since 0.9.10 */ readonly title: DomainName | undefined
   /** Since 0.7.2 */ readonly description: DomainDescription | undefined
@@ -44,7 +44,7 @@ export interface Domain extends View {
   /** Since 11.2.0 */ readonly throttlegroups: DomainThrottlegroups | undefined
   /** Since 2.2.0 */ readonly vcpus: DomainVcpus | undefined
   /** Since 1.2.8 */ readonly iothreads: DomainIothreads | undefined
-  /** 9.0.0 or before */ readonly iothreadids: DomainIothreadids | undefined
+  /** Since 1.2.15 */ readonly iothreadids: DomainIothreadids | undefined
   /** Since 8.5.0 */ readonly defaultiothread: DomainDefaultiothread | undefined
   /** Since 0.9.0 */ readonly cputune: DomainCputune | undefined
   /** Since 0.9.3 */ readonly numatune: DomainNumatune | undefined
@@ -55,7 +55,7 @@ export interface Domain extends View {
   /** 9.0.0 or before */ readonly perf: DomainPerf | undefined
   /** 9.0.0 or before */ readonly idmap: DomainIdmap | undefined
   /** 9.0.0 or before */ readonly cpu: DomainCpu | undefined
-  /** Since 0.8.0 */ readonly clock: DomainClock | undefined
+  /** 9.0.0 or before */ readonly clock: DomainClock | undefined
   /** 9.0.0 or before */ readonly on_poweroff: DomainOnReboot | undefined
   /** 9.0.0 or before */ readonly on_reboot: DomainOnReboot | undefined
   /** 9.0.0 or before */ readonly on_crash: DomainOnCrash | undefined
@@ -95,9 +95,9 @@ export interface DomainCpu extends View {
   /** After 9.0.0, by 11.3.0 */ deprecated_features: 'on' | 'off' | undefined
   /** 9.0.0 or before */ migratable: 'on' | 'off' | undefined
   /** 9.0.0 or before */ readonly model: DomainCpuModel | undefined
-  /** Since 0.8.3 */ readonly vendor: DomainDescription | undefined
+  /** 9.0.0 or before */ readonly vendor: DomainDescription | undefined
   /** 9.0.0 or before */ readonly topology: DomainCpuTopology | undefined
-  /** Since 0.8.5 */ readonly feature: readonly DomainCpuFeature[]
+  /** 9.0.0 or before */ readonly feature: readonly DomainCpuFeature[]
   /** 9.0.0 or before */ readonly numa: DomainCpuNuma | undefined
   /** Since 3.3.0 */ readonly cache: DomainCpuCache | undefined
   /** Since 8.7.0 */ readonly maxphysaddr: DomainCpuMaxphysaddr | undefined
@@ -114,7 +114,7 @@ export interface DomainSysinfo extends View {
 }
 
 export interface DomainOs extends View {
-  /** Since 7.2.0 */ '@firmware': 'bios' | 'efi' | undefined
+  /** 9.0.0 or before */ '@firmware': 'bios' | 'efi' | undefined
   /** 9.0.0 or before */ readonly type: DomainOsType | undefined
   /** 9.0.0 or before */ readonly kernel: DomainOsKernel | undefined
   /** 9.0.0 or before */ readonly initrd: DomainOsKernel | undefined
@@ -122,14 +122,14 @@ export interface DomainOs extends View {
   /** 9.0.0 or before */ readonly cmdline: DomainDescription | undefined
   /** After 9.0.0, by 11.3.0 */ readonly shim: DomainDescription | undefined
   /** Since 1.0.4 */ readonly dtb: DomainOsKernel | undefined
-  /** Since 7.2.0 */ readonly firmware: DomainOsFirmware | undefined
-  /** 9.0.0 or before */ readonly loader: DomainOsLoader | undefined
+  /** 9.0.0 or before */ readonly firmware: DomainOsFirmware | undefined
+  /** Since 0.1.0 */ readonly loader: DomainOsLoader | undefined
   /** 9.0.0 or before */ readonly nvram: DomainOsNvram | undefined
   /** 9.0.0 or before */ readonly acpi: DomainOsAcpi | undefined
   /** Since 0.1.3 */ readonly boot: readonly DomainOsBoot[]
-  /** 9.0.0 or before */ readonly bootmenu: DomainOsBootmenu | undefined
+  /** Since 0.8.3 */ readonly bootmenu: DomainOsBootmenu | undefined
   /** Since 0.8.7 */ readonly smbios: DomainOsSmbios | undefined
-  /** 9.0.0 or before */ readonly bios: DomainOsBios | undefined
+  /** Since 0.9.4 */ readonly bios: DomainOsBios | undefined
   /** 9.0.0 or before */ readonly init: DomainOsKernel | undefined
   /** 9.0.0 or before */ readonly initarg: readonly DomainDescription[]
   /** 9.0.0 or before */ readonly initenv: readonly DomainOsInitenv[]
@@ -169,12 +169,12 @@ export interface DomainCurrentMemory extends View {
 }
 
 export interface DomainMemoryBacking extends View {
-  /** Since 1.2.5 */ readonly hugepages: DomainMemoryBackingHugepages | undefined
+  /** 9.0.0 or before */ readonly hugepages: DomainMemoryBackingHugepages | undefined
   /** Since 1.0.6 */ readonly nosharepages: DomainMemoryBackingNosharepages | undefined
   /** Since 1.0.6 */ readonly locked: DomainMemoryBackingNosharepages | undefined
-  /** Since 4.10.0 */ readonly source: DomainMemoryBackingSource | undefined
+  /** 9.0.0 or before */ readonly source: DomainMemoryBackingSource | undefined
   /** 9.0.0 or before */ readonly access: DomainMemoryBackingAccess | undefined
-  /** Since 8.2.0 */ readonly allocation: DomainMemoryBackingAllocation | undefined
+  /** 9.0.0 or before */ readonly allocation: DomainMemoryBackingAllocation | undefined
   /** Since 4.4.0 */ readonly discard: DomainMemoryBackingNosharepages | undefined
 }
 
@@ -224,7 +224,7 @@ export interface DomainCputune extends View {
   /** Since 0.10.0 */ readonly emulator_quota: DomainCputuneGlobalQuota | undefined
   /** Since 2.1.0 */ readonly iothread_period: DomainIothreads | undefined
   /** Since 2.1.0 */ readonly iothread_quota: DomainCputuneGlobalQuota | undefined
-  /** Since 0.9.0 */ readonly vcpupin: readonly DomainCputuneVcpupin[]
+  /** 9.0.0 or before */ readonly vcpupin: readonly DomainCputuneVcpupin[]
   /** 9.0.0 or before */ readonly emulatorpin: DomainCputuneEmulatorpin | undefined
   /** Since 1.2.9 */ readonly iothreadpin: readonly DomainCputuneIothreadpin[]
   /** 9.0.0 or before */ readonly emulatorsched: DomainCputuneEmulatorsched | undefined
@@ -246,22 +246,22 @@ export interface DomainResource extends View {
 
 export interface DomainFeatures extends View {
   /** 9.0.0 or before */ readonly acpi: DomainMemoryBackingNosharepages | undefined
-  /** Since 0.10.2 */ readonly apic: DomainFeaturesApic | undefined
+  /** 9.0.0 or before */ readonly apic: DomainFeaturesApic | undefined
   /** 9.0.0 or before */ readonly pae: DomainMemoryBackingNosharepages | undefined
   /** 9.0.0 or before */ readonly hap: DomainFeaturesHap | undefined
   /** 9.0.0 or before */ readonly hyperv: DomainFeaturesHyperv | undefined
   /** 9.0.0 or before */ readonly viridian: DomainMemoryBackingNosharepages | undefined
   /** 9.0.0 or before */ readonly kvm: DomainFeaturesKvm | undefined
-  /** Since 6.3.0 */ readonly xen: DomainFeaturesXen | undefined
+  /** 9.0.0 or before */ readonly xen: DomainFeaturesXen | undefined
   /** 9.0.0 or before */ readonly privnet: DomainMemoryBackingNosharepages | undefined
   /** 9.0.0 or before */ readonly pvspinlock: DomainFeaturesHap | undefined
   /** 9.0.0 or before */ readonly capabilities: DomainFeaturesCapabilities | undefined
   /** 9.0.0 or before */ readonly pmu: DomainFeaturesHap | undefined
   /** 9.0.0 or before */ readonly vmport: DomainFeaturesHap | undefined
   /** Since 1.2.16 */ readonly gic: DomainFeaturesGic | undefined
-  /** 9.0.0 or before */ readonly smm: DomainFeaturesSmm | undefined
+  /** Since 2.1.0 */ readonly smm: DomainFeaturesSmm | undefined
   /** Since 3.4.0 */ readonly ioapic: DomainFeaturesIoapic | undefined
-  /** 9.0.0 or before */ readonly hpt: DomainFeaturesHpt | undefined
+  /** Since 3.10.0 */ readonly hpt: DomainFeaturesHpt | undefined
   /** Since 4.4.0 */ readonly vmcoreinfo: DomainFeaturesHap | undefined
   /** Since 4.6.0 */ readonly htm: DomainFeaturesHap | undefined
   /** 9.0.0 or before */ readonly 'nested-hv': DomainFeaturesHap | undefined
@@ -270,7 +270,7 @@ export interface DomainFeatures extends View {
   /** Since 6.3.0 */ readonly cfpc: DomainFeaturesCfpc | undefined
   /** Since 6.3.0 */ readonly sbbc: DomainFeaturesCfpc | undefined
   /** Since 6.3.0 */ readonly ibs: DomainFeaturesIbs | undefined
-  /** Since 8.0.0 */ readonly tcg: DomainFeaturesTcg | undefined
+  /** 9.0.0 or before */ readonly tcg: DomainFeaturesTcg | undefined
   /** Since 9.6.0 */ readonly 'async-teardown': DomainFeaturesAsyncTeardown | undefined
   /** Since 10.4.0 */ readonly ras: DomainFeaturesHap | undefined
   /** Since 10.7.0 */ readonly ps2: DomainFeaturesHap | undefined
@@ -308,7 +308,7 @@ export interface DomainDevices extends View {
   /** 9.0.0 or before */ readonly disk: readonly DomainDevicesDisk[]
   /** 9.0.0 or before */ readonly controller: readonly DomainDevicesController[]
   /** 9.0.0 or before */ readonly lease: readonly DomainDevicesLease[]
-  /** Since 0.8.5 */ readonly filesystem: readonly DomainDevicesFilesystem[]
+  /** 9.0.0 or before */ readonly filesystem: readonly DomainDevicesFilesystem[]
   /** 9.0.0 or before */ readonly interface: readonly DomainDevicesInterface[]
   /** 9.0.0 or before */ readonly smartcard: readonly DomainDevicesSmartcard[]
   /** 9.0.0 or before */ readonly serial: readonly DomainDevicesParallel[]
@@ -328,7 +328,7 @@ export interface DomainDevices extends View {
   /** 9.0.0 or before */ readonly watchdog: readonly DomainDevicesWatchdog[]
   /** 9.0.0 or before */ readonly memballoon: DomainDevicesMemballoon | undefined
   /** 9.0.0 or before */ readonly rng: readonly DomainDevicesRng[]
-  /** Since 6.6.0 */ readonly shmem: readonly DomainDevicesShmem[]
+  /** 9.0.0 or before */ readonly shmem: readonly DomainDevicesShmem[]
   /** After 9.0.0, by 11.3.0 */ readonly crypto: readonly DomainDevicesCrypto[]
   /** 9.0.0 or before */ readonly nvram: DomainDevicesNvram | undefined
   /** 9.0.0 or before */ readonly panic: readonly DomainDevicesPanic[]
@@ -412,7 +412,7 @@ export interface DomainCpuModel extends View {
 
 export interface DomainCpuTopology extends View {
   /** 9.0.0 or before */ sockets: string | undefined
-  /** 9.0.0 or before */ dies: string | undefined
+  /** Since 6.1.0 */ dies: string | undefined
   /** Since 10.1.0 */ clusters: string | undefined
   /** 9.0.0 or before */ cores: string | undefined
   /** 9.0.0 or before */ threads: string | undefined
@@ -653,7 +653,7 @@ export interface DomainCputuneMemorytune extends View {
 
 export interface DomainNumatuneMemory extends View {
   /** 9.0.0 or before */ mode: 'strict' | 'preferred' | 'interleave' | 'restrictive' | undefined
-  /** 9.0.0 or before */ placement: 'static' | 'auto' | undefined
+  /** Since 0.9.12 */ placement: 'static' | 'auto' | undefined
   /** 9.0.0 or before */ nodeset: string | undefined
 }
 
@@ -810,7 +810,7 @@ export interface DomainDevicesDisk extends View {
   /** 9.0.0 or before */ sgio: 'filtered' | 'unfiltered' | undefined
   /** 9.0.0 or before */ model: 'virtio' | 'virtio-transitional' | 'virtio-non-transitional' | undefined
   /** 9.0.0 or before */ snapshot: 'no' | 'internal' | 'external' | 'manual' | undefined
-  /** 9.0.0 or before */ readonly driver: DomainDevicesDiskDriver | undefined
+  /** Since 0.1.8 */ readonly driver: DomainDevicesDiskDriver | undefined
   /** 9.0.0 or before */ readonly auth: DomainDevicesDiskAuth | undefined
   /** 9.0.0 or before */ readonly source: DomainOsNvramSource | undefined
   /** 9.0.0 or before */ readonly backenddomain: DomainDevicesDiskBackenddomain | undefined
@@ -824,7 +824,7 @@ export interface DomainDevicesDisk extends View {
   /** 9.0.0 or before */ readonly shareable: DomainMemoryBackingNosharepages | undefined
   /** 9.0.0 or before */ readonly transient: DomainDevicesDiskTransient | undefined
   /** Since 0.7.1 */ readonly serial: DomainDevicesDiskSerial | undefined
-  /** Since 3.9.0 */ readonly encryption: DomainDevicesDiskEncryption | undefined
+  /** 9.0.0 or before */ readonly encryption: DomainDevicesDiskEncryption | undefined
   /** Since 11.2.0 */ readonly throttlefilters: DomainDevicesDiskThrottlefilters | undefined
   /** Since 0.9.8 */ readonly iotune: DomainThrottlegroupsThrottlegroup | undefined
   /** 9.0.0 or before */ readonly alias: DomainDevicesDiskAlias | undefined
@@ -863,16 +863,16 @@ export interface DomainDevicesLease extends View {
 export interface DomainDevicesFilesystem extends View {
   /** 9.0.0 or before */ model: 'virtio' | 'virtio-transitional' | 'virtio-non-transitional' | undefined
   /** 9.0.0 or before */ type: 'file' | 'block' | 'mount' | 'bind' | 'template' | 'ram' | undefined
-  /** 9.0.0 or before */ accessmode: 'passthrough' | 'mapped' | 'squash' | undefined
+  /** Since 6.10.0 */ accessmode: 'passthrough' | 'mapped' | 'squash' | undefined
   /** 9.0.0 or before */ multidevs: 'default' | 'remap' | 'forbid' | 'warn' | undefined
   /** 9.0.0 or before */ fmode: string | undefined
   /** 9.0.0 or before */ dmode: string | undefined
   /** 9.0.0 or before */ readonly alias: DomainDevicesDiskAlias | undefined
   /** 9.0.0 or before */ readonly acpi: DomainDevicesDiskAcpi | undefined
-  /** 9.0.0 or before */ readonly driver: DomainDevicesFilesystemDriver | undefined
+  /** Since 1.0.6 */ readonly driver: DomainDevicesFilesystemDriver | undefined
   /** 9.0.0 or before */ readonly space_hard_limit: DomainCurrentMemory | undefined
   /** 9.0.0 or before */ readonly space_soft_limit: DomainCurrentMemory | undefined
-  /** 9.0.0 or before */ readonly binary: DomainDevicesFilesystemBinary | undefined
+  /** Since 6.2.0 */ readonly binary: DomainDevicesFilesystemBinary | undefined
   /** Since 10.0.0 */ readonly idmap: DomainIdmap | undefined
   /** 9.0.0 or before */ readonly source: DomainDevicesFilesystemSource | undefined
   /** 9.0.0 or before */ readonly target: DomainDevicesFilesystemTarget | undefined
@@ -967,7 +967,7 @@ export interface DomainDevicesHostdev extends View {
   /** 9.0.0 or before */ readonly source: DomainDevicesHostdevSource | undefined
   /** 9.0.0 or before */ readonly boot: DomainDevicesDiskBoot | undefined
   /** 9.0.0 or before */ readonly alias: DomainDevicesDiskAlias | undefined
-  /** 9.0.0 or before */ readonly rom: DomainDevicesInterfaceRom | undefined
+  /** Since 0.9.7 */ readonly rom: DomainDevicesInterfaceRom | undefined
   /** 9.0.0 or before */ readonly teaming: DomainDevicesInterfaceTeaming | undefined
   /** 9.0.0 or before */ readonly ip: readonly DomainDevicesInterfaceIp[]
   /** 9.0.0 or before */ readonly route: readonly DomainDevicesInterfaceRoute[]
@@ -1108,7 +1108,7 @@ export interface DomainDevicesTpm extends View {
 
 export interface DomainDevicesShmem extends View {
   /** 9.0.0 or before */ name: string | undefined
-  /** 9.0.0 or before */ role: 'master' | 'peer' | undefined
+  /** Since 6.6.0 */ role: 'master' | 'peer' | undefined
   /** 9.0.0 or before */ readonly alias: DomainDevicesDiskAlias | undefined
   /** 9.0.0 or before */ readonly acpi: DomainDevicesDiskAcpi | undefined
   /** 9.0.0 or before */ readonly model: DomainDevicesShmemModel | undefined
@@ -1119,9 +1119,9 @@ export interface DomainDevicesShmem extends View {
 }
 
 export interface DomainDevicesMemory extends View {
-  /** 9.0.0 or before */ model: 'dimm' | 'nvdimm' | 'virtio-pmem' | 'virtio-mem' | 'sgx-epc' | undefined
-  /** Since 3.2.0 */ access: 'shared' | 'private' | undefined
-  /** Since 4.4.0 */ discard: 'yes' | 'no' | undefined
+  /** Since 1.2.14 */ model: 'dimm' | 'nvdimm' | 'virtio-pmem' | 'virtio-mem' | 'sgx-epc' | undefined
+  /** 9.0.0 or before */ access: 'shared' | 'private' | undefined
+  /** 9.0.0 or before */ discard: 'yes' | 'no' | undefined
   /** 9.0.0 or before */ readonly alias: DomainDevicesDiskAlias | undefined
   /** 9.0.0 or before */ readonly acpi: DomainDevicesDiskAcpi | undefined
   /** Since 6.2.0 */ readonly uuid: DomainUuid | undefined
@@ -1148,7 +1148,7 @@ export interface DomainDevicesWatchdog extends View {
 }
 
 export interface DomainDevicesMemballoon extends View {
-  /** Since 5.2.0 */ model: 'virtio' | 'virtio-transitional' | 'virtio-non-transitional' | 'xen' | 'none' | undefined
+  /** 9.0.0 or before */ model: 'virtio' | 'virtio-transitional' | 'virtio-non-transitional' | 'xen' | 'none' | undefined
   /** 9.0.0 or before */ autodeflate: 'on' | 'off' | undefined
   /** 9.0.0 or before */ freePageReporting: 'on' | 'off' | undefined
   /** 9.0.0 or before */ readonly alias: DomainDevicesDiskAlias | undefined
@@ -1300,7 +1300,7 @@ export interface DomainOsNvramSource extends View {
   /** 9.0.0 or before */ readonly host: readonly DomainOsNvramSourceHost[]
   /** Since 10.10.0 */ readonly dataStore: DomainOsNvramSourceDataStore | undefined
   /** 9.0.0 or before */ readonly reconnect: DomainOsNvramSourceReconnect | undefined
-  /** Since 1.2.11 */ readonly snapshot: DomainOsNvramSourceSnapshot | undefined
+  /** 9.0.0 or before */ readonly snapshot: DomainOsNvramSourceSnapshot | undefined
   /** Since 1.2.11 */ readonly config: DomainOsNvramSourceConfig | undefined
   /** Since 4.7.0 */ readonly initiator: DomainOsNvramSourceInitiator | undefined
   /** 9.0.0 or before */ readonly readahead: DomainOsNvramSourceReadahead | undefined
@@ -1705,21 +1705,21 @@ export interface DomainDevicesInterfaceBackend extends View {
 }
 
 export interface DomainDevicesInterfaceDriver extends View {
-  /** 9.0.0 or before */ name: 'kvm' | 'vfio' | 'xen' | 'qemu' | 'vhost' | undefined
+  /** Since 0.8.8 */ name: 'kvm' | 'vfio' | 'xen' | 'qemu' | 'vhost' | undefined
   /** Since 10.0.0 */ model: string | undefined
   /** 9.0.0 or before */ queues: string | undefined
-  /** Since 2.3.0 */ rx_queue_size: string | undefined
-  /** Since 3.7.0 */ tx_queue_size: string | undefined
+  /** 9.0.0 or before */ rx_queue_size: string | undefined
+  /** 9.0.0 or before */ tx_queue_size: string | undefined
   /** Since 0.8.8 */ txmode: 'iothread' | 'timer' | undefined
-  /** Since 0.9.3 */ ioeventfd: 'on' | 'off' | undefined
-  /** Since 0.9.5 */ event_idx: 'on' | 'off' | undefined
+  /** 9.0.0 or before */ ioeventfd: 'on' | 'off' | undefined
+  /** 9.0.0 or before */ event_idx: 'on' | 'off' | undefined
   /** 9.0.0 or before */ iommu: 'on' | 'off' | undefined
   /** 9.0.0 or before */ ats: 'on' | 'off' | undefined
   /** 9.0.0 or before */ packed: 'on' | 'off' | undefined
   /** 9.0.0 or before */ page_per_vq: 'on' | 'off' | undefined
   /** 9.0.0 or before */ rss: 'on' | 'off' | undefined
   /** 9.0.0 or before */ rss_hash_report: 'on' | 'off' | undefined
-  /** 9.0.0 or before */ readonly host: DomainDevicesInterfaceDriverHost | undefined
+  /** Since 1.2.9 */ readonly host: DomainDevicesInterfaceDriverHost | undefined
   /** Since 1.2.9 */ readonly guest: DomainDevicesInterfaceDriverGuest | undefined
 }
 
@@ -1873,15 +1873,15 @@ export interface DomainDevicesVideoDriver extends View {
   /** 9.0.0 or before */ ats: 'on' | 'off' | undefined
   /** 9.0.0 or before */ packed: 'on' | 'off' | undefined
   /** 9.0.0 or before */ page_per_vq: 'on' | 'off' | undefined
-  /** Since 5.8.0 */ name: 'qemu' | 'vhostuser' | undefined
+  /** 9.0.0 or before */ name: 'qemu' | 'vhostuser' | undefined
   /** 9.0.0 or before */ vgaconf: 'io' | 'on' | 'off' | undefined
 }
 
 export interface DomainDevicesVideoModel extends View {
   /** 9.0.0 or before */ type: 'vga' | 'cirrus' | 'vmvga' | 'xen' | 'vbox' | 'virtio' | 'gop' | 'none' | 'bochs' | 'ramfb' | 'qxl' | undefined
-  /** 9.0.0 or before */ ram: string | undefined
-  /** 9.0.0 or before */ vgamem: string | undefined
-  /** 9.0.0 or before */ vram64: string | undefined
+  /** Since 1.0.2 */ ram: string | undefined
+  /** Since 1.2.11 */ vgamem: string | undefined
+  /** Since 1.3.3 */ vram64: string | undefined
   /** 9.0.0 or before */ vram: string | undefined
   /** 9.0.0 or before */ heads: string | undefined
   /** 9.0.0 or before */ primary: 'yes' | 'no' | undefined
@@ -2506,11 +2506,11 @@ export interface Network extends View {
   /** Since 0.3.0 */ readonly uuid: DomainUuid | undefined
   /** Since 2.1.0 */ readonly metadata: DomainMetadata | undefined
   /** 9.0.0 or before */ readonly forward: NetworkForward | undefined
-  /** 9.0.0 or before */ readonly bridge: NetworkBridge | undefined
+  /** Since 0.3.0 */ readonly bridge: NetworkBridge | undefined
   /** Since 3.1.0 */ readonly mtu: DomainDevicesInterfaceMtu | undefined
   /** 9.0.0 or before */ readonly mac: NetworkMac | undefined
   /** 9.0.0 or before */ readonly domain: NetworkDomain | undefined
-  /** 9.0.0 or before */ readonly dns: NetworkDns | undefined
+  /** Since 0.9.3 */ readonly dns: NetworkDns | undefined
   /** 9.0.0 or before */ readonly bandwidth: DomainDevicesInterfaceBandwidth | undefined
   /** 9.0.0 or before */ readonly vlan: DomainDevicesInterfaceVlan | undefined
   /** 9.0.0 or before */ readonly virtualport: DomainDevicesInterfaceVirtualport | undefined
@@ -2710,15 +2710,15 @@ export interface PoolFeatures extends View {
 
 export interface PoolSource extends View {
   /** Since 0.4.1 */ readonly host: readonly PoolSourceHost[]
-  /** 9.0.0 or before */ readonly device: readonly PoolSourceDevice[]
+  /** Since 0.4.1 */ readonly device: readonly PoolSourceDevice[]
   /** Since 0.4.1 */ readonly dir: PoolSourceDir | undefined
   /** 9.0.0 or before */ readonly name: readonly DomainDescription[]
   /** Since 0.4.1 */ readonly format: PoolSourceFormat | undefined
-  /** Since 5.1.0 */ readonly protocol: PoolSourceProtocol | undefined
+  /** 9.0.0 or before */ readonly protocol: PoolSourceProtocol | undefined
   /** 9.0.0 or before */ readonly initiator: DomainOsNvramSourceInitiator | undefined
-  /** Since 0.9.7 */ readonly auth: PoolSourceAuth | undefined
-  /** Since 0.8.4 */ readonly vendor: DomainOsNvramSourceInitiatorIqn | undefined
-  /** Since 0.8.4 */ readonly product: DomainOsNvramSourceInitiatorIqn | undefined
+  /** 9.0.0 or before */ readonly auth: PoolSourceAuth | undefined
+  /** 9.0.0 or before */ readonly vendor: DomainOsNvramSourceInitiatorIqn | undefined
+  /** 9.0.0 or before */ readonly product: DomainOsNvramSourceInitiatorIqn | undefined
   /** 9.0.0 or before */ readonly adapter: PoolSourceAdapter | undefined
 }
 
@@ -2775,8 +2775,8 @@ export interface PoolSourceAuth extends View {
 }
 
 export interface PoolSourceAdapter extends View {
-  /** 9.0.0 or before */ type: 'scsi_host' | 'fc_host' | undefined
-  /** 9.0.0 or before */ name: string | undefined
+  /** Since 1.0.5 */ type: 'scsi_host' | 'fc_host' | undefined
+  /** Since 0.6.2 */ name: string | undefined
   /** Since 1.0.4 */ parent: string | undefined
   /** 9.0.0 or before */ managed: 'yes' | 'no' | undefined
   /** 9.0.0 or before */ parent_wwnn: string | undefined
@@ -2826,7 +2826,7 @@ export interface Volume extends View {
   /** Since 0.4.1 */ readonly name: VolumeName | undefined
   /** Since 0.4.1 */ readonly key: DomainDescription | undefined
   /** 9.0.0 or before */ readonly source: VolumeSource | undefined
-  /** Since 0.4.1 */ readonly capacity: DomainCurrentMemory | undefined
+  /** 9.0.0 or before */ readonly capacity: DomainCurrentMemory | undefined
   /** 9.0.0 or before */ readonly allocation: DomainCurrentMemory | undefined
   /** 9.0.0 or before */ readonly physical: DomainCurrentMemory | undefined
   /** 9.0.0 or before */ readonly target: VolumeTarget | undefined
@@ -2838,7 +2838,7 @@ export interface VolumeName extends View {
 }
 
 export interface VolumeSource extends View {
-  /** 9.0.0 or before */ readonly device: readonly VolumeSourceDevice[]
+  /** Since 0.4.1 */ readonly device: readonly VolumeSourceDevice[]
 }
 
 export interface VolumeTarget extends View {
@@ -2847,10 +2847,10 @@ export interface VolumeTarget extends View {
   /** Since 0.4.1 */ readonly permissions: PoolTargetPermissions | undefined
   /** Since 0.10.0 */ readonly timestamps: VolumeTargetTimestamps | undefined
   /** 9.0.0 or before */ readonly encryption: DomainDevicesDiskEncryption | undefined
-  /** 9.0.0 or before */ readonly compat: VolumeTargetCompat | undefined
+  /** Since 1.1.0 */ readonly compat: VolumeTargetCompat | undefined
   /** Since 1.2.7 */ readonly nocow: DomainMemoryBackingNosharepages | undefined
   /** Since 7.4.0 */ readonly clusterSize: DomainCurrentMemory | undefined
-  /** Since 1.1.0 */ readonly features: VolumeTargetFeatures | undefined
+  /** 9.0.0 or before */ readonly features: VolumeTargetFeatures | undefined
 }
 
 export interface VolumeBackingStore extends View {
@@ -2933,7 +2933,7 @@ export interface DomainsnapshotDomain extends View {
   /** 9.0.0 or before */ type: 'qemu' | 'kqemu' | 'kvm' | 'xen' | 'lxc' | 'uml' | 'openvz' | 'test' | 'vmware' | 'hyperv' | 'vbox' | 'phyp' | 'vz' | 'bhyve' | 'hvf' | undefined
   /** 9.0.0 or before */ id: string | undefined
   /** Since 0.0.1 */ readonly name: DomainName | undefined
-  /** 9.0.0 or before */ readonly uuid: DomainUuid | undefined
+  /** Since 0.0.1 */ readonly uuid: DomainUuid | undefined
   /** Since 4.4.0 */ readonly genid: DomainUuid | undefined
   /** Since 0.9.10 */ readonly title: DomainName | undefined
   /** Since 0.7.2 */ readonly description: DomainDescription | undefined
@@ -2949,7 +2949,7 @@ export interface DomainsnapshotDomain extends View {
   /** 9.0.0 or before */ readonly vcpu: DomainVcpu | undefined
   /** Since 2.2.0 */ readonly vcpus: DomainVcpus | undefined
   /** Since 1.2.8 */ readonly iothreads: DomainIothreads | undefined
-  /** 9.0.0 or before */ readonly iothreadids: DomainIothreadids | undefined
+  /** Since 1.2.15 */ readonly iothreadids: DomainIothreadids | undefined
   /** Since 8.5.0 */ readonly defaultiothread: DomainDefaultiothread | undefined
   /** Since 0.8.8 */ readonly blkiotune: DomainBlkiotune | undefined
   /** Since 0.9.11 */ readonly memtune: DomainMemtune | undefined
@@ -2959,7 +2959,7 @@ export interface DomainsnapshotDomain extends View {
   /** 9.0.0 or before */ readonly os: DomainOs | undefined
   /** 9.0.0 or before */ readonly features: DomainFeatures | undefined
   /** 9.0.0 or before */ readonly cpu: DomainCpu | undefined
-  /** Since 0.8.0 */ readonly clock: DomainClock | undefined
+  /** 9.0.0 or before */ readonly clock: DomainClock | undefined
   /** 9.0.0 or before */ readonly on_poweroff: DomainOnReboot | undefined
   /** 9.0.0 or before */ readonly on_reboot: DomainOnReboot | undefined
   /** 9.0.0 or before */ readonly on_crash: DomainOnCrash | undefined
