@@ -19,12 +19,8 @@ export interface NetworkInput {
   readonly createdAt: string
 }
 
-/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `POLICY_REFUSED` `SCHEMA_INVALID` `HOST_UNSUPPORTED` */
-export async function renderNetwork(
-  workspace: Workspace,
-  connect: Connect,
-  { request, plan, createdAt }: NetworkInput,
-): Promise<string> {
+/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `POLICY_REFUSED` */
+export async function renderNetwork({ request, plan, createdAt }: NetworkInput): Promise<string> {
   const { manifest, templates } = request.pkg
   const { role, network } = plan
   const path = role === 'lan' ? manifest.templates.network : manifest.templates.uplink
@@ -39,19 +35,18 @@ export async function renderNetwork(
     capabilities: manifest.capabilities,
     granted: request.grants,
   })
-  const xml = stampNetwork(verified, networkFacts(request, plan, createdAt))
-  await validateDefinition(workspace, connect, 'network', xml)
-  return xml
+  return stampNetwork(verified, networkFacts(request, plan, createdAt))
 }
 
-/** @throws {VmpkgError} `LIBVIRT_FAILED` and what `renderNetwork` refuses */
+/** @throws {VmpkgError} `SCHEMA_INVALID` `HOST_UNSUPPORTED` `LIBVIRT_FAILED` and what `renderNetwork` refuses */
 export async function defineNetwork(
   workspace: Workspace,
   connect: Connect,
   transaction: Transaction,
   input: NetworkInput,
 ): Promise<SavedDefinition> {
-  const rendered = await renderNetwork(workspace, connect, input)
+  const rendered = await renderNetwork(input)
+  await validateDefinition(workspace, connect, 'network', rendered)
   const { name, uuid } = input.plan.network
   intend(transaction, { kind: 'remove-network', uuid, name })
   const network = await connect.networkDefineXML({ xml: rendered })

@@ -24,6 +24,7 @@ import type { GuestFiles } from './render-machine.ts'
 import { networkPlanOf, type RouterPlan, type RouterRequest, renderRouter, routerPlanOf } from './router-definition.ts'
 import { readTaken } from './taken.ts'
 import { planWan } from './uplink.ts'
+import { validateDefinition } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface Redefinition {
@@ -58,11 +59,8 @@ export async function planRedefinition(
   const planned: Redefinition[] = []
   for (const { network, facts } of networks) {
     const { saved: old, active } = await saveDefinition(workspace, connect, network.uuid)
-    const rendered = await renderNetwork(workspace, connect, {
-      request,
-      plan: networkPlanOf(old),
-      createdAt: facts.createdAt,
-    })
+    const rendered = await renderNetwork({ request, plan: networkPlanOf(old), createdAt: facts.createdAt })
+    await validateDefinition(workspace, connect, 'network', rendered)
     planned.push(compare(old, active, { rendered, shown: rendered, context: old.context }, options.prefer))
   }
   const { uuid } = machine.domain

@@ -91,13 +91,17 @@ class Validation {
   }
 
   #fail(element: XmlElement, path: string, reason: string, allowed: readonly string[]): void {
-    if (this.#faults.length < MAXIMUM_FAULTS) {
-      this.#faults.push({ path, line: lineOf(this.#document, element), reason, allowed })
-    }
+    if (!this.#isFull) this.#faults.push({ path, line: lineOf(this.#document, element), reason, allowed })
+  }
+
+  /** Nothing more would be told, so nothing more is looked at. */
+  get #isFull(): boolean {
+    return this.#faults.length === MAXIMUM_FAULTS
   }
 
   /** What is left of the pattern after the element. */
   #element(before: Pattern, element: XmlElement, path: string, outer: Namespaces): Pattern {
+    if (this.#isFull) return before
     const { table } = this.#schema
     const namespaces = declaredBy(element, outer)
     const opened = openElement(table, before, resolveElementName(element.name, namespaces))
@@ -122,7 +126,7 @@ class Validation {
     const { table } = this.#schema
     let pattern = opened
     for (const { name, raw } of element.attributes) {
-      if (isDeclaration(name)) continue
+      if (isDeclaration(name) || this.#isFull) continue
       const qualified = resolveAttributeName(name, namespaces)
       const steps = attributeSteps(table, pattern, qualified)
       if (steps.length === 0) {
