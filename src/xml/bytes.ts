@@ -20,16 +20,16 @@ export interface XmlFile {
 export function parseXmlFile(bytes: Uint8Array): XmlFile {
   requireSize(bytes.length)
   const head = Buffer.from(bytes.subarray(0, 200))
+  const hasMark = head.indexOf(UTF8_MARK) === 0
   const wide = findWide(head)
-  const declared = findDeclaration(wide === undefined ? head.toString('latin1').replace(/^ï»¿/, '') : '')[1]
+  const declared = findDeclaration(head.subarray(hasMark ? 3 : 0).toString('latin1'))[1]
+  // Bytes of UTF-16 can be nothing else, whatever they say; other bytes are what they say.
+  if (wide === undefined && declared !== undefined) {
+    const isWrong = /^utf-?(?:16|32)|^ucs|^iso-10646/i.test(declared) || (hasMark && !isUtf8(declared))
+    if (isWrong) throw refusal(`declared as ${declared}, but its bytes are not`)
+  }
   const encoding = wide ?? declared ?? 'UTF-8'
   const text = decode(bytes, encoding)
-  if (wide !== undefined && !/^utf-?16(?:[lb]e)?$/i.test(findDeclaration(text)[1] ?? 'utf-16')) {
-    throw refusal(`declared as ${findDeclaration(text)[1]}, but its bytes are ${wide}`)
-  }
-  if (wide === undefined && /^utf-?(?:16|32)|^ucs|^iso-10646/i.test(encoding)) {
-    throw refusal(`declared as ${encoding}, but its bytes are not`)
-  }
   return { document: parseCharacters(text), encoding }
 }
 
@@ -44,6 +44,8 @@ export function formatAsUtf8({ document }: XmlFile): string {
   const [at, encoding] = findDeclaration(text)
   return encoding === undefined ? text : `${text.slice(0, at)}UTF-8${text.slice(at + encoding.length)}`
 }
+
+const UTF8_MARK = Buffer.from('\uFEFF')
 
 /** UTF-16 by its byte order mark, or by how `<?` looks in it. */
 function findWide(head: Uint8Array): 'UTF-16LE' | 'UTF-16BE' | undefined {
@@ -88,12 +90,13 @@ function singleBytes(encoding: string): readonly string[] {
   const name = encoding.toLowerCase()
   if (name === 'us-ascii' || name === 'ascii')
     return halfTable((code) => (code < 0x80 ? String.fromCharCode(code) : ''))
-  // The web's decoder takes ISO-8859-1 for windows-1252.
+  // The web's decoder takes some of ISO's for Windows' encodings, which have characters in place of the controls.
   if (/^(?:iso-8859-1|latin-?1)$/.test(name)) return halfTable((code) => String.fromCharCode(code))
-  if (!/^(?:iso-8859-[0-9]{1,2}|windows-125[0-9]|koi8-[ru])$/.test(name))
+  if (!/^(?:iso-8859-(?:[2-9]|1[013456])|windows-125[0-8]|koi8-[ru])$/.test(name))
     throw refusal(`in an unknown encoding, ${encoding}`)
   const decoder = new TextDecoder(name)
-  return halfTable((code) => decoder.decode(Uint8Array.of(code)))
+  const isControl = (code: number): boolean => name.startsWith('iso') && code >= 0x80 && code < 0xa0
+  return halfTable((code) => (isControl(code) ? String.fromCharCode(code) : decoder.decode(Uint8Array.of(code))))
 }
 
 function halfTable(characterOf: (code: number) => string): readonly string[] {

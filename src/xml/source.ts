@@ -11,8 +11,8 @@ import type { XmlAttribute, XmlDocument, XmlElement, XmlLeaf, XmlNode } from './
 /** As deep as libxml2 reads without XML_PARSE_HUGE, which libvirt does not set (`xmlParserMaxDepth`). */
 export const MAXIMUM_DEPTH = 256
 /** One for every ten bytes of the greatest document; denser than any real one, so that memory stays bounded. */
-export const MAXIMUM_NODES = 400_000
-export const MAXIMUM_ATTRIBUTES = 256
+const MAXIMUM_NODES = 400_000
+const MAXIMUM_ATTRIBUTES = 256
 const DECLARATION =
   /^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(['"])1\.[0-9]+\1(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(['"])[A-Za-z][A-Za-z0-9._-]{0,39}\2)?(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(['"])(?:yes|no)\3)?[ \t\r\n]*\?>$/
 

@@ -28,7 +28,15 @@ const SOURCES = [
   { name: 'virt-manager', suite: 'trixie', only: ['tests'] },
 ] as const
 
-export async function xmlCorpus(): Promise<XmlCorpus> {
+let read: Promise<XmlCorpus> | undefined
+
+/** Read once a process. */
+export function xmlCorpus(): Promise<XmlCorpus> {
+  read ??= readCorpus()
+  return read
+}
+
+async function readCorpus(): Promise<XmlCorpus> {
   const all: CorpusFile[] = []
   for (const { name, ...options } of SOURCES) {
     const folder = await debianSource(name, options)
