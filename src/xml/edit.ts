@@ -142,21 +142,22 @@ function placeFirst(parent: XmlElement, element: XmlElement, within: XmlDocument
   parent.children.push({ type: 'text', raw: indent }, element, { type: 'text', raw: outer })
 }
 
-/** The line end and blanks before an element, and what one level adds to them. */
+/** The line end and blanks before an element, and the blanks that one level adds to those of `outer`. */
 function findIndents(
   within: XmlDocument | XmlElement,
   wanted: XmlElement,
-  outer = '\n',
+  outer = '',
 ): { readonly own: string; readonly unit: string } | undefined {
   const children = 'nodes' in within ? within.nodes : within.children
   for (const [at, child] of children.entries()) {
     if (child.type !== 'element') continue
     const own = indentBefore(children, at) ?? ('nodes' in within ? '\n' : undefined)
+    const blanks = own?.replace(/^\r?\n/, '') ?? outer
     if (child === wanted) {
-      const unit = own?.startsWith(outer) === true ? own.slice(outer.length) : ''
+      const unit = blanks.startsWith(outer) ? blanks.slice(outer.length) : ''
       return own?.includes('\n') === true ? { own, unit: unit === '' ? '  ' : unit } : undefined
     }
-    const deeper = findIndents(child, wanted, own)
+    const deeper = findIndents(child, wanted, blanks)
     if (deeper !== undefined) return deeper
   }
   return undefined
