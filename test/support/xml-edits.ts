@@ -202,15 +202,17 @@ function edit(document: XmlDocument, random: Random): Edit {
       const childPath = pathOf(document.root, child)
       const parent = parentOf(document.root, child)
       const { contentStart, contentEnd } = spanOf(document, parent)
+      const { start, end } = spanOf(document, child)
       removeElement(parent, child)
+      const isEmptied = parent.children.length === 0
       return {
         kind: 'element removed',
         isLayoutFree: true,
         apply: (models) => removeModel(modelAt(models, childPath.slice(0, -1)), childPath.at(-1) ?? 0),
         check(before, after, where) {
-          isWindow(contentStart, contentEnd)(before, after, where)
-          const [start, end] = commonEnds(before, after)
-          assert.ok(start + end >= after.length, `${where} is more than a removal`)
+          const layout = /[ \t\r\n]*$/.exec(before.slice(contentStart, start))?.[0] ?? ''
+          if (isEmptied) isWindow(contentStart, contentEnd)(before, after, where)
+          else isWindow(start - layout.length, end)(before, after, where)
         },
       }
     }

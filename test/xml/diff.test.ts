@@ -85,6 +85,17 @@ describe('what counts', () => {
     assert.equal(diff(`<d>${three}${four}</d>`, `<d>${four}${three}</d>`).length, 0)
   })
 
+  test('the order of foreign elements, but not of the variables of QEMU', () => {
+    const inside = (name: string, uri: string): readonly [string, string] => {
+      const [one, two] = ['1', '2'].map((value) => `<q:${name} name='${value}'/>`)
+      return [`<d xmlns:q='${uri}'>${one}${two}</d>`, `<d xmlns:q='${uri}'>${two}${one}</d>`]
+    }
+    const qemu = 'http://libvirt.org/schemas/domain/qemu/1.0'
+    assert.equal(diff(...inside('arg', qemu)).length, 1)
+    assert.equal(diff(...inside('env', qemu)).length, 0)
+    assert.equal(diff(...inside('env', 'urn:other')).length, 1)
+  })
+
   test('one device for another is no change of it, but the only address or model is changed', () => {
     const disk = (dev: string): string => `<devices><disk type='file'><target dev='${dev}'/></disk></devices>`
     assert.deepEqual(
