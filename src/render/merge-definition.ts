@@ -1,13 +1,14 @@
 /**
  * Merges a new rendering of a domain or network into what libvirt has, so that what a user changed with virsh or
- * virt-manager stays (formats 5.2). Knows by what libvirt's elements are told apart. Our own metadata is always ours, a
+ * virt-manager stays (formats 5.2). Our own metadata is always ours, a
  * title or description that the user wrote is theirs; what libvirt had derived from a changed value is derived anew.
  *
  * The new rendering passed the policy gate; what is merged into it are edits of the user, who may edit all of it anyway.
  * Source: libvirt's formatdomain and formatnetwork.
  */
 import { removeElement } from '../xml/edit.ts'
-import { childElements, findElement, getAttribute } from '../xml/find.ts'
+import { childElements } from '../xml/find.ts'
+import { identityOf } from '../xml/identity.ts'
 import { isSameElement, type MergeConflict, mergeElements, type Side } from '../xml/merge.ts'
 import { parseXml } from '../xml/parse.ts'
 import { formatXml, type XmlElement } from '../xml/tree.ts'
@@ -37,39 +38,8 @@ export function mergeDefinition(versions: DefinitionVersions, prefer?: Side): Me
   if (before === undefined || after === undefined || base === undefined) throw new TypeError('three texts, three trees')
   const isEdited = !isSameElement(base, current)
   dropDerived({ before, after, base, current })
-  const conflicts = mergeElements({ before, after, base, current }, { keyOf, sideOf, prefer })
+  const conflicts = mergeElements({ before, after, base, current }, { keyOf: identityOf, sideOf, prefer })
   return { xml: formatXml(document), conflicts, isEdited }
-}
-
-/** By name: where to find what tells an element from its siblings of the same name. */
-const KEYS: Readonly<Record<string, readonly string[]>> = {
-  interface: ['mac/@address'],
-  disk: ['target/@dev'],
-  filesystem: ['target/@dir'],
-  controller: ['@type', '@index'],
-  channel: ['target/@name'],
-  input: ['@type', '@bus'],
-  graphics: ['@type'],
-  hostdev: ['source/address/@domain', 'source/address/@bus', 'source/address/@slot', 'source/address/@function'],
-  boot: ['@dev'],
-  feature: ['@name'],
-  timer: ['@name'],
-  parameter: ['@name'],
-  host: ['@mac', '@ip'],
-  range: ['@start'],
-  ip: ['@address'],
-  route: ['@address'],
-  portgroup: ['@name'],
-}
-
-function keyOf(element: XmlElement): string | undefined {
-  const parts = (KEYS[element.name] ?? []).map((path) => {
-    const [, elements = '', attribute = ''] = /^(?:(.*)\/)?@(\w+)$/.exec(path) ?? []
-    const at = elements === '' ? element : findElement(element, elements)
-    return at === undefined ? undefined : getAttribute(at, attribute)
-  })
-  const known = parts.filter((part) => part !== undefined)
-  return known.length === 0 ? undefined : known.join(' ')
 }
 
 function sideOf(path: string, element: XmlElement): Side | undefined {

@@ -10,12 +10,29 @@ const NAME_START =
   '\\u{2070}-\\u{218F}\\u{2C00}-\\u{2FEF}\\u{3001}-\\u{D7FF}\\u{F900}-\\u{FDCF}\\u{FDF0}-\\u{FFFD}\\u{10000}-\\u{EFFFF}'
 const NAME_REST = `${NAME_START}\\-.0-9\\u{B7}\\u{300}-\\u{36F}\\u{203F}-\\u{2040}`
 
-/** A name at `lastIndex` (sticky). */
-export const NAME = new RegExp(`[${NAME_START}][${NAME_REST}]*`, 'uy')
+const NAME = new RegExp(`[${NAME_START}][${NAME_REST}]*`, 'uy')
 const WHOLE_NAME = new RegExp(`^[${NAME_START}][${NAME_REST}]*$`, 'u')
 const REFUSED = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u
-const REFERENCE = /&(?:(amp|lt|gt|quot|apos)|#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6}));/g
+const REFERENCE = /&(?:(amp|lt|gt|quot|apos)|#(0*[0-9]{1,7})|#x(0*[0-9A-Fa-f]{1,6}));/g
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+
+/** By ASCII code: 1 begins a name, 2 may stand inside one. */
+const ASCII_NAME = Uint8Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code)
+  if (/[:A-Z_a-z]/.test(character)) return 1
+  return /[-.0-9]/.test(character) ? 2 : 0
+})
+
+/** Offset behind the name that begins at `start`; `start` itself where none does. */
+export function findNameEnd(text: string, start: number): number {
+  let end = start
+  let code = text.charCodeAt(end)
+  if (code < 128 && ASCII_NAME[code] !== 1) return start
+  while (code < 128 && ASCII_NAME[code] !== 0) code = text.charCodeAt(++end)
+  if (!(code >= 128)) return end
+  NAME.lastIndex = start
+  return start + (NAME.exec(text)?.[0] ?? '').length
+}
 
 export function isXmlName(text: string): boolean {
   return WHOLE_NAME.test(text)
@@ -28,6 +45,7 @@ export function findForbiddenCharacter(text: string): number {
 
 /** True where every `&` begins one of the five entities or a reference to a permitted character. */
 export function areReferencesValid(raw: string): boolean {
+  if (!raw.includes('&')) return true
   let sound = true
   const rest = raw.replace(REFERENCE, (_, _entity, decimal?: string, hexadecimal?: string) => {
     const point = decimal === undefined ? Number.parseInt(hexadecimal ?? '20', 16) : Number(decimal)
@@ -39,6 +57,7 @@ export function areReferencesValid(raw: string): boolean {
 
 /** The characters that raw text or a raw attribute value stands for, with the line ends as XML reads them. */
 export function decodeReferences(raw: string): string {
+  if (!raw.includes('&')) return normaliseLineEnds(raw)
   return normaliseLineEnds(raw).replace(REFERENCE, (_, entity?: string, decimal?: string, hexadecimal?: string) =>
     entity === undefined
       ? String.fromCodePoint(decimal === undefined ? Number.parseInt(hexadecimal ?? '', 16) : Number(decimal))
@@ -52,6 +71,7 @@ export function decodeAttribute(raw: string): string {
 }
 
 export function normaliseLineEnds(raw: string): string {
+  if (!raw.includes('\r')) return raw
   return raw.replace(/\r\n?/g, '\n')
 }
 
@@ -60,6 +80,17 @@ export function normaliseLineEnds(raw: string): string {
  * @throws {VmpkgError} `XML_INVALID` for characters that XML cannot carry
  */
 export function escapeXml(text: string): string {
+  requireCharacters(text)
+  return text.replace(/[&<>"'\t\n\r]/g, (c) => ESCAPES[c] ?? c)
+}
+
+/** As `escapeXml`, for element content only: quotes, tabs and line ends stay as they are, since readers keep them there. */
+export function escapeText(text: string): string {
+  requireCharacters(text)
+  return text.replace(/[&<>\r]/g, (c) => ESCAPES[c] ?? c)
+}
+
+function requireCharacters(text: string): void {
   const at = findForbiddenCharacter(text)
   if (at !== -1) {
     const point = text.codePointAt(at) ?? 0
@@ -67,7 +98,6 @@ export function escapeXml(text: string): string {
       hint: 'Remove the control character.',
     })
   }
-  return text.replace(/[&<>"'\t\n\r]/g, (c) => ESCAPES[c] ?? c)
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list catalogue image start trust libvirt
+ *     npm run bench -- list catalogue image start trust libvirt xml
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -15,6 +15,7 @@ import { type Report, runProgram } from './measure.ts'
 import { measureStart } from './start.ts'
 import { measureTrust } from './trust.ts'
 import { measureVirtBuilder } from './virt-builder.ts'
+import { measureXml } from './xml.ts'
 
 const TOP = join(import.meta.dirname, '..', '..')
 const PAGE = join(TOP, 'docs', 'performance.md')
@@ -28,6 +29,7 @@ const PARTS = {
   trust: measureTrust,
   start: measureStart,
   libvirt: measureLibvirt,
+  xml: measureXml,
 } as const
 type Part = keyof typeof PARTS
 

@@ -14,6 +14,7 @@ import { soakPublish } from './publish.ts'
 import { soakPull } from './pull.ts'
 import { soakRaces } from './races.ts'
 import { soakResolve } from './resolve.ts'
+import { soakXml } from './xml.ts'
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
 const PARTS = {
@@ -23,6 +24,7 @@ const PARTS = {
   pull: soakPull,
   races: soakRaces,
   resolve: soakResolve,
+  xml: soakXml,
 } as const
 type Part = keyof typeof PARTS
 /** A whole run of each, where no number is named. */
@@ -33,6 +35,7 @@ const CASES: Readonly<Record<Part, number>> = {
   pull: 1000,
   races: 1000,
   resolve: 20_000,
+  xml: 10_000,
 }
 
 const { values, positionals } = parseArgs({

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isVmpkgError } from '../../src/errors.ts'
-import { insertElement, removeAttribute, removeElement, setAttribute, setText } from '../../src/xml/edit.ts'
+import {
+  insertElement,
+  moveElement,
+  removeAttribute,
+  removeElement,
+  replaceElement,
+  setAttribute,
+  setText,
+} from '../../src/xml/edit.ts'
 import { childElements, findElement, findElements, getAttribute, getText } from '../../src/xml/find.ts'
 import { parseXml } from '../../src/xml/parse.ts'
 import { formatXml, type XmlElement } from '../../src/xml/tree.ts'
@@ -50,6 +58,67 @@ test('a new element takes the indentation of its neighbours, and removing it res
   assert.match(formatXml(document), /<devices>\n {4}<first\/>\n {4}<disk type="file"\/>\n {4}<\?keep me\?>/)
   removeElement(devices, first)
   assert.equal(formatXml(document), DOMAIN)
+})
+
+test('a parent that was empty opens, one level deeper than itself, with the line ends of its document', () => {
+  const texts: Readonly<Record<string, readonly [string, string]>> = {
+    'closed at once': [
+      '<a>\n    <b/>\n</a>',
+      '<a>\n    <b>\n        <n>\n          <m/>\n        </n>\n    </b>\n</a>',
+    ],
+    'with tabs and CRLF': [
+      '<a>\r\n\t<b/>\r\n</a>',
+      '<a>\r\n\t<b>\r\n\t\t<n>\r\n\t\t  <m/>\r\n\t\t</n>\r\n\t</b>\r\n</a>',
+    ],
+    'with an end tag on its own line': [
+      '<a>\n  <b>\n  </b>\n</a>',
+      '<a>\n  <b>\n    <n>\n      <m/>\n    </n>\n  </b>\n</a>',
+    ],
+    'in one line': ['<a><b/></a>', '<a><b><n>\n  <m/>\n</n></b></a>'],
+  }
+  for (const [title, [before, after]] of Object.entries(texts)) {
+    const document = parseXml(before)
+    const b = findElement(document.root, 'b')
+    assert.ok(b)
+    insertElement(b, '<n>\n  <m/>\n</n>', { within: document })
+    assert.equal(formatXml(document), after, title)
+  }
+})
+
+test('a replaced element takes the place and indentation of the old one', () => {
+  const document = parseXml(DOMAIN)
+  const devices = findElement(document.root, 'devices')
+  const disk = findElement(document.root, 'devices/disk')
+  assert.ok(devices && disk)
+  replaceElement(devices, disk, '        <rng>\n          <rate/>\n        </rng>'.trim())
+  assert.equal(formatXml(document), DOMAIN.replace('<disk type="file"/>', '<rng>\n      <rate/>\n    </rng>'))
+})
+
+test('a moved element takes its lines along, and not into itself', () => {
+  const document = parseXml('<a>\n  <b>\n    <c>\n      <d/>\n    </c>\n  </b>\n  <e/>\n</a>')
+  const [b, c, e] = ['b', 'b/c', 'e'].map((path) => findElement(document.root, path))
+  assert.ok(b && c && e)
+  assert.throws(() => moveElement(document.root, b, { parent: c }), TypeError)
+  moveElement(b, c, { parent: document.root, after: e })
+  assert.equal(formatXml(document), '<a>\n  <b></b>\n  <e/>\n  <c>\n    <d/>\n  </c>\n</a>')
+  moveElement(document.root, c, { before: e })
+  assert.equal(formatXml(document), '<a>\n  <b></b>\n  <c>\n    <d/>\n  </c>\n  <e/>\n</a>')
+})
+
+test('what is said already is not written anew, and comments stay beside text', () => {
+  const text = `<a b='x"&#x26;'>t&#x41;<!-- c --><![CDATA[<]]><?p i?></a>`
+  const { root } = parseXml(text)
+  setAttribute(root, 'b', 'x"&')
+  setText(root, 'tA<')
+  assert.equal(formatXml(root), text)
+  setText(root, `]]> 'a' "b" &\n\tc`)
+  assert.equal(formatXml(root), `<a b='x"&#x26;'>]]&gt; 'a' "b" &amp;\n\tc<!-- c --><?p i?></a>`)
+})
+
+test('a new attribute goes on a line of its own where the others do', () => {
+  const { root } = parseXml('<a b="1"\n   c="2"/>')
+  setAttribute(root, 'd', '3')
+  assert.equal(formatXml(root), '<a b="1"\n   c="2"\n   d="3"/>')
 })
 
 test('an element of a foreign namespace goes in and comes out whole', () => {

@@ -61,7 +61,7 @@ class GrammarReader {
   #parse(file: string): XmlElement {
     const text = this.#readFile(file)
     if (text === undefined) throw invalid(`there is no ${file}`)
-    const { root } = readSource(text)
+    const { root } = readSource(text).document
     if (root.name !== 'grammar') throw invalid(`${file} holds no grammar`)
     return root
   }
