@@ -156,6 +156,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'run a program inside a private host',
     () => import('./commands/host-private-shell.ts'),
   ),
+  entry(
+    'Host',
+    'doctor explain',
+    'name the known errors in a text, with their fixes',
+    () => import('./commands/doctor-explain.ts'),
+  ),
   entry('Publishing', 'key generate', 'make an OpenPGP signing key', () => import('./commands/key-generate.ts')),
   entry('Publishing', 'lint', 'look for mistakes in packages', () => import('./commands/lint.ts')),
   entry('Publishing', 'build', 'build the images of a template', () => import('./commands/build.ts')),
