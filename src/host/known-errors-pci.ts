@@ -72,7 +72,7 @@ export const PCI_ERRORS: readonly KnownError[] = [
     'QEMU ended and its message was cut off among its USB controllers',
     [
       /(?:closed the monitor|exited|internal error|early end).{0,800}PM\.disable_s4=1.{0,800}ich9-usb-ehci1/i,
-      /^(?!.{0,2000}(?:\/qemu-(?:system-|kvm)|-name )).{0,800}PM\.disable_s4=1.{0,800}ich9-usb-ehci1/i,
+      /(?<!(?:\/qemu-(?:system-|kvm)|-name ).{0,2000})PM\.disable_s4=1.{0,800}ich9-usb-ehci1/i,
     ],
     'QEMU ended while it opened devices of the host; in most cases it had no right to one of them.',
     'Read the end of /var/log/libvirt/qemu/NAME.log, and give the device’s node to the group kvm by a udev rule.',

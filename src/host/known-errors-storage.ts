@@ -82,7 +82,7 @@ export const STORAGE_ERRORS: readonly KnownError[] = [
   known(
     41,
     'the disk of the host is full',
-    [/^(?!.{0,300}(?:inotify|watch|unshare)).{0,1000}no space left on device/i],
+    [/(?<!(?:inotify|watch|unshare).{0,300})no space left on device/i],
     'The file system that holds the guest’s disk, or its quota, is full; QEMU pauses a guest that meets this.',
     'Free some space there (vmpkg gc removes what nobody uses), then resume the guest: virsh resume NAME.',
   ),

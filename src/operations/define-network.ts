@@ -7,9 +7,11 @@ import { verifyNetworkPolicy } from '../render/network-policy.ts'
 import { stampNetwork } from '../render/stamp.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
+import { preflightNetwork } from './preflight.ts'
 import { intend } from './recover.ts'
 import { type NetworkPlan, networkFacts, type RouterRequest } from './router-definition.ts'
 import { readPartials } from './templates.ts'
+import type { Workspace } from './workspace.ts'
 
 export interface NetworkInput {
   readonly request: RouterRequest
@@ -36,13 +38,15 @@ export async function renderNetwork({ request, plan, createdAt }: NetworkInput):
   return stampNetwork(verified, networkFacts(request, plan, createdAt))
 }
 
-/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `POLICY_REFUSED` `LIBVIRT_FAILED` */
+/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `POLICY_REFUSED` `NETWORK_EXISTS` `ADDRESS_UNAVAILABLE` `LIBVIRT_FAILED` */
 export async function defineNetwork(
+  workspace: Workspace,
   connect: Connect,
   transaction: Transaction,
   input: NetworkInput,
 ): Promise<SavedDefinition> {
   const rendered = await renderNetwork(input)
+  await preflightNetwork(workspace, connect, rendered)
   const { name, uuid } = input.plan.network
   intend(transaction, { kind: 'remove-network', uuid, name })
   const network = await connect.networkDefineXML({ xml: rendered })

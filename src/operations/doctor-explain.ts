@@ -3,7 +3,8 @@ import { open } from 'node:fs/promises'
 import { VmpkgError } from '../errors.ts'
 import { explainText, type KnownErrorMatch } from '../host/known-errors.ts'
 
-const LIMIT_BYTES = 16 * 1024 * 1024
+/** About 50,000 lines, looked through in two seconds. */
+const LIMIT_BYTES = 4 * 1024 * 1024
 
 /** @throws {VmpkgError} `USAGE` where there is no such file */
 export async function explainFile(path: string): Promise<readonly KnownErrorMatch[]> {
@@ -15,7 +16,7 @@ export async function explainFile(path: string): Promise<readonly KnownErrorMatc
     })
   })
   const { size } = await file.stat()
-  return explainStream(file.createReadStream({ autoClose: false, start: Math.max(0, size - LIMIT_BYTES) }))
+  return await explainStream(file.createReadStream({ autoClose: false, start: Math.max(0, size - LIMIT_BYTES) }))
 }
 
 export async function explainStream(stream: AsyncIterable<Buffer | string>): Promise<readonly KnownErrorMatch[]> {

@@ -8,7 +8,10 @@ import { makeTempFolder } from '../support/temp-folder.ts'
 
 test('a log counts with its end, however long it is', async (t) => {
   const path = join(await makeTempFolder(t), 'log')
-  await writeFile(path, `group 3 is not viable\n${'all is well\n'.repeat(1_600_000)}Failed to get "write" lock\n`)
+  await writeFile(
+    path,
+    `group 3 is not viable\n${`${'all is well '.repeat(300)}\n`.repeat(1_400)}Failed to get "write" lock\n`,
+  )
   assert.deepEqual(
     (await explainFile(path)).map(({ error }) => error.id),
     ['KNOWN-ERR-36'],
