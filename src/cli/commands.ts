@@ -156,6 +156,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     'run a program inside a private host',
     () => import('./commands/host-private-shell.ts'),
   ),
+  entry('Host', 'doctor', 'check this host and say what to mend', () => import('./commands/doctor.ts')),
   entry(
     'Host',
     'doctor explain',

@@ -222,7 +222,7 @@ async function readUsb(sysfs: string): Promise<NonNullable<HostFacts['usb']>> {
 }
 
 /** Names in a /proc/net/dev text. */
-function parseInterfaces(text: string): readonly string[] {
+export function parseInterfaces(text: string): readonly string[] {
   return [...text.matchAll(/^\s*([^\s:]+):/gm)].map(([, name = '']) => name)
 }
 
