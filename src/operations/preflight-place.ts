@@ -9,10 +9,11 @@ import { privateFolders } from './connection.ts'
 import { isLocal, privateHostName } from './connection-name.ts'
 import type { Workspace } from './workspace.ts'
 
-/** `undefined` for a libvirt on another machine. */
+/** `undefined` for a libvirt that may see other files than this process. */
 export async function hostReading(workspace: Workspace): Promise<ReadHostOptions | undefined> {
   const { connectionName } = workspace
-  if (!isLocal(connectionName)) return undefined
+  // A socket of one's own choice may lead into another root, or to another machine.
+  if (!isLocal(connectionName) || connectionName.includes('socket=')) return undefined
   const { uid, gid } = userInfo()
   const [passwd, group] = [await text('/etc/passwd'), await text('/etc/group')]
   const self: FileUser = parseUserIds(`+${uid}`, passwd, group) ?? { uid, gids: [gid] }
@@ -22,9 +23,6 @@ export async function hostReading(workspace: Workspace): Promise<ReadHostOptions
     const procNet = host === undefined ? undefined : `/proc/${host.pid}/net`
     return { procNet, user: self, changesOwners: false, isPrivileged: uid === 0 }
   }
-  // A socket of one's own choice may lead anywhere, and its QEMU may run as anybody.
-  if (connectionName.includes('socket='))
-    return { procNet: undefined, user: undefined, changesOwners: true, isPrivileged: true }
   if (/\/session\b/.test(connectionName))
     return { procNet: '/proc/net', user: self, changesOwners: false, isPrivileged: false }
   const { user, changesOwners } = parseQemuConf(await text('/etc/libvirt/qemu.conf'))

@@ -138,28 +138,52 @@ function parseDomainCapabilities(xml: string): DomainCapabilities {
 }
 
 async function readOthers(connect: Connect, own: DomainDemand): Promise<readonly OtherDomain[]> {
-  const domains = (await connect.listAllDomains()).filter(({ uuid, name }) => uuid !== own.uuid || name !== own.name)
+  const [all, running] = await Promise.all([connect.listAllDomains(), connect.listAllDomains({ flags: ['active'] })])
+  const active = new Set(running.map(({ uuid }) => uuid))
+  const domains = all.filter(({ uuid, name }) => uuid !== own.uuid || name !== own.name)
+  const signs = signsOf(own)
   const read = domains.map(async (domain): Promise<OtherDomain | undefined> => {
-    const [xml, isActive] = await Promise.all([
-      domain.getXMLDesc().catch(refusal),
-      domain.isActive().catch(() => false),
-    ])
+    const { name, uuid } = domain
+    const xml = await domain.getXMLDesc().catch(refusal)
     // Gone between listing and reading.
     if (typeof xml !== 'string') return undefined
-    const demand = parseDomainDemand(xml)
+    const isTaken = name === own.name || uuid === own.uuid
+    // Parsing is the dear part, so only what may share something with ours is parsed.
+    const demand = signs.some((sign) => xml.includes(sign)) ? parseDomainDemand(xml) : undefined
     return {
-      name: domain.name,
-      uuid: domain.uuid,
-      isActive,
-      isOurs: readDomainFacts(xml) !== undefined,
+      name,
+      uuid,
+      isActive: active.has(uuid),
+      isOurs: isTaken && readDomainFacts(xml) !== undefined,
       macs: demand?.nics.flatMap(({ mac }) => mac ?? []) ?? [],
       disks: demand?.disks ?? [],
       nvram: demand?.nvram,
       pci: demand?.hostdevs.flatMap(({ pci }) => pci ?? []) ?? [],
-      cid: demand?.vsock?.cid ?? autoCid(xml),
+      cid: demand?.vsock?.cid ?? (demand === undefined ? undefined : autoCid(xml)),
     }
   })
   return (await Promise.all(read)).filter((other) => other !== undefined)
+}
+
+/** Texts of which another domain's XML has one when the two share a disk, a MAC, variables, a device or a vsock number. */
+function signsOf({ disks, nics, nvram, hostdevs, vsock }: DomainDemand): readonly string[] {
+  const files = [...disks.map(({ file }) => file), nvram].filter((file) => file !== undefined)
+  return [
+    ...files.map(escapeAttribute),
+    ...nics.flatMap(({ mac }) => mac ?? []),
+    ...(hostdevs.length > 0 ? ['<hostdev', "type='hostdev'"] : []),
+    ...(vsock?.cid === undefined ? [] : ['<vsock']),
+  ]
+}
+
+/** As libvirt writes it, in attributes and in text alike (virBufferEscapeString). */
+function escapeAttribute(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&apos;')
 }
 
 /** A running domain's own number, where libvirt chose it. */

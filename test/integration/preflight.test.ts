@@ -237,6 +237,22 @@ describe('what preflight refuses, libvirt refuses as well', { skip, timeout: 300
       assert.notEqual(refusal, undefined)
     })
 
+  test('disk-shared, nvram-shared and mac-duplicate, of a domain that runs, whatever its paths look like', async () => {
+    const shared = at("a&b'c.qcow2")
+    await qemuImg('create', '-q', '-f', 'qcow2', shared, '16M')
+    const parts: Parts = {
+      disk: disk(shared.replaceAll('&', '&amp;').replaceAll("'", '&apos;')),
+      os: `<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>${at('held.fd')}</nvram>`,
+      devices: "<interface type='bridge'><mac address='52:54:00:aa:bb:cc'/><source bridge='taken0'/></interface>",
+    }
+    const holder = await connect.domainCreateXML({ xml: domain({ ...parts, name: 'holder' }), flags: ['paused'] })
+    const found = await findClasses(domain(parts))
+    for (const name of ['disk-shared', 'nvram-shared', 'mac-duplicate', 'disk-locked'] as const)
+      assert.ok(found.includes(name), name)
+    assert.match((await tryToStart(domain(parts))) ?? '', /lock/)
+    await holder.destroy()
+  })
+
   test('network-subnet-taken and network-bridge-taken, where the operation starts the network', async () => {
     const nic = (network: string): string =>
       domain({ devices: `<interface type='network'><source network='${network}'/></interface>` })
