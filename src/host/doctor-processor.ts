@@ -96,7 +96,7 @@ function isReallyOpen(
 }
 
 async function checkProbe(host: DoctorHost, probe: (() => Promise<KvmVerdict>) | undefined): Promise<CheckResult> {
-  if (probe === undefined || !(await exists(host, '/dev/kvm')))
+  if (probe === undefined || !(await isOpen(host, '/dev/kvm')))
     return notApplicable('processor', 'kvm-probe', 'no guest was tried')
   const { usable, reason } = await probe()
   if (usable) return ok('processor', 'kvm-probe', reason)
