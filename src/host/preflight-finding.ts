@@ -39,7 +39,10 @@ export const PREFLIGHT_CLASSES = {
     'PREFLIGHT_FAILED',
     'a chain of overlays is deeper than this libvirt can start, or a circle',
   ),
-  'transient-stale': facts('PREFLIGHT_FAILED', 'the overlay of a transient disk was left behind by a crash'),
+  'transient-stale': facts(
+    'PREFLIGHT_FAILED',
+    'the overlay of a transient disk was left behind by a crash, which libvirt 9.0 refuses',
+  ),
   'transient-unsupported': facts(
     'PREFLIGHT_FAILED',
     'a transient disk that is read-only, or shares its backing on a bus that cannot',

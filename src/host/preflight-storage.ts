@@ -8,6 +8,8 @@ import type { DiskDemand, DomainDemand } from './preflight-demand.ts'
 import type { FileFact, HostFacts, HypervisorFacts, OtherDomain } from './preflight-facts.ts'
 import { finding, type PreflightFinding } from './preflight-finding.ts'
 
+/** libvirt 9.0 refuses to start over such a file, 11.3 makes it anew (both seen); for what lies between, libvirt is asked. */
+const STALE_REFUSED_BEFORE = 9_001_000
 const LEAST_FREE_BYTES = 64 * 1024 * 1024
 const SEARCH_FIX = 'Give QEMU’s user the search right on that folder (chmod o+x), or move the file below /var/lib.'
 
@@ -254,7 +256,7 @@ function judgeTransient(
     finding('transient-unsupported', path, reason, fix)
   const stale = `${file}.TRANSIENT-${demand.name}`
   return [
-    ...(host.files.get(stale)?.kind === 'file'
+    ...(libvirtVersion < STALE_REFUSED_BEFORE && host.files.get(stale)?.kind === 'file'
       ? [
           finding(
             'transient-stale',

@@ -406,6 +406,12 @@ describe('no false alarm', () => {
     )
   })
 
+  test('a newer libvirt makes the overlay of a transient disk anew', () => {
+    const files = { '/srv/a.qcow2.TRANSIENT-web': GOOD }
+    const disk = DISK.replace('</disk>', '<transient/></disk>')
+    assert.deepEqual(judge({ disk, files, hypervisor: { libvirtVersion: 11_003_000 } }), [])
+  })
+
   test('an optional medium may be absent', () => {
     const medium =
       "<disk type='file' device='cdrom'><driver type='raw'/><source file='/srv/a.iso' startupPolicy='optional'/><target dev='sda' bus='sata'/></disk>"
