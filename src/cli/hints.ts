@@ -83,6 +83,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   POLICY_REFUSED: 'Do not install this package; ask its publisher.',
   DEFINITION_CONFLICT: 'Add --conflict keep for your edits, or --conflict replace for the package’s.',
   HOST_UNSUPPORTED: 'Try it on another host, or with --connect.',
+  PREFLIGHT_FAILED: 'Mend what each finding names, then run the command again.',
   PRIVATE_HOST_FAILED: 'Read host.log of the private host; its last lines name the step that failed.',
   LIBVIRT_UNREACHABLE: 'Start libvirt there, or use --connect private.',
   LIBVIRT_FAILED: 'The log of libvirt’s daemon may say more.',

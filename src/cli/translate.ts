@@ -3,6 +3,7 @@
  * and the operating system's words for no rights, no space and a disk that fails. Source: virErrorNumber, errno(3), SQLite's result codes.
  */
 import { systemErrorCode, VmpkgError } from '../errors.ts'
+import { findKnownError } from '../host/known-errors.ts'
 import { ConnectionClosed, LibvirtError } from '../libvirt/error.ts'
 
 const RIGHTS: readonly (string | undefined)[] = ['EACCES', 'EPERM', 'EROFS']
@@ -15,7 +16,8 @@ const SQLITE_FULL = 13
 
 /** The coded failure for what has no code yet; everything else as it is, faults of vmpkg included. */
 export function translateFailure(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof VmpkgError) return error
+  if (error instanceof VmpkgError) return explainCause(error)
+  if (!(error instanceof Error)) return error
   if (error instanceof LibvirtError) return libvirtFailed(error)
   if (error instanceof ConnectionClosed) {
     return new VmpkgError('LIBVIRT_UNREACHABLE', `The connection to libvirt broke: ${oneLine(error.message)}`, {
@@ -26,16 +28,34 @@ export function translateFailure(error: unknown): unknown {
   return systemFailure(error) ?? error
 }
 
+/** A failure that says nothing of a next step gets that of the known error below it. */
+function explainCause(error: VmpkgError): VmpkgError {
+  const { code, message, hint, details, cause } = error
+  const known = hint === undefined && cause instanceof LibvirtError ? findKnownError(cause.message) : undefined
+  if (known === undefined) return error
+  return new VmpkgError(code, message, { hint: known.fix, cause, details: { ...details, known: known.id } })
+}
+
 /** libvirt's own words are kept: they name the device, file or setting. */
 function libvirtFailed(error: LibvirtError): VmpkgError {
   const { codeName, procedure, domain } = error
+  const known = findKnownError(error.message)
   return new VmpkgError('LIBVIRT_FAILED', `libvirt refused: ${oneLine(error.message)}`, {
-    hint: error.is('operationDenied', 'authFailed', 'accessDenied')
-      ? 'This user may not do that: join the group libvirt, or use --connect private.'
-      : 'The log of its daemon may say more (journalctl -u libvirtd, or host.log of a private host).',
+    hint: known?.fix ?? hintForRefusal(error),
     cause: error,
-    details: { libvirt: codeName, domain, ...(procedure === undefined ? {} : { procedure }) },
+    details: {
+      libvirt: codeName,
+      domain,
+      ...(procedure === undefined ? {} : { procedure }),
+      ...(known === undefined ? {} : { known: known.id }),
+    },
   })
+}
+
+function hintForRefusal(error: LibvirtError): string {
+  return error.is('operationDenied', 'authFailed', 'accessDenied')
+    ? 'This user may not do that: join the group libvirt, or use --connect private.'
+    : 'The log of its daemon may say more (journalctl -u libvirtd, or host.log of a private host).'
 }
 
 function systemFailure(error: Error): VmpkgError | undefined {

@@ -1,11 +1,11 @@
 /**
- * What must hold before anything is downloaded or defined: a libvirt that answers, memory, disk space. Each refusal
- * names what is missing and the next step.
+ * What must hold before anything is downloaded: a libvirt that answers, disk space. Each refusal names what is missing and
+ * the next step.
  *
  * Source: proc_meminfo(5), libvirt's socket at /run/libvirt/libvirt-sock (virtqemud-sock where daemons are modular).
  */
 import { accessSync, constants } from 'node:fs'
-import { readFile, statfs } from 'node:fs/promises'
+import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 
@@ -72,18 +72,6 @@ function advise(states: readonly SocketState[]): string {
 export function parseAvailableMemoryKib(meminfo: string): number | undefined {
   const value = /^MemAvailable:\s+(\d+) kB$/m.exec(meminfo)?.[1]
   return value === undefined ? undefined : Number(value)
-}
-
-/** @throws {VmpkgError} `HOST_UNSUPPORTED` when the guests would need more memory than is free */
-export async function checkMemory(neededKib: number, meminfoPath = '/proc/meminfo'): Promise<void> {
-  const availableKib = parseAvailableMemoryKib(await readFile(meminfoPath, 'utf8'))
-  if (availableKib === undefined || neededKib <= availableKib) return
-  const needed = Math.ceil(neededKib / 1_024)
-  const available = Math.floor(availableKib / 1_024)
-  throw new VmpkgError('HOST_UNSUPPORTED', `Not enough memory: ${needed} MiB needed, ${available} MiB available`, {
-    hint: 'Stop other guests, or give these less memory.',
-    details: { neededKib, availableKib },
-  })
 }
 
 /**

@@ -22,6 +22,7 @@ import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
 import { type LoadedPackage, loadPackage } from './package-store.ts'
 import { assignParameters } from './parameters.ts'
+import { preflightDomain } from './preflight.ts'
 import { intend, transact } from './recover.ts'
 import { type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
 import { prepareStart, waitForGuest } from './start.ts'
@@ -121,6 +122,7 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     throwIfAborted(signal)
     intend(transaction, { kind: 'remove-domain', uuid, name })
     if (request.start) await prepareStart(workspace, connect, xml)
+    else await preflightDomain(workspace, connect, xml, { until: 'define' })
     if (request.ephemeral) await connect.domainCreateXML({ xml, flags: ['validate'] })
     else {
       const domain = await connect.domainDefineXML({ xml, flags: ['validate'] })

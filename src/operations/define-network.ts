@@ -7,6 +7,7 @@ import { verifyNetworkPolicy } from '../render/network-policy.ts'
 import { stampNetwork } from '../render/stamp.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
+import { preflightNetwork } from './preflight.ts'
 import { intend } from './recover.ts'
 import { type NetworkPlan, networkFacts, type RouterRequest } from './router-definition.ts'
 import { readPartials } from './templates.ts'
@@ -38,7 +39,7 @@ export async function renderNetwork({ request, plan, createdAt }: NetworkInput):
   return stampNetwork(verified, networkFacts(request, plan, createdAt))
 }
 
-/** @throws {VmpkgError} `SCHEMA_INVALID` `HOST_UNSUPPORTED` `LIBVIRT_FAILED` and what `renderNetwork` refuses */
+/** @throws {VmpkgError} `SCHEMA_INVALID` `HOST_UNSUPPORTED` `NETWORK_EXISTS` `ADDRESS_UNAVAILABLE` `LIBVIRT_FAILED` and what `renderNetwork` refuses */
 export async function defineNetwork(
   workspace: Workspace,
   connect: Connect,
@@ -47,6 +48,7 @@ export async function defineNetwork(
 ): Promise<SavedDefinition> {
   const rendered = await renderNetwork(input)
   await validateDefinition(workspace, connect, 'network', rendered)
+  await preflightNetwork(workspace, connect, rendered)
   const { name, uuid } = input.plan.network
   intend(transaction, { kind: 'remove-network', uuid, name })
   const network = await connect.networkDefineXML({ xml: rendered })

@@ -19,7 +19,7 @@ interface SourceFreshness {
 }
 
 /** Of sources with an envelope, snapshots left out: they have no age. By name. @throws {VmpkgError} `SOURCE_INVALID` */
-async function sourceFreshness(workspace: Workspace): Promise<readonly SourceFreshness[]> {
+export async function sourceFreshness(workspace: Workspace): Promise<readonly SourceFreshness[]> {
   const marks = new TrustMarkStore(workspace.trust, workspace.outside.clock)
   const now = workspace.outside.clock.now().getTime()
   return (await sourceStore(workspace).list()).flatMap((source) => {

@@ -14,6 +14,7 @@ import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
 import { defineNetwork } from './define-network.ts'
 import { machineFiles } from './machine-files.ts'
+import { preflightDomain } from './preflight.ts'
 import { intend } from './recover.ts'
 import { type NetworkPlan, type RouterPlan, type RouterRequest, renderRouter } from './router-definition.ts'
 import { readTaken } from './taken.ts'
@@ -76,6 +77,7 @@ export async function provisionRouter(
   intend(transaction, { kind: 'remove-machine-files', uuid })
   await makeFolder(dirname(medium))
   await writeMedium({ files: guest.files, target: medium, processes, signal })
+  await preflightDomain(workspace, connect, xml, { until: 'define' })
   intend(transaction, { kind: 'remove-domain', uuid, name: line.name })
   const domain = await connect.domainDefineXML({ xml, flags: ['validate'] })
   const defined = await domain.getXMLDesc({ flags: ['inactive', 'secure'] })

@@ -7,16 +7,15 @@ import { getMachine, type Machine, runningFacts } from '../domain/inventory.ts'
 import { findLink, setLink } from '../domain/link.ts'
 import { waitUntilReady } from '../domain/readiness.ts'
 import { VmpkgError } from '../errors.ts'
-import { checkMemory } from '../host/preflight.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import { parseSha256 } from '../model/digest.ts'
 import { type AgentReply, verifyAttestation } from '../router/agent.ts'
-import { findElement, findElements, getAttribute, getText } from '../xml/find.ts'
+import { findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
-import { isLocal } from './connection-name.ts'
 import { releaseObjects, runningHolder } from './holders.ts'
 import { findManifest } from './package-store.ts'
+import { preflightDomain } from './preflight.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface Started {
@@ -106,10 +105,9 @@ async function readyTimeoutMs(workspace: Workspace, { facts }: Machine): Promise
   return seconds === undefined ? READY_TIMEOUT_MS : seconds * 1000
 }
 
-/** What a domain needs before it is created: memory of this host, and its networks. @throws {VmpkgError} `HOST_UNSUPPORTED` `NETWORK_UNAVAILABLE` */
+/** Looks whether this host can run the domain, then starts its networks. @throws {VmpkgError} as `preflightDomain` */
 export async function prepareStart(workspace: Workspace, connect: Connect, xml: string): Promise<void> {
-  const memory = findElement(parseXml(xml).root, 'memory')
-  if (isLocal(workspace.connectionName) && memory !== undefined) await checkMemory(Number(getText(memory)))
+  await preflightDomain(workspace, connect, xml, { until: 'start', startsNetworks: true })
   await startNetworks(connect, xml)
 }
 

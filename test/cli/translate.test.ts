@@ -20,7 +20,7 @@ test('a refusal of libvirt is LIBVIRT_FAILED in its own words, with the name of 
   const refusal = {
     code: 38,
     domain: 10,
-    message: "Cannot access storage file '/x':\nNo such file",
+    message: "Cannot frob storage file '/x':\nNo such luck",
     level: 2,
     int1: 2,
     int2: 0,
@@ -28,7 +28,7 @@ test('a refusal of libvirt is LIBVIRT_FAILED in its own words, with the name of 
   }
   const { code, message, details } = translated(new LibvirtError(refusal, { procedure: 'DOMAIN_CREATE' }))
   assert.equal(code, 'LIBVIRT_FAILED')
-  assert.equal(message, "libvirt refused: Cannot access storage file '/x': No such file")
+  assert.equal(message, "libvirt refused: Cannot frob storage file '/x': No such luck")
   assert.deepEqual(details, { libvirt: 'systemError', domain: 10, procedure: 'DOMAIN_CREATE' })
 })
 
@@ -37,6 +37,24 @@ test('a refusal for lack of rights says how to get them', () => {
     new LibvirtError({ code: 88, domain: 0, message: 'access denied', level: 2, int1: 0, int2: 0, texts: [] }),
   )
   assert.match(hint ?? '', /group libvirt/)
+})
+
+const inactive = { code: 55, domain: 19, message: "network 'lan' is not active", level: 2, int1: 0, int2: 0, texts: [] }
+
+test('a known refusal of libvirt comes with its fix and the id of the known error', () => {
+  const { code, hint, details } = translated(new LibvirtError(inactive))
+  assert.equal(code, 'LIBVIRT_FAILED')
+  assert.match(hint ?? '', /virsh net-start/)
+  assert.equal(details['known'], 'KNOWN-ERR-45')
+})
+
+test('a failure with a known refusal below it takes its fix only where it has no hint of its own', () => {
+  const cause = new LibvirtError(inactive)
+  const bare = translateFailure(new VmpkgError('NETWORK_UNAVAILABLE', 'no network', { cause }))
+  assert.ok(bare instanceof VmpkgError)
+  assert.deepEqual([bare.code, bare.details['known']], ['NETWORK_UNAVAILABLE', 'KNOWN-ERR-45'])
+  const advised = new VmpkgError('NETWORK_UNAVAILABLE', 'no network', { cause, hint: 'Do that.' })
+  assert.equal(translateFailure(advised), advised)
 })
 
 test('a connection that broke is LIBVIRT_UNREACHABLE', () => {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before as beforeAll, beforeEach, describe, test } from 'node:test'
 import type { ErrorCode } from '../../src/errors.ts'
@@ -485,6 +485,21 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
       await refused(['clone', 'app-alone', '--net', 'uni7'], 'NETWORK_UNAVAILABLE')
       await refused(['clone', 'router-tiny'], 'USAGE')
       await refused(['install', '-y', '--grant', 'network', 'router-second', '--set', 'one:memory=64MiB'], 'USAGE')
+    })
+
+    test('what keeps a machine from starting is told before libvirt is asked, all of it at once', async () => {
+      const files = (await site.virsh('domblklist', 'one')).match(/\/\S+/g) ?? []
+      assert.ok(files.length > 0)
+      for (const file of files) await rename(file, `${file}.away`)
+      const { message, hint, details } = await refused(['start', 'one'], 'PREFLIGHT_FAILED')
+      for (const file of files) await rename(`${file}.away`, file)
+      assert.match(message, /^one would not start here/)
+      assert.match(hint ?? '', /Put the file back/)
+      const findings = details['findings'] as { class: string; reason: string }[]
+      assert.deepEqual(
+        findings.map((one) => [one.class, one.reason]),
+        files.map((file) => ['disk-missing', `${file} does not exist`]),
+      )
     })
 
     test('a stopped machine has neither console nor log, and a machine of a package is not removed as a clone', async () => {

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import {
   canUseSystemLibvirt,
-  checkMemory,
   checkSpace,
   getSystemSocket,
   inspectSocket,
@@ -59,19 +58,12 @@ describe('getSystemSocket', () => {
   })
 })
 
-describe('checkMemory', () => {
-  test('compares with what the kernel calls available', async () => {
-    const path = join(dir, 'meminfo')
-    await writeFile(path, 'MemTotal:       24684288 kB\nMemFree:         100 kB\nMemAvailable:    2048 kB\n')
-    await checkMemory(2_048, path)
-    await assert.rejects(checkMemory(2_049, path), { code: 'HOST_UNSUPPORTED', message: /3 MiB needed, 2 MiB/ })
-  })
-
-  test('reads this machine', async () => {
-    await checkMemory(1)
-    await assert.rejects(checkMemory(2 ** 40), { code: 'HOST_UNSUPPORTED' })
-    assert.equal(parseAvailableMemoryKib('nonsense'), undefined)
-  })
+test('free memory is what the kernel calls available', () => {
+  assert.equal(
+    parseAvailableMemoryKib('MemTotal:       24684288 kB\nMemFree:         100 kB\nMemAvailable:    2048 kB\n'),
+    2_048,
+  )
+  assert.equal(parseAvailableMemoryKib('nonsense'), undefined)
 })
 
 describe('checkSpace', () => {

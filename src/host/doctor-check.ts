@@ -1,0 +1,103 @@
+/** One thing that doctor looks at, and how it reaches the host: below a root and through a search path, so that trees serve as tests. */
+import { constants } from 'node:fs'
+import { access, readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Processes } from '../ports.ts'
+
+type CheckStatus = 'ok' | 'warning' | 'problem' | 'unknown' | 'not-applicable'
+
+export const CHECK_GROUPS = [
+  'processor',
+  'memory',
+  'kernel',
+  'devices',
+  'libvirt',
+  'network',
+  'storage',
+  'vmpkg',
+] as const
+
+export interface CheckResult {
+  /** Stable. */
+  readonly id: string
+  readonly group: (typeof CHECK_GROUPS)[number]
+  readonly status: CheckStatus
+  /** What was found. One sentence without its full stop. */
+  readonly seen: string
+  /** What it means for guests; for everything that is not ok. */
+  readonly why?: string
+  readonly fix?: string
+}
+
+export interface DoctorHost {
+  /** Put before /proc, /sys, /etc, /dev, /run, /usr and /var; empty for the real ones. */
+  readonly root: string
+  readonly path: string
+  readonly uid: number
+  readonly userName: string
+  readonly processes: Processes
+}
+
+/** The text of a file, without white space around it; `undefined` where it cannot be read. */
+export async function readText(host: DoctorHost, path: string): Promise<string | undefined> {
+  return readFile(join(host.root, path), 'utf8').then(
+    (text) => text.trim(),
+    () => undefined,
+  )
+}
+
+export async function listFolder(host: DoctorHost, path: string): Promise<readonly string[]> {
+  return readdir(join(host.root, path)).catch(() => [])
+}
+
+export async function exists(host: DoctorHost, path: string): Promise<boolean> {
+  return stat(join(host.root, path)).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** May this user read and write it? */
+export async function isOpen(host: DoctorHost, path: string): Promise<boolean> {
+  return access(join(host.root, path), constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** The first place of a program in the search path or in the further folders. */
+export async function findProgram(
+  host: DoctorHost,
+  name: string,
+  more: readonly string[] = [],
+): Promise<string | undefined> {
+  for (const folder of [
+    ...host.path.split(':').filter((one) => one !== ''),
+    ...more.map((one) => join(host.root, one)),
+  ]) {
+    const path = join(folder, name)
+    const found = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    if (found) return path
+  }
+  return undefined
+}
+
+export function ok(group: CheckResult['group'], id: string, seen: string): CheckResult {
+  return { id, group, status: 'ok', seen }
+}
+
+export function notApplicable(group: CheckResult['group'], id: string, seen: string): CheckResult {
+  return { id, group, status: 'not-applicable', seen }
+}
+
+export function bad(
+  status: 'warning' | 'problem' | 'unknown',
+  group: CheckResult['group'],
+  id: string,
+  [seen, why, fix]: readonly [seen: string, why: string, fix: string],
+): CheckResult {
+  return { id, group, status, seen, why, fix }
+}

@@ -1,0 +1,98 @@
+/**
+ * Where images and state lie: space, rights of libvirt's QEMU user, features of the file system.
+ *
+ * Source: statfs(2) for the magic numbers; ioctl_ficlone(2) names the file systems that share blocks.
+ */
+import { statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { bad, type CheckResult, type DoctorHost, notApplicable, ok, readText } from './doctor-check.ts'
+import { readFileFacts } from './preflight-files.ts'
+import { parseQemuConf, parseUserIds } from './qemu-user.ts'
+
+const LEAST_FREE_BYTES = 2 * 1024 ** 3
+
+const MAGIC: Readonly<Record<number, readonly [name: string, shares: boolean, isSparse: boolean]>> = {
+  0x9123683e: ['btrfs', true, true],
+  0x58465342: ['XFS', true, true],
+  0xef53: ['ext4', false, true],
+  0x01021994: ['tmpfs', false, true],
+  0x2fc12fc1: ['ZFS', false, true],
+  0x794c7630: ['overlayfs', false, true],
+  0x6969: ['NFS', false, true],
+  0x4d44: ['FAT', false, false],
+}
+
+/** @param isSystem the machines' files are opened by the system libvirt's QEMU user */
+export async function checkStorage(
+  host: DoctorHost,
+  folder: string,
+  isSystem: boolean,
+): Promise<readonly CheckResult[]> {
+  const status = await statfsOfNearest(folder).catch(() => undefined)
+  if (status === undefined)
+    return [
+      bad('unknown', 'storage', 'disk-space', [
+        `the file system of ${folder} cannot be asked`,
+        'An image may not fit.',
+        'Name another place with --root.',
+      ]),
+    ]
+  const { bavail, bsize, type } = status
+  const gib = Math.floor((bavail * bsize) / 1024 ** 3)
+  const [name, shares, isSparse] = MAGIC[type] ?? [`type 0x${type.toString(16)}`, false, true]
+  return [
+    bavail * bsize < LEAST_FREE_BYTES
+      ? bad('warning', 'storage', 'disk-space', [
+          `${gib} GiB are free below ${folder}`,
+          'Images take a few hundred MiB each, and guests write more; one that meets a full disk is paused.',
+          'Free some space (vmpkg gc), or keep the state elsewhere with --root.',
+        ])
+      : ok('storage', 'disk-space', `${gib} GiB are free below ${folder}`),
+    isSparse
+      ? ok(
+          'storage',
+          'file-system',
+          `${name}: ${shares ? 'copies share their blocks' : 'copies are whole, clones are overlays all the same'}`,
+        )
+      : bad('warning', 'storage', 'file-system', [
+          `${name} has no sparse files`,
+          'Every image takes its whole virtual size.',
+          'Keep the state on ext4, XFS or btrfs with --root.',
+        ]),
+    await checkRights(host, folder, isSystem),
+  ]
+}
+
+async function checkRights(host: DoctorHost, folder: string, isSystem: boolean): Promise<CheckResult> {
+  if (!isSystem) return notApplicable('storage', 'store-rights', 'QEMU runs as this user')
+  const [conf = '', passwd = '', group = ''] = await Promise.all(
+    ['/etc/libvirt/qemu.conf', '/etc/passwd', '/etc/group'].map((path) => readText(host, path)),
+  )
+  const { user } = parseQemuConf(conf)
+  const ids = parseUserIds(user, passwd, group)
+  if (ids === undefined)
+    return bad('unknown', 'storage', 'store-rights', [
+      `there is no user ${user}`,
+      'As whom libvirt runs QEMU is not known.',
+      'Look for user in /etc/libvirt/qemu.conf.',
+    ])
+  const probe = `${folder}/x`
+  const closed = (await readFileFacts([probe], ids)).get(probe)?.closedFolder
+  if (closed === undefined) return ok('storage', 'store-rights', `${user} may search every folder above ${folder}`)
+  return bad('problem', 'storage', 'store-rights', [
+    `${user} may not search ${closed}`,
+    'Every start fails with “Permission denied”, whatever the rights of the image itself are.',
+    `Run: sudo chmod o+x ${closed}, or keep the state below /var/lib.`,
+  ])
+}
+
+async function statfsOfNearest(
+  folder: string,
+): Promise<{ readonly bavail: number; readonly bsize: number; readonly type: number }> {
+  try {
+    return await statfs(folder)
+  } catch (error) {
+    if (dirname(folder) === folder) throw error
+    return statfsOfNearest(dirname(folder))
+  }
+}

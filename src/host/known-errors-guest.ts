@@ -1,0 +1,188 @@
+/** Known errors of starting and talking to a guest. Sources: the messages of QEMU, libvirt's qemu driver and the kernel. */
+import { type KnownError, known } from './known-error.ts'
+
+export const GUEST_ERRORS: readonly KnownError[] = [
+  known(
+    13,
+    'the guest’s first process could not run (an Android image on plain QEMU, for example)',
+    [
+      /failed to mount required partitions early/i,
+      /attempted to kill init!.{0,20}exitcode=0x0*7f00\b/i,
+      /exitcode[= ]0x0*7f00\b/i,
+    ],
+    'The image expects partitions or firmware that its own emulator provides, or its init lacks a library.',
+    'Use an image that is made for plain machines (BlissOS, Android-x86); for Linux look at the initrd and root= of the kernel.',
+  ),
+  known(
+    16,
+    'xpra does not start',
+    [
+      /\bxpra\b.{0,160}(?:not found|no such|cannot|unable|unrecognized|ImportError|ModuleNotFoundError|failed|missing|initialization error)/i,
+      /(?:no module named|importerror|modulenotfounderror).{0,60}\bxpra\b/i,
+    ],
+    'The server part, an option or a Python library of xpra is missing on that side.',
+    'See what it says: xpra start :13 --no-daemon --no-randr --disable-mmap --no-clipboard --no-pulseaudio.',
+  ),
+  known(
+    54,
+    'the kernel killed a guest for lack of memory',
+    [
+      /out of memory: killed process \d+ \((?:qemu|kvm)/i,
+      /oom-kill:.{0,300}task=(?:qemu|kvm)/i,
+      /\b(?:qemu-system-\w{1,10}|CPU \d+\/KVM) invoked oom-killer/i,
+    ],
+    'The host, or the guest’s cgroup, ran out of memory, and QEMU was the largest process.',
+    'Give guests less memory, stop some, or add memory; a balloon or hugepages do not help against this.',
+  ),
+  known(
+    55,
+    'there are not enough hugepages',
+    [
+      /unable to map backing store for guest RAM: cannot allocate memory/i,
+      /insufficient free host memory pages available to allocate guest RAM/i,
+      /hugetlbfs filesystem is not mounted/i,
+      /unable to find any usable hugetlbfs mount/i,
+    ],
+    'The guest’s memory is to come from hugepages, and fewer are free than it needs.',
+    'Reserve more (sudo sysctl vm.nr_hugepages=N, early after boot), or leave hugepages out.',
+  ),
+  known(
+    56,
+    'the host has not enough memory for the guest',
+    [/cannot set up guest memory '[^']{1,60}': cannot allocate memory/i],
+    'The kernel refuses that much memory, by its own count or by a limit.',
+    'Give the guest less memory, or stop others; vm.overcommit_memory and ulimit -v say what is allowed.',
+  ),
+  known(
+    57,
+    'the machine type is not known to this QEMU',
+    [/does not support machine type/i, /unsupported machine type/i, /could not find capabilities for .{0,80}machine=/i],
+    'The definition was made with a newer QEMU, or for another architecture.',
+    'Write q35 without a version (virsh edit), or one that qemu-system-x86_64 -machine help lists.',
+  ),
+  known(
+    58,
+    'the processor lacks what the guest asks for',
+    [
+      /CPU is incompatible with host CPU/i,
+      /host CPU does not provide required features/i,
+      /guest CPU doesn't match specification/i,
+      /unable to find CPU model|unknown CPU model/i,
+    ],
+    'The definition names a processor model or feature that this host cannot give.',
+    'Use <cpu mode="host-model"/> or host-passthrough, or a model that virsh domcapabilities lists as usable.',
+  ),
+  known(
+    59,
+    'swtpm is not installed',
+    [
+      /(?:unable to find|cannot find|could not find).{0,40}\bswtpm(?:_setup|_ioctl)?\b/i,
+      /\bswtpm(?:_setup|_ioctl)?\b.{0,60}(?:not found|no such file|cannot execute)/i,
+    ],
+    'The guest has an emulated TPM, which this program is.',
+    'Run: sudo apt-get install swtpm swtpm-tools',
+  ),
+  known(
+    60,
+    'virtiofsd is not installed',
+    [/unable to find a satisfying virtiofsd/i, /virtiofsd.{0,60}(?:not found|no such file)/i],
+    'The guest shares a folder by virtiofs, which this program serves.',
+    'Run: sudo apt-get install virtiofsd (in Debian 12 it is part of qemu-system-common).',
+  ),
+  known(
+    61,
+    'virtiofs needs shared memory',
+    [/virtiofs'? requires (?:shared memory|one or more NUMA)/i],
+    'The program that serves the folder reads the guest’s memory directly.',
+    'Add <memoryBacking><source type="memfd"/><access mode="shared"/></memoryBacking> to the domain.',
+  ),
+  known(
+    62,
+    'a cgroup controller is missing or refuses the value',
+    [
+      /failed to create v1 controller/i,
+      /\b(?:unable to find|no|missing) cgroup controller/i,
+      /cgroup.{0,80}controller.{0,40}(?:is not mounted|not available|not found)/i,
+      /invalid value '[^']{0,80}' for 'cpuset\.(?:mems|cpus)'/i,
+    ],
+    'This machine, often a container, has no such controller, or the processors and nodes named are not its own.',
+    'Set cgroup_controllers in /etc/libvirt/qemu.conf to those that exist, and compare pins with lscpu.',
+  ),
+  known(
+    63,
+    'a pin names a processor that is not there',
+    [/cannot set CPU affinity on process \d+: invalid argument/i],
+    'The processor is offline, outside this host, or outside the cgroup of libvirt.',
+    'Compare <cputune> with lscpu --online and correct it with virsh edit.',
+  ),
+  known(
+    64,
+    'the guest agent does not answer',
+    [/guest agent is not (?:connected|responding|configured|available)/i],
+    'The program qemu-guest-agent does not run in the guest, or the guest has no channel for it.',
+    'Install qemu-guest-agent in the guest, and give the domain a channel named org.qemu.guest_agent.0.',
+  ),
+  known(
+    65,
+    'that name or UUID is taken',
+    [
+      /domain '[^']{1,120}' (?:already exists|is already defined|is already active)/i,
+      /(?:network|storage pool) '?[^']{1,120}'? (?:already exists|is already defined|is already active) with uuid/i,
+    ],
+    'libvirt has an object of that name, or with that UUID, already.',
+    'Choose another name (and leave out <uuid>), or remove the other one first.',
+  ),
+  known(
+    66,
+    'a disk target is named twice',
+    [/target '[^']{1,40}' duplicated for disk sources/i],
+    'Two disks of one guest have the same <target dev=…>.',
+    'Give each its own: vda, vdb and so on.',
+  ),
+  known(
+    67,
+    'secure boot needs SMM and q35',
+    [
+      /secure boot requires SMM/i,
+      /secure boot is supported with q35/i,
+      /secure boot is (?:only )?supported (?:for|with) x86_64/i,
+    ],
+    'The firmware protects its variables by System Management Mode.',
+    'Add <smm state="on"/> to <features> and use a q35 machine type.',
+  ),
+  known(
+    68,
+    'OpenGL has no render node',
+    [
+      /egl: (?:no drm render node available|render node init failed)/i,
+      /opengl is not available/i,
+      /failed to open (?:drm )?rendernode|\/dev\/dri\/renderD\d+'?:? .{0,40}(?:permission denied|no such file)/i,
+    ],
+    'The screen was asked for with OpenGL, and the host has no graphics card for it, or QEMU may not open it.',
+    'Leave gl out of <graphics>, or add QEMU’s user to the group render and name an existing /dev/dri/renderD128.',
+  ),
+  known(
+    69,
+    'vsock is not available, or its number is taken',
+    [
+      /\/dev\/vhost-vsock\b.{0,80}(?:no such file|permission denied|no such device)/i,
+      /unable to set guest cid: address already in use/i,
+    ],
+    'The module vhost_vsock is not loaded, or another guest has this context id.',
+    'Run: sudo modprobe vhost_vsock, and use <cid auto="yes"/>.',
+  ),
+  known(
+    70,
+    'QEMU does not end',
+    [/failed to terminate process \d+ with SIG(?:KILL|TERM)/i],
+    'The process waits in the kernel (a disk or device that does not answer), or nobody reaps it.',
+    'Look at its state (ps -o pid,stat,wchan -p PID); in a container start libvirt below an init that reaps.',
+  ),
+  known(
+    71,
+    'the XML is not what libvirt’s schema allows',
+    [/XML document failed to validate against schema/i],
+    'An element or attribute is misspelt, at a wrong place, or newer than this libvirt.',
+    'Run virt-xml-validate on it; vmpkg lint names the line of a template.',
+  ),
+]

@@ -1,0 +1,153 @@
+/** Known errors of devices that are given to guests. Sources: the messages of the kernel's vfio drivers, QEMU's hw/vfio and libvirt's hostdev code. */
+import { type KnownError, known } from './known-error.ts'
+
+export const PCI_ERRORS: readonly KnownError[] = [
+  known(
+    2,
+    'the IOMMU is off',
+    [
+      /host doesn't support (?:VFIO |legacy )?(?:PCI )?pass-?through/i,
+      /vfio.{0,60}no iommu_group found/i,
+      /\/sys\/bus\/pci\/devices\/\S{1,40}\/iommu_group.{0,40}no such file/i,
+    ],
+    'The kernel does not drive the IOMMU, so no device can be given to a guest.',
+    'Switch on VT-d or AMD-Vi in the BIOS, add intel_iommu=on (Intel) to the kernel’s command line, run sudo update-grub, boot again.',
+  ),
+  known(
+    3,
+    'the module vfio-pci cannot be loaded',
+    [
+      /failed to load PCI (?:stub|driver) module/i,
+      /module vfio[-_]pci not found/i,
+      /unable to find module 'vfio[-_]pci'/i,
+    ],
+    'The kernel has no such module, or it is not allowed to load it.',
+    'Run: sudo modprobe vfio-pci, and list vfio, vfio_iommu_type1 and vfio_pci in /etc/modules-load.d/vfio.conf.',
+  ),
+  known(
+    4,
+    'libvirt may not raise the limit of locked memory',
+    [/cannot limit locked memory (?:of process \d+ )?to \d+: operation not permitted/i],
+    'A guest with a passed-through device locks all of its memory, and this user’s limit is lower.',
+    'Set memlock for the group kvm in /etc/security/limits.d (@kvm - memlock unlimited), log in again, start the guest again.',
+  ),
+  known(
+    10,
+    'the limit of locked memory is too low for the device',
+    [
+      /VFIO_(?:IOMMU_)?MAP_DMA\b.{0,40}(?:-12\b|cannot allocate memory)/i,
+      /vfio_(?:container_)?dma_map\b.{0,120}(?:-12\b|cannot allocate memory)/i,
+      /RLIMIT_MEMLOCK \(\d+\) exceeded/i,
+    ],
+    'The kernel pins all of the guest’s memory for the device, and RLIMIT_MEMLOCK forbids it.',
+    'Set memlock to unlimited in /etc/security/limits.d and LimitMEMLOCK=infinity in a drop-in of libvirtd.service.',
+  ),
+  known(
+    5,
+    'the IOMMU group is not viable',
+    [/\bgroup \d+ is not viable/i, /ensure all devices within the iommu_group are bound/i],
+    'Another device of the same IOMMU group still belongs to a driver of the host.',
+    'Give the whole group to vfio-pci (vmpkg devices lists the mates), or put the card into another slot; rights on /dev/vfio do not help.',
+  ),
+  known(
+    7,
+    'the IOMMU refuses the group for lack of interrupt remapping',
+    [
+      /failed to set iommu for container: operation not permitted/i,
+      /failed to setup container for group \d+: (?!.{0,80}cannot allocate)/i,
+      /no interrupt remapping(?: support)?/i,
+    ],
+    'This machine cannot remap interrupts, so a guest could send the host false ones.',
+    'Switch on interrupt remapping (x2APIC) in the BIOS; only for guests you trust: options vfio_iommu_type1 allow_unsafe_interrupts=1.',
+  ),
+  known(
+    11,
+    'QEMU may not open the device’s group',
+    [/\/dev\/vfio\/[\w-]{1,20}'?.{0,60}permission denied/i, /(?<![/\w-])vfio(?:-pci)?[: ].{0,100}permission denied/i],
+    'The node in /dev/vfio belongs to root, and QEMU runs as another user.',
+    'Add a udev rule SUBSYSTEM=="vfio", OWNER="root", GROUP="kvm", MODE="0660", then run: sudo udevadm control --reload && sudo udevadm trigger.',
+  ),
+  known(
+    6,
+    'QEMU ended and its message was cut off among its USB controllers',
+    [
+      /(?:closed the monitor|exited|internal error|early end).{0,800}PM\.disable_s4=1.{0,800}ich9-usb-ehci1/i,
+      /(?<!(?:\/qemu-(?:system-|kvm)|-name ).{0,2000})PM\.disable_s4=1.{0,800}ich9-usb-ehci1/i,
+    ],
+    'QEMU ended while it opened devices of the host; in most cases it had no right to one of them.',
+    'Read the end of /var/log/libvirt/qemu/NAME.log, and give the device’s node to the group kvm by a udev rule.',
+  ),
+  known(
+    9,
+    'this vfio-pci takes no ids',
+    [/unknown parameter ['"`]?ids['"]? ignored/i],
+    'The module is built into the kernel or older than 4.1, so options in modprobe.d do not reach it.',
+    'Bind the device by its address instead: vmpkg host plan writes driver_override; or name vfio-pci.ids= on the kernel’s command line.',
+  ),
+  known(
+    14,
+    'the driver makes no virtual functions',
+    [
+      /sriov_numvfs\b.{0,120}(?:fail|error|denied|not (?:implemented|permitted|supported)|no such|busy|invalid|out of range)/i,
+      /(?:failed|error|cannot).{0,120}\bsriov_numvfs\b/i,
+      /driver does not support SR-?IOV configuration/i,
+      /not enough MMIO (?:resources )?(?:BARs )?for SR-?IOV/i,
+    ],
+    'The card, its driver in this kernel (i915 for example), or the BIOS does not offer SR-IOV.',
+    'Compare sriov_totalvfs, write 0 before another number, switch on SR-IOV in the BIOS, or use a kernel whose driver has it.',
+  ),
+  known(
+    15,
+    'the graphics driver in Windows refuses to run in a guest',
+    [
+      /\(code 43\)/i,
+      /(?:GPU|nvidia|graphics|display|VGA|geforce|radeon|quadro).{0,100}(?<!exit )(?<!status )\bcode 43\b/i,
+      /\bcode 43\b.{0,100}(?:GPU|nvidia|graphics|display|VGA)/i,
+      /stopped this device because it has reported problems/i,
+    ],
+    'The driver found the hypervisor, or the card’s ROM was not usable after the host had drawn on it.',
+    'Hide KVM and set a vendor_id in <features>, give the card its own ROM file, and keep the host’s drivers off it from boot.',
+  ),
+  known(
+    28,
+    'the PCI device is in use by another guest',
+    [/PCI device [0-9a-f:.]{7,12} is in use/i],
+    'A device belongs to one running guest at a time.',
+    'Stop the guest that the message names, or give this one another device.',
+  ),
+  known(
+    29,
+    'the PCI device cannot be reset',
+    [/unable to reset PCI device/i, /unknown PCI header type '?127/i, /no PCI reset available/i],
+    'The card does not come back from a reset, or shares its bus with devices that are in use.',
+    'Switch the machine off and on, keep the host’s driver off the card from boot on, or use a card that resets.',
+  ),
+  known(
+    30,
+    'the host still draws on the card',
+    [/\bBAR \d: can't reserve \[mem/i, /invalid PCI ROM header signature/i],
+    'The boot frame buffer (efifb, simplefb) or the shadowed ROM of the boot card holds its memory.',
+    'Boot on another card, or add video=efifb:off to the kernel’s command line and give the guest a ROM file.',
+  ),
+  known(
+    31,
+    'the USB device is not there',
+    [/did not find USB device/i],
+    'No device with that vendor and product, or at that bus and number, is plugged in.',
+    'Plug it in and compare lsusb; numbers of the bus change at every plugging, so name it by vendor and product.',
+  ),
+  known(
+    32,
+    'several USB devices have these ids',
+    [/multiple USB devices for/i],
+    'libvirt cannot tell them apart by vendor and product.',
+    'Name the bus and device number as well, as lsusb prints them.',
+  ),
+  known(
+    33,
+    'the mediated device is not there',
+    [/mediated device '?[0-9a-f-]{36}'? not found/i],
+    'A mediated device is made anew after each boot.',
+    'Make it again (mdevctl start --uuid UUID) and let it start by itself (mdevctl modify --auto).',
+  ),
+]

@@ -1,0 +1,154 @@
+/**
+ * What preflight needs to know of a file: its kind, whether QEMU's user gets at it, its format, what lies below it, and
+ * whether a QEMU has it open.
+ *
+ * Source: qcow2.txt of QEMU (header, extension 0xE2792ACA); QEMU's block/file-posix.c for the locked bytes (100 and up for
+ * what a process does, 200 and up for what it forbids others; writing is bit 1); path_resolution(7). File-system access
+ * lists are not seen: where one may be in force, nothing is said.
+ */
+import { lstat, open, readFile, stat, statfs } from 'node:fs/promises'
+import { dirname, isAbsolute, join } from 'node:path'
+import type { FileFact } from './preflight-facts.ts'
+
+/** Whose rights count. */
+export interface FileUser {
+  readonly uid: number
+  readonly gids: readonly number[]
+}
+
+interface Rights {
+  readonly uid: number
+  readonly gid: number
+  readonly mode: number
+}
+
+/** May the user do that (4 read, 2 write, 1 search)? Access lists show as rights of the group, so those decide nothing. */
+export function mayAccess({ uid, gid, mode }: Rights, user: FileUser, right: 1 | 2 | 4): boolean {
+  if (user.uid === 0) return true
+  if (user.uid === uid) return (mode & (right << 6)) !== 0
+  if (user.gids.includes(gid)) return (mode & (right << 3)) !== 0
+  return (mode & right) !== 0 || (mode & (right << 3)) !== 0
+}
+
+const CHAIN_LIMIT = 256
+
+/** Facts of the files and of all below them, by path. */
+export async function readFileFacts(
+  paths: Iterable<string>,
+  user: FileUser | undefined,
+  proc = '/proc',
+): Promise<ReadonlyMap<string, FileFact>> {
+  const facts = new Map<string, FileFact>()
+  const locks = await readFile(join(proc, 'locks'), 'utf8').catch(() => '')
+  const waiting = [...paths]
+  for (let next = waiting.shift(); next !== undefined && facts.size < CHAIN_LIMIT; next = waiting.shift()) {
+    if (facts.has(next)) continue
+    const fact = await readFileFact(next, user, locks)
+    facts.set(next, fact)
+    if (fact.backing !== undefined) waiting.push(fact.backing.file)
+  }
+  return facts
+}
+
+const MISSING: FileFact = {
+  kind: 'missing',
+  isReadable: false,
+  isWritable: false,
+  format: undefined,
+  isLocked: false,
+  freeBytes: 0,
+}
+
+async function readFileFact(path: string, user: FileUser | undefined, locks: string): Promise<FileFact> {
+  const status = await stat(path).catch((error: NodeJS.ErrnoException) => error)
+  const closedFolder = user === undefined ? undefined : await findClosedFolder(path, user)
+  const closed = closedFolder === undefined ? {} : { closedFolder }
+  // What this user cannot see either is no proof of anything.
+  if (status instanceof Error)
+    return status.code === 'ENOENT' || status.code === 'ENOTDIR'
+      ? { ...MISSING, ...closed }
+      : { ...MISSING, kind: 'other', isReadable: true, isWritable: true, ...closed }
+  const kind = status.isFile() ? 'file' : status.isDirectory() ? 'folder' : status.isBlockDevice() ? 'block' : 'other'
+  const rights = {
+    isReadable: user === undefined || mayAccess(status, user, 4),
+    isWritable: user === undefined || mayAccess(status, user, 2),
+  }
+  const header = kind === 'file' ? await readHeader(path) : undefined
+  const backing = header === undefined ? undefined : parseBacking(header, path)
+  return {
+    kind,
+    ...closed,
+    ...rights,
+    format: header === undefined ? undefined : isQcow2(header) ? 'qcow2' : 'raw',
+    ...(backing === undefined ? {} : { backing }),
+    isLocked: kind === 'file' && isWriteLocked(locks, status),
+    freeBytes: kind === 'file' ? await readFreeBytes(path) : 0,
+  }
+}
+
+async function findClosedFolder(path: string, user: FileUser): Promise<string | undefined> {
+  const folders: string[] = []
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    folders.unshift(folder)
+    if (folder === dirname(folder)) break
+  }
+  for (const folder of folders) {
+    const status = await lstat(folder).catch(() => undefined)
+    if (status?.isDirectory() === true && !mayAccess(status, user, 1)) return folder
+  }
+  return undefined
+}
+
+const HEADER_BYTES = 4_096
+
+async function readHeader(path: string): Promise<Buffer | undefined> {
+  try {
+    await using file = await open(path, 'r')
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0)
+    return buffer.subarray(0, bytesRead)
+  } catch {
+    return undefined
+  }
+}
+
+function isQcow2(header: Buffer): boolean {
+  return header.length >= 72 && header.readUInt32BE(0) === 0x51_46_49_fb
+}
+
+const BACKING_FORMAT = 0xe2_79_2a_ca
+
+/** Absolute path and recorded format of the file below; `undefined` for none, and for what is no plain file. */
+function parseBacking(header: Buffer, path: string): FileFact['backing'] {
+  if (!isQcow2(header)) return undefined
+  const [offset, size] = [Number(header.readBigUInt64BE(8)), header.readUInt32BE(16)]
+  if (offset === 0 || size === 0 || size > 1_023 || offset + size > header.length) return undefined
+  const name = header.toString('utf8', offset, offset + size)
+  if (/^[a-z][a-z0-9+]{1,20}:/.test(name)) return undefined
+  const file = isAbsolute(name) ? name : join(dirname(path), name)
+  const begin = header.readUInt32BE(4) >= 3 ? header.readUInt32BE(100) : 72
+  for (let at = begin; at + 8 <= header.length; ) {
+    const [type, length] = [header.readUInt32BE(at), header.readUInt32BE(at + 4)]
+    if (type === 0) break
+    if (type === BACKING_FORMAT) return { file, format: header.toString('utf8', at + 8, at + 8 + length) }
+    at += 8 + Math.ceil(length / 8) * 8
+  }
+  return { file, format: undefined }
+}
+
+/** `1: OFDLCK ADVISORY  READ -1 fe:01:131 201 201`: device in hexadecimal, inode, first and last byte. */
+export function isWriteLocked(locks: string, { dev, ino }: { readonly dev: number; readonly ino: number }): boolean {
+  const major = ((dev >> 8) & 0xfff).toString(16).padStart(2, '0')
+  const minor = ((dev & 0xff) | ((dev >> 12) & 0xfff_00)).toString(16).padStart(2, '0')
+  const place = ` ${major}:${minor}:${ino} `
+  return locks.split('\n').some((line) => {
+    if (!line.includes(place) || !line.includes('OFDLCK')) return false
+    const [first = '', last = ''] = line.slice(line.indexOf(place) + place.length).split(' ')
+    const end = last === 'EOF' ? Number.POSITIVE_INFINITY : Number(last)
+    return [101, 201].some((byte) => Number(first) <= byte && byte <= end)
+  })
+}
+
+async function readFreeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path)
+  return bavail * bsize
+}
