@@ -77,7 +77,7 @@ export interface FolderContext extends Chosen {
   readonly readonly: boolean
 }
 
-export interface EvdevContext extends Chosen {
+interface EvdevContext extends Chosen {
   readonly path: string
 }
 
@@ -118,6 +118,20 @@ export interface ChosenContext {
   readonly cards: readonly CardContext[]
 }
 
+/** The same for the template of a network. */
+export interface NetworkChoices {
+  /** Fixed addresses by MAC. */
+  readonly reservations: readonly (Chosen & {
+    readonly mac: string
+    readonly address: string
+    readonly name?: string
+  })[]
+  readonly routes: readonly (Chosen & { readonly address: string; readonly prefix: number; readonly gateway: string })[]
+  readonly hostNames: readonly (Chosen & { readonly name: string; readonly address: string })[]
+  /** Such as the servers that answer for names. */
+  readonly addresses: readonly (Chosen & { readonly address: string })[]
+}
+
 export interface DomainTemplateContext extends Partial<ChosenContext> {
   readonly domain: { readonly name: string; readonly uuid: string; readonly memoryKib: number; readonly vcpus: number }
   /** `kvm` where KVM really runs guests, else `qemu` (TCG). `emulator` is the QEMU binary's path. */
@@ -149,7 +163,7 @@ export interface DomainTemplateContext extends Partial<ChosenContext> {
   readonly serialLog?: string
 }
 
-export interface NetworkTemplateContext {
+export interface NetworkTemplateContext extends Partial<NetworkChoices> {
   readonly network: {
     readonly name: string
     readonly uuid: string

@@ -4,6 +4,7 @@
  */
 import type { PackageContents } from '../archive/load-package.ts'
 import type { Capability } from '../model/capability.ts'
+import { isChoiceParameter } from '../model/choice.ts'
 import type { ImageRole } from '../model/line.ts'
 import type { Manifest, Parameter, ParameterValue } from '../model/manifest.ts'
 import { parseSize } from '../model/size.ts'
@@ -252,6 +253,7 @@ function imagineParameters({ parameters }: Manifest): Readonly<Record<string, Pa
 }
 
 function imagine(one: Parameter): ParameterValue | undefined {
+  if (isChoiceParameter(one)) return typeof one.default === 'string' ? one.default : one.default?.join(',')
   switch (one.type) {
     case 'size':
       return parseSize(one.default ?? one.minimum ?? one.maximum ?? '256MiB')

@@ -188,7 +188,8 @@ function appendIndented(run: Run, segments: readonly Segment[], indent: string, 
 
 function writeValue(run: Run, expression: Expression, frame: Frame): Segment {
   const value = compute(run, expression, frame)
-  const name = expression.kind === 'path' ? expression.original : expression.kind === 'call' ? expression.helper : 'text'
+  const name =
+    expression.kind === 'path' ? expression.original : expression.kind === 'call' ? expression.helper : 'text'
   if (typeof value === 'string') return { kind: 'value', text: value, name }
   if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) {
     return { kind: 'value', text: `${value}`, name }

@@ -5,7 +5,7 @@
 import { VmpkgError } from '../errors.ts'
 
 /** What a call stands in: for messages, and the host's releases. */
-export interface CallPlace {
+interface CallPlace {
   readonly template: string
   readonly line: number
   /** Where the package's own template leads here; the same as the two above in that template itself. */
@@ -31,6 +31,7 @@ const HELPERS = {
   kib: helper(1, 1, ([bytes], place) => divide(bytes, 1024, place)),
   mib: helper(1, 1, ([bytes], place) => divide(bytes, 1024 ** 2, place)),
   default: helper(2, 4, (values) => values.find((value) => value !== undefined && value !== '')),
+  given: helper(1, 1, ([value]) => value !== undefined),
   cpuset: helper(1, 1, ([list], place) => formatCpuset(list, place)),
   qemuValue: helper(1, 1, ([value]) => (typeof value === 'string' ? value.replaceAll(',', ',,') : value)),
   libvirt: helper(1, 1, ([version], place) => isAtLeast('libvirt', version, place)),

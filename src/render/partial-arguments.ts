@@ -40,7 +40,9 @@ function parseArgument(line: string): Argument {
 export function findArgumentFault({ name, type, required }: Argument, value: unknown): string | undefined {
   if (value === undefined) return required ? `needs a value for ${name}` : undefined
   if (typeof type !== 'string') {
-    return type.includes(String(value)) ? undefined : `takes ${type.join(', ')} for ${name}, not ${show(value)}`
+    return type.some((word) => word === value || word === `${Number(value)}`)
+      ? undefined
+      : `takes ${type.join(', ')} for ${name}, not ${show(value)}`
   }
   const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value)
   const fits =

@@ -20,7 +20,7 @@ type Scope = Readonly<Record<string, unknown>>
 export function domainScope(context: DomainTemplateContext, parameterNames: readonly string[]): Scope {
   const { domain, images, overlay, nvram, medium, serialLog } = context
   return {
-    domain: { ...domain },
+    domain: { ...domain, lastVcpu: domain.vcpus - 1 },
     host: hostScope(context.host),
     params: parameterScope(context.params, parameterNames),
     images: Object.fromEntries(ROLES.map((role) => [role, images[role]])),
@@ -57,7 +57,9 @@ function chosenScope(context: Partial<ChosenContext>): Scope {
   const disk = { path: undefined, network: undefined }
   return {
     hostdevs: hostdevs.map((one) => ({
-      ...{ pci: undefined, uuid: undefined, ...one },
+      pci: undefined,
+      uuid: undefined,
+      ...one,
       usb: one.kind === 'usb' ? { ...usb, ...one.usb } : undefined,
     })),
     disks: disks.map((one) => ({ ...disk, ...one })),
@@ -96,6 +98,10 @@ export function networkScope(context: NetworkTemplateContext, parameterNames: re
     network: { ...network, address, netmask, rangeFirst, rangeLast },
     host: { libvirtVersion: host?.libvirtVersion },
     params: parameterScope(params, parameterNames),
+    reservations: (context.reservations ?? []).map((one) => ({ name: undefined, ...one })),
+    routes: (context.routes ?? []).map((one) => ({ ...one })),
+    hostNames: (context.hostNames ?? []).map((one) => ({ ...one })),
+    addresses: (context.addresses ?? []).map((one) => ({ ...one })),
   }
 }
 
