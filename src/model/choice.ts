@@ -31,7 +31,6 @@ export const CHOICE_TYPES = [
 ] as const
 export type ChoiceType = (typeof CHOICE_TYPES)[number]
 
-export const PCI_CLASSES = ['network', 'display', 'usb', 'audio', 'storage'] as const
 export const MAX_CHOICES = 32
 
 /** No control character, comma, or `.` and `..` as a part: the path is what it seems to be. */
@@ -54,9 +53,12 @@ interface Form {
 }
 
 const FORMS: Readonly<Record<ChoiceType, Form>> = {
+  // What model/pci.ts reads.
   pci: {
-    pattern: `(?:[0-9a-f]{4}:)?[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]|[0-9a-f]{4}:[0-9a-f]{4}|${PCI_CLASSES.join('|')}`,
-    words: `a PCI device: DDDD:BB:DD.F, BB:DD.F, VENDOR:DEVICE or ${PCI_CLASSES.join(', ')}`,
+    pattern:
+      '(?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[01][0-9a-f](?:\\.[0-7])?|[0-9a-f]{4}:[0-9a-f]{4}|class:[a-z0-9]{2,16}|' +
+      `mac:${MAC}|(?:slot|serial):[A-Za-z0-9 ._-]{1,64}`,
+    words: 'a PCI device: DDDD:BB:DD.F, BB:DD.F, VENDOR:DEVICE, class:gpu, slot:LABEL or mac:ADDRESS',
   },
   usb: {
     pattern: '[0-9a-f]{4}:[0-9a-f]{4}|[1-9][0-9]{0,2}\\.[1-9][0-9]{0,2}',

@@ -6,8 +6,9 @@
 import { isAlias, parseDocument, visit } from 'yaml'
 import { z } from 'zod'
 import { VmpkgError } from '../errors.ts'
+import { grantName, PCI_CLASSES } from './capability.ts'
 import { fromWritten, writtenCapabilities } from './capability-schema.ts'
-import { CHOICE_TYPES, type ChoiceType, describeChoice, isChoice, MAX_CHOICES, PCI_CLASSES } from './choice.ts'
+import { CHOICE_TYPES, type ChoiceType, describeChoice, isChoice, MAX_CHOICES } from './choice.ts'
 import { arch, layer, packageKind } from './line-schema.ts'
 import type { Manifest, Parameter } from './manifest.ts'
 import { isoDate, oneLine, packageName, parseShape, relations, version } from './shape.ts'
@@ -185,7 +186,7 @@ const document = z
         })
       }
     }
-    const names = one.capabilities.map((capability) => Object.keys(capability)[0])
+    const names = fromWritten(one.capabilities).map(grantName)
     if (new Set(names).size !== names.length) {
       context.addIssue({ code: 'custom', path: ['capabilities'], message: 'a capability appears twice' })
     }

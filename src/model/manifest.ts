@@ -1,6 +1,6 @@
 /** The manifest `vmpkg.yaml` as data (formats 3.4). Parsing and the zod schema are in `manifest-schema.ts`. */
-import type { Capability } from './capability.ts'
-import type { ChoiceType, PCI_CLASSES } from './choice.ts'
+import type { Capability, PCI_CLASSES } from './capability.ts'
+import type { ChoiceType } from './choice.ts'
 import type { Arch, Layer, PackageKind } from './line.ts'
 
 export interface Manifest {

@@ -12,7 +12,7 @@ import { VmpkgError } from '../errors.ts'
 import { writeOverlay } from '../image/qcow2-overlay.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import { needsGrant } from '../model/capability.ts'
+import { grantName, isGrantedBy, isOptional } from '../model/capability.ts'
 import type { PackageLine } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import { parseDomainName } from '../model/name.ts'
@@ -75,7 +75,7 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     name,
     net,
     before,
-    grants: grants.map((one) => one.name),
+    grants: grants.map(grantName),
   })
   const disk = line.images.find(({ role }) => role === 'disk')
   const guest = renderGuestFiles(input)
@@ -151,13 +151,13 @@ async function plan(
 ): Promise<MachineInput> {
   const { line, manifest } = pkg
   const { randomness } = workspace.outside
-  const missing = manifest.capabilities.filter((one) => needsGrant(one) && !request.grants.includes(one.name))
+  const missing = manifest.capabilities.filter((one) => !isOptional(one) && !isGrantedBy(one, request.grants))
   if (missing.length > 0) {
     throw new VmpkgError(
       'CAPABILITY_NOT_GRANTED',
-      `${line.name} was not granted ${missing.map((one) => one.name).join(', ')}`,
+      `${line.name} was not granted ${missing.map(grantName).join(', ')}`,
       {
-        hint: `vmpkg install --reinstall ${line.name} ${missing.map((one) => `--grant ${one.name}`).join(' ')}`,
+        hint: `vmpkg install --reinstall ${line.name} ${missing.map((one) => `--grant ${grantName(one)}`).join(' ')}`,
       },
     )
   }

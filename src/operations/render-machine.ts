@@ -4,7 +4,7 @@
  */
 import type { Identity } from '../domain/identity.ts'
 import { VmpkgError } from '../errors.ts'
-import type { CapabilityName } from '../model/capability.ts'
+import type { GrantName } from '../model/capability.ts'
 import { type Sha256, sha256 } from '../model/digest.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { ParameterValue, ParameterValues } from '../model/manifest.ts'
@@ -22,7 +22,7 @@ const RULE_FILE = 'nftables.nft'
 export interface MachineInput {
   readonly pkg: LoadedPackage
   readonly parameters: ParameterValues
-  readonly grants: readonly CapabilityName[]
+  readonly grants: readonly GrantName[]
   readonly name: string
   readonly identity: Identity
   readonly nics: readonly NicContext[]

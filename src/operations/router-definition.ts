@@ -5,7 +5,7 @@
 import { newIdentity } from '../domain/identity.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import type { CapabilityName } from '../model/capability.ts'
+import type { GrantName } from '../model/capability.ts'
 import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
 import type { Layer } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
@@ -41,7 +41,7 @@ export interface RouterRequest {
   /** Name of the source it came from. */
   readonly source: string
   readonly parameters: ParameterValues
-  readonly grants: readonly CapabilityName[]
+  readonly grants: readonly GrantName[]
 }
 
 /** Facts that a domain and its networks share. */

@@ -3,7 +3,7 @@
  * the package asks for, and put before the policy gate. What the gate refuses there it refuses everywhere.
  */
 import type { PackageContents } from '../archive/load-package.ts'
-import type { Capability } from '../model/capability.ts'
+import { type Capability, type CapabilityName, grantName } from '../model/capability.ts'
 import { isChoiceParameter } from '../model/choice.ts'
 import type { ImageRole } from '../model/line.ts'
 import type { Manifest, Parameter, ParameterValue } from '../model/manifest.ts'
@@ -38,6 +38,35 @@ const UUID = '00000000-0000-4000-8000-000000000000'
 const LAN_MAC = '52:54:00:00:00:02'
 const WAN_MAC = '52:54:00:00:00:01'
 
+/** What in a domain template speaks of each capability. */
+const USES: Readonly<Record<CapabilityName, RegExp>> = {
+  network: /\b(?:nics|wan|lan)\b/,
+  'host-bridge': /\bbridge\b/,
+  pci: /\bpci\b/,
+  hugepages: /\b(?:hugepages|pagesize)\b/,
+  usb: /\busb\b/,
+  mdev: /\bmdevs?\b/,
+  evdev: /\bevdev\b/,
+  'host-folder': /\b(?:filesystem|dir|folders?|share)\b/,
+  'host-file': /\b(?:file|nvram|slic|pool)\b/,
+  'block-device': /\b(?:block|scsi|reservations)\b/,
+  'network-disk': /\b(?:protocol|host)\b/,
+  'tpm-passthrough': /\bpassthrough\b/,
+  'user-network': /\b(?:user|passt)\b/,
+  tunnel: /\b(?:mcast|udp|server|client|tunnel)\b/,
+  'direct-network': /\b(?:direct|ethernet|vdpa|vhostuser|virtualport)\b/,
+  'shared-memory': /\b(?:shared|shmem|memAccess)\b/,
+  'locked-memory': /\b(?:locked|memorybacking)\b/i,
+  'cpu-pinning': /\b(?:cpuset|vcpupin|emulatorpin|iothreadpin|numatune|pins?|placement)\b/,
+  realtime: /\b(?:vcpusched|iothreadsched|emulatorsched|realtime)\b/,
+  'gpu-share': /\b(?:gl|rendernode|accel3d|egl-headless)\b/,
+  'host-audio': /\baudio\b/,
+  vsock: /\bvsock\b/,
+  redirection: /\b(?:redirdev|smartcard|clipboard|filetransfer|spicevmc)\b/,
+  'host-chardev': /\b(?:serial|console|parallel|channel|chardev|socket)\b/,
+  'qemu-commandline': /\bqemu:/,
+}
+
 export function lintTemplates(lint: TemplateLint): readonly LintFinding[] {
   const findings = [...lintSyntax(lint), ...lintDomain(lint), ...lintNetworks(lint), ...lintGuest(lint)]
   const unique = new Map(findings.map((one) => [`${one.code} ${one.subject} ${one.message}`, one]))
@@ -63,7 +92,7 @@ function lintDomain({ contents, roles, partials }: TemplateLint): readonly LintF
       const parameterNames = Object.keys(manifest.parameters)
       const xml = renderDomain({ template: templates.get(path) ?? '', partials, context, parameterNames })
       const { capabilities } = manifest
-      verifyDomainPolicy({ xml, context, capabilities, granted: capabilities.map(({ name }) => name) })
+      verifyDomainPolicy({ xml, context, capabilities, granted: capabilities.map(grantName) })
     }),
   )
 }
@@ -78,7 +107,7 @@ function lintNetworks({ contents: { manifest, templates }, partials }: TemplateL
     if (path === undefined) return []
     return attempt(path, () => {
       const xml = renderNetwork({ template: templates.get(path) ?? '', partials, context })
-      verifyNetworkPolicy({ xml, context, kind, capabilities, granted: capabilities.map(({ name }) => name) })
+      verifyNetworkPolicy({ xml, context, kind, capabilities, granted: capabilities.map(grantName) })
     })
   })
 }
@@ -111,19 +140,13 @@ function lintUse({ contents, partials }: TemplateLint): readonly LintFinding[] {
   const findings = Object.keys(manifest.parameters)
     .filter((name) => !BUILT_IN.has(name) && !new RegExp(`\\bparams\\.${name}\\b`).test(all))
     .map((name) => lintWarning('parameter-unused', name, 'no template uses this parameter'))
-  const uses: Readonly<Record<Capability['name'], RegExp>> = {
-    network: /\b(?:nics|wan|lan)\b/,
-    'host-bridge': /\bbridge\b/,
-    pci: /\bpci\b/,
-    hugepages: /\bhugepages\b/,
-  }
   for (const { name } of manifest.capabilities) {
-    if (uses[name].test(domain)) continue
+    if (USES[name].test(domain)) continue
     findings.push(
       lintWarning('capability-unused', name, 'users are asked for it, but the domain template does not use it'),
     )
   }
-  if (!manifest.capabilities.some(({ name }) => name === 'network') && uses.network.test(domain)) {
+  if (!manifest.capabilities.some(({ name }) => name === 'network') && USES.network.test(domain)) {
     findings.push(
       lintWarning('capability-missing', 'network', 'the template asks for cards; without it there are none'),
     )

@@ -3,7 +3,7 @@
  * are what vmpkg made them, cards are exactly those of the context, and reaching for the host needs a capability that
  * the package declares and the user granted. The XML comes from a template that may be hostile.
  */
-import { type Capability, type CapabilityName, needsGrant } from '../model/capability.ts'
+import { type Capability, type GrantName, isGrantedBy } from '../model/capability.ts'
 import type { DomainTemplateContext, NicContext } from '../model/template-context.ts'
 import { findElement, findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
@@ -25,14 +25,14 @@ export interface DomainPolicyInput {
   /** Signed in the package. */
   readonly capabilities: readonly Capability[]
   /** Said yes to by the user. */
-  readonly granted: readonly CapabilityName[]
+  readonly granted: readonly GrantName[]
 }
 
 /** @throws {VmpkgError} `POLICY_REFUSED` with `details.findings`, `XML_INVALID` */
 export function verifyDomainPolicy({ xml, context, capabilities, granted }: DomainPolicyInput): VerifiedDomainXml {
   const document = parseXml(xml)
   const has = (test: (capability: Capability) => boolean): boolean =>
-    capabilities.some((one) => test(one) && (!needsGrant(one) || granted.includes(one.name)))
+    capabilities.some((one) => test(one) && isGrantedBy(one, granted))
   const hugepages = has((one) => one.name === 'hugepages')
   const findings = [
     ...findViolations(document, domainRules(context, hugepages)),

@@ -2,7 +2,7 @@
  * The policy gate for rendered network XML. A router's LAN is a bridge without the host: no address, no forwarding, no
  * DHCP or DNS of libvirt. The uplink is libvirt NAT with exactly the planned addresses, and needs a granted capability.
  */
-import { type Capability, type CapabilityName, needsGrant } from '../model/capability.ts'
+import { type Capability, type GrantName, isGrantedBy } from '../model/capability.ts'
 import type { NetworkTemplateContext } from '../model/template-context.ts'
 import { findElement, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
@@ -21,7 +21,7 @@ export interface NetworkPolicyInput {
   readonly context: NetworkTemplateContext
   readonly kind: 'lan' | 'uplink'
   readonly capabilities: readonly Capability[]
-  readonly granted: readonly CapabilityName[]
+  readonly granted: readonly GrantName[]
 }
 
 /** @throws {VmpkgError} `POLICY_REFUSED` with `details.findings`, `XML_INVALID` */
@@ -41,7 +41,7 @@ export function verifyNetworkPolicy(input: NetworkPolicyInput): VerifiedNetworkX
     (one) =>
       one.name === 'network' &&
       (kind === 'lan' ? one.lan !== undefined : one.wan === 'uplink') &&
-      (kind === 'lan' || !needsGrant(one) || granted.includes(one.name)),
+      (kind === 'lan' || isGrantedBy(one, granted)),
   )
   if (!allowed) findings.push({ path: 'network', reason: `a ${kind} needs the capability "network", granted` })
   refuseFindings(`Network ${JSON.stringify(context.network.name.slice(0, 80))}`, findings)
