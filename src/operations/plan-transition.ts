@@ -92,12 +92,13 @@ export function chooseFor(
 ): readonly Choice[] {
   const targets = targetsOf({ changes }).filter(({ kind }) => kind !== 'mark')
   const parameters = assignParameters(
+    workspace.paths,
     targets.map(({ name, target, before }, i) => {
       const manifest = packages[i]?.manifest
       if (manifest === undefined) throw new TypeError('a target without its package')
       return { manifest, isAsked: !target.isAuto, before: before?.parameters ?? workspace.keptValues.find(name) }
     }),
-    options.set,
+    options,
   )
   return targets.map(({ name, target, before }, i) => {
     const pkg = packages[i]

@@ -136,10 +136,11 @@ function checkForwards(forwards: readonly ForwardContext[]): readonly ForwardCon
   return forwards
 }
 
-/** Locally administered, of QEMU's range; the same for the same machine, parameter and place. */
+/** Locally administered unicast without QEMU's prefix (MAC-1); the same for the same machine, parameter and place. */
 function cardOf({ parameter, text }: Choice, index: number, uuid: string): CardContext {
-  const digits = sha256(`${uuid}\n${parameter}\n${index}`).slice(0, 6)
-  const mac = `52:54:00:${digits.slice(0, 2)}:${digits.slice(2, 4)}:${digits.slice(4, 6)}`
+  const digits = sha256(`${uuid}\n${parameter}\n${index}`).slice(0, 12)
+  const first = ((Number.parseInt(digits.slice(0, 2), 16) & 0xfc) | 0x02).toString(16).padStart(2, '0')
+  const mac = `${first}${digits.slice(2)}`.replaceAll(/(..)(?=.)/g, '$1:')
   return { parameter, mac, ...parseCard(text) }
 }
 

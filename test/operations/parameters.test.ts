@@ -46,8 +46,13 @@ test('anything else is a usage error', () => {
   }
 })
 
+/** A host without files of values. */
+const nowhere = { values: '/nonexistent/values', profiles: '/nonexistent/profiles' }
+const assign = (packages: Parameters<typeof assignParameters>[1], set: readonly string[]) =>
+  assignParameters(nowhere, packages, { set, profiles: [] })
+
 test('what is set reaches the packages that were asked for, never their dependencies', () => {
-  const values = assignParameters(
+  const values = assign(
     [
       { manifest: router, isAsked: false },
       { manifest: app, isAsked: true },
@@ -58,7 +63,7 @@ test('what is set reaches the packages that were asked for, never their dependen
 })
 
 test('a package’s name singles it out, a dependency too', () => {
-  const values = assignParameters(
+  const values = assign(
     [
       { manifest: router, isAsked: false },
       { manifest: app, isAsked: true },
@@ -70,25 +75,21 @@ test('a package’s name singles it out, a dependency too', () => {
 
 test('of several packages that were asked for, those that have the parameter take it', () => {
   const both = [router, app].map((one) => ({ manifest: one, isAsked: true }))
-  assert.deepEqual(plain(assignParameters(both, ['vcpus=3', 'memory=200MiB'])), {
+  assert.deepEqual(plain(assign(both, ['vcpus=3', 'memory=200MiB'])), {
     router: { memory: 200 * MIB },
     app: { memory: 200 * MIB, vcpus: 3 },
   })
-  assert.throws(() => assignParameters(both, ['colour=red']), { code: 'PARAMETER_INVALID' })
+  assert.throws(() => assign(both, ['colour=red']), { code: 'PARAMETER_INVALID' })
 })
 
 test('an unknown parameter, a value of the wrong type and one out of range are refused', () => {
   for (const text of ['colour=red', 'memory=banana', 'memory=2GiB', 'vcpus=1.5', 'constructor=1']) {
-    assert.throws(
-      () => assignParameters([{ manifest: app, isAsked: true }], [text]),
-      { code: 'PARAMETER_INVALID' },
-      text,
-    )
+    assert.throws(() => assign([{ manifest: app, isAsked: true }], [text]), { code: 'PARAMETER_INVALID' }, text)
   }
 })
 
 test('a package that the command does not touch is a usage error', () => {
-  assert.throws(() => assignParameters([{ manifest: app, isAsked: true }], ['roter:memory=256MiB']), {
+  assert.throws(() => assign([{ manifest: app, isAsked: true }], ['roter:memory=256MiB']), {
     code: 'USAGE',
     message: /"roter"/,
   })
@@ -100,8 +101,8 @@ test('what was set before is kept unless it is set anew; former defaults are not
     vcpus: { value: 7, origin: 'default' },
     gone: { value: 1, origin: 'command line' },
   }
-  const kept = assignParameters([{ manifest: app, isAsked: true, before }], [])
+  const kept = assign([{ manifest: app, isAsked: true, before }], [])
   assert.deepEqual(plain(kept), { app: { memory: 300 * MIB, vcpus: 1 } })
-  const anew = assignParameters([{ manifest: app, isAsked: true, before }], ['memory=200MiB'])
+  const anew = assign([{ manifest: app, isAsked: true, before }], ['memory=200MiB'])
   assert.deepEqual(plain(anew), { app: { memory: 200 * MIB, vcpus: 1 } })
 })
