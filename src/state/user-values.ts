@@ -58,7 +58,7 @@ function readYaml<T>(path: string, schema: z.ZodType<T>): T | undefined {
   }
   let document: unknown
   try {
-    document = parse(text, { uniqueKeys: true, strict: true, maxAliasCount: 0, logLevel: 'silent' })
+    document = parse(text, { uniqueKeys: true, strict: true, maxAliasCount: 0, logLevel: 'error' })
   } catch (cause) {
     const [first = ''] = cause instanceof Error ? cause.message.split('\n') : []
     throw new VmpkgError('PARAMETER_INVALID', `${path} is no YAML: ${first.slice(0, 200)}`, { hint, cause })

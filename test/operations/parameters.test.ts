@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { ParameterValues } from '../../src/model/manifest.ts'
 import { parseManifest } from '../../src/model/manifest-schema.ts'
 import { assignParameters, parseAssignments } from '../../src/operations/parameters.ts'
+import { makeTempFolder } from '../support/temp-folder.ts'
 
 const MIB = 1024 * 1024
 
@@ -105,4 +108,56 @@ test('what was set before is kept unless it is set anew; former defaults are not
   assert.deepEqual(plain(kept), { app: { memory: 300 * MIB, vcpus: 1 } })
   const anew = assign([{ manifest: app, isAsked: true, before }], ['memory=200MiB'])
   assert.deepEqual(plain(anew), { app: { memory: 200 * MIB, vcpus: 1 } })
+})
+
+test('defaults, the package’s profile, the user’s profile, the host and the command line win in this order', async (t) => {
+  const folder = await makeTempFolder(t)
+  const paths = { values: join(folder, 'values'), profiles: join(folder, 'profiles') }
+  for (const path of Object.values(paths)) mkdirSync(path)
+  const definitions = Object.fromEntries(
+    ['a', 'b', 'c', 'd', 'e'].map((name) => [name, { type: 'integer', default: 0 } as const]),
+  )
+  const rich = { ...app, parameters: definitions, profiles: { fast: { b: 1, c: 1, d: 1, e: 1 } } }
+  writeFileSync(join(paths.profiles, 'fast.yaml'), "'*': { c: 2, colour: red }\napp: { d: 2, e: 2 }\n")
+  writeFileSync(join(paths.values, '_all.yaml'), 'd: 3\ncolour: red\n')
+  writeFileSync(join(paths.values, 'app.yaml'), 'e: 3\n')
+  const packages = [{ manifest: rich, isAsked: true }]
+  const values = assignParameters(paths, packages, { set: ['e=4'], profiles: ['fast'] }).get('app')
+  assert.deepEqual(values, {
+    a: { value: 0, origin: 'default' },
+    b: { value: 1, origin: 'package' },
+    c: { value: 2, origin: 'profile' },
+    d: { value: 3, origin: 'host' },
+    e: { value: 4, origin: 'command line' },
+  })
+  // What a profile set stays at the next upgrade, below what is chosen then.
+  const later = assignParameters(paths, [{ manifest: rich, isAsked: true, before: values ?? {} }], {
+    set: [],
+    profiles: [],
+  })
+  assert.deepEqual(later.get('app'), values)
+  // A package that came along gets the user's profile, not that of another package.
+  const along = assignParameters(
+    paths,
+    [
+      { manifest: rich, isAsked: false },
+      { manifest: { ...router, profiles: { fast: {} } }, isAsked: true },
+    ],
+    { set: [], profiles: ['fast'] },
+  ).get('app')
+  assert.deepEqual(along?.['b'], { value: 0, origin: 'default' })
+  assert.deepEqual(along?.['c'], { value: 2, origin: 'profile' })
+
+  const attempt = (profiles: readonly string[]) => () => assignParameters(paths, packages, { set: [], profiles })
+  assert.throws(attempt(['slow']), { code: 'USAGE', message: /no profile "slow"/, hint: /bring fast/ })
+  writeFileSync(join(paths.values, 'app.yaml'), 'colour: red\n')
+  assert.throws(attempt([]), { code: 'PARAMETER_INVALID', message: /"colour" \(from host\)/ })
+})
+
+test('a list is set once more for each item; anything else takes the last', () => {
+  const parameters = { data: { type: 'disk', list: true }, one: { type: 'disk' } } as const
+  const set = ['data=/a', 'one=/a', 'data=/b,/c', 'one=/b']
+  const values = assign([{ manifest: { ...app, parameters }, isAsked: true }], set).get('app')
+  assert.deepEqual(values?.['data'], { value: '/a,/b,/c', origin: 'command line' })
+  assert.deepEqual(values?.['one'], { value: '/b', origin: 'command line' })
 })
