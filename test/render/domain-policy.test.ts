@@ -149,7 +149,7 @@ const tricks: Record<string, [where: string | RegExp, what: string, reason: RegE
   'another kernel': [consoleContext.images.kernel ?? '', '/boot/vmlinuz', /kernel/],
   'another initrd': [consoleContext.images.initrd ?? '', '/etc/shadow', /initrd/],
   'firmware of its own': ['<cmdline>', "<loader readonly='yes' type='pflash'>/tmp/x</loader><cmdline>", /loader/],
-  'writable firmware': ['<cmdline>', '<loader type="pflash">/tmp/x</loader><cmdline>', /loader\/@readonly/],
+  'writable firmware': ['<cmdline>', '<loader type="pflash">/tmp/x</loader><cmdline>', /loader.*read-only/],
   'another name': ['<name>app-console-1<', '<name>router-uni<', /domain\/name/],
   'two names': ['<uuid>', '<name>app-console-1</name><uuid>', /only one is allowed/],
   'no name': [/<name>.*<\/name>/, '', /is missing/],

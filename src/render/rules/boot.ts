@@ -1,4 +1,5 @@
 /** How a guest boots and what it is told of its machine: files only from the package, from vmpkg or from the user. */
+import { getAttribute, getText } from '../../xml/find.ts'
 import { asking, chosen, either, given, matching, never, neverValue, oneOf, type Rule } from '../policy.ts'
 import { each, line, number, textOf, word, yesNo } from './values.ts'
 
@@ -20,16 +21,22 @@ export const os: Rule = {
     dtb: textOf(userFile),
     shim: textOf(userFile),
     cmdline: textOf(matching(/^[\x20-\x7E]{0,2048}$/, 'one line of printable characters')),
+    // Without a file libvirt chooses the host's own firmware, by what `firmware` and `feature` say.
     loader: {
       attributes: {
         readonly: oneOf('yes'),
-        type: oneOf('pflash'),
+        type: oneOf('pflash', 'rom'),
         secure: yesNo,
         stateless: yesNo,
         format: oneOf('raw', 'qcow2'),
       },
-      required: ['readonly', 'type'],
-      text: given("the host's firmware", 'firmwareCode'),
+      text: either(given("the host's firmware", 'firmwareCode'), blank),
+      judge: (element) =>
+        getText(element).trim() !== '' &&
+        (getAttribute(element, 'type') === undefined ||
+          (getAttribute(element, 'type') === 'pflash' && getAttribute(element, 'readonly') === undefined))
+          ? 'says its type, and that flash is read-only'
+          : undefined,
     },
     nvram: {
       attributes: {
@@ -89,4 +96,8 @@ export const sysinfo: Rule = {
       },
     },
   },
+}
+
+function blank(value: string): string | undefined {
+  return value.trim() === '' ? undefined : 'is no choice of libvirt'
 }

@@ -1,4 +1,5 @@
 /** Processors, memory, their placement on the host and their limits. */
+import type { Gate } from '../gate.ts'
 import { asking, chosen, given, never, neverValue, oneOf, type Rule, rule, unless } from '../policy.ts'
 import { device } from './device.ts'
 import {
@@ -98,7 +99,8 @@ const cpu: Rule = {
 /** Directly below `domain`. */
 export const processorsAndMemory: Readonly<Record<string, Rule>> = {
   memory: { attributes: { unit: oneOf('KiB'), dumpCore: onOff }, required: ['unit'], text: planned },
-  currentMemory: { attributes: { unit: oneOf('KiB') }, required: ['unit'], text: planned },
+  // Less where a balloon or memory devices may bring the rest.
+  currentMemory: { attributes: { unit: oneOf('KiB') }, required: ['unit'], text: atMostPlanned },
   // Room for memory devices, whose sizes count as planned memory: `judgeMemory` in domain-policy.ts.
   maxMemory: { attributes: { unit: oneOf('KiB'), slots: number }, text: large },
   vcpu: {
@@ -170,7 +172,7 @@ export const processorsAndMemory: Readonly<Record<string, Rule>> = {
     children: {
       hugepages: {
         needs: 'hugepages',
-        children: { page: { attributes: { size: number, unit, nodeset: cpuSet }, many: true } },
+        children: { page: { attributes: { size: large, unit, nodeset: cpuSet }, many: true } },
       },
       nosharepages: {},
       locked: { needs: 'locked-memory' },
@@ -244,4 +246,9 @@ export const memoryDevice: Rule = rule(device, {
 
 function atMostShares(value: string): string | undefined {
   return /^[0-9]{1,4}$/.test(value) && Number(value) <= 1024 ? undefined : 'must be at most 1024'
+}
+
+function atMostPlanned(value: string, gate: Gate): string | undefined {
+  const planned = Number(gate.given['memoryKib']?.[0])
+  return /^[0-9]{1,15}$/.test(value) && Number(value) <= planned ? undefined : 'is more than the planned memory'
 }

@@ -109,6 +109,7 @@ export const hostDevice: Rule = rule(device, {
           cases: {
             pci: {
               required: ['managed'],
+              attributes: { display: onOff, ramfb: onOff },
               children: { source: pciSource, driver: { attributes: { name: oneOf('vfio'), model: word } } },
             },
             usb,

@@ -26,8 +26,8 @@ export function attributes(check: Check, ...names: readonly string[]): Rule {
 /** `<x state='on'/>`, as the features are. */
 export const switched: Rule = attributes(onOff, 'state')
 
-/** `<x unit='MiB'>64</x>`: at most six digits, so a quantity in GiB stays below a million of them. */
-export const quantity: Rule = { attributes: { unit }, text: number }
+/** `<x unit='MiB'>64</x>` */
+export const quantity: Rule = { attributes: { unit }, text: large }
 
 export function textOf(check: Check): Rule {
   return { text: check }
