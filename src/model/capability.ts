@@ -16,7 +16,7 @@ export type Capability =
 export const PCI_CLASSES = ['network', 'display', 'usb', 'audio', 'storage'] as const
 /** `write` holds `read`. */
 export const ACCESS = ['read', 'write'] as const
-type PciClass = (typeof PCI_CLASSES)[number]
+export type PciClass = (typeof PCI_CLASSES)[number]
 type Access = (typeof ACCESS)[number]
 
 /** Those that have nothing to say but their name, each with what granting it means, as one clause. */

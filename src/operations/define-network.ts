@@ -3,6 +3,7 @@
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { NetworkTemplateContext } from '../model/template-context.ts'
+import { choicesOf } from '../render/choices.ts'
 import { chooseForNetwork } from '../render/chosen.ts'
 import { type RenderNetworkInput, renderNetwork as renderTemplate } from '../render/network.ts'
 import { verifyNetworkPolicy } from '../render/network-policy.ts'
@@ -58,6 +59,7 @@ export function finishNetwork({ request, plan, createdAt }: NetworkInput, { rend
     xml: rendered,
     context,
     kind: plan.role,
+    choices: choicesOf({ parameters: request.parameters, definitions: request.pkg.manifest.parameters, context }),
     capabilities: request.pkg.manifest.capabilities,
     granted: request.grants,
   })

@@ -10,11 +10,11 @@ import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { ParameterValue, ParameterValues } from '../model/manifest.ts'
 import type { Placement } from '../model/placement.ts'
 import type { DomainTemplateContext, NicContext, PciContext, RouterContext } from '../model/template-context.ts'
+import { choicesOf } from '../render/choices.ts'
 import { chooseForDomain } from '../render/chosen.ts'
 import { renderDomain } from '../render/domain.ts'
 import { verifyDomainPolicy } from '../render/domain-policy.ts'
 import type { Partials } from '../render/environment.ts'
-import { chosenTexts } from '../render/gate.ts'
 import { renderGuestFile } from '../render/guest.ts'
 import { stampDomain } from '../render/stamp.ts'
 import type { LoadedPackage } from './package-store.ts'
@@ -118,12 +118,13 @@ export async function draftMachine(input: MachineInput): Promise<MachineDraft> {
 
 /** The gate, then what vmpkg itself knows. @throws {VmpkgError} `POLICY_REFUSED` `XML_INVALID` */
 export function finishMachine(
-  { pkg: { manifest }, name, grants }: MachineInput,
+  { pkg: { manifest }, name, grants, parameters }: MachineInput,
   { rendered, context }: MachineDraft,
   facts: DomainFacts,
 ): string {
   const { capabilities } = manifest
-  const verified = verifyDomainPolicy({ xml: rendered, context, capabilities, granted: grants })
+  const choices = choicesOf({ parameters, definitions: manifest.parameters, context })
+  const verified = verifyDomainPolicy({ xml: rendered, context, capabilities, granted: grants, choices })
   return stampDomain(verified, {
     title: `${name} (vmpkg ${manifest.name} ${manifest.version})`,
     description: manifest.description.trim(),

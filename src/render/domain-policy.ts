@@ -36,13 +36,22 @@ export function verifyDomainPolicy(input: DomainPolicyInput): VerifiedDomainXml 
 function findDomainFaults(input: DomainPolicyInput): readonly Finding[] {
   const { context } = input
   const document = parseXml(input.xml)
-  const gate = openGate(input, givenTo(context))
+  const gate = openGate(input, { ...devicesOf(input), ...givenTo(context) })
   return [
     ...findViolations(document, ['domain', domain], gate),
     ...judgeMachine(document.root, context, gate),
     ...judgeDisks(document.root, context, gate),
-    ...judgeCards(document.root, context.nics, gate),
+    ...judgeCards(document.root, context, gate),
   ]
+}
+
+/** Devices of the host by class: those of planned cards, and those that the user chose. */
+function devicesOf({ context, choices }: DomainPolicyInput): Gate['given'] {
+  const { network = [], ...rest } = choices?.devices ?? {}
+  return {
+    ...Object.fromEntries(Object.entries(rest).map(([ofClass, addresses]) => [`pci:${ofClass}`, addresses])),
+    'pci:network': [...plannedDevices(context.nics), ...network],
+  }
 }
 
 function givenTo(context: DomainTemplateContext): Gate['given'] {
@@ -56,8 +65,8 @@ function givenTo(context: DomainTemplateContext): Gate['given'] {
     vcpus: [String(context.domain.vcpus)],
     virtType: [host.virtType],
     emulator: [host.emulator],
-    firmwareCode: present(host.firmware?.code),
-    firmwareVars: present(host.firmware?.vars),
+    firmwareCode: present(host.firmware?.code, host.secureFirmware?.code),
+    firmwareVars: present(host.firmware?.vars, host.secureFirmware?.vars),
     nvram: present(nvram),
     kernel: present(images.kernel),
     initrd: present(images.initrd),
@@ -66,8 +75,7 @@ function givenTo(context: DomainTemplateContext): Gate['given'] {
     serialLog: present(serialLog),
     network: nics.flatMap((nic) => nic.network ?? []),
     bridge: nics.flatMap((nic) => nic.bridge ?? []),
-    'pci:network': plannedDevices(nics),
     // A router that boots again must be attested again before its LAN opens: it ends, and the host starts it.
-    afterEnd: lan === undefined ? ['destroy', 'restart'] : ['destroy'],
+    afterEnd: lan === undefined ? ['destroy', 'restart', 'preserve'] : ['destroy'],
   }
 }

@@ -6,8 +6,8 @@ import {
   type GrantName,
   grantName,
   isGrantedBy,
+  type PciClass,
 } from '../model/capability.ts'
-import type { ParameterValues } from '../model/manifest.ts'
 
 /** What an element or a value asks of the host. Reading is held by writing, `pci` by a device of any class, a card on a
  * LAN or a WAN by a network with that. */
@@ -22,11 +22,15 @@ export interface GateInput {
   readonly capabilities: readonly Capability[]
   /** Said yes to by the user. */
   readonly granted: readonly GrantName[]
-  /**
-   * Every text that the user's own parameters hold (command line, host, profile; no default of the package), as it would
-   * be rendered: the whole value, and each part of one that has parts (host and port of an address, ids of a device).
-   */
-  readonly chosen?: readonly string[]
+  readonly choices?: Choices
+}
+
+/** What the user's own parameters hold (command line, host, profile; no default of the package). */
+export interface Choices {
+  /** As they are rendered: whole values, and each part of one that has parts (host and port, ids of a device). */
+  readonly texts: readonly string[]
+  /** Addresses of PCI devices whose class was looked up, `0000:03:00.0`. */
+  readonly devices: Readonly<Partial<Record<PciClass, readonly string[]>>>
 }
 
 export interface Gate {
@@ -37,8 +41,8 @@ export interface Gate {
   readonly given: Readonly<Record<string, readonly string[]>>
 }
 
-export function openGate({ capabilities, granted, chosen = [] }: GateInput, given: Gate['given']): Gate {
-  const texts = new Set(chosen.filter((text) => text !== ''))
+export function openGate({ capabilities, granted, choices }: GateInput, given: Gate['given']): Gate {
+  const texts = new Set(choices?.texts.filter((text) => text !== ''))
   return {
     missing(need) {
       const signed = capabilities.filter((one) => holds(one, need))
@@ -50,13 +54,6 @@ export function openGate({ capabilities, granted, chosen = [] }: GateInput, give
     isChosen: (text) => texts.has(text),
     given,
   }
-}
-
-/** Texts of the parameters that the user set: what a package's defaults hold is the publisher's word. */
-export function chosenTexts(parameters: ParameterValues): readonly string[] {
-  return Object.values(parameters)
-    .filter(({ origin }) => origin !== 'default' && origin !== 'package')
-    .map(({ value }) => String(value))
 }
 
 /** The word of `--grant` for it. */

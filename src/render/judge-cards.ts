@@ -1,12 +1,16 @@
 /** Cards on networks and bridges, and passed-through cards, are exactly those of the plan; other cards need a capability. */
-import type { NicContext } from '../model/template-context.ts'
+import type { CardContext, DomainTemplateContext, NicContext } from '../model/template-context.ts'
 import { findElement, findElements, getAttribute } from '../xml/find.ts'
 import type { XmlElement } from '../xml/tree.ts'
 import type { Gate, Need } from './gate.ts'
 import type { Finding } from './policy.ts'
-import { pciOf } from './rules/pci.ts'
+import { pciOf, pciText } from './rules/pci.ts'
 
-export function judgeCards(root: XmlElement, nics: readonly NicContext[], gate: Gate): Finding[] {
+export function judgeCards(
+  root: XmlElement,
+  { nics, cards: extra = [] }: DomainTemplateContext,
+  gate: Gate,
+): Finding[] {
   const cards = findElements(root, 'devices/interface')
   const devices = [...findElements(root, "devices/hostdev[@type='pci']"), ...cards]
   const findings: Finding[] = []
@@ -16,7 +20,9 @@ export function judgeCards(root: XmlElement, nics: readonly NicContext[], gate: 
     const nic = nics.find((candidate) => candidate.pci === undefined && candidate.mac === mac)
     const isConnected = ['network', 'bridge'].includes(getAttribute(card, 'type') ?? '')
     if (nic !== undefined) findings.push(...judgeCard(card, nic).map((reason) => ({ path, reason })))
-    else if (isConnected) findings.push({ path, reason: 'no card with this MAC was planned' })
+    else if (isConnected && !extra.some((one) => isChosenCard(card, one))) {
+      findings.push({ path, reason: 'no card with this MAC was planned' })
+    }
   }
   for (const nic of nics) {
     const { pci, mac } = nic
@@ -32,6 +38,15 @@ export function judgeCards(root: XmlElement, nics: readonly NicContext[], gate: 
     }
   }
   return findings
+}
+
+/** A card beside the planned ones, on a network or a bridge that the user gave; that they gave it the rules see to. */
+function isChosenCard(card: XmlElement, { kind, mac, network, bridge }: CardContext): boolean {
+  return (
+    attributeAt(card, 'mac', 'address') === mac &&
+    getAttribute(card, 'type') === kind &&
+    attributeAt(card, 'source', kind) === (network ?? bridge)
+  )
 }
 
 /** Addresses of the planned cards that are devices of the host. */
@@ -62,11 +77,6 @@ function needOf(nic: NicContext): Need {
 function placeOf(device: XmlElement): string | undefined {
   const address = findElement(device, 'source/address')
   return address && pciOf(address)
-}
-
-function pciText({ domain, bus, slot, function: fn }: NonNullable<NicContext['pci']>): string {
-  const hex = (value: string, digits: number): string => Number.parseInt(value, 16).toString(16).padStart(digits, '0')
-  return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(slot, 2)}.${hex(fn, 1)}`
 }
 
 function attributeAt(element: XmlElement, path: string, name: string): string | undefined {

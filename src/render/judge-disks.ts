@@ -45,13 +45,14 @@ function judgeDisk(disk: XmlElement, path: string, context: DomainTemplateContex
     } else if (attributeAt(disk, 'backingStore/format', 'type') !== 'raw') faults.push('the base has format raw')
     if (findElement(disk, 'backingStore/backingStore') === undefined) faults.push('the chain ends at the base')
   } else {
-    if (findElement(disk, 'readonly') === undefined) faults.push('an image or a medium is read-only')
+    // What a guest writes to a transient disk goes to a file of libvirt's that ends with it.
+    if (findElement(disk, 'readonly') === undefined && findElement(disk, 'transient') === undefined) {
+      faults.push('an image or a medium is read-only')
+    }
     if (format !== 'raw') faults.push('an image or a medium has format raw')
     if (backing !== undefined && (backing.attributes.length > 0 || findElement(backing, '*') !== undefined)) {
       faults.push('an image or a medium has no base')
     }
-    // libvirt would write its throw-away file beside the image.
-    if (findElement(disk, 'transient') !== undefined) faults.push('an image or a medium is not transient')
   }
   if (findElement(disk, 'source/encryption') !== undefined || findElement(disk, 'source/dataStore') !== undefined) {
     faults.push('a file of vmpkg is what it is, without encryption and data elsewhere')

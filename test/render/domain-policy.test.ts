@@ -176,7 +176,7 @@ const tricks: Record<string, [where: string | RegExp, what: string, reason: RegE
   'a bridge of the host': ["<interface type='network'>", "<interface type='bridge'>", /belongs to a network/],
   'a card in user mode': ["<interface type='network'>", "<interface type='user'>", /needs the capability user-network/],
   'a port that is not isolated': ["<port isolated='yes'/>", '', /must be isolated/],
-  'a host filter': ["<port isolated='yes'/>", "<port isolated='yes'/><filterref filter='clean-traffic'/>", /filterref/],
+  'a host filter': ["<port isolated='yes'/>", "<port isolated='yes'/><filterref filter='of-this-host'/>", /filterref/],
   'a host script for the card': ["<port isolated='yes'/>", "<port isolated='yes'/><script path='/bin/sh'/>", /script/],
   'a serial line into a file': [
     "<serial type='pty'>",

@@ -3,10 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isVmpkgError } from '../../src/errors.ts'
 import { CAPABILITY_NAMES, type Capability, type CapabilityName, grantName } from '../../src/model/capability.ts'
-import type { ParameterValues } from '../../src/model/manifest.ts'
 import { renderDomain } from '../../src/render/domain.ts'
 import { verifyDomainPolicy } from '../../src/render/domain-policy.ts'
-import { chosenTexts } from '../../src/render/gate.ts'
 import type { Finding } from '../../src/render/policy.ts'
 import { consoleContext, readPartials, readTemplate } from '../support/render-contexts.ts'
 import { findSchemaFault } from '../support/schema.ts'
@@ -189,7 +187,13 @@ function judge(
   chosen: readonly string[] = [],
 ): readonly Finding[] {
   try {
-    verifyDomainPolicy({ xml, context: consoleContext, capabilities: [lan, ...capabilities], granted, chosen })
+    verifyDomainPolicy({
+      xml,
+      context: consoleContext,
+      capabilities: [lan, ...capabilities],
+      granted,
+      choices: { texts: chosen, devices: {} },
+    })
     return []
   } catch (error) {
     assert.ok(isVmpkgError(error, 'POLICY_REFUSED'), String(error))
@@ -276,15 +280,4 @@ test('the hint names what to grant where nothing else is wrong', () => {
     () => verifyDomainPolicy({ xml, context: consoleContext, capabilities: [lan, plain('vsock')], granted: [] }),
     (error) => isVmpkgError(error, 'POLICY_REFUSED') && (error.hint ?? '').includes('--grant vsock'),
   )
-})
-
-test('only what the user set counts as chosen', () => {
-  const parameters: ParameterValues = {
-    a: { value: '/default', origin: 'default' },
-    b: { value: '/package', origin: 'package' },
-    c: { value: '/user', origin: 'command line' },
-    d: { value: '/host', origin: 'host' },
-    e: { value: 8080, origin: 'profile' },
-  }
-  assert.deepEqual(chosenTexts(parameters), ['/user', '/host', '8080'])
 })

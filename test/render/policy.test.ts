@@ -132,7 +132,7 @@ function judge(document: Document, isGranted: boolean): readonly Finding[] {
       context,
       capabilities: isGranted ? EVERYTHING : [],
       granted: isGranted ? CAPABILITY_NAMES : [],
-      chosen: isGranted ? values : [],
+      choices: { texts: isGranted ? values : [], devices: {} },
     })
     return []
   } catch (error) {

@@ -20,6 +20,7 @@ export const keptLabel: Rule = {
   children: { label: { never: 'another label would run or open things as another user' } },
 }
 
+const ownLog = given("this domain's serial log", 'serialLog')
 const path = asking(NEED, chosen)
 const reconnect: Rule = { attributes: { enabled: yesNo, timeout: number, delay: number } }
 const protocol: Rule = { attributes: { type: oneOf('raw', 'telnet', 'telnets', 'tls') } }
@@ -46,7 +47,11 @@ export const ends: Readonly<Record<string, Rule>> = {
   stdio: { never: 'the standard streams of QEMU are not a template’s' },
   nmdm: { never: 'only bhyve has it', ...source(attributes(ownPath, 'master', 'slave')) },
   dev: onFile,
-  file: onFile,
+  file: source({
+    attributes: { path: either(ownLog, path), append: onOff },
+    required: ['path'],
+    children: { seclabel: keptLabel },
+  }),
   pipe: onFile,
   unix: source({
     attributes: {
@@ -95,7 +100,7 @@ export const ends: Readonly<Record<string, Rule>> = {
 
 export const log: Rule = {
   attributes: {
-    file: either(given("this domain's serial log", 'serialLog'), asking(NEED, chosen)),
+    file: either(ownLog, path),
     append: onOff,
   },
   required: ['file'],

@@ -249,6 +249,6 @@ function atMostShares(value: string): string | undefined {
 }
 
 function atMostPlanned(value: string, gate: Gate): string | undefined {
-  const planned = Number(gate.given['memoryKib']?.[0])
-  return /^[0-9]{1,15}$/.test(value) && Number(value) <= planned ? undefined : 'is more than the planned memory'
+  const most = Number(gate.given['memoryKib']?.[0])
+  return /^[0-9]{1,15}$/.test(value) && Number(value) <= most ? undefined : 'is more than the planned memory'
 }

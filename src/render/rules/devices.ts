@@ -7,7 +7,7 @@ import { disk, lease } from './disk.ts'
 import { audio, graphics, input, sound, video } from './display.ts'
 import { hostDevice } from './host-device.ts'
 import { networkCard } from './network-card.ts'
-import { attributes, each, hexadecimal, line, number, onOff, quantity, textOf, word, yesNo } from './values.ts'
+import { attributes, each, hexadecimal, large, line, number, onOff, quantity, textOf, word, yesNo } from './values.ts'
 
 const controller: Rule = rule(device, {
   attributes: {
@@ -157,7 +157,7 @@ const rng: Rule = rule(virtioDevice, {
   attributes: { model: oneOf('virtio', 'virtio-transitional', 'virtio-non-transitional') },
   required: ['model'],
   children: {
-    rate: attributes(number, 'bytes', 'period'),
+    rate: attributes(large, 'bytes', 'period'),
     backend: {
       required: ['model'],
       variants: {

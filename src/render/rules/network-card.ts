@@ -17,10 +17,37 @@ import {
 } from '../policy.ts'
 import { device, virtioDriver } from './device.ts'
 import { pciAddress, pciSource } from './host-device.ts'
-import { attributes, each, ipAddress, large, loopback, macAddress, no, number, onOff, word, yesNo } from './values.ts'
+import {
+  attributes,
+  each,
+  ipAddress,
+  large,
+  line,
+  loopback,
+  macAddress,
+  no,
+  number,
+  onOff,
+  word,
+  yesNo,
+} from './values.ts'
 
 const notUsb = neverValue('a card by USB is a USB device')
 const PORT_PARAMETERS = ['managerid', 'typeid', 'typeidversion', 'instanceid', 'profileid', 'interfaceid'] as const
+/** Those that libvirt brings and that only drop packets; others are the host's own (libvirt's nwfilter format). */
+const FILTERS = [
+  'clean-traffic',
+  'clean-traffic-gateway',
+  'no-mac-spoofing',
+  'no-mac-broadcast',
+  'no-ip-spoofing',
+  'no-ip-multicast',
+  'no-arp-spoofing',
+  'no-arp-mac-spoofing',
+  'no-arp-ip-spoofing',
+  'no-other-l2-traffic',
+  'no-other-rarp-traffic',
+] as const
 const libvirtOnly = neverValue('only libvirt says this')
 
 /** Ports of switches and their networks (VLANs) are a matter of the host's own network. */
@@ -85,7 +112,7 @@ const onNetwork: Rule = rule(ofSwitches('host-bridge'), {
   children: {
     source: {
       attributes: {
-        network: given('a network of this domain', 'network'),
+        network: either(given('a network of this domain', 'network'), asking('network:uplink', chosen)),
         portgroup: asking('host-bridge', chosen),
         portid: libvirtOnly,
         bridge: libvirtOnly,
@@ -95,7 +122,11 @@ const onNetwork: Rule = rule(ofSwitches('host-bridge'), {
   },
 })
 const onBridge: Rule = rule(ofSwitches('host-bridge'), {
-  children: { source: { attributes: { bridge: given('a bridge of this domain', 'bridge') } } },
+  children: {
+    source: {
+      attributes: { bridge: either(given('a bridge of this domain', 'bridge'), asking('host-bridge', chosen)) },
+    },
+  },
 })
 
 const user: Rule = {
@@ -230,7 +261,11 @@ export const networkCard: Rule = rule(device, {
     rom: { attributes: { bar: onOff, enabled: yesNo, file: asking('host-file:read', chosen) } },
     teaming: { attributes: { type: oneOf('persistent', 'transient'), persistent: word } },
     target: { attributes: { dev: asking('direct-network', chosen) } },
-    filterref: never('a filter of the host is the host’s to set'),
+    filterref: {
+      attributes: { filter: oneOf(...FILTERS) },
+      required: ['filter'],
+      children: { parameter: { attributes: { name: word, value: line }, many: true } },
+    },
     script: never('would run a program of this host'),
     downscript: never('would run a program of this host'),
     guest: never('only containers have it'),

@@ -21,18 +21,18 @@ import {
 } from '../policy.ts'
 import { judgePci } from './host-device.ts'
 import { bandwidth, switchPort } from './network-card.ts'
-import { attributes, each, hexadecimal, no, number, onOff, textOf, word, yesNo } from './values.ts'
+import { attributes, each, hexadecimal, line, no, number, onOff, textOf, word, yesNo } from './values.ts'
 
 const libvirtOnly = neverValue('only libvirt says this')
 const ours = never('vmpkg writes it, after the gate')
 const nothingElse = never('an uplink gives the planned addresses and nothing else')
 const withoutHost = never('a LAN of a router is without the host')
 
-const bridgeOf = (name: Check): Rule => ({
+const bridgeOf = (name: Check, stp: Check, delay: Check): Rule => ({
   attributes: {
     name,
-    stp: oneOf('off'),
-    delay: oneOf('0'),
+    stp,
+    delay,
     zone: neverValue('would choose a zone of this host’s firewall'),
     macTableManager: oneOf('kernel', 'libvirt'),
   },
@@ -40,7 +40,7 @@ const bridgeOf = (name: Check): Rule => ({
   judge: (element, gate) =>
     gate.given['bridge']?.includes(getAttribute(element, 'name') ?? '') &&
     (getAttribute(element, 'stp') === undefined || getAttribute(element, 'delay') === undefined)
-      ? 'says that STP is off and that there is no delay'
+      ? 'says whether it has STP and what delay'
       : undefined,
 })
 
@@ -56,7 +56,7 @@ const common: Rule = {
     title: ours,
     description: ours,
     metadata: ours,
-    bridge: bridgeOf(given("the network's own bridge", 'bridge')),
+    bridge: bridgeOf(given("the network's own bridge", 'bridge'), oneOf('off'), oneOf('0')),
     mac: { attributes: { address: given("the MAC of the network's bridge", 'mac') }, required: ['address'] },
     mtu: attributes(number, 'size'),
     port: attributes(yesNo, 'isolated'),
@@ -69,6 +69,9 @@ const common: Rule = {
       children: { bandwidth },
     }),
     route: never('would change where this host sends packets'),
+    domain: {
+      attributes: { name: word, localOnly: yesNo, register: neverValue('would change the names that this host knows') },
+    },
     'dnsmasq:options': never('dnsmasq would read files and run programs of this host'),
   },
 }
@@ -83,9 +86,20 @@ export const lanNetwork: Rule = rule(common, {
     dns: rule(names, { attributes: { enable: no }, required: ['enable'] }),
     forward: withoutHost,
     ip: withoutHost,
-    domain: withoutHost,
   },
 })
+
+/** Records and reservations that the user gave; an uplink gives nothing of a template's own. */
+const uplinkNames: Rule = {
+  attributes: { enable: yesNo, forwardPlainNames: yesNo },
+  children: {
+    forwarder: { attributes: { addr: chosen, domain: word }, many: true },
+    host: { attributes: { ip: chosen }, many: true, children: { hostname: { text: chosen, many: true } } },
+    ...each(nothingElse, 'txt', 'srv'),
+  },
+}
+
+const lease = attributes(word, 'expiry', 'unit')
 
 const addresses: Rule = {
   attributes: {
@@ -105,13 +119,17 @@ const addresses: Rule = {
             end: given('the planned last address', 'rangeLast'),
           },
           required: ['start', 'end'],
-          children: { lease: nothingElse },
+          children: { lease },
         },
-        host: nothingElse,
-        bootp: nothingElse,
+        host: {
+          many: true,
+          attributes: { mac: chosen, ip: chosen, name: chosen, id: chosen },
+          children: { lease },
+        },
+        bootp: { attributes: { file: line, server: chosen }, needs: 'host-folder:read' },
       },
     },
-    tftp: nothingElse,
+    tftp: { attributes: { root: chosen }, needs: 'host-folder:read' },
   },
 }
 
@@ -178,12 +196,19 @@ const forward: Rule = {
 
 export const uplinkNetwork: Rule = rule(common, {
   children: {
-    bridge: bridgeOf(either(given("the network's own bridge", 'bridge'), asking('host-bridge', chosen))),
-    dns: names,
+    bridge: bridgeOf(either(given("the network's own bridge", 'bridge'), asking('host-bridge', chosen)), onOff, number),
+    dns: uplinkNames,
     forward,
     ip: { ...addresses, many: true },
-    domain: {
-      attributes: { name: word, localOnly: yesNo, register: neverValue('would change the names that this host knows') },
+    // Where this host sends packets is the user's to say.
+    route: {
+      many: true,
+      attributes: {
+        family: oneOf('ipv4', 'ipv6'),
+        ...each<Check>(chosen, 'address', 'gateway'),
+        ...each<Check>(number, 'prefix', 'metric'),
+        netmask: chosen,
+      },
     },
   },
 })

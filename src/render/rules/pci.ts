@@ -1,4 +1,5 @@
 /** Addresses of PCI devices in one spelling. */
+import type { PciContext } from '../../model/template-context.ts'
 import { getAttribute } from '../../xml/find.ts'
 import type { XmlElement } from '../../xml/tree.ts'
 
@@ -13,4 +14,10 @@ export function pciOf(address: XmlElement): string | undefined {
   })
   const [domain, bus, slot, fn] = parts
   return parts.includes(undefined) ? undefined : `${domain}:${bus}:${slot}.${fn}`
+}
+
+/** The same of an address in hexadecimal digits. */
+export function pciText({ domain, bus, slot, function: fn }: PciContext): string {
+  const hex = (value: string, digits: number): string => Number.parseInt(value, 16).toString(16).padStart(digits, '0')
+  return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(slot, 2)}.${hex(fn, 1)}`
 }
