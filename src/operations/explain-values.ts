@@ -60,7 +60,8 @@ function originOf(name: string, context: DomainTemplateContext, parameters: Para
 function flatten(prefix: string, value: unknown): readonly { readonly name: string; readonly value: string }[] {
   if (value === undefined || value === null) return []
   if (Array.isArray(value)) return value.flatMap((one, index) => flatten(`${prefix}[${index}]`, one))
-  if (typeof value !== 'object') return [{ name: prefix, value: String(value) }]
+  if (typeof value !== 'object')
+    return [{ name: prefix, value: typeof value === 'string' ? value : JSON.stringify(value) }]
   const entries = Object.entries(value).filter(([key]) => key !== 'parameter')
   return entries.flatMap(([key, one]) => flatten(prefix === '' ? key : `${prefix}.${key}`, one))
 }

@@ -26,8 +26,8 @@ export async function chooseHypervisor(workspace: Workspace, connect: Connect): 
     virtType,
     ...(plain === undefined ? {} : { firmware: { code: plain.code, vars: plain.variables } }),
     ...(secure === undefined ? {} : { secureFirmware: { code: secure.code, vars: secure.variables } }),
-    libvirtVersion: formatVersion(Number(await connect.getLibVersion())),
-    qemuVersion: formatVersion(Number(await connect.getVersion())),
+    libvirtVersion: formatVersion(await connect.getLibVersion()),
+    qemuVersion: formatVersion(await connect.getVersion()),
   }
 }
 

@@ -83,14 +83,15 @@ export function assignParameters(
 
 /** Repeated assignments of a list are its items; of anything else the last one counts. */
 function collect({ parameters }: Manifest, own: readonly Assignment[]): Readonly<Record<string, unknown>> {
-  const values: Record<string, unknown> = {}
-  for (const { parameter, value } of own) {
-    const definition = Object.hasOwn(parameters, parameter) ? parameters[parameter] : undefined
-    const isList = definition !== undefined && 'list' in definition && definition.list === true
-    const before = values[parameter]
-    values[parameter] = isList && Array.isArray(before) ? [...before, value] : isList ? [value] : value
-  }
-  return values
+  const groups = Map.groupBy(own, ({ parameter }) => parameter)
+  return Object.fromEntries(
+    [...groups].map(([name, assignments]) => {
+      const definition = Object.hasOwn(parameters, name) ? parameters[name] : undefined
+      const isList = definition !== undefined && 'list' in definition && definition.list
+      const texts = assignments.map(({ value }) => value)
+      return [name, isList ? texts : texts.at(-1)] as const
+    }),
+  )
 }
 
 /** Values for all packages count for those that have the parameter. */

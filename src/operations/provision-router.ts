@@ -33,8 +33,8 @@ export async function provisionRouter(
   const { line } = request.pkg
   emit({ type: 'stage-started', stage: 'define', subject: line.name })
   const createdAt = clock.now().toISOString()
-  const { plan, networks, uuid } = await planRouter(workspace, connect, request)
-  const { instance, cidr } = plan.lan
+  const { plan: router, networks, uuid } = await planRouter(workspace, connect, request)
+  const { instance, cidr } = router.lan
   const definitions: SavedDefinition[] = []
   for (const plan of networks) {
     definitions.push(await defineNetwork(connect, transaction, { request, plan, createdAt }))
@@ -42,7 +42,7 @@ export async function provisionRouter(
 
   const { medium } = machineFiles(workspace.connectionPaths, uuid)
   const { xml, guest } = await renderRouter(workspace, connect, request, {
-    plan,
+    plan: router,
     name: line.name,
     uuid,
     medium,
@@ -55,7 +55,7 @@ export async function provisionRouter(
   const domain = await connect.domainDefineXML({ xml, flags: ['validate'] })
   const defined = await domain.getXMLDesc({ flags: ['inactive', 'secure'] })
   emit({ type: 'stage-finished', stage: 'define', subject: `machine ${line.name} and network ${instance} (${cidr})` })
-  const context = { ...plan }
+  const context = { ...router }
   definitions.push({
     uuid,
     kind: 'domain',

@@ -101,8 +101,8 @@ export async function draftMachine(input: MachineInput): Promise<MachineDraft> {
   try {
     return { ...draft, rendered: renderDomain(draft) }
   } catch (error) {
-    const name = isVmpkgError(error, 'RENDER_REFUSED') ? String(error.details?.['name'] ?? '') : ''
-    const firmware = /^host\.(f|secureF)irmware\b/.exec(name)
+    const name: unknown = isVmpkgError(error, 'RENDER_REFUSED') ? error.details?.['name'] : undefined
+    const firmware = typeof name === 'string' ? /^host\.(f|secureF)irmware\b/.exec(name) : null
     if (firmware === null) throw error
     const what = firmware[1] === 'f' ? 'UEFI' : 'UEFI with secure boot'
     throw new VmpkgError(

@@ -83,7 +83,16 @@ function lineOf(
 ): PackageLine {
   const { name, version, arch, kind, summary, layer, depends, recommends, provides, conflicts, replaces } = manifest
   return {
-    ...{ name, version, arch, kind, summary, depends, recommends, provides, conflicts, replaces },
+    name,
+    version,
+    arch,
+    kind,
+    summary,
+    depends,
+    recommends,
+    provides,
+    conflicts,
+    replaces,
     ...(layer === undefined ? {} : { layer }),
     capabilities: manifest.capabilities,
     images: images.map((image) => ({ ...image, format: 'raw', map: { sha256: image.digest, size: 0 } })),

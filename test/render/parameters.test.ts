@@ -156,7 +156,7 @@ test('the JSON Schema takes exactly what is accepted, as YAML would give it', ()
     ports: { type: 'forward', list: true, optional: true },
     net: { type: 'card', optional: true },
   }
-  const schema = z.fromJSONSchema(toJsonSchema(all) as Parameters<typeof z.fromJSONSchema>[0])
+  const schema = z.fromJSONSchema(toJsonSchema(all))
   const written: readonly Readonly<Record<string, unknown>>[] = [
     {},
     { memory: '1GiB', cpus: 2, quiet: true, mode: 'fast', name: 'a-1' },
