@@ -52,7 +52,7 @@ const choice = {
 }
 const access = z.enum(['read', 'write']).exactOptional()
 const [pci, folder, disk, remote, plain] = [
-  z.strictObject({ type: z.literal('pci'), class: z.enum(PCI_CLASSES).exactOptional(), ...choice }),
+  z.strictObject({ type: z.literal('pci'), class: z.enum(PCI_CLASSES), ...choice }),
   z.strictObject({ type: z.literal('folder'), access, ...choice }),
   z.strictObject({ type: z.literal('disk'), format: z.enum(['raw', 'qcow2']).exactOptional(), access, ...choice }),
   z.strictObject({ type: z.literal(['block', 'network-disk']), access, ...choice }),
