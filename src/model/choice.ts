@@ -50,7 +50,11 @@ interface Form {
   readonly pattern: string
   /** For hints. */
   readonly words: string
+  /** Another text for each number from 0 to 99. */
+  readonly example: (number: number) => string
 }
+
+const two = (number: number): string => String(number).padStart(2, '0')
 
 const FORMS: Readonly<Record<ChoiceType, Form>> = {
   // What model/pci.ts reads.
@@ -59,27 +63,36 @@ const FORMS: Readonly<Record<ChoiceType, Form>> = {
       '(?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[01][0-9a-f](?:\\.[0-7])?|[0-9a-f]{4}:[0-9a-f]{4}|class:[a-z0-9]{2,16}|' +
       `mac:${MAC}|(?:slot|serial):[A-Za-z0-9 ._-]{1,64}`,
     words: 'a PCI device: DDDD:BB:DD.F, BB:DD.F, VENDOR:DEVICE, class:gpu, slot:LABEL or mac:ADDRESS',
+    example: (n) => `0000:${two(n)}:00.0`,
   },
   usb: {
     pattern: '[0-9a-f]{4}:[0-9a-f]{4}|[1-9][0-9]{0,2}\\.[1-9][0-9]{0,2}',
     words: 'a USB device: VENDOR:PRODUCT or BUS.DEVICE',
+    example: (n) => `1d6b:00${two(n)}`,
   },
-  mdev: { pattern: UUID, words: 'the UUID of a mediated device' },
+  mdev: {
+    pattern: UUID,
+    words: 'the UUID of a mediated device',
+    example: (n) => `00000000-0000-4000-8000-0000000000${two(n)}`,
+  },
   evdev: {
     pattern: '/dev/input/by-(?:id|path)/[A-Za-z0-9_:.+@-]{1,200}',
     words: 'an input device below /dev/input/by-id or /dev/input/by-path',
+    example: (n) => `/dev/input/by-id/example-${n}`,
   },
-  folder: { pattern: PATH, words: 'the absolute path of a folder' },
-  disk: { pattern: PATH, words: 'the absolute path of a disk image' },
-  iso: { pattern: PATH, words: 'the absolute path of a CD-ROM image' },
-  block: { pattern: `/dev${PATH}`, words: 'a block device below /dev' },
+  folder: { pattern: PATH, words: 'the absolute path of a folder', example: (n) => `/srv/folder-${n}` },
+  disk: { pattern: PATH, words: 'the absolute path of a disk image', example: (n) => `/srv/disk-${n}.img` },
+  iso: { pattern: PATH, words: 'the absolute path of a CD-ROM image', example: (n) => `/srv/medium-${n}.iso` },
+  block: { pattern: `/dev${PATH}`, words: 'a block device below /dev', example: (n) => `/dev/example/${n}` },
   'network-disk': {
     pattern: `(?:nbd|rbd|https?|iscsi)://(?:${IPV4}|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::${PORT})?/[A-Za-z0-9._~:@/+=-]{1,500}`,
     words: 'a network disk: nbd://HOST/EXPORT, rbd://HOST/POOL/IMAGE, iscsi://HOST/TARGET or https://HOST/PATH',
+    example: (n) => `nbd://storage.example.org/${n}`,
   },
   forward: {
     pattern: `(?:${IPV4}:)?${PORT}(?:-${PORT})?:${PORT}(?:-${PORT})?(?:/(?:tcp|udp))?`,
     words: 'a port to forward: [ADDRESS:]HOST:GUEST[/udp], such as 8080:80',
+    example: (n) => `${8000 + n}:80`,
   },
   card: {
     pattern: [
@@ -92,22 +105,33 @@ const FORMS: Readonly<Record<ChoiceType, Form>> = {
     ].join('|'),
     words:
       'a card: network:NAME, bridge:NAME, direct:INTERFACE, user, passt, mcast:ADDRESS:PORT, server:…, client:… or udp:ADDRESS:PORT:LOCAL:PORT',
+    example: () => 'user',
   },
-  cpuset: { pattern: '[0-9]{1,4}(?:-[0-9]{1,4})?', words: 'CPUs such as 2-5' },
-  mac: { pattern: `(?![0-9a-f][13579bdf])${MAC}`, words: 'a MAC address such as 52:54:00:12:34:56' },
-  address: { pattern: `${IPV4}|${IPV6}`, words: 'an IP address' },
-  interface: { pattern: INTERFACE, words: 'a network interface of the host' },
-  device: { pattern: `/dev${PATH}`, words: 'a device below /dev' },
-  socket: { pattern: PATH, words: 'the absolute path of a UNIX socket' },
+  cpuset: { pattern: '[0-9]{1,4}(?:-[0-9]{1,4})?', words: 'CPUs such as 2-5', example: () => '2-5' },
+  mac: {
+    pattern: `(?![0-9a-f][13579bdf])${MAC}`,
+    words: 'a MAC address such as 52:54:00:12:34:56',
+    example: (n) => `52:54:00:00:00:${two(n)}`,
+  },
+  address: { pattern: `${IPV4}|${IPV6}`, words: 'an IP address', example: (n) => `192.0.2.${1 + n}` },
+  interface: { pattern: INTERFACE, words: 'a network interface of the host', example: () => 'eth0' },
+  device: { pattern: `/dev${PATH}`, words: 'a device below /dev', example: (n) => `/dev/example${n}` },
+  socket: { pattern: PATH, words: 'the absolute path of a UNIX socket', example: (n) => `/run/example-${n}.sock` },
   reservation: {
     pattern: `${MAC}=${IPV4}(?:=${HOST_NAME})?`,
     words: 'MAC=ADDRESS or MAC=ADDRESS=NAME',
+    example: (n) => `52:54:00:00:00:${two(n)}=192.0.2.${10 + n}`,
   },
   route: {
     pattern: `${IPV4}/(?:3[0-2]|[12]?[0-9])=${IPV4}`,
     words: 'a route: NETWORK/PREFIX=GATEWAY',
+    example: (n) => `198.51.${n}.0/24=192.0.2.2`,
   },
-  'host-name': { pattern: `${HOST_NAME}(?:\\.${HOST_NAME})*=(?:${IPV4})`, words: 'NAME=ADDRESS' },
+  'host-name': {
+    pattern: `${HOST_NAME}(?:\\.${HOST_NAME})*=(?:${IPV4})`,
+    words: 'NAME=ADDRESS',
+    example: (n) => `host-${n}=192.0.2.${10 + n}`,
+  },
 }
 
 const MAX_TEXT = 1024
@@ -123,6 +147,11 @@ export function choicePattern(type: ChoiceType): string {
 
 export function describeChoice(type: ChoiceType): string {
   return FORMS[type].words
+}
+
+/** A text of that type that stands for what a user may choose; each number has another where it matters. */
+export function imagineChoice(type: ChoiceType, number: number): string {
+  return FORMS[type].example(number % 100)
 }
 
 /** One text of that type. What two parts say of each other is judged as well (ranges). */

@@ -4,16 +4,19 @@
  */
 import type { PackageContents } from '../archive/load-package.ts'
 import { type Capability, type CapabilityName, grantName } from '../model/capability.ts'
-import { isChoiceParameter } from '../model/choice.ts'
+import { type ChoiceType, imagineChoice, isChoiceParameter } from '../model/choice.ts'
 import type { ImageRole } from '../model/line.ts'
-import type { Manifest, Parameter, ParameterValue } from '../model/manifest.ts'
+import type { Manifest, Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
 import { parseSize } from '../model/size.ts'
 import type {
   DomainTemplateContext,
   NetworkTemplateContext,
   NicContext,
+  PciContext,
   RouterContext,
 } from '../model/template-context.ts'
+import { choicesOf } from '../render/choices.ts'
+import { chooseForDomain, chooseForNetwork } from '../render/chosen.ts'
 import { renderDomain } from '../render/domain.ts'
 import { verifyDomainPolicy } from '../render/domain-policy.ts'
 import type { Partials } from '../render/environment.ts'
@@ -92,7 +95,13 @@ function lintDomain({ contents, roles, partials }: TemplateLint): readonly LintF
       const parameterNames = Object.keys(manifest.parameters)
       const xml = renderDomain({ template: templates.get(path) ?? '', partials, context, parameterNames })
       const { capabilities } = manifest
-      verifyDomainPolicy({ xml, context, capabilities, granted: capabilities.map(grantName) })
+      verifyDomainPolicy({
+        xml,
+        context,
+        capabilities,
+        granted: capabilities.map(grantName),
+        choices: choicesOf({ parameters: imagineOrigins(manifest), definitions: manifest.parameters, context }),
+      })
     }),
   )
 }
@@ -100,14 +109,22 @@ function lintDomain({ contents, roles, partials }: TemplateLint): readonly LintF
 function lintNetworks({ contents: { manifest, templates }, partials }: TemplateLint): readonly LintFinding[] {
   const { capabilities } = manifest
   const kinds = [
-    { kind: 'lan', path: manifest.templates.network, context: imagineNetwork(false) },
-    { kind: 'uplink', path: manifest.templates.uplink, context: imagineNetwork(true) },
+    { kind: 'lan', path: manifest.templates.network, context: imagineNetwork(manifest, false) },
+    { kind: 'uplink', path: manifest.templates.uplink, context: imagineNetwork(manifest, true) },
   ] as const
   return kinds.flatMap(({ kind, path, context }) => {
     if (path === undefined) return []
     return attempt(path, () => {
-      const xml = renderNetwork({ template: templates.get(path) ?? '', partials, context })
-      verifyNetworkPolicy({ xml, context, kind, capabilities, granted: capabilities.map(grantName) })
+      const parameterNames = Object.keys(manifest.parameters)
+      const xml = renderNetwork({ template: templates.get(path) ?? '', partials, context, parameterNames })
+      verifyNetworkPolicy({
+        xml,
+        context,
+        kind,
+        capabilities,
+        granted: capabilities.map(grantName),
+        choices: choicesOf({ parameters: imagineOrigins(manifest), definitions: manifest.parameters, context }),
+      })
     })
   })
 }
@@ -138,7 +155,7 @@ function lintUse({ contents, partials }: TemplateLint): readonly LintFinding[] {
   const guests = [...guestFiles.values()].map((bytes) => Buffer.from(bytes).toString())
   const all = [domain, ...templates.values(), ...guests].join('\n')
   const findings = Object.keys(manifest.parameters)
-    .filter((name) => !BUILT_IN.has(name) && !new RegExp(`\\bparams\\.${name}\\b`).test(all))
+    .filter((name) => !BUILT_IN.has(name) && !isUsed(name, manifest.parameters[name], all))
     .map((name) => lintWarning('parameter-unused', name, 'no template uses this parameter'))
   for (const { name } of manifest.capabilities) {
     if (USES[name].test(domain)) continue
@@ -154,9 +171,44 @@ function lintUse({ contents, partials }: TemplateLint): readonly LintFinding[] {
   return findings
 }
 
+/** By its own name, or by the list that it is an entry of. */
+function isUsed(name: string, definition: Parameter | undefined, text: string): boolean {
+  if (new RegExp(`\\bparams\\.${name}\\b`).test(text)) return true
+  if (definition === undefined || !isChoiceParameter(definition)) return false
+  const list = LISTS[definition.type]
+  return list !== undefined && new RegExp(`\\b${list}\\b`).test(text)
+}
+
+/** Where choices end up. */
+const LISTS: Partial<Readonly<Record<ChoiceType, string>>> = {
+  pci: 'hostdevs',
+  usb: 'hostdevs',
+  mdev: 'hostdevs',
+  evdev: 'evdevs',
+  folder: 'folders',
+  disk: 'disks',
+  block: 'disks',
+  'network-disk': 'disks',
+  iso: 'cdroms',
+  forward: 'forwards',
+  card: 'cards',
+  reservation: 'reservations',
+  route: 'routes',
+  'host-name': 'hostNames',
+  address: 'addresses',
+}
+
 function expand(template: string, partials: Partials): string {
-  const names = [...template.matchAll(/\{\{~?>\s*([a-z][a-z0-9-]*)/g)].map(([, name = '']) => name)
-  return [template, ...names.map((name) => (Object.hasOwn(partials, name) ? (partials[name] ?? '') : ''))].join('\n')
+  const texts = [template]
+  const seen = new Set<string>()
+  for (const text of texts) {
+    for (const [, name = ''] of text.matchAll(/\{\{~?>\s*([a-z][a-z0-9-]*)/g)) {
+      if (seen.has(name) || !Object.hasOwn(partials, name)) continue
+      seen.add(name)
+      texts.push(partials[name] ?? '')
+    }
+  }
+  return texts.join('\n')
 }
 
 function attempt(subject: string, run: () => void): readonly LintFinding[] {
@@ -195,8 +247,13 @@ function imagineDomain(
       virtType: 'kvm',
       emulator: '/usr/bin/qemu-system-x86_64',
       firmware: { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', vars: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
+      secureFirmware: { code: '/usr/share/OVMF/OVMF_CODE_4M.ms.fd', vars: '/usr/share/OVMF/OVMF_VARS_4M.ms.fd' },
+      // The newest: what a release lacks is refused on hosts that have it, in words of its own.
+      libvirtVersion: '999.0.0',
+      qemuVersion: '999.0.0',
     },
     params,
+    ...chooseForDomain({ definitions: manifest.parameters, values: params, uuid: UUID, pci: imaginePci(manifest) }),
     images,
     ...(roles.includes('disk') ? { overlay: { path: '/lint/overlay.qcow2', base: '/lint/images/disk' } } : {}),
     nvram: '/lint/nvram.fd',
@@ -253,30 +310,57 @@ function imagineRouter(layer: RouterContext['layer']): RouterContext {
   }
 }
 
-function imagineNetwork(isUplink: boolean): NetworkTemplateContext {
+function imagineNetwork(manifest: Manifest, isUplink: boolean): NetworkTemplateContext {
   const common = { name: 'lint', uuid: UUID, bridge: 'lint', mac: '52:54:00:00:00:03' }
-  if (!isUplink) return { network: common }
+  const params = imagineParameters(manifest)
+  const chosen = { params, ...chooseForNetwork({ definitions: manifest.parameters, values: params }) }
+  if (!isUplink) return { network: common, ...chosen }
   const addresses = {
     address: '192.0.2.1',
     netmask: '255.255.255.0',
     rangeFirst: '192.0.2.10',
     rangeLast: '192.0.2.250',
   }
-  return { network: { ...common, ...addresses } }
+  return { network: { ...common, ...addresses }, ...chosen }
 }
 
 /** Defaults; for the others something of the right type, but for texts, whose pattern cannot be imagined. */
 function imagineParameters({ parameters }: Manifest): Readonly<Record<string, ParameterValue>> {
   return Object.fromEntries(
-    Object.entries(parameters).flatMap(([name, definition]) => {
-      const value = imagine(definition)
+    Object.entries(parameters).flatMap(([name, definition], number) => {
+      const value = imagine(definition, number)
       return value === undefined ? [] : [[name, value] as const]
     }),
   )
 }
 
-function imagine(one: Parameter): ParameterValue | undefined {
-  if (isChoiceParameter(one)) return typeof one.default === 'string' ? one.default : one.default?.join(',')
+/** As if a user had set everything that has no default: what a package itself says of a host counts for nothing. */
+function imagineOrigins(manifest: Manifest): ParameterValues {
+  return Object.fromEntries(
+    Object.entries(imagineParameters(manifest)).map(([name, value]) => {
+      const definition = manifest.parameters[name]
+      const isDefault = definition !== undefined && 'default' in definition && definition.default !== undefined
+      return [name, { value, origin: isDefault ? 'default' : 'command line' }] as const
+    }),
+  )
+}
+
+/** One device of two functions for each parameter. */
+function imaginePci({ parameters }: Manifest): Readonly<Record<string, readonly PciContext[]>> {
+  const names = Object.keys(parameters).filter((name) => parameters[name]?.type === 'pci')
+  return Object.fromEntries(
+    names.map((name, number) => {
+      const place = { domain: '0000', bus: (number + 16).toString(16), slot: '00' }
+      return [name, ['0', '1'].map((fn) => ({ ...place, function: fn }))] as const
+    }),
+  )
+}
+
+function imagine(one: Parameter, number: number): ParameterValue | undefined {
+  if (isChoiceParameter(one)) {
+    if (one.default === undefined) return imagineChoice(one.type, number)
+    return typeof one.default === 'string' ? one.default : one.default.join(',')
+  }
   switch (one.type) {
     case 'size':
       return parseSize(one.default ?? one.minimum ?? one.maximum ?? '256MiB')

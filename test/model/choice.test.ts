@@ -7,6 +7,7 @@ import {
   type ChoiceType,
   choicePattern,
   clashes,
+  imagineChoice,
   isChoice,
   parseCard,
   parseForward,
@@ -90,6 +91,7 @@ for (const type of CHOICE_TYPES) {
       assert.ok(isChoice(type, text), text)
       assert.ok(schema.safeParse(text).success, text)
     }
+    for (const number of [0, 7, 99]) assert.ok(isChoice(type, imagineChoice(type, number)), imagineChoice(type, number))
     for (const text of REFUSED[type]) assert.ok(!isChoice(type, text), JSON.stringify(text))
   })
 }
