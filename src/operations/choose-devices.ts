@@ -14,14 +14,16 @@ import type { Workspace } from './workspace.ts'
 
 /**
  * By parameter; empty where none chooses a PCI device.
+ * @param target root of the host's file tree, for tests
  * @param forDomain name of the machine that gets them, whose own devices are not taken
  * @throws {VmpkgError} `DEVICE_UNKNOWN` `DEVICE_REFUSED` `PARAMETER_INVALID` another class, `HOST_UNSUPPORTED` private host
  */
 export async function choosePciDevices(
-  workspace: Workspace,
-  { parameters: definitions }: Manifest,
+  workspace: Pick<Workspace, 'connectionName'>,
+  { parameters: definitions }: Pick<Manifest, 'parameters'>,
   values: ParameterValues,
   forDomain: string,
+  target = '/',
 ): Promise<Readonly<Record<string, readonly PciContext[]>>> {
   const wanted = Object.entries(definitions).flatMap(([parameter, definition]) => {
     const value = values[parameter]?.value
@@ -34,7 +36,7 @@ export async function choosePciDevices(
     const message = `A private host has no PCI devices of this machine: parameter ${JSON.stringify(first.parameter)}`
     throw new VmpkgError('HOST_UNSUPPORTED', message, { hint: 'Use --connect qemu:///system for that device.' })
   }
-  const host = await readPciHost()
+  const host = await readPciHost(target)
   const common = { mode: 'default', wholeCards: true, forDomain } as const
   requirePlan(planPassthrough(host, { ...common, selectors: wanted.flatMap(({ selectors }) => selectors) }))
   const chosen: Record<string, readonly PciContext[]> = {}

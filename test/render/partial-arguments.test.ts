@@ -143,6 +143,39 @@ test('a partial of a newer libvirt names feature, releases and the line of the p
   assert.match(at('10.0.0'), /pvpanic/)
 })
 
+test('what a release lacks goes the documented other way, or is refused where there is none', () => {
+  const find = (name: string): PartialCase => {
+    const found = DOMAIN_CASES.find((one) => one.name === name)
+    assert.ok(found !== undefined)
+    return found
+  }
+  const on = (one: PartialCase, libvirtVersion: string): string =>
+    render({ ...one, context: { ...one.context, host: { ...one.context.host, libvirtVersion } } })
+  // Read-only virtiofs: 9p before 11.0.
+  const folders = find('shared-folders-read-only')
+  assert.match(on(folders, '11.0.0'), /<driver type='virtiofs'\/>[^]*<readonly\/>/)
+  assert.match(on(folders, '10.10.0'), /<filesystem type='mount' accessmode='mapped'>[^]*<readonly\/>/)
+  assert.doesNotMatch(on(folders, '10.10.0'), /virtiofs/)
+  // passt: user networking before 9.2, but never without the ports that were asked for.
+  assert.match(on(find('cards'), '9.2.0'), /<backend type='passt'\/>/)
+  assert.doesNotMatch(on(find('cards'), '9.0.0'), /'passt'/)
+  const refused = { code: 'HOST_UNSUPPORTED', message: /forwarding ports by passt needs libvirt 9\.2, .* has 9\.0\.0/ }
+  assert.throws(() => on(find('passt'), '9.0.0'), refused)
+})
+
+test('virtiofs without shared memory is refused before libvirt does, whichever way it is written', () => {
+  const folders = DOMAIN_CASES.find(({ name }) => name === 'shared-folders')
+  assert.ok(folders !== undefined)
+  const without = (text: string): string => folders.template.replace('{{> memory-backing shared=true}}', text)
+  const attempt = (template: string): string => render({ ...folders, template })
+  const refused = { code: 'RENDER_REFUSED', message: /memory is not shared/, hint: /memory-backing shared=true/ }
+  assert.throws(() => attempt(without('')), refused)
+  assert.throws(() => attempt(without('{{> memory-backing locked=true}}')), refused)
+  const cells = `<cpu><numa><cell id='0' memory='1' memAccess='shared'/><cell id='1' memory='1'/></numa></cpu>`
+  assert.throws(() => attempt(without(cells).replace('{{> cpu-tuned}}', '')), refused)
+  assert.match(attempt(without(cells.replaceAll("memory='1'/>", "memory='1' memAccess='shared'/>"))), /virtiofs/)
+})
+
 const reason = await privateHostMissing()
 
 test('a real libvirt 9.0 defines every rendering that the host has the devices for', { skip: reason }, async (t) => {
