@@ -52,8 +52,8 @@ test('a device of another class, an unknown one and one that the host needs are 
 })
 
 test('a private host has no PCI devices', async () => {
-  const private_ = { connectionName: 'private' }
-  await assert.rejects(choosePciDevices(private_, { parameters }, set({ gpu: '01:00.0' }), 'x'), {
+  const isolated = { connectionName: 'private' }
+  await assert.rejects(choosePciDevices(isolated, { parameters }, set({ gpu: '01:00.0' }), 'x'), {
     code: 'HOST_UNSUPPORTED',
     message: /"gpu"/,
   })
