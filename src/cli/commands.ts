@@ -123,6 +123,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     () => import('./commands/source-evidence.ts'),
   ),
   entry('Trust', 'source remove', 'stop trusting a registry', () => import('./commands/source-remove.ts')),
+  entry('Machines', 'render', 'print the XML that would be defined, and why', () => import('./commands/render.ts')),
   entry('Machines', 'clone', 'make a disposable machine from an app package', () => import('./commands/clone.ts')),
   entry('Machines', 'start', 'start machines', () => import('./commands/start.ts')),
   entry('Machines', 'stop', 'stop machines', () => import('./commands/stop.ts')),

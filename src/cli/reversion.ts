@@ -12,6 +12,7 @@ export async function runReversion(
   const workspace = await io.workspace({ write: io.dryRun ? false : 'late' })
   const plan = await planReversion(workspace, kind, historyId(args[0]), {
     set: [],
+    profiles: [],
     grants: [],
     start: options['start'] !== false,
     restart: options['restart'] === true,

@@ -6,7 +6,9 @@
 import { isAlias, parseDocument, visit } from 'yaml'
 import { z } from 'zod'
 import { VmpkgError } from '../errors.ts'
+import { grantName, PCI_CLASSES } from './capability.ts'
 import { fromWritten, writtenCapabilities } from './capability-schema.ts'
+import { CHOICE_TYPES, type ChoiceType, describeChoice, isChoice, MAX_CHOICES } from './choice.ts'
 import { arch, layer, packageKind } from './line-schema.ts'
 import type { Manifest, Parameter } from './manifest.ts'
 import { isoDate, oneLine, packageName, parseShape, relations, version } from './shape.ts'
@@ -37,6 +39,25 @@ const uplink = z
     /^(?:auto|network:[A-Za-z0-9._-]{1,64}|bridge:[A-Za-z0-9._-]{1,15}|pci:[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])$/,
     'not auto, network:NAME, bridge:NAME or pci:DDDD:BB:DD.F',
   )
+
+/** Types that take an access, a format or a class are their own members; these are the rest. */
+const PLAIN_CHOICES = CHOICE_TYPES.filter(
+  (type): type is Exclude<ChoiceType, 'pci' | 'folder' | 'disk' | 'block' | 'network-disk'> =>
+    !['pci', 'folder', 'disk', 'block', 'network-disk'].includes(type),
+)
+const choice = {
+  default: z.union([z.string(), z.array(z.string()).max(MAX_CHOICES)]).exactOptional(),
+  list: z.boolean().exactOptional(),
+  ...base,
+}
+const access = z.enum(['read', 'write']).exactOptional()
+const [pci, folder, disk, remote, plain] = [
+  z.strictObject({ type: z.literal('pci'), class: z.enum(PCI_CLASSES), ...choice }),
+  z.strictObject({ type: z.literal('folder'), access, ...choice }),
+  z.strictObject({ type: z.literal('disk'), format: z.enum(['raw', 'qcow2']).exactOptional(), access, ...choice }),
+  z.strictObject({ type: z.literal(['block', 'network-disk']), access, ...choice }),
+  z.strictObject({ type: z.literal(PLAIN_CHOICES), ...choice }),
+] as const
 
 const parameter: z.ZodType<Parameter> = z.discriminatedUnion(
   'type',
@@ -85,14 +106,24 @@ const parameter: z.ZodType<Parameter> = z.discriminatedUnion(
       }),
     z.strictObject({ type: z.literal('uplink'), default: uplink.exactOptional(), ...base }),
     z.strictObject({ type: z.literal('file'), format: z.string().regex(/^[a-z0-9-]{1,32}$/), ...base }),
+    pci.superRefine(checkChoiceDefault),
+    folder.superRefine(checkChoiceDefault),
+    disk.superRefine(checkChoiceDefault),
+    remote.superRefine(checkChoiceDefault),
+    plain.superRefine(checkChoiceDefault),
   ],
-  { error: () => 'not a type of parameter; allowed are size, integer, boolean, string, choice, uplink, file' },
+  {
+    error: () =>
+      `not a type of parameter; allowed are size, integer, boolean, string, choice, uplink, file, ${CHOICE_TYPES.join(', ')}`,
+  },
 )
 
 const parameterName = z
   .string()
   .regex(/^[a-z][A-Za-z0-9]{0,39}$/, 'not a parameter name: a lower-case letter, then letters and digits')
   .refine((name) => !(name in Object.prototype), 'a name that JavaScript reserves')
+
+const profileValue = z.union([z.string(), z.number(), z.boolean(), z.array(z.string()).max(MAX_CHOICES)])
 
 const document = z
   .strictObject({
@@ -119,6 +150,14 @@ const document = z
     images: z.strictObject({ recipe: path }).exactOptional(),
     capabilities: writtenCapabilities.default([]),
     parameters: z.record(parameterName, parameter).default({}),
+    profiles: z
+      .record(
+        z
+          .string()
+          .regex(/^[a-z][a-z0-9-]{0,39}$/, 'not the name of a profile: a lower-case letter, then a-z, 0-9, "-"'),
+        z.record(parameterName, profileValue),
+      )
+      .exactOptional(),
     templates: z.strictObject({
       domain: template,
       network: template.exactOptional(),
@@ -138,7 +177,16 @@ const document = z
     if ((one.kind === 'router') !== (one.layer !== undefined)) {
       context.addIssue({ code: 'custom', path: ['layer'], message: 'routers have a layer, and only routers' })
     }
-    const names = one.capabilities.map((capability) => Object.keys(capability)[0])
+    for (const [profile, values] of Object.entries(one.profiles ?? {})) {
+      for (const name of Object.keys(values).filter((key) => !Object.hasOwn(one.parameters, key))) {
+        context.addIssue({
+          code: 'custom',
+          path: ['profiles', profile, name],
+          message: 'not a parameter of this package',
+        })
+      }
+    }
+    const names = fromWritten(one.capabilities).map(grantName)
     if (new Set(names).size !== names.length) {
       context.addIssue({ code: 'custom', path: ['capabilities'], message: 'a capability appears twice' })
     }
@@ -206,6 +254,20 @@ function checkRange(
   if (minimum > maximum) context.addIssue({ code: 'custom', path: ['minimum'], message: 'above maximum' })
   if (value !== undefined && (value < minimum || value > maximum)) {
     context.addIssue({ code: 'custom', path: ['default'], message: 'not between minimum and maximum' })
+  }
+}
+
+function checkChoiceDefault(
+  one: { readonly type: ChoiceType; readonly default?: string | readonly string[]; readonly list?: boolean },
+  context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+): void {
+  const { type, default: value, list } = one
+  if (value === undefined) return
+  const texts = typeof value === 'string' ? [value] : value
+  if (typeof value !== 'string' && list !== true) {
+    context.addIssue({ code: 'custom', path: ['default'], message: 'several values need list: true' })
+  } else if (!texts.every((written) => isChoice(type, written))) {
+    context.addIssue({ code: 'custom', path: ['default'], message: `not ${describeChoice(type)}` })
   }
 }
 

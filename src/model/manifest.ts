@@ -1,5 +1,6 @@
 /** The manifest `vmpkg.yaml` as data (formats 3.4). Parsing and the zod schema are in `manifest-schema.ts`. */
-import type { Capability } from './capability.ts'
+import type { Capability, PCI_CLASSES } from './capability.ts'
+import type { ChoiceType } from './choice.ts'
 import type { Arch, Layer, PackageKind } from './line.ts'
 
 export interface Manifest {
@@ -24,6 +25,8 @@ export interface Manifest {
   readonly images?: { readonly recipe: string }
   readonly capabilities: readonly Capability[]
   readonly parameters: Readonly<Record<string, Parameter>>
+  /** Named sets of values for `--profile`, as written. */
+  readonly profiles?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** Paths of Handlebars templates below the package folder. */
   readonly templates: { readonly domain: string; readonly network?: string; readonly uplink?: string }
   /** Folder of files rendered onto the guest's read-only configuration medium. */
@@ -65,10 +68,29 @@ export type Parameter =
   /** `auto`, `network:NAME` (libvirt NAT network), `bridge:NAME` (host bridge) or `pci:DDDD:BB:DD.F` (vfio). */
   | (ParameterBase & { readonly type: 'uplink'; readonly default?: string })
   | (ParameterBase & { readonly type: 'file'; readonly format: string })
+  | ChoiceParameter
 
-/** A parameter value after checking. Sizes are bytes. */
+/** Something of the host or of a network that the user chooses (choice.ts). */
+export type ChoiceParameter = ParameterBase & {
+  readonly type: ChoiceType
+  readonly default?: string | readonly string[]
+  /** Takes several: a list in YAML, `--set` more than once, or text with commas. */
+  readonly list?: boolean
+  /** Of folders (default read) and disks (default write). */
+  readonly access?: 'read' | 'write'
+  /** Of disk images. */
+  readonly format?: 'raw' | 'qcow2'
+  /** Of PCI devices: what the device must be. */
+  readonly class?: (typeof PCI_CLASSES)[number]
+}
+
+/** A parameter value after checking. Sizes are bytes; lists are their texts joined by commas. */
 export type ParameterValue = string | number | boolean
 
+/**
+ * Later ones win: the parameter's own default, a profile that the package brings, a profile of the user, values for the
+ * whole host, the command line.
+ */
 export type Origin = 'default' | 'package' | 'profile' | 'host' | 'command line'
 
 /** Checked values, each knowing where it came from. */

@@ -4,6 +4,15 @@
  */
 import type { ImageRole, Layer } from './line.ts'
 import type { ParameterValue } from './manifest.ts'
+import type { Placement } from './placement.ts'
+
+/** Hexadecimal digits without `0x`: `0000`, `03`, `00`, `0`. */
+export interface PciContext {
+  readonly domain: string
+  readonly bus: string
+  readonly slot: string
+  readonly function: string
+}
 
 /** One network card of a domain. Roles belong to MACs, never to a position. */
 export interface NicContext {
@@ -13,21 +22,131 @@ export interface NicContext {
   /** Exactly one of `network` (libvirt network), `bridge` (host bridge) and `pci` is present. */
   readonly network?: string
   readonly bridge?: string
-  readonly pci?: { readonly domain: string; readonly bus: string; readonly slot: string; readonly function: string }
+  readonly pci?: PciContext
   /** In the stored XML a router's LAN is `down` until the guest has attested its rules. */
   readonly link: 'up' | 'down'
   /** Clients' ports on a router LAN are isolated from each other. */
   readonly isolated: boolean
 }
 
-export interface DomainTemplateContext {
+/** What the user chose by a parameter: the name of that parameter. */
+interface Chosen {
+  readonly parameter: string
+}
+
+/** One function of a PCI device, a USB device or a mediated device. All functions of a chosen PCI device are listed. */
+export type HostdevContext = Chosen &
+  (
+    | { readonly kind: 'pci'; readonly pci: PciContext }
+    | { readonly kind: 'usb'; readonly usb: UsbContext }
+    | { readonly kind: 'mdev'; readonly uuid: string }
+  )
+
+/** Either vendor and product (four hexadecimal digits each) or bus and device (decimal). */
+export interface UsbContext {
+  readonly vendor?: string
+  readonly product?: string
+  readonly bus?: number
+  readonly device?: number
+}
+
+/** A disk or a CD-ROM that the user chose. Exactly one of `path` (by `kind`) and `network` is present. */
+export interface DiskContext extends Chosen {
+  readonly kind: 'file' | 'block' | 'network' | 'cdrom'
+  readonly path?: string
+  readonly format: 'raw' | 'qcow2'
+  readonly network?: NetworkDiskContext
+  readonly readonly: boolean
+  /** `b` of `vdb` or `sdb`; no two disks of a domain have the same, and none has `a`. */
+  readonly letter: string
+}
+
+export interface NetworkDiskContext {
+  readonly protocol: 'nbd' | 'rbd' | 'http' | 'https' | 'iscsi'
+  /** Export, pool and image, or path. */
+  readonly name: string
+  readonly host: string
+  readonly port: number
+}
+
+/** A folder of the host that the guest sees under `label`. */
+export interface FolderContext extends Chosen {
+  readonly path: string
+  /** `host_` and the last word of the path. */
+  readonly label: string
+  readonly readonly: boolean
+}
+
+interface EvdevContext extends Chosen {
+  readonly path: string
+}
+
+/** A port of the host that leads to one of the guest; a range where `hostEnd` and `guestEnd` differ from the first. */
+export interface ForwardContext extends Chosen {
+  readonly protocol: 'tcp' | 'udp'
+  /** Address of the host; absent: loopback. */
+  readonly address?: string
+  readonly host: number
+  readonly hostEnd: number
+  readonly guest: number
+  readonly guestEnd: number
+}
+
+/** A network card beside the planned ones, on what the user chose. */
+export interface CardContext extends Chosen {
+  readonly kind: 'network' | 'bridge' | 'direct' | 'user' | 'passt' | 'mcast' | 'udp' | 'server' | 'client'
+  readonly mac: string
+  readonly network?: string
+  readonly bridge?: string
+  /** Network interface of the host: of `direct`, and for `passt` where one was named. */
+  readonly device?: string
+  readonly address?: string
+  readonly port?: number
+  /** Of `udp`: where this side listens. */
+  readonly localAddress?: string
+  readonly localPort?: number
+}
+
+/** What the user's parameters chose on this host. Templates may walk these lists; they cannot make entries. */
+export interface ChosenContext {
+  readonly hostdevs: readonly HostdevContext[]
+  readonly disks: readonly DiskContext[]
+  readonly cdroms: readonly DiskContext[]
+  readonly folders: readonly FolderContext[]
+  readonly evdevs: readonly EvdevContext[]
+  readonly forwards: readonly ForwardContext[]
+  readonly cards: readonly CardContext[]
+}
+
+/** The same for the template of a network. */
+export interface NetworkChoices {
+  /** Fixed addresses by MAC. */
+  readonly reservations: readonly (Chosen & {
+    readonly mac: string
+    readonly address: string
+    readonly name?: string
+  })[]
+  readonly routes: readonly (Chosen & { readonly address: string; readonly prefix: number; readonly gateway: string })[]
+  readonly hostNames: readonly (Chosen & { readonly name: string; readonly address: string })[]
+  /** Such as the servers that answer for names. */
+  readonly addresses: readonly (Chosen & { readonly address: string })[]
+}
+
+export interface DomainTemplateContext extends Partial<ChosenContext> {
   readonly domain: { readonly name: string; readonly uuid: string; readonly memoryKib: number; readonly vcpus: number }
   /** `kvm` where KVM really runs guests, else `qemu` (TCG). `emulator` is the QEMU binary's path. */
   readonly host: {
     readonly virtType: 'kvm' | 'qemu'
     readonly emulator: string
     readonly firmware?: { readonly code: string; readonly vars: string }
+    /** The same with secure boot and Microsoft's keys enrolled. */
+    readonly secureFirmware?: { readonly code: string; readonly vars: string }
+    /** `9.0.0`; absent where the connection does not say: then it counts as the oldest. */
+    readonly libvirtVersion?: string
+    readonly qemuVersion?: string
   }
+  /** Pins, memory nodes and guest cells, where the user asked for them. */
+  readonly placement?: Placement
   readonly params: Readonly<Record<string, ParameterValue>>
   /** Read-only image files in the store, by role. */
   readonly images: Readonly<Partial<Record<ImageRole, string>>>
@@ -44,7 +163,7 @@ export interface DomainTemplateContext {
   readonly serialLog?: string
 }
 
-export interface NetworkTemplateContext {
+export interface NetworkTemplateContext extends Partial<NetworkChoices> {
   readonly network: {
     readonly name: string
     readonly uuid: string
@@ -58,6 +177,9 @@ export interface NetworkTemplateContext {
     readonly rangeFirst?: string
     readonly rangeLast?: string
   }
+  /** Absent: as the oldest. */
+  readonly host?: { readonly libvirtVersion?: string }
+  readonly params?: Readonly<Record<string, ParameterValue>>
 }
 
 /** The address plan of one router (routers.md): what guest templates turn into nftables, DHCP and DNS configuration. */

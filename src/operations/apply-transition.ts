@@ -6,6 +6,7 @@ import { throwIfAborted } from '../domain/readiness.ts'
 import { destroyOwnDomain, undefineOwnNetwork } from '../domain/removal.ts'
 import { readRestorable } from '../domain/restore.ts'
 import { VmpkgError } from '../errors.ts'
+import { grantName } from '../model/capability.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import { type DefinitionChange, historyHolder, type PackageChange } from '../state/history.ts'
 import type { Transaction } from '../state/journal.ts'
@@ -177,7 +178,7 @@ async function provide(
     return changed
   }
   const { source } = change.target.entry
-  const request: RouterRequest = { pkg, source, parameters, grants: grants.map(({ name }) => name) }
+  const request: RouterRequest = { pkg, source, parameters, grants: grants.map(grantName) }
   const saved = transition.saved.filter((one) => one.package === line.name)
   const { machine, definitions } = saved.some(({ kind }) => kind === 'domain')
     ? await restoreRouter(workspace, connect, transaction, request, saved)

@@ -3,28 +3,20 @@
  * port on a router's LAN. An ephemeral clone is a transient domain; its files go when it stops.
  */
 import { dirname } from 'node:path'
-import { newIdentity, newMac } from '../domain/identity.ts'
-import { absent, listOwnNetworks, readMachine } from '../domain/inventory.ts'
+import { readMachine } from '../domain/inventory.ts'
 import { writeMedium } from '../domain/medium.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { makeFolder } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import { writeOverlay } from '../image/qcow2-overlay.ts'
-import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import { needsGrant } from '../model/capability.ts'
-import type { PackageLine } from '../model/line.ts'
-import type { ParameterValues } from '../model/manifest.ts'
-import { parseDomainName } from '../model/name.ts'
-import type { NicContext } from '../model/template-context.ts'
-import { chooseHypervisor } from './hypervisor.ts'
-import { imagePaths } from './images.ts'
+import { grantName } from '../model/capability.ts'
+import { chooseName, chooseNet, cloneFacts, planClone, requireGrants, verifyImages } from './clone-plan.ts'
 import { machineFiles } from './machine-files.ts'
-import { type LoadedPackage, loadPackage } from './package-store.ts'
-import { assignParameters } from './parameters.ts'
+import { loadPackage } from './package-store.ts'
 import { preflightDomain } from './preflight.ts'
 import { intend, transact } from './recover.ts'
-import { type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
+import { renderGuestFiles, renderMachine } from './render-machine.ts'
 import { prepareStart, waitForGuest } from './start.ts'
 import { cloneHolder } from './stop.ts'
 import { validateDefinition } from './validate-definition.ts'
@@ -36,6 +28,7 @@ export interface CloneRequest {
   readonly net: string | undefined
   readonly ephemeral: boolean
   readonly set: readonly string[]
+  readonly profiles: readonly string[]
   readonly start: boolean
   readonly wait: boolean
   readonly dryRun: boolean
@@ -72,30 +65,20 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
   const pkg = await loadPackage(workspace, line)
   const name = await chooseName(connect, line, request.name)
   const net = await chooseNet(connect, pkg, request.net)
-  const input = await plan(workspace, connect, pkg, {
+  const granted = grants.map((one) => grantName(one))
+  requireGrants(pkg, granted)
+  await verifyImages(workspace, pkg)
+  const input = await planClone(workspace, connect, pkg, {
     ...request,
     name,
     net,
     before,
-    grants: grants.map((one) => one.name),
+    grants: granted,
   })
   const disk = line.images.find(({ role }) => role === 'disk')
   const guest = renderGuestFiles(input)
-  const xml = await renderMachine(input, {
-    package: line.name,
-    version: line.version,
-    digest: line.package.sha256,
-    kind: line.kind,
-    ephemeral: request.ephemeral,
-    medium: input.medium,
-    origin: source,
-    createdAt: workspace.outside.clock.now().toISOString(),
-    parameters: input.parameters,
-    ...(net === undefined ? {} : { net }),
-    ...(input.overlay === undefined ? {} : { overlay: input.overlay.path }),
-    ...(input.serialLog === undefined ? {} : { serialLog: input.serialLog }),
-    ...(disk === undefined ? {} : { base: disk.digest }),
-  })
+  const facts = cloneFacts(workspace, input, { source, net, ephemeral: request.ephemeral })
+  const xml = await renderMachine(input, facts)
   await validateDefinition(workspace, connect, 'domain', xml)
   const { uuid } = input.identity
   const result: CloneResult = { name, uuid, net, ephemeral: request.ephemeral, address: undefined, xml }
@@ -139,104 +122,6 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     emit({ type: 'stage-finished', stage: request.start ? 'start' : 'define', subject: name })
     return { ...result, address }
   })
-}
-
-async function plan(
-  workspace: Workspace,
-  connect: Connect,
-  pkg: LoadedPackage,
-  request: CloneRequest & {
-    readonly name: string
-    readonly net: string | undefined
-    /** Values that were set when the package was installed. */
-    readonly before: ParameterValues
-    readonly grants: MachineInput['grants']
-  },
-): Promise<MachineInput> {
-  const { line, manifest } = pkg
-  const { randomness } = workspace.outside
-  const missing = manifest.capabilities.filter((one) => needsGrant(one) && !request.grants.includes(one.name))
-  if (missing.length > 0) {
-    throw new VmpkgError(
-      'CAPABILITY_NOT_GRANTED',
-      `${line.name} was not granted ${missing.map((one) => one.name).join(', ')}`,
-      {
-        hint: `vmpkg install --reinstall ${line.name} ${missing.map((one) => `--grant ${one.name}`).join(' ')}`,
-      },
-    )
-  }
-  const store = new ImageStore(workspace.paths.images)
-  for (const image of line.images) await store.verify(image)
-  const identity = newIdentity(request.name, randomness)
-  const files = machineFiles(workspace.connectionPaths, identity.uuid)
-  const images = imagePaths(workspace, line)
-  const nics: readonly NicContext[] =
-    request.net === undefined
-      ? []
-      : [{ role: 'wan', mac: newMac(randomness), network: request.net, link: 'up', isolated: true }]
-  return {
-    pkg,
-    parameters:
-      assignParameters([{ manifest, isAsked: true, before: request.before }], request.set).get(line.name) ?? {},
-    grants: request.grants,
-    name: request.name,
-    identity,
-    nics,
-    host: await chooseHypervisor(workspace, connect),
-    images,
-    nvram: files.nvram,
-    medium: files.medium,
-    ...(images.disk === undefined ? {} : { overlay: { path: files.overlay, base: images.disk } }),
-    ...(request.ephemeral ? {} : { serialLog: files.log }),
-  }
-}
-
-/** @throws {VmpkgError} `NAME_INVALID` `DOMAIN_EXISTS` */
-async function chooseName(connect: Connect, line: PackageLine, wanted: string | undefined): Promise<string> {
-  if (wanted !== undefined) {
-    const name = parseDomainName(wanted)
-    if ((await connect.domainLookupByName({ name }).catch(absent('noDomain'))) === undefined) return name
-    throw new VmpkgError('DOMAIN_EXISTS', `There is a machine ${name} already`, {
-      hint: 'Choose another --name, or remove it first.',
-    })
-  }
-  const names = new Set((await connect.listAllDomains()).map((domain) => domain.name))
-  for (let number = 1; ; number++) {
-    const name = `${line.name}-${number}`
-    if (!names.has(name)) return name
-  }
-}
-
-/** The LAN to attach to: the one named, or the only one of the layer that the package asks for (decisions 20). */
-async function chooseNet(
-  connect: Connect,
-  { manifest }: LoadedPackage,
-  wanted: string | undefined,
-): Promise<string | undefined> {
-  const layer = manifest.capabilities
-    .flatMap((one) => (one.name === 'network' ? [one.wan] : []))
-    .find((wan) => wan !== undefined)
-  const lans = (await listOwnNetworks(connect)).filter(({ facts }) => facts.role === 'lan')
-  if (wanted !== undefined) {
-    if (layer !== undefined && lans.some(({ name }) => name === wanted)) return wanted
-    throw new VmpkgError('NETWORK_UNAVAILABLE', `${JSON.stringify(wanted.slice(0, 40))} is not a router’s LAN`, {
-      hint:
-        lans.length === 0
-          ? 'Install a router first: vmpkg install router-uni'
-          : `There is ${lans.map(({ name }) => name).join(', ')}.`,
-    })
-  }
-  if (layer === undefined) return undefined
-  const fitting = lans.filter(({ facts }) => layer === 'uplink' || facts.layer === layer)
-  const [only, ...others] = fitting
-  if (only !== undefined && others.length === 0) return only.name
-  throw new VmpkgError(
-    'NETWORK_UNAVAILABLE',
-    fitting.length === 0
-      ? `There is no ${layer} router to attach it to`
-      : `Several routers fit: ${fitting.map(({ name }) => name).join(', ')}`,
-    { hint: fitting.length === 0 ? `vmpkg install router-${layer}` : 'Choose one with --net.' },
-  )
 }
 
 async function waitForAddress(workspace: Workspace, connect: Connect, uuid: string): Promise<string | undefined> {

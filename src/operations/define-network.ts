@@ -2,13 +2,17 @@
 
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import { renderNetwork as renderTemplate } from '../render/network.ts'
+import type { NetworkTemplateContext } from '../model/template-context.ts'
+import { choicesOf } from '../render/choices.ts'
+import { chooseForNetwork } from '../render/chosen.ts'
+import { type RenderNetworkInput, renderNetwork as renderTemplate } from '../render/network.ts'
 import { verifyNetworkPolicy } from '../render/network-policy.ts'
 import { stampNetwork } from '../render/stamp.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
 import { preflightNetwork } from './preflight.ts'
 import { intend } from './recover.ts'
+import { plainValues } from './render-machine.ts'
 import { type NetworkPlan, networkFacts, type RouterRequest } from './router-definition.ts'
 import { readPartials } from './templates.ts'
 import { validateDefinition } from './validate-definition.ts'
@@ -20,20 +24,46 @@ export interface NetworkInput {
   readonly createdAt: string
 }
 
+export interface NetworkDraft extends RenderNetworkInput {
+  readonly context: NetworkTemplateContext
+  /** Path of the template in the package. */
+  readonly path: string
+  /** Before the gate and without our metadata. */
+  readonly rendered: string
+}
+
 /** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `POLICY_REFUSED` */
-export async function renderNetwork({ request, plan, createdAt }: NetworkInput): Promise<string> {
+export async function renderNetwork(input: NetworkInput): Promise<string> {
+  return finishNetwork(input, await draftNetwork(input))
+}
+
+/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `XML_INVALID` */
+export async function draftNetwork({ request, plan }: NetworkInput): Promise<NetworkDraft> {
   const { manifest, templates } = request.pkg
   const { role, network } = plan
   const path = role === 'lan' ? manifest.templates.network : manifest.templates.uplink
   const template = path === undefined ? undefined : templates.get(path)
-  if (template === undefined)
+  if (path === undefined || template === undefined)
     throw new VmpkgError('TEMPLATE_INVALID', `${manifest.name} has no template for its ${role} network`)
-  const context = { network }
+  const definitions = manifest.parameters
+  const params = plainValues(request.parameters)
+  const draft = {
+    template,
+    partials: await readPartials(),
+    context: { network, params, ...chooseForNetwork({ definitions, values: params }) },
+    parameterNames: Object.keys(definitions),
+  }
+  return { ...draft, path, rendered: renderTemplate(draft) }
+}
+
+/** The gate, then what vmpkg itself knows. @throws {VmpkgError} `POLICY_REFUSED` `XML_INVALID` */
+export function finishNetwork({ request, plan, createdAt }: NetworkInput, { rendered, context }: NetworkDraft): string {
   const verified = verifyNetworkPolicy({
-    xml: renderTemplate({ template, partials: await readPartials(), context }),
+    xml: rendered,
     context,
-    kind: role,
-    capabilities: manifest.capabilities,
+    kind: plan.role,
+    choices: choicesOf({ parameters: request.parameters, definitions: request.pkg.manifest.parameters, context }),
+    capabilities: request.pkg.manifest.capabilities,
     granted: request.grants,
   })
   return stampNetwork(verified, networkFacts(request, plan, createdAt))

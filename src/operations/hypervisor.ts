@@ -7,6 +7,7 @@ import { VmpkgError } from '../errors.ts'
 import { listFirmware } from '../host/emulator.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
+import { formatVersion } from '../libvirt/version.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
 import { parseXml } from '../xml/parse.ts'
 import { viewDocument } from '../xml/schema/view.ts'
@@ -17,10 +18,17 @@ import type { Workspace } from './workspace.ts'
 export async function chooseHypervisor(workspace: Workspace, connect: Connect): Promise<DomainTemplateContext['host']> {
   const emulator = await findEmulator(connect)
   const virtType = (await isKvmUsable(workspace, connect)) ? 'kvm' : 'qemu'
-  // Secure boot would need keys that sign our kernel images; without them it refuses every one.
-  const firmware = (await listFirmware()).find(({ secureBoot }) => !secureBoot)
-  if (firmware === undefined) return { emulator, virtType }
-  return { emulator, virtType, firmware: { code: firmware.code, vars: firmware.variables } }
+  // Secure boot is for systems that vendors signed: it would refuse our own kernel images.
+  const firmware = await listFirmware()
+  const [plain, secure] = [false, true].map((wanted) => firmware.find(({ secureBoot }) => secureBoot === wanted))
+  return {
+    emulator,
+    virtType,
+    ...(plain === undefined ? {} : { firmware: { code: plain.code, vars: plain.variables } }),
+    ...(secure === undefined ? {} : { secureFirmware: { code: secure.code, vars: secure.variables } }),
+    libvirtVersion: formatVersion(await connect.getLibVersion()),
+    qemuVersion: formatVersion(await connect.getVersion()),
+  }
 }
 
 async function findEmulator(connect: Connect): Promise<string> {

@@ -1,5 +1,5 @@
 /** What a command would do to packages, before anything is done: for the person, for `--dry-run --json`, and for apply. */
-import type { Capability, CapabilityName } from '../model/capability.ts'
+import type { GrantName } from '../model/capability.ts'
 
 export interface PlanSummary {
   /** In apt's order: what is upgraded first, what is removed last. */
@@ -39,22 +39,6 @@ export interface DefinitionNote {
 
 interface CapabilityNote {
   readonly package: string
-  readonly capability: CapabilityName
+  readonly capability: GrantName
   readonly reason: string
-}
-
-/** One clause that says what granting means. */
-export function explainCapability(capability: Capability): string {
-  switch (capability.name) {
-    case 'network':
-      return capability.wan === 'uplink'
-        ? 'a network card on this host’s uplink'
-        : `a network card on ${capability.wan === undefined ? 'a LAN of its own' : `the ${capability.wan} LAN`}`
-    case 'host-bridge':
-      return 'a network card on a bridge of this host'
-    case 'pci':
-      return `a PCI device of class ${capability.class}, taken away from this host while it runs`
-    case 'hugepages':
-      return 'memory from this host’s hugepages'
-  }
 }

@@ -1,7 +1,12 @@
-/** Parameter values of a package for this host: its defaults, the host's own values, what the command line sets. */
+/**
+ * Parameter values of packages for this host: defaults, then the profiles chosen (the package's own, then the user's), the
+ * host's values and what the command line sets.
+ */
 import { VmpkgError } from '../errors.ts'
-import type { Manifest, ParameterValue, ParameterValues } from '../model/manifest.ts'
-import { formatParameter, mergeParameters } from '../render/parameters.ts'
+import type { Manifest, Origin, ParameterValue, ParameterValues } from '../model/manifest.ts'
+import { formatParameter, mergeParameters, type ParameterLayer } from '../render/parameters.ts'
+import type { Paths } from '../state/paths.ts'
+import { readHostValues, readProfile, type UserValues } from '../state/user-values.ts'
 
 export interface Assignment {
   /** Absent: for every package that was asked for and has the parameter. */
@@ -22,15 +27,24 @@ export function parseAssignments(texts: readonly string[]): readonly Assignment[
   })
 }
 
+/** What a command line says about values. */
+export interface ValueRequest {
+  /** `parameter=value`, or `package:parameter=value`. */
+  readonly set: readonly string[]
+  /** Names of profiles, of the packages or of the user; later ones win. */
+  readonly profiles: readonly string[]
+}
+
 /**
  * The values of each package, by its name. What is set without a package's name is for those that were asked for and have
- * such a parameter, never for their dependencies.
+ * such a parameter, never for their dependencies; so are profiles that packages bring.
  * @param before values that were set when the package was installed before, which are kept
- * @throws {VmpkgError} `PARAMETER_INVALID`, `USAGE` where an assignment is for no package at hand
+ * @throws {VmpkgError} `PARAMETER_INVALID`, `USAGE` where an assignment is for no package at hand or nobody has the profile
  */
 export function assignParameters(
+  paths: Pick<Paths, 'values' | 'profiles'>,
   packages: readonly { readonly manifest: Manifest; readonly isAsked: boolean; readonly before?: ParameterValues }[],
-  set: readonly string[],
+  { set, profiles }: ValueRequest,
 ): ReadonlyMap<string, ParameterValues> {
   const assignments = parseAssignments(set)
   const asked = packages.filter(({ isAsked }) => isAsked).map(({ manifest }) => manifest)
@@ -40,6 +54,7 @@ export function assignParameters(
       packages.map(({ manifest }) => manifest),
       asked,
     )
+  for (const profile of profiles) requireProfile(paths, profile, asked)
   return new Map(
     packages.map(({ manifest, isAsked, before = {} }) => {
       const own = assignments.filter(
@@ -47,13 +62,65 @@ export function assignParameters(
           one.package === manifest.name ||
           (one.package === undefined && isAsked && (asked.length === 1 || has(manifest, one.parameter))),
       )
-      const kept = Object.entries(before)
-        .filter(([name, { origin }]) => origin === 'command line' && has(manifest, name))
-        .map(([name, { value }]) => [name, asWritten(manifest, name, value)] as const)
-      const values = Object.fromEntries([...kept, ...own.map(({ parameter, value }) => [parameter, value] as const)])
-      return [manifest.name, mergeParameters(manifest.parameters, [{ origin: 'command line', values }])]
+      const chosen = profiles.flatMap((profile): readonly ParameterLayer[] => {
+        const brought = isAsked ? manifest.profiles?.[profile] : undefined
+        const users = readProfile(paths, profile, manifest.name)
+        return [
+          ...(brought === undefined ? [] : [{ origin: 'package', values: brought } as const]),
+          ...(users === undefined ? [] : [layerOf(manifest, users)]),
+        ]
+      })
+      const layers: readonly ParameterLayer[] = [
+        ...(['package', 'profile', 'command line'] as const).map((origin) => keptLayer(manifest, before, origin)),
+        ...chosen,
+        layerOf(manifest, readHostValues(paths, manifest.name)),
+        { origin: 'command line', values: collect(manifest, own) },
+      ]
+      return [manifest.name, mergeParameters(manifest.parameters, layers)]
     }),
   )
+}
+
+/** Repeated assignments of a list are its items; of anything else the last one counts. */
+function collect({ parameters }: Manifest, own: readonly Assignment[]): Readonly<Record<string, unknown>> {
+  const groups = Map.groupBy(own, ({ parameter }) => parameter)
+  return Object.fromEntries(
+    [...groups].map(([name, assignments]) => {
+      const definition = Object.hasOwn(parameters, name) ? parameters[name] : undefined
+      const isList = definition !== undefined && 'list' in definition && definition.list
+      const texts = assignments.map(({ value }) => value)
+      return [name, isList ? texts : texts.at(-1)] as const
+    }),
+  )
+}
+
+/** Values for all packages count for those that have the parameter. */
+function layerOf(manifest: Manifest, { origin, forAll, forPackage }: UserValues): ParameterLayer {
+  const fitting = Object.entries(forAll).filter(([name]) => has(manifest, name))
+  return { origin, values: { ...Object.fromEntries(fitting), ...forPackage } }
+}
+
+function keptLayer(
+  manifest: Manifest,
+  before: ParameterValues,
+  origin: Exclude<Origin, 'default' | 'host'>,
+): ParameterLayer {
+  const kept = Object.entries(before)
+    .filter(([name, one]) => one.origin === origin && has(manifest, name))
+    .map(([name, { value }]) => [name, asWritten(manifest, name, value)] as const)
+  return { origin, values: Object.fromEntries(kept) }
+}
+
+function requireProfile(paths: Pick<Paths, 'values' | 'profiles'>, profile: string, asked: readonly Manifest[]): void {
+  const brought = asked.flatMap(({ profiles = {} }) => Object.keys(profiles))
+  if (brought.includes(profile) || readProfile(paths, profile, '*') !== undefined) return
+  throw new VmpkgError('USAGE', `There is no profile ${JSON.stringify(profile.slice(0, 60))}`, {
+    hint:
+      brought.length === 0
+        ? `These packages bring none; one of yours would be ${paths.profiles}/${profile}.yaml.`
+        : `These packages bring ${[...new Set(brought)].join(', ')}.`,
+    details: { profile },
+  })
 }
 
 function requireTaker(one: Assignment, all: readonly Manifest[], asked: readonly Manifest[]): void {

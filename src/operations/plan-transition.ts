@@ -4,13 +4,20 @@ import { VmpkgError } from '../errors.ts'
 import { checkSpace } from '../host/preflight.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
-import { type Capability, needsGrant } from '../model/capability.ts'
+import {
+  type Capability,
+  explainCapability,
+  grantName,
+  isGrantedBy,
+  isOptional,
+  needsGrant,
+} from '../model/capability.ts'
 import type { PackageLine } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import { findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { fetchArchive, measureDownload } from './download.ts'
-import { type DefinitionNote, explainCapability, type PlanSummary } from './install-plan.ts'
+import type { DefinitionNote, PlanSummary } from './install-plan.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { assignParameters, parseAssignments } from './parameters.ts'
 import { describeConflicts, planRedefinition, type Redefinition } from './redefine-router.ts'
@@ -85,12 +92,13 @@ export function chooseFor(
 ): readonly Choice[] {
   const targets = targetsOf({ changes }).filter(({ kind }) => kind !== 'mark')
   const parameters = assignParameters(
+    workspace.paths,
     targets.map(({ name, target, before }, i) => {
       const manifest = packages[i]?.manifest
       if (manifest === undefined) throw new TypeError('a target without its package')
       return { manifest, isAsked: !target.isAuto, before: before?.parameters ?? workspace.keptValues.find(name) }
     }),
-    options.set,
+    options,
   )
   return targets.map(({ name, target, before }, i) => {
     const pkg = packages[i]
@@ -98,7 +106,7 @@ export function chooseFor(
     const { restored, entry } = target
     if (restored !== undefined) return { pkg, ...restored }
     const grants = entry.line.capabilities.filter(
-      (one) => !needsGrant(one) || options.grants.includes(one.name) || isGranted(one, before?.grants ?? []),
+      (one) => isGrantedBy(one, options.grants) || isGranted(one, before?.grants ?? []),
     )
     return { pkg, grants, parameters: parameters.get(name) ?? {} }
   })
@@ -119,7 +127,10 @@ async function planRedefinitions(
   const packages: LoadedPackage[] = []
   for (const { target } of targets) packages.push(await fetchArchive(workspace, target.entry))
   // What is not granted yet is asked for before anything is done: the plan shows what it will be like then.
-  const grants = [...transition.options.grants, ...missingGrants(transition).map(({ capability }) => capability.name)]
+  const grants = [
+    ...transition.options.grants,
+    ...missingGrants(transition).map(({ capability }) => grantName(capability)),
+  ]
   const choices = chooseFor(workspace, { ...transition, options: { ...transition.options, grants } }, packages)
   for (const [i, change] of targets.entries()) {
     const [choice, machine] = [choices[i], existing(change)]
@@ -128,7 +139,7 @@ async function planRedefinitions(
       pkg: choice.pkg,
       source: change.target.entry.source,
       parameters: choice.parameters,
-      grants: choice.grants.map(({ name }) => name),
+      grants: choice.grants.map(grantName),
     }
     const own = networks.filter(({ facts }) => facts.package === change.name)
     const isMoved = choice.parameters['uplink']?.value !== change.before?.parameters['uplink']?.value
@@ -271,7 +282,7 @@ function missingGrants(
     if (kind === 'mark') return []
     return line.capabilities
       .filter((one) => needsGrant(one) && isWanted(one, options.set))
-      .filter((one) => !options.grants.includes(one.name) && !isGranted(one, held))
+      .filter((one) => !isGrantedBy(one, options.grants) && !isGranted(one, held))
       .map((capability) => ({ line, capability }))
   })
 }
@@ -283,12 +294,12 @@ function isGranted(capability: Capability, grants: readonly Capability[]): boole
 }
 
 function noteOf(line: PackageLine, capability: Capability): PlanSummary['capabilities'][number] {
-  return { package: line.name, capability: capability.name, reason: explainCapability(capability) }
+  return { package: line.name, capability: grantName(capability), reason: explainCapability(capability) }
 }
 
 /** Optional capabilities are asked for when the chosen uplink needs them. */
 function isWanted(capability: Capability, set: readonly string[]): boolean {
-  if (!('optional' in capability) || !capability.optional) return true
+  if (!isOptional(capability)) return true
   const uplink = parseAssignments(set).findLast(({ parameter }) => parameter === 'uplink')?.value ?? ''
   if (capability.name === 'host-bridge') return uplink.startsWith('bridge:')
   return capability.name === 'pci' && capability.class === 'network' && uplink.startsWith('pci:')

@@ -3,14 +3,18 @@
  * rendered, stamped with our metadata and passed through the policy gate.
  */
 import type { Identity } from '../domain/identity.ts'
-import { VmpkgError } from '../errors.ts'
-import type { CapabilityName } from '../model/capability.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
+import type { GrantName } from '../model/capability.ts'
 import { type Sha256, sha256 } from '../model/digest.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { ParameterValue, ParameterValues } from '../model/manifest.ts'
-import type { DomainTemplateContext, NicContext, RouterContext } from '../model/template-context.ts'
+import type { Placement } from '../model/placement.ts'
+import type { DomainTemplateContext, NicContext, PciContext, RouterContext } from '../model/template-context.ts'
+import { choicesOf } from '../render/choices.ts'
+import { chooseForDomain } from '../render/chosen.ts'
 import { renderDomain } from '../render/domain.ts'
 import { verifyDomainPolicy } from '../render/domain-policy.ts'
+import type { Partials } from '../render/environment.ts'
 import { renderGuestFile } from '../render/guest.ts'
 import { stampDomain } from '../render/stamp.ts'
 import type { LoadedPackage } from './package-store.ts'
@@ -22,7 +26,7 @@ const RULE_FILE = 'nftables.nft'
 export interface MachineInput {
   readonly pkg: LoadedPackage
   readonly parameters: ParameterValues
-  readonly grants: readonly CapabilityName[]
+  readonly grants: readonly GrantName[]
   readonly name: string
   readonly identity: Identity
   readonly nics: readonly NicContext[]
@@ -34,6 +38,18 @@ export interface MachineInput {
   readonly nvram?: string
   readonly medium: string
   readonly serialLog?: string
+  /** What PCI parameters chose, by parameter (`choose-devices.ts`). */
+  readonly pci?: Readonly<Record<string, readonly PciContext[]>>
+  readonly placement?: Placement
+}
+
+export interface MachineDraft {
+  readonly template: string
+  readonly partials: Partials
+  readonly context: DomainTemplateContext
+  readonly parameterNames: readonly string[]
+  /** Before the gate and without our metadata. */
+  readonly rendered: string
 }
 
 export interface GuestFiles {
@@ -68,40 +84,47 @@ export function renderGuestFiles({ pkg, identity, nics, router, parameters }: Ma
 
 /** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `XML_INVALID` `POLICY_REFUSED` `HOST_UNSUPPORTED` */
 export async function renderMachine(input: MachineInput, facts: DomainFacts): Promise<string> {
-  const { pkg, name, identity, nics, host, images, overlay, nvram, medium, serialLog, parameters } = input
-  const { manifest } = pkg
-  const template = pkg.templates.get(manifest.templates.domain)
+  return finishMachine(input, await draftMachine(input), facts)
+}
+
+/** @throws {VmpkgError} `PARAMETER_INVALID` `TEMPLATE_INVALID` `RENDER_REFUSED` `XML_INVALID` `HOST_UNSUPPORTED` */
+export async function draftMachine(input: MachineInput): Promise<MachineDraft> {
+  const { manifest, templates } = input.pkg
+  const template = templates.get(manifest.templates.domain)
   if (template === undefined) throw new VmpkgError('TEMPLATE_INVALID', `${manifest.name} has no domain template`)
-  if (host.firmware === undefined && template.includes('host.firmware')) {
-    throw new VmpkgError('HOST_UNSUPPORTED', `${manifest.name} boots by UEFI, and this host has no firmware for it`, {
-      hint: 'Install it: apt-get install ovmf',
-    })
-  }
-  const values = plainValues(parameters)
-  const context: DomainTemplateContext = {
-    domain: { name, uuid: identity.uuid, memoryKib: memoryKib(values), vcpus: Number(values['vcpus'] ?? 1) },
-    host,
-    params: values,
-    images,
-    nics,
-    ...byRole(nics),
-    medium,
-    ...(overlay === undefined ? {} : { overlay }),
-    ...(nvram === undefined ? {} : { nvram }),
-    ...(serialLog === undefined ? {} : { serialLog }),
-  }
-  const rendered = renderDomain({
+  const draft = {
     template,
     partials: await readPartials(),
-    context,
+    context: machineContext(input),
     parameterNames: Object.keys(manifest.parameters),
-  })
-  const verified = verifyDomainPolicy({
-    xml: rendered,
-    context,
-    capabilities: manifest.capabilities,
-    granted: input.grants,
-  })
+  }
+  try {
+    return { ...draft, rendered: renderDomain(draft) }
+  } catch (error) {
+    const name: unknown = isVmpkgError(error, 'RENDER_REFUSED') ? error.details?.['name'] : undefined
+    const firmware = typeof name === 'string' ? /^host\.(f|secureF)irmware\b/.exec(name) : null
+    if (firmware === null) throw error
+    const what = firmware[1] === 'f' ? 'UEFI' : 'UEFI with secure boot'
+    throw new VmpkgError(
+      'HOST_UNSUPPORTED',
+      `${manifest.name} boots by ${what}, and this host has no firmware for it`,
+      {
+        hint: 'Install it: apt-get install ovmf',
+        cause: error,
+      },
+    )
+  }
+}
+
+/** The gate, then what vmpkg itself knows. @throws {VmpkgError} `POLICY_REFUSED` `XML_INVALID` */
+export function finishMachine(
+  { pkg: { manifest }, name, grants, parameters }: MachineInput,
+  { rendered, context }: MachineDraft,
+  facts: DomainFacts,
+): string {
+  const { capabilities } = manifest
+  const choices = choicesOf({ parameters, definitions: manifest.parameters, context })
+  const verified = verifyDomainPolicy({ xml: rendered, context, capabilities, granted: grants, choices })
   return stampDomain(verified, {
     title: `${name} (vmpkg ${manifest.name} ${manifest.version})`,
     description: manifest.description.trim(),
@@ -111,7 +134,29 @@ export async function renderMachine(input: MachineInput, facts: DomainFacts): Pr
   })
 }
 
-function plainValues(parameters: ParameterValues): Readonly<Record<string, ParameterValue>> {
+function machineContext(input: MachineInput): DomainTemplateContext {
+  const { pkg, name, identity, nics, host, images, overlay, nvram, medium, serialLog, placement, pci } = input
+  const { uuid } = identity
+  const params = plainValues(input.parameters)
+  const definitions = pkg.manifest.parameters
+  return {
+    domain: { name, uuid, memoryKib: memoryKib(params), vcpus: Number(params['vcpus'] ?? 1) },
+    host,
+    params,
+    images,
+    nics,
+    ...byRole(nics),
+    medium,
+    ...(overlay === undefined ? {} : { overlay }),
+    ...(nvram === undefined ? {} : { nvram }),
+    ...(serialLog === undefined ? {} : { serialLog }),
+    ...(placement === undefined ? {} : { placement }),
+    ...chooseForDomain({ definitions, values: params, uuid, ...(pci === undefined ? {} : { pci }) }),
+  }
+}
+
+/** Without their origins. */
+export function plainValues(parameters: ParameterValues): Readonly<Record<string, ParameterValue>> {
   return Object.fromEntries(Object.entries(parameters).map(([name, { value }]) => [name, value]))
 }
 

@@ -5,13 +5,14 @@
 import { newIdentity } from '../domain/identity.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import type { CapabilityName } from '../model/capability.ts'
+import type { GrantName } from '../model/capability.ts'
 import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
 import type { Layer } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import type { NetworkTemplateContext, NicContext } from '../model/template-context.ts'
 import { type LanPlan, routerContext } from '../router/plan.ts'
 import type { Definition } from '../state/definitions.ts'
+import { choosePciDevices } from './choose-devices.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
@@ -42,7 +43,7 @@ export interface RouterRequest {
   /** Name of the source it came from. */
   readonly source: string
   readonly parameters: ParameterValues
-  readonly grants: readonly CapabilityName[]
+  readonly grants: readonly GrantName[]
 }
 
 /** Facts that a domain and its networks share. */
@@ -53,29 +54,37 @@ function ownerFacts(
   return { package: line.name, version: line.version, digest: line.package.sha256, origin: source, createdAt }
 }
 
+/** What a router's plan becomes on this host. */
+export interface RouterPlace {
+  readonly plan: RouterPlan
+  readonly name: string
+  readonly uuid: string
+  readonly medium: string
+  readonly createdAt: string
+}
+
 /** @throws {VmpkgError} what rendering and the gate refuse */
 export async function renderRouter(
   workspace: Workspace,
   connect: Connect,
   request: RouterRequest,
-  {
-    plan,
-    name,
-    uuid,
-    medium,
-    createdAt,
-  }: {
-    readonly plan: RouterPlan
-    readonly name: string
-    readonly uuid: string
-    readonly medium: string
-    readonly createdAt: string
-  },
+  place: RouterPlace,
 ): Promise<{ readonly xml: string; readonly guest: GuestFiles }> {
-  const { pkg, parameters, grants } = request
-  const { hostname, machineId, layer, lan, wanNic, lanNic } = plan
-  const serialLog = machineFiles(workspace.connectionPaths, uuid).log
-  const input: MachineInput = {
+  const input = await routerInput(workspace, connect, request, place)
+  const guest = renderGuestFiles(input)
+  const xml = await renderMachine(input, routerFacts(request, place, input, guest))
+  await validateDefinition(workspace, connect, 'domain', xml)
+  return { xml, guest }
+}
+
+/** @throws {VmpkgError} `HOST_UNSUPPORTED` `DEVICE_REFUSED` `DEVICE_UNKNOWN` `PARAMETER_INVALID` */
+export async function routerInput(
+  workspace: Workspace,
+  connect: Connect,
+  { pkg, parameters, grants }: RouterRequest,
+  { plan: { hostname, machineId, layer, lan, wanNic, lanNic }, name, uuid, medium }: RouterPlace,
+): Promise<MachineInput> {
+  return {
     pkg,
     parameters,
     grants,
@@ -86,23 +95,29 @@ export async function renderRouter(
     host: await chooseHypervisor(workspace, connect),
     images: imagePaths(workspace, pkg.line),
     medium,
-    serialLog,
+    serialLog: machineFiles(workspace.connectionPaths, uuid).log,
+    pci: await choosePciDevices(workspace, pkg.manifest, parameters, name),
   }
-  const guest = renderGuestFiles(input)
-  const xml = await renderMachine(input, {
+}
+
+export function routerFacts(
+  request: RouterRequest,
+  { plan: { layer, lan, lanNic }, medium, createdAt }: RouterPlace,
+  { serialLog }: MachineInput,
+  { rules }: GuestFiles,
+): DomainFacts {
+  return {
     ...ownerFacts(request, createdAt),
-    kind: pkg.line.kind,
+    kind: request.pkg.line.kind,
     layer,
     instance: lan.instance,
     ephemeral: false,
     medium,
-    serialLog,
-    parameters,
-    ...(guest.rules === undefined ? {} : { rules: guest.rules }),
+    ...(serialLog === undefined ? {} : { serialLog }),
+    parameters: request.parameters,
+    ...(rules === undefined ? {} : { rules }),
     lanMac: lanNic.mac,
-  })
-  await validateDefinition(workspace, connect, 'domain', xml)
-  return { xml, guest }
+  }
 }
 
 export function networkFacts(

@@ -1,13 +1,12 @@
 /** Everything known about packages: the candidate's signed line, what is installed, where it comes from. */
 import type { CatalogueEntry } from '../catalogue/catalogue.ts'
 import { VmpkgError } from '../errors.ts'
-import type { Capability } from '../model/capability.ts'
+import { explainCapability, grantName } from '../model/capability.ts'
 import { parseVersion } from '../model/version.ts'
 import { unknownPackage } from '../resolve/suggest.ts'
 import type { Source } from '../sources/source.ts'
 import type { InstalledPackage } from '../state/installed.ts'
 import { openCatalogue } from './catalogue.ts'
-import { explainCapability } from './install-plan.ts'
 import { sourceStore } from './sources.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -95,7 +94,7 @@ function describe(
     conflicts: line.conflicts,
     replaces: line.replaces,
     depends: line.depends,
-    capabilities: line.capabilities.map((one: Capability) => `${one.name}: ${explainCapability(one)}`),
+    capabilities: line.capabilities.map((one) => `${grantName(one)}: ${explainCapability(one)}`),
     images: line.images.map(({ role, size, digest }) => ({ role, size, digest })),
     downloadBytes: packs.reduce((sum, bytes) => sum + bytes, line.package.size),
     lineDigest,

@@ -27,6 +27,8 @@ export interface Target {
 export interface TransitionOptions {
   /** `parameter=value`, or `package:parameter=value` where several packages are named. */
   readonly set: readonly string[]
+  /** Named sets of values. */
+  readonly profiles: readonly string[]
   /** Capabilities granted on the command line. */
   readonly grants: readonly string[]
   /** Start machines that are new. */
@@ -41,6 +43,7 @@ export interface TransitionOptions {
 
 export const NO_OPTIONS: TransitionOptions = {
   set: [],
+  profiles: [],
   grants: [],
   start: true,
   restart: false,

@@ -3,16 +3,20 @@
  * the package asks for, and put before the policy gate. What the gate refuses there it refuses everywhere.
  */
 import type { PackageContents } from '../archive/load-package.ts'
-import type { Capability } from '../model/capability.ts'
+import { type Capability, type CapabilityName, grantName } from '../model/capability.ts'
+import { type ChoiceType, imagineChoice, isChoiceParameter } from '../model/choice.ts'
 import type { ImageRole } from '../model/line.ts'
-import type { Manifest, Parameter, ParameterValue } from '../model/manifest.ts'
+import type { Manifest, Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
 import { parseSize } from '../model/size.ts'
 import type {
   DomainTemplateContext,
   NetworkTemplateContext,
   NicContext,
+  PciContext,
   RouterContext,
 } from '../model/template-context.ts'
+import { choicesOf } from '../render/choices.ts'
+import { chooseForDomain, chooseForNetwork } from '../render/chosen.ts'
 import { renderDomain } from '../render/domain.ts'
 import { verifyDomainPolicy } from '../render/domain-policy.ts'
 import type { Partials } from '../render/environment.ts'
@@ -36,6 +40,35 @@ const DEFAULT_MEMORY_BYTES = 256 * 1024 * 1024
 const UUID = '00000000-0000-4000-8000-000000000000'
 const LAN_MAC = '52:54:00:00:00:02'
 const WAN_MAC = '52:54:00:00:00:01'
+
+/** What in a domain template speaks of each capability. */
+const USES: Readonly<Record<CapabilityName, RegExp>> = {
+  network: /\b(?:nics|wan|lan)\b/,
+  'host-bridge': /\bbridge\b/,
+  pci: /\bpci\b/,
+  hugepages: /\b(?:hugepages|pagesize)\b/,
+  usb: /\busb\b/,
+  mdev: /\bmdevs?\b/,
+  evdev: /\bevdev\b/,
+  'host-folder': /\b(?:filesystem|dir|folders?|share)\b/,
+  'host-file': /\b(?:file|nvram|slic|pool)\b/,
+  'block-device': /\b(?:block|scsi|reservations)\b/,
+  'network-disk': /\b(?:protocol|host)\b/,
+  'tpm-passthrough': /\bpassthrough\b/,
+  'user-network': /\b(?:user|passt)\b/,
+  tunnel: /\b(?:mcast|udp|server|client|tunnel)\b/,
+  'direct-network': /\b(?:direct|ethernet|vdpa|vhostuser|virtualport)\b/,
+  'shared-memory': /\b(?:shared|shmem|memAccess)\b/,
+  'locked-memory': /\b(?:locked|memorybacking)\b/i,
+  'cpu-pinning': /\b(?:cpuset|vcpupin|emulatorpin|iothreadpin|numatune|pins?|placement)\b/,
+  realtime: /\b(?:vcpusched|iothreadsched|emulatorsched|realtime)\b/,
+  'gpu-share': /\b(?:gl|rendernode|accel3d|egl-headless)\b/,
+  'host-audio': /\baudio\b/,
+  vsock: /\bvsock\b/,
+  redirection: /\b(?:redirdev|smartcard|clipboard|filetransfer|spicevmc)\b/,
+  'host-chardev': /\b(?:serial|console|parallel|channel|chardev|socket)\b/,
+  'qemu-commandline': /\bqemu:/,
+}
 
 export function lintTemplates(lint: TemplateLint): readonly LintFinding[] {
   const findings = [...lintSyntax(lint), ...lintDomain(lint), ...lintNetworks(lint), ...lintGuest(lint)]
@@ -62,7 +95,13 @@ function lintDomain({ contents, roles, partials }: TemplateLint): readonly LintF
       const parameterNames = Object.keys(manifest.parameters)
       const xml = renderDomain({ template: templates.get(path) ?? '', partials, context, parameterNames })
       const { capabilities } = manifest
-      verifyDomainPolicy({ xml, context, capabilities, granted: capabilities.map(({ name }) => name) })
+      verifyDomainPolicy({
+        xml,
+        context,
+        capabilities,
+        granted: capabilities.map(grantName),
+        choices: choicesOf({ parameters: imagineOrigins(manifest), definitions: manifest.parameters, context }),
+      })
     }),
   )
 }
@@ -70,14 +109,22 @@ function lintDomain({ contents, roles, partials }: TemplateLint): readonly LintF
 function lintNetworks({ contents: { manifest, templates }, partials }: TemplateLint): readonly LintFinding[] {
   const { capabilities } = manifest
   const kinds = [
-    { kind: 'lan', path: manifest.templates.network, context: imagineNetwork(false) },
-    { kind: 'uplink', path: manifest.templates.uplink, context: imagineNetwork(true) },
+    { kind: 'lan', path: manifest.templates.network, context: imagineNetwork(manifest, false) },
+    { kind: 'uplink', path: manifest.templates.uplink, context: imagineNetwork(manifest, true) },
   ] as const
   return kinds.flatMap(({ kind, path, context }) => {
     if (path === undefined) return []
     return attempt(path, () => {
-      const xml = renderNetwork({ template: templates.get(path) ?? '', partials, context })
-      verifyNetworkPolicy({ xml, context, kind, capabilities, granted: capabilities.map(({ name }) => name) })
+      const parameterNames = Object.keys(manifest.parameters)
+      const xml = renderNetwork({ template: templates.get(path) ?? '', partials, context, parameterNames })
+      verifyNetworkPolicy({
+        xml,
+        context,
+        kind,
+        capabilities,
+        granted: capabilities.map(grantName),
+        choices: choicesOf({ parameters: imagineOrigins(manifest), definitions: manifest.parameters, context }),
+      })
     })
   })
 }
@@ -108,21 +155,15 @@ function lintUse({ contents, partials }: TemplateLint): readonly LintFinding[] {
   const guests = [...guestFiles.values()].map((bytes) => Buffer.from(bytes).toString())
   const all = [domain, ...templates.values(), ...guests].join('\n')
   const findings = Object.keys(manifest.parameters)
-    .filter((name) => !BUILT_IN.has(name) && !new RegExp(`\\bparams\\.${name}\\b`).test(all))
+    .filter((name) => !BUILT_IN.has(name) && !isUsed(name, manifest.parameters[name], all))
     .map((name) => lintWarning('parameter-unused', name, 'no template uses this parameter'))
-  const uses: Readonly<Record<Capability['name'], RegExp>> = {
-    network: /\b(?:nics|wan|lan)\b/,
-    'host-bridge': /\bbridge\b/,
-    pci: /\bpci\b/,
-    hugepages: /\bhugepages\b/,
-  }
   for (const { name } of manifest.capabilities) {
-    if (uses[name].test(domain)) continue
+    if (USES[name].test(domain)) continue
     findings.push(
       lintWarning('capability-unused', name, 'users are asked for it, but the domain template does not use it'),
     )
   }
-  if (!manifest.capabilities.some(({ name }) => name === 'network') && uses.network.test(domain)) {
+  if (!manifest.capabilities.some(({ name }) => name === 'network') && USES.network.test(domain)) {
     findings.push(
       lintWarning('capability-missing', 'network', 'the template asks for cards; without it there are none'),
     )
@@ -130,9 +171,44 @@ function lintUse({ contents, partials }: TemplateLint): readonly LintFinding[] {
   return findings
 }
 
+/** By its own name, or by the list that it is an entry of. */
+function isUsed(name: string, definition: Parameter | undefined, text: string): boolean {
+  if (new RegExp(`\\bparams\\.${name}\\b`).test(text)) return true
+  if (definition === undefined || !isChoiceParameter(definition)) return false
+  const list = LISTS[definition.type]
+  return list !== undefined && new RegExp(`\\b${list}\\b`).test(text)
+}
+
+/** Where choices end up. */
+const LISTS: Partial<Readonly<Record<ChoiceType, string>>> = {
+  pci: 'hostdevs',
+  usb: 'hostdevs',
+  mdev: 'hostdevs',
+  evdev: 'evdevs',
+  folder: 'folders',
+  disk: 'disks',
+  block: 'disks',
+  'network-disk': 'disks',
+  iso: 'cdroms',
+  forward: 'forwards',
+  card: 'cards',
+  reservation: 'reservations',
+  route: 'routes',
+  'host-name': 'hostNames',
+  address: 'addresses',
+}
+
 function expand(template: string, partials: Partials): string {
-  const names = [...template.matchAll(/\{\{~?>\s*([a-z][a-z0-9-]*)/g)].map(([, name = '']) => name)
-  return [template, ...names.map((name) => (Object.hasOwn(partials, name) ? (partials[name] ?? '') : ''))].join('\n')
+  const texts = [template]
+  const seen = new Set<string>()
+  for (const text of texts) {
+    for (const [, name = ''] of text.matchAll(/\{\{~?>\s*([a-z][a-z0-9-]*)/g)) {
+      if (seen.has(name) || !Object.hasOwn(partials, name)) continue
+      seen.add(name)
+      texts.push(partials[name] ?? '')
+    }
+  }
+  return texts.join('\n')
 }
 
 function attempt(subject: string, run: () => void): readonly LintFinding[] {
@@ -171,8 +247,13 @@ function imagineDomain(
       virtType: 'kvm',
       emulator: '/usr/bin/qemu-system-x86_64',
       firmware: { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', vars: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
+      secureFirmware: { code: '/usr/share/OVMF/OVMF_CODE_4M.ms.fd', vars: '/usr/share/OVMF/OVMF_VARS_4M.ms.fd' },
+      // The newest: what a release lacks is refused on hosts that have it, in words of its own.
+      libvirtVersion: '999.0.0',
+      qemuVersion: '999.0.0',
     },
     params,
+    ...chooseForDomain({ definitions: manifest.parameters, values: params, uuid: UUID, pci: imaginePci(manifest) }),
     images,
     ...(roles.includes('disk') ? { overlay: { path: '/lint/overlay.qcow2', base: '/lint/images/disk' } } : {}),
     nvram: '/lint/nvram.fd',
@@ -229,29 +310,57 @@ function imagineRouter(layer: RouterContext['layer']): RouterContext {
   }
 }
 
-function imagineNetwork(isUplink: boolean): NetworkTemplateContext {
+function imagineNetwork(manifest: Manifest, isUplink: boolean): NetworkTemplateContext {
   const common = { name: 'lint', uuid: UUID, bridge: 'lint', mac: '52:54:00:00:00:03' }
-  if (!isUplink) return { network: common }
+  const params = imagineParameters(manifest)
+  const chosen = { params, ...chooseForNetwork({ definitions: manifest.parameters, values: params }) }
+  if (!isUplink) return { network: common, ...chosen }
   const addresses = {
     address: '192.0.2.1',
     netmask: '255.255.255.0',
     rangeFirst: '192.0.2.10',
     rangeLast: '192.0.2.250',
   }
-  return { network: { ...common, ...addresses } }
+  return { network: { ...common, ...addresses }, ...chosen }
 }
 
 /** Defaults; for the others something of the right type, but for texts, whose pattern cannot be imagined. */
 function imagineParameters({ parameters }: Manifest): Readonly<Record<string, ParameterValue>> {
   return Object.fromEntries(
-    Object.entries(parameters).flatMap(([name, definition]) => {
-      const value = imagine(definition)
+    Object.entries(parameters).flatMap(([name, definition], number) => {
+      const value = imagine(definition, number)
       return value === undefined ? [] : [[name, value] as const]
     }),
   )
 }
 
-function imagine(one: Parameter): ParameterValue | undefined {
+/** As if a user had set everything that has no default: what a package itself says of a host counts for nothing. */
+function imagineOrigins(manifest: Manifest): ParameterValues {
+  return Object.fromEntries(
+    Object.entries(imagineParameters(manifest)).map(([name, value]) => {
+      const definition = manifest.parameters[name]
+      const isDefault = definition !== undefined && 'default' in definition && definition.default !== undefined
+      return [name, { value, origin: isDefault ? 'default' : 'command line' }] as const
+    }),
+  )
+}
+
+/** One device of two functions for each parameter. */
+function imaginePci({ parameters }: Manifest): Readonly<Record<string, readonly PciContext[]>> {
+  const names = Object.keys(parameters).filter((name) => parameters[name]?.type === 'pci')
+  return Object.fromEntries(
+    names.map((name, number) => {
+      const place = { domain: '0000', bus: (number + 16).toString(16), slot: '00' }
+      return [name, ['0', '1'].map((fn) => ({ ...place, function: fn }))] as const
+    }),
+  )
+}
+
+function imagine(one: Parameter, number: number): ParameterValue | undefined {
+  if (isChoiceParameter(one)) {
+    if (one.default === undefined) return imagineChoice(one.type, number)
+    return typeof one.default === 'string' ? one.default : one.default.join(',')
+  }
   switch (one.type) {
     case 'size':
       return parseSize(one.default ?? one.minimum ?? one.maximum ?? '256MiB')

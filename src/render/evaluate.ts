@@ -4,6 +4,8 @@
  * The result keeps values apart from the template's own text, so that a format can judge where a value stands.
  */
 import { VmpkgError } from '../errors.ts'
+import { helperOf, isTruthy } from './helpers.ts'
+import { findArgumentFault } from './partial-arguments.ts'
 import {
   type CallNode,
   type EachNode,
@@ -17,8 +19,15 @@ import {
 
 /** A piece of output: the template's own text, or a value with the name it was written with. */
 export type Segment =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'value'; readonly text: string; readonly name: string }
+  | { readonly kind: 'text'; readonly text: string; readonly place?: SourcePlace }
+  | { readonly kind: 'value'; readonly text: string; readonly name: string; readonly place?: SourcePlace }
+
+/** Where output was written: a line of a template, and for a partial the place that asks for it. */
+export interface SourcePlace {
+  readonly template: string
+  readonly line: number
+  readonly from?: SourcePlace
+}
 
 /** Well below 200 ms. */
 const MAXIMUM_STEPS = 100_000
@@ -34,10 +43,14 @@ interface Frame {
   readonly named: Readonly<Record<string, unknown>>
 }
 
+type FindPartial = (name: string) => Template | undefined
+
 interface Run {
   readonly root: unknown
-  readonly partials: ReadonlyMap<string, Template>
+  readonly findPartial: FindPartial
   template: string
+  /** The place that asks for the partial at hand. */
+  from: SourcePlace | undefined
   steps: number
   size: number
   partialDepth: number
@@ -47,8 +60,9 @@ interface Run {
  * Evaluates `template` over `data` (plain values; a known but absent one is a key with `undefined`).
  * @throws {VmpkgError} `TEMPLATE_INVALID` unknown names, `RENDER_REFUSED` values that cannot be written, exceeded bounds
  */
-export function evaluate(template: Template, partials: ReadonlyMap<string, Template>, data: unknown): Segment[] {
-  const run: Run = { root: data, partials, template: template.name, steps: 0, size: 0, partialDepth: 0 }
+export function evaluate(template: Template, findPartial: FindPartial, data: unknown): Segment[] {
+  const counts = { steps: 0, size: 0, partialDepth: 0 }
+  const run: Run = { root: data, findPartial, template: template.name, from: undefined, ...counts }
   const output: Segment[] = []
   evaluateNodes(run, template.body, { self: data, parent: undefined, data: {}, named: {} }, output)
   return output
@@ -60,10 +74,10 @@ function evaluateNodes(run: Run, nodes: readonly TemplateNode[], frame: Frame, o
     switch (node.kind) {
       case 'text':
         grow(run, node.text.length)
-        output.push(node)
+        output.push({ kind: 'text', text: node.text, place: placeOf(run, node.line) })
         break
       case 'value': {
-        const segment = writeValue(run, node.expression, frame)
+        const segment = { ...writeValue(run, node.expression, frame), place: placeOf(run, node.line) }
         grow(run, segment.text.length)
         output.push(segment)
         break
@@ -102,22 +116,59 @@ function evaluateEach(run: Run, node: EachNode, frame: Frame, output: Segment[])
 }
 
 function evaluatePartial(run: Run, node: PartialNode, frame: Frame, output: Segment[]): void {
-  const partial = run.partials.get(node.name)
+  const partial = run.findPartial(node.name)
   if (partial === undefined) {
     return refuse(run.template, node.line, `partial ${JSON.stringify(node.name)} does not exist`)
   }
   if (run.partialDepth >= MAXIMUM_PARTIAL_DEPTH) exceed(run, `partials nested deeper than ${MAXIMUM_PARTIAL_DEPTH}`)
-  const context = node.context === undefined ? frame.self : compute(run, node.context, frame)
-  const added = node.added.map(([key, value]) => [key, compute(run, value, frame)] as const)
-  const self = added.length === 0 ? context : { ...(isRecord(context) ? context : {}), ...Object.fromEntries(added) }
+  const self = partialScope(run, node, partial, frame)
   const inner: Segment[] = []
-  const outer = run.template
+  const outer = { template: run.template, from: run.from }
+  run.from = placeOf(run, node.line)
   run.template = partial.name
   run.partialDepth += 1
   evaluateNodes(run, partial.body, { self, parent: undefined, data: frame.data, named: {} }, inner)
   run.partialDepth -= 1
-  run.template = outer
+  Object.assign(run, outer)
   appendIndented(run, inner, node.indent, output)
+}
+
+/**
+ * What a partial sees. One that declares its arguments sees those and the names of the whole template, whatever stands
+ * around it; any other sees what stands around it, as in Handlebars.
+ */
+function partialScope(run: Run, node: PartialNode, { declaration }: Template, frame: Frame): unknown {
+  const added = node.added.map(([key, value]) => [key, compute(run, value, frame)] as const)
+  const given = node.context === undefined ? undefined : compute(run, node.context, frame)
+  if (declaration === undefined) {
+    const context = node.context === undefined ? frame.self : given
+    return added.length === 0 ? context : { ...(isRecord(context) ? context : {}), ...Object.fromEntries(added) }
+  }
+  const known = declaration.arguments.map(({ name }) => name)
+  for (const [key] of added) {
+    if (known.includes(key)) continue
+    const list = known.length === 0 ? 'none' : known.join(', ')
+    refuse(run.template, node.line, `partial ${node.name} has no argument ${JSON.stringify(key)}; it has ${list}`)
+  }
+  const scope = {
+    ...(isRecord(run.root) ? run.root : {}),
+    ...Object.fromEntries(known.map((name) => [name, undefined])),
+    ...(isRecord(given) ? given : {}),
+    ...Object.fromEntries(added),
+  }
+  for (const argument of declaration.arguments) {
+    const fault = findArgumentFault(argument, scope[argument.name])
+    if (fault === undefined) continue
+    throw new VmpkgError('RENDER_REFUSED', `${describe(run)} (line ${node.line}): partial ${node.name} ${fault}`, {
+      hint: 'Set the parameter that it comes from, or see docs/templates.md for the arguments of partials.',
+      details: { template: run.template, line: node.line, partial: node.name, argument: argument.name },
+    })
+  }
+  return scope
+}
+
+function placeOf(run: Run, line: number): SourcePlace {
+  return { template: run.template, line, ...(run.from === undefined ? {} : { from: run.from }) }
 }
 
 /** A partial alone on its line is indented as that line is. */
@@ -129,7 +180,7 @@ function appendIndented(run: Run, segments: readonly Segment[], indent: string, 
     if (segment.kind === 'text' && indent !== '') {
       const text = segment.text.replace(/\n(?=[^])/g, `\n${indent}`)
       grow(run, text.length - segment.text.length)
-      output.push({ kind: 'text', text })
+      output.push({ ...segment, text })
     } else output.push(segment)
     atLineStart = indent !== '' && segment.kind === 'text' && segment.text.endsWith('\n')
   }
@@ -137,7 +188,8 @@ function appendIndented(run: Run, segments: readonly Segment[], indent: string, 
 
 function writeValue(run: Run, expression: Expression, frame: Frame): Segment {
   const value = compute(run, expression, frame)
-  const name = expression.kind === 'path' ? expression.original : expression.kind
+  const name =
+    expression.kind === 'path' ? expression.original : expression.kind === 'call' ? expression.helper : 'text'
   if (typeof value === 'string') return { kind: 'value', text: value, name }
   if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) {
     return { kind: 'value', text: `${value}`, name }
@@ -156,20 +208,30 @@ function compute(run: Run, expression: Expression, frame: Frame): unknown {
   return call(run, expression, frame)
 }
 
-function call(run: Run, { helper, args, line }: CallNode, frame: Frame): boolean | number {
-  const values = args.map((argument) => compute(run, argument, frame))
-  if (helper === 'eq') return values[0] === values[1]
-  if (helper === 'and') return values.every((value) => isTruthy(value))
-  if (helper === 'or') return values.some((value) => isTruthy(value))
-  if (helper === 'not') return !isTruthy(values[0])
-  return divide(run, line, values[0], helper === 'kib' ? 1024 : 1024 ** 2)
+function call(run: Run, { helper, args, line }: CallNode, frame: Frame): unknown {
+  const { template } = run
+  let outermost = placeOf(run, line)
+  while (outermost.from !== undefined) outermost = outermost.from
+  return helperOf(helper).compute(
+    args.map((argument) => compute(run, argument, frame)),
+    {
+      template,
+      line,
+      origin: `Template ${JSON.stringify(outermost.template.slice(0, 120))} (line ${outermost.line})`,
+      releases: releasesOf(run.root),
+      refuse: (reason) => refuse(template, line, reason),
+    },
+  )
 }
 
-function divide(run: Run, line: number, bytes: unknown, unit: number): number {
-  if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes / unit)) {
-    return refuse(run.template, line, `kib and mib need a whole multiple of ${unit} bytes`)
+/** What the data says about the host's programs (`host.libvirtVersion`, `host.qemuVersion`). */
+function releasesOf(root: unknown): Readonly<Record<string, string | undefined>> {
+  const host = isRecord(root) ? root['host'] : undefined
+  const read = (key: string): string | undefined => {
+    const value = isRecord(host) ? host[key] : undefined
+    return typeof value === 'string' ? value : undefined
   }
-  return bytes / unit
+  return { libvirt: read('libvirtVersion'), qemu: read('qemuVersion') }
 }
 
 function lookUp(run: Run, path: PathNode, frame: Frame): unknown {
@@ -198,11 +260,6 @@ function own(run: Run, path: PathNode, holder: unknown, key: string): unknown {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** As Handlebars: empty text, empty list, 0, false and absent values are false. */
-function isTruthy(value: unknown): boolean {
-  return Array.isArray(value) ? value.length > 0 : Boolean(value)
 }
 
 function grow(run: Run, characters: number): void {

@@ -2,11 +2,13 @@
  * The policy gate for rendered network XML. A router's LAN is a bridge without the host: no address, no forwarding, no
  * DHCP or DNS of libvirt. The uplink is libvirt NAT with exactly the planned addresses, and needs a granted capability.
  */
-import { type Capability, type CapabilityName, needsGrant } from '../model/capability.ts'
 import type { NetworkTemplateContext } from '../model/template-context.ts'
 import { findElement, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
-import { type Finding, findViolations, oneOf, type Rule, type Rules, refuseFindings } from './policy.ts'
+import type { XmlElement } from '../xml/tree.ts'
+import { type Gate, type GateInput, openGate } from './gate.ts'
+import { type Finding, findViolations, refuseFindings } from './policy.ts'
+import { lanNetwork, uplinkNetwork } from './rules/network.ts'
 
 const verified: unique symbol = Symbol('verified network')
 
@@ -16,69 +18,43 @@ export interface VerifiedNetworkXml {
   readonly [verified]: true
 }
 
-export interface NetworkPolicyInput {
+export interface NetworkPolicyInput extends GateInput {
   readonly xml: string
   readonly context: NetworkTemplateContext
   readonly kind: 'lan' | 'uplink'
-  readonly capabilities: readonly Capability[]
-  readonly granted: readonly CapabilityName[]
 }
 
 /** @throws {VmpkgError} `POLICY_REFUSED` with `details.findings`, `XML_INVALID` */
 export function verifyNetworkPolicy(input: NetworkPolicyInput): VerifiedNetworkXml {
-  const { xml, context, kind, capabilities, granted } = input
-  const document = parseXml(xml)
-  const findings: Finding[] = [...findViolations(document, kind === 'lan' ? lanRules(context) : uplinkRules(context))]
-  const needed = kind === 'lan' ? ['name', 'uuid', 'bridge', 'dns'] : ['name', 'uuid', 'bridge', 'forward', 'ip']
-  for (const path of needed) {
-    if (findElement(document.root, path) === undefined) findings.push({ path: `network/${path}`, reason: 'is missing' })
-  }
-  const dns = findElement(document.root, 'dns')
-  if (kind === 'lan' && dns !== undefined && getAttribute(dns, 'enable') !== 'no') {
-    findings.push({ path: 'network/dns', reason: 'must be off on a LAN' })
-  }
-  const allowed = capabilities.some(
-    (one) =>
-      one.name === 'network' &&
-      (kind === 'lan' ? one.lan !== undefined : one.wan === 'uplink') &&
-      (kind === 'lan' || !needsGrant(one) || granted.includes(one.name)),
-  )
-  if (!allowed) findings.push({ path: 'network', reason: `a ${kind} needs the capability "network", granted` })
-  refuseFindings(`Network ${JSON.stringify(context.network.name.slice(0, 80))}`, findings)
+  const { xml, context } = input
+  refuseFindings(`Network ${JSON.stringify(context.network.name.slice(0, 80))}`, findNetworkFaults(input))
   return { xml, [verified]: true }
 }
 
-function commonRules({ network }: NetworkTemplateContext): Record<string, Rule> {
-  return {
-    network: {},
-    'network/name': { text: oneOf(network.name) },
-    'network/uuid': { text: oneOf(network.uuid) },
-    'network/bridge': {
-      attributes: { name: oneOf(network.bridge), stp: oneOf('off'), delay: oneOf('0') },
-      required: ['name', 'stp', 'delay'],
-    },
-    'network/mac': { attributes: { address: oneOf(network.mac) }, required: ['address'] },
-    'network/dns': { attributes: { enable: oneOf('no') }, required: ['enable'] },
+/** @throws {VmpkgError} `XML_INVALID` */
+function findNetworkFaults(input: NetworkPolicyInput): readonly Finding[] {
+  const { xml, context, kind } = input
+  const document = parseXml(xml)
+  const gate = openGate(input, givenTo(context))
+  const findings = findViolations(document, ['network', kind === 'lan' ? lanNetwork : uplinkNetwork], gate)
+  for (const path of neededBy(kind, document.root)) {
+    if (findElement(document.root, path) === undefined) findings.push({ path: `network/${path}`, reason: 'is missing' })
   }
+  const need = kind === 'lan' ? 'network:lan' : 'network:uplink'
+  const missing = gate.missing(need)
+  if (missing !== undefined) findings.push({ path: 'network', reason: missing, allowedBy: need })
+  return findings
 }
 
-function lanRules(context: NetworkTemplateContext): Rules {
-  return commonRules(context)
+function neededBy(kind: NetworkPolicyInput['kind'], root: XmlElement): readonly string[] {
+  if (kind === 'lan') return ['name', 'uuid', 'bridge', 'dns']
+  const forward = findElement(root, 'forward')
+  const mode = forward && (getAttribute(forward, 'mode') ?? 'nat')
+  // The others stand on the host's own network, where libvirt makes no bridge and has no address.
+  const isOwn = mode === undefined || ['nat', 'route', 'open'].includes(mode)
+  return ['name', 'uuid', 'forward', ...(isOwn ? ['bridge', 'ip'] : [])]
 }
 
-function uplinkRules(context: NetworkTemplateContext): Rules {
-  const { address, netmask, rangeFirst, rangeLast } = context.network
-  return {
-    ...commonRules(context),
-    'network/forward': { attributes: { mode: oneOf('nat') }, required: ['mode'] },
-    'network/ip': {
-      attributes: { address: oneOf(address ?? ''), netmask: oneOf(netmask ?? ''), family: oneOf('ipv4') },
-      required: ['address', 'netmask'],
-    },
-    'network/ip/dhcp': {},
-    'network/ip/dhcp/range': {
-      attributes: { start: oneOf(rangeFirst ?? ''), end: oneOf(rangeLast ?? '') },
-      required: ['start', 'end'],
-    },
-  }
+function givenTo({ network }: NetworkTemplateContext): Gate['given'] {
+  return Object.fromEntries(Object.entries(network).map(([name, value]) => [name, [value]]))
 }

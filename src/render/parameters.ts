@@ -4,7 +4,8 @@
  * (`--set memory=192MiB`) or as YAML; definitions come from packages and may be hostile.
  */
 import { VmpkgError } from '../errors.ts'
-import type { Origin, Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
+import { choicePattern, describeChoice, isChoice, isChoiceParameter, MAX_CHOICES } from '../model/choice.ts'
+import type { ChoiceParameter, Origin, Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
 import { formatSize, parseSize } from '../model/size.ts'
 import { compilePattern } from './pattern.ts'
 
@@ -60,6 +61,10 @@ export function mergeParameters(
 
 /** What a parameter accepts, in words: for hints, `show` and the plan. */
 function describeAllowed(definition: Parameter): string {
+  if (isChoiceParameter(definition)) {
+    const { type, list } = definition
+    return list === true ? `${describeChoice(type)}; several with commas or more than one --set` : describeChoice(type)
+  }
   switch (definition.type) {
     case 'size':
       return `a size such as 192MiB${range(definition.minimum, definition.maximum)}`
@@ -73,8 +78,7 @@ function describeAllowed(definition: Parameter): string {
       return 'auto, network:NAME, bridge:NAME or pci:DDDD:BB:DD.F'
     case 'file':
       return `the path of a file in format ${definition.format}`
-    case 'string':
-    default: {
+    case 'string': {
       const length = `text of at most ${definition.maxLength ?? MAXIMUM_STRING} characters on one line`
       return definition.pattern === undefined ? length : `${length}, matching ${definition.pattern}`
     }
@@ -94,6 +98,7 @@ function checkParameter(name: string, definition: Parameter, written: unknown, o
 
 /** The value as its type carries it; undefined where it is not allowed. */
 function readValue(definition: Parameter, written: unknown): ParameterValue | undefined {
+  if (isChoiceParameter(definition)) return readChoices(definition, written)
   switch (definition.type) {
     case 'size':
       return readSize(definition, written)
@@ -111,12 +116,23 @@ function readValue(definition: Parameter, written: unknown): ParameterValue | un
       return typeof written === 'string' && UPLINK.test(written) ? written : undefined
     case 'file':
       return isOneLine(written) && written !== '' && written.length <= MAXIMUM_PATH ? written : undefined
-    case 'string':
-    default: {
+    case 'string': {
       if (!isOneLine(written) || written.length > (definition.maxLength ?? MAXIMUM_STRING)) return undefined
       return definition.pattern === undefined || compilePattern(definition.pattern)(written) ? written : undefined
     }
   }
+}
+
+/** One text, or several joined by commas; an empty list is empty text. */
+function readChoices({ type, list }: ChoiceParameter, written: unknown): string | undefined {
+  if (list !== true) return typeof written === 'string' && isChoice(type, written) ? written : undefined
+  const texts: readonly unknown[] =
+    typeof written === 'string' ? written.split(',') : Array.isArray(written) ? written : [0]
+  const split = texts.flatMap((text): unknown[] => (typeof text === 'string' ? text.split(',') : [text]))
+  const isEmpty = written === '' || split.length === 0
+  if (isEmpty) return ''
+  const fits = split.length <= MAX_CHOICES && split.every((text) => typeof text === 'string' && isChoice(type, text))
+  return fits ? split.join(',') : undefined
 }
 
 function readSize(definition: Extract<Parameter, { type: 'size' }>, written: unknown): number | undefined {
@@ -151,6 +167,10 @@ function toPropertySchema(one: Parameter): Readonly<Record<string, unknown>> {
     description: one.description ?? describeAllowed(one),
     ...('default' in one && one.default !== undefined ? { default: one.default } : {}),
   }
+  if (isChoiceParameter(one)) {
+    const text = { type: 'string', pattern: choicePattern(one.type) }
+    return one.list === true ? { ...common, type: 'array', maxItems: MAX_CHOICES, items: text } : { ...common, ...text }
+  }
   switch (one.type) {
     case 'size':
       return { ...common, type: 'string', pattern: '^[0-9]{1,16} ?(B|KiB|MiB|GiB|TiB)$' }
@@ -167,8 +187,7 @@ function toPropertySchema(one: Parameter): Readonly<Record<string, unknown>> {
       return { ...common, type: 'string', pattern: UPLINK.source }
     case 'file':
       return { ...common, type: 'string', maxLength: MAXIMUM_PATH }
-    case 'string':
-    default: {
+    case 'string': {
       const pattern = one.pattern === undefined ? {} : { pattern: `^(?:${one.pattern})$` }
       return { ...common, type: 'string', maxLength: one.maxLength ?? MAXIMUM_STRING, ...pattern }
     }

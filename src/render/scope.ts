@@ -4,7 +4,9 @@
  */
 import type { ImageRole } from '../model/line.ts'
 import type { ParameterValue } from '../model/manifest.ts'
+import type { Placement } from '../model/placement.ts'
 import type {
+  ChosenContext,
   DomainTemplateContext,
   GuestTemplateContext,
   NetworkTemplateContext,
@@ -16,10 +18,10 @@ type Scope = Readonly<Record<string, unknown>>
 
 /** `parameterNames` are the declared ones: those without a value are absent, others unknown. */
 export function domainScope(context: DomainTemplateContext, parameterNames: readonly string[]): Scope {
-  const { domain, host, images, overlay, nvram, medium, serialLog } = context
+  const { domain, images, overlay, nvram, medium, serialLog } = context
   return {
-    domain: { ...domain },
-    host: { ...host, firmware: host.firmware === undefined ? undefined : { ...host.firmware } },
+    domain: { ...domain, lastVcpu: domain.vcpus - 1 },
+    host: hostScope(context.host),
     params: parameterScope(context.params, parameterNames),
     images: Object.fromEntries(ROLES.map((role) => [role, images[role]])),
     overlay: overlay === undefined ? undefined : { ...overlay },
@@ -27,7 +29,56 @@ export function domainScope(context: DomainTemplateContext, parameterNames: read
     medium,
     ...nicScopes(context),
     serialLog,
+    placement: context.placement === undefined ? undefined : placementScope(context.placement),
+    ...chosenScope(context),
   }
+}
+
+function hostScope(host: DomainTemplateContext['host']): Scope {
+  const { virtType, emulator, firmware, secureFirmware, libvirtVersion, qemuVersion } = host
+  return {
+    virtType,
+    emulator,
+    firmware: firmware && { ...firmware },
+    secureFirmware: secureFirmware && { ...secureFirmware },
+    libvirtVersion,
+    qemuVersion,
+  }
+}
+
+function placementScope({ cells, ...placement }: Placement): Scope {
+  return { ...placement, cells: cells.map((cell) => ({ hostNode: undefined, pageKib: undefined, ...cell })) }
+}
+
+/** Each entry has every name that its kind may have, so that templates can ask for them. */
+function chosenScope(context: Partial<ChosenContext>): Scope {
+  const { hostdevs = [], disks = [], cdroms = [], folders = [], evdevs = [], forwards = [], cards = [] } = context
+  const usb = { vendor: undefined, product: undefined, bus: undefined, device: undefined }
+  const disk = { path: undefined, network: undefined }
+  return {
+    hostdevs: hostdevs.map((one) => ({
+      pci: undefined,
+      uuid: undefined,
+      ...one,
+      usb: one.kind === 'usb' ? { ...usb, ...one.usb } : undefined,
+    })),
+    disks: disks.map((one) => ({ ...disk, ...one })),
+    cdroms: cdroms.map((one) => ({ ...disk, ...one })),
+    folders: folders.map((one) => ({ ...one })),
+    evdevs: evdevs.map((one) => ({ ...one })),
+    forwards: forwards.map((one) => ({ address: undefined, ...one })),
+    cards: cards.map((one) => ({ ...CARD, ...one })),
+  }
+}
+
+const CARD = {
+  network: undefined,
+  bridge: undefined,
+  device: undefined,
+  address: undefined,
+  port: undefined,
+  localAddress: undefined,
+  localPort: undefined,
 }
 
 export function guestScope(context: GuestTemplateContext, parameterNames: readonly string[]): Scope {
@@ -40,9 +91,18 @@ export function guestScope(context: GuestTemplateContext, parameterNames: readon
   }
 }
 
-export function networkScope({ network }: NetworkTemplateContext): Scope {
+export function networkScope(context: NetworkTemplateContext, parameterNames: readonly string[] = []): Scope {
+  const { network, host, params = {} } = context
   const { address, netmask, rangeFirst, rangeLast } = network
-  return { network: { ...network, address, netmask, rangeFirst, rangeLast } }
+  return {
+    network: { ...network, address, netmask, rangeFirst, rangeLast },
+    host: { libvirtVersion: host?.libvirtVersion },
+    params: parameterScope(params, parameterNames),
+    reservations: (context.reservations ?? []).map((one) => ({ name: undefined, ...one })),
+    routes: (context.routes ?? []).map((one) => ({ ...one })),
+    hostNames: (context.hostNames ?? []).map((one) => ({ ...one })),
+    addresses: (context.addresses ?? []).map((one) => ({ ...one })),
+  }
 }
 
 function parameterScope(values: Readonly<Record<string, ParameterValue>>, names: readonly string[]): Scope {

@@ -6,11 +6,13 @@
  */
 import Handlebars from 'handlebars'
 import { VmpkgError } from '../errors.ts'
+import { type HelperName, helperOf, isHelper } from './helpers.ts'
+import { type Declaration, parseDeclaration } from './partial-arguments.ts'
 
 /** What a checked template is made of. */
 export type TemplateNode =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'value'; readonly expression: Expression }
+  | { readonly kind: 'text'; readonly text: string; readonly line: number }
+  | { readonly kind: 'value'; readonly expression: Expression; readonly line: number }
   | IfNode
   | EachNode
   | PartialNode
@@ -64,14 +66,11 @@ export interface PathNode {
   readonly line: number
 }
 
-type HelperName = keyof typeof HELPERS
-
-/** Inline helpers with the least and the most arguments each takes. */
-const HELPERS = { eq: [2, 2], and: [2, 8], or: [2, 8], not: [1, 1], kib: [1, 1], mib: [1, 1] } as const
-
 export interface Template {
   readonly name: string
   readonly body: readonly TemplateNode[]
+  /** Of a partial whose head names its arguments. */
+  readonly declaration: Declaration | undefined
 }
 
 const MAXIMUM_CHARACTERS = 64 * 1024
@@ -111,7 +110,18 @@ export function parseTemplate(name: string, source: string): Template {
     const [first] = cause instanceof Error ? cause.message.split('\n') : []
     return refuse(name, 0, `Handlebars cannot read it: ${JSON.stringify((first ?? '').slice(0, 120))}`)
   }
-  return { name, body: readProgram(name, program, 0) }
+  return { name, body: readProgram(name, program, 0), declaration: readDeclaration(name, program) }
+}
+
+/** Of the comment at the head, where it declares arguments. */
+function readDeclaration(name: string, program: hbs.AST.Program): Declaration | undefined {
+  const first = program.body.find((one) => !isKind(one, 'ContentStatement') || one.value.trim() !== '')
+  if (first === undefined || !isKind(first, 'CommentStatement')) return undefined
+  try {
+    return parseDeclaration(first.value)
+  } catch (error) {
+    return refuse(name, first.loc.start.line, error instanceof SyntaxError ? error.message : 'its head')
+  }
 }
 
 /** Handlebars' parser takes seconds for thousands of nested blocks or calls, so they are counted first. */
@@ -140,14 +150,21 @@ function readProgram(name: string, program: hbs.AST.Program | undefined, depth: 
 function readStatement(name: string, statement: hbs.AST.Statement, depth: number): TemplateNode[] {
   const { line } = statement.loc.start
   if (isKind(statement, 'CommentStatement')) return []
-  if (isKind(statement, 'ContentStatement')) return [{ kind: 'text', text: statement.value }]
+  if (isKind(statement, 'ContentStatement')) return [readText(statement)]
   if (isKind(statement, 'MustacheStatement')) {
     if (!statement.escaped) refuse(name, line, 'a value without escaping ({{{ }}} or {{& }})')
-    return [{ kind: 'value', expression: readCall(name, statement, depth) }]
+    return [{ kind: 'value', expression: readCall(name, statement, depth), line }]
   }
   if (isKind(statement, 'BlockStatement')) return [readBlock(name, statement, depth)]
   if (isKind(statement, 'PartialStatement')) return [readPartial(name, statement, depth)]
   return refuse(name, line, `${statement.type} is not part of the language`)
+}
+
+/** Handlebars takes white space away beside blocks alone on their lines: the line is that of what is left. */
+function readText({ value, original, loc }: hbs.AST.ContentStatement): TemplateNode {
+  const whole: unknown = original // a string, whatever handlebars' types say
+  const taken = typeof whole === 'string' ? whole.slice(0, Math.max(whole.indexOf(value), 0)) : ''
+  return { kind: 'text', text: value, line: loc.start.line + (taken.match(/\n/g)?.length ?? 0) }
 }
 
 function readBlock(name: string, block: hbs.AST.BlockStatement, depth: number): TemplateNode {
@@ -214,13 +231,9 @@ function readCall(name: string, call: hbs.AST.MustacheStatement | hbs.AST.SubExp
   }
   const helper = isKind(call.path, 'PathExpression') ? call.path.original : ''
   if (!isHelper(helper)) return refuse(name, line, `helper ${JSON.stringify(helper.slice(0, 40))} does not exist`)
-  const [least, most] = HELPERS[helper]
+  const { least, most } = helperOf(helper)
   if (call.params.length < least || call.params.length > most) refuse(name, line, `helper ${helper}: argument count`)
   return { kind: 'call', helper, args: call.params.map((param) => readExpression(name, param, depth + 1)), line }
-}
-
-function isHelper(name: string): name is HelperName {
-  return Object.hasOwn(HELPERS, name)
 }
 
 function pairs(hash: hbs.AST.Hash | undefined): readonly hbs.AST.HashPair[] {

@@ -25,8 +25,10 @@ export interface Paths {
   readonly auth: string
   /** Pins and channels. */
   readonly preferences: string
-  /** The user's parameter values, `<package>.yaml`. */
+  /** The host's parameter values, `<package>.yaml`, and `_all.yaml` for every package that has the parameter. */
   readonly values: string
+  /** Named sets of values, `<profile>.yaml`: values by package, `*` for every package that has the parameter. */
+  readonly profiles: string
   readonly state: string
   readonly database: string
   readonly trustDatabase: string
@@ -92,6 +94,7 @@ function arrange(config: string, state: string, data: string, cache: string, run
     auth: join(config, 'auth.conf'),
     preferences: join(config, 'preferences.yaml'),
     values: join(config, 'values'),
+    profiles: join(config, 'profiles'),
     state,
     database: join(state, 'state.db'),
     trustDatabase: join(state, 'trust.db'),

@@ -56,7 +56,10 @@ describe('parseManifest', () => {
       .replace('type: file', 'type: blob')
       .replace('license:', 'licence:')
     assert.deepEqual(problems(bad).toSorted(), ['arch', 'capabilities.1', 'licence', 'license', 'parameters.vpn.type'])
-    assert.throws(() => parseManifest(bad), /allowed are network, host-bridge, pci, hugepages/)
+    assert.throws(
+      () => parseManifest(bad),
+      /allowed are network, pci, host-folder, host-file, host-bridge, hugepages, usb/,
+    )
     assert.throws(() => parseManifest(bad), /allowed are size, integer, boolean, string, choice, uplink, file/)
   })
 

@@ -165,6 +165,58 @@ describe('lintPackage', () => {
     })
   }
 
+  const DEVICES = `    {{> hostdevs parameter="gpu"}}
+    {{> disks parameter="data"}}
+    {{> cdroms}}
+    {{> serial-socket path=params.port port=1}}
+    {{> medium}}`
+  const PARAMETERS = `parameters:
+  gpu: { type: pci, class: display }
+  data: { type: disk, list: true }
+  other: { type: disk }
+  installer: { type: iso }
+  port: { type: socket }
+  memory:`
+  const CAPABILITIES = `
+  - pci: { class: display }
+  - host-file: { access: write }
+  - host-chardev: required`
+
+  test('imagines what a user may choose: with the capabilities nothing is found, without each the gate says which', async (t) => {
+    const domain = await readFile(join(TEMPLATES, 'app-console', 'domain.xml.hbs'), 'utf8')
+    const files = { 'domain.xml.hbs': domain.replace('    {{> medium}}', DEVICES) }
+    const lint = async (capabilities: string) => {
+      const edited = replaced('parameters:\n  memory:', PARAMETERS)
+      const granted = replaced('  - network: { wan: uni }', `  - network: { wan: uni }${capabilities}`)
+      return lintEdited(t, 'app-console', { files, manifest: (text) => granted(edited(text)) })
+    }
+    assert.deepEqual(await lint(CAPABILITIES), [])
+    for (const capability of CAPABILITIES.split('\n').slice(1)) {
+      const found = await lint(CAPABILITIES.replace(`\n${capability}`, ''))
+      assert.ok(
+        found.some((one) => one.startsWith('error POLICY_REFUSED domain.xml.hbs')),
+        `${capability}: ${found.join('\n')}`,
+      )
+    }
+  })
+
+  test('a path that the package chose itself is refused, and a choice that no template walks is pointed out', async (t) => {
+    const manifest = replaced(
+      'parameters:',
+      'parameters:\n  data: { type: disk, default: /etc/shadow }\n  music: { type: folder }',
+    )
+    const domain = await readFile(join(TEMPLATES, 'app-console', 'domain.xml.hbs'), 'utf8')
+    const files = { 'domain.xml.hbs': domain.replace('    {{> medium}}', '    {{> disks}}\n    {{> medium}}') }
+    const granted = replaced('  - network: { wan: uni }', '  - network: { wan: uni }\n  - host-file: { access: write }')
+    const found = await lintEdited(t, 'app-console', { files, manifest: (text) => granted(manifest(text)) })
+    assert.ok(
+      found.some((one) => one.startsWith('error POLICY_REFUSED domain.xml.hbs')),
+      found.join('\n'),
+    )
+    assert.ok(found.includes('warning parameter-unused music'), found.join('\n'))
+    assert.ok(!found.includes('warning parameter-unused data'))
+  })
+
   test('finds links, which a build would refuse', async (t) => {
     const folder = join(await makeTempFolder(t), 'app-console')
     await cp(join(TEMPLATES, 'app-console'), folder, { recursive: true })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { z } from 'zod'
 import { isVmpkgError, type VmpkgError } from '../../src/errors.ts'
 import type { Parameter } from '../../src/model/manifest.ts'
 import { formatParameter, mergeParameters, toJsonSchema } from '../../src/render/parameters.ts'
@@ -145,4 +146,66 @@ test('definitions become JSON Schema', () => {
 test('values print as they are written', () => {
   assert.equal(formatParameter({ type: 'size' }, 192 * 1024 ** 2), '192MiB')
   assert.equal(formatParameter({ type: 'boolean' }, true), 'true')
+})
+
+test('the JSON Schema takes exactly what is accepted, as YAML would give it', () => {
+  const all: Record<string, Parameter> = {
+    ...definitions,
+    gpu: { type: 'pci', optional: true },
+    data: { type: 'disk', list: true, optional: true },
+    ports: { type: 'forward', list: true, optional: true },
+    net: { type: 'card', optional: true },
+  }
+  const schema = z.fromJSONSchema(toJsonSchema(all))
+  const written: readonly Readonly<Record<string, unknown>>[] = [
+    {},
+    { memory: '1GiB', cpus: 2, quiet: true, mode: 'fast', name: 'a-1' },
+    { gpu: '01:00.0', data: ['/srv/a', '/srv/b'], ports: ['80:80'], net: 'mcast:230.0.0.1:5558' },
+    { data: [] },
+    { gpu: 'gpu' },
+    { data: ['srv/a'] },
+    { data: '/srv/a', net: 7 },
+    { ports: ['80'] },
+    { net: 'tap:tap0' },
+    { colour: 'red' },
+    { cpus: 9 },
+    { mode: 'slow' },
+    { memory: 5 },
+  ]
+  for (const values of written) {
+    let isAccepted = true
+    try {
+      mergeParameters(all, [{ origin: 'host', values }])
+    } catch (error) {
+      assert.ok(isVmpkgError(error, 'PARAMETER_INVALID'), String(error))
+      isAccepted = false
+    }
+    const text = JSON.stringify(values)
+    // Text with commas is for command lines; in YAML a list is a list.
+    assert.equal(schema.safeParse({ ...values }).success, isAccepted && typeof values['data'] !== 'string', text)
+  }
+})
+
+test('lists are accepted as YAML lists and as text with commas, and refused whole for one wrong item', () => {
+  const data: Record<string, Parameter> = { data: { type: 'disk', list: true, default: ['/a', '/b'] } }
+  const value = (written?: unknown): unknown =>
+    mergeParameters(data, written === undefined ? [] : [{ origin: 'host', values: { data: written } }])['data']?.value
+  assert.equal(value(), '/a,/b')
+  assert.equal(value(['/c']), '/c')
+  assert.equal(value('/c,/d'), '/c,/d')
+  assert.equal(value([]), '')
+  assert.equal(value(''), '')
+  for (const wrong of [
+    ['/c', 'd'],
+    '/c,',
+    ',',
+    [1],
+    [['/c']],
+    {},
+    5,
+    null,
+    Array.from({ length: 33 }, (_, at) => `/${at}`),
+  ]) {
+    assert.throws(() => value(wrong), { code: 'PARAMETER_INVALID' }, JSON.stringify(wrong))
+  }
 })

@@ -341,7 +341,7 @@ threatCase({
   },
   controls: [
     {
-      file: 'src/render/domain-policy.ts',
+      file: 'src/render/judge-disks.ts',
       find: "if (format !== 'raw') faults.push('an image or a medium has format raw')",
       replace: '',
     },
@@ -505,7 +505,7 @@ threatCase({
   controls: [
     {
       file: 'src/render/domain-policy.ts',
-      find: '...findViolations(document, domainRules(context, hugepages)),',
+      find: "...findViolations(document, ['domain', domain], gate),",
       replace: '',
     },
   ],

@@ -41,7 +41,7 @@ describe('a signed line', () => {
     const capabilities = JSON.parse('[{"name":"shell"}]') as typeof line.capabilities
     assert.throws(() => formatPackageLine({ ...line, capabilities }), {
       code: 'INDEX_INVALID',
-      message: /network, host-bridge, pci, hugepages/,
+      message: /network, pci, host-folder, host-file, host-bridge, hugepages, usb/,
     })
   })
 })

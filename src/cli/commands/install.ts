@@ -13,6 +13,7 @@ export const command: CommandSpec = {
     'an older one than installed needs --allow-downgrade.',
   options: [
     { flags: '--set <name=value>...', summary: 'set a parameter of the package (repeatable)' },
+    { flags: '--profile <profile>...', summary: 'a named set of values, of the package or yours (repeatable)' },
     { flags: '--grant <capability>...', summary: 'grant a capability that the package asks for (repeatable)' },
     { flags: '--no-start', summary: 'define machines but do not start them' },
     { flags: '--reinstall', summary: 'fetch and define again what is installed already' },
@@ -36,6 +37,7 @@ export const command: CommandSpec = {
     const plan = await planInstall(workspace, {
       requests: args,
       set: optionList(options, 'set'),
+      profiles: optionList(options, 'profile'),
       grants: optionList(options, 'grant'),
       start: options['start'] !== false,
       reinstall: options['reinstall'] === true,

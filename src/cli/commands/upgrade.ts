@@ -21,6 +21,7 @@ export const command: CommandSpec = {
     const plan = await planUpgrade(workspace, {
       names: args,
       set: [],
+      profiles: [],
       grants: optionList(options, 'grant'),
       start: true,
       restart: options['restart'] === true,

@@ -1,0 +1,156 @@
+/** How a machine of an app package is to be: name, router LAN, identity, values, devices; nothing is changed. */
+import { type Identity, newIdentity, newMac } from '../domain/identity.ts'
+import { absent, listOwnNetworks } from '../domain/inventory.ts'
+import { VmpkgError } from '../errors.ts'
+import { ImageStore } from '../image/store.ts'
+import type { Connect } from '../libvirt/connect.ts'
+import { grantName, isGrantedBy, isOptional } from '../model/capability.ts'
+import type { DomainFacts } from '../model/libvirt-facts.ts'
+import type { PackageLine } from '../model/line.ts'
+import type { ParameterValues } from '../model/manifest.ts'
+import { parseDomainName } from '../model/name.ts'
+import type { NicContext } from '../model/template-context.ts'
+import { choosePciDevices } from './choose-devices.ts'
+import { chooseHypervisor } from './hypervisor.ts'
+import { imagePaths } from './images.ts'
+import { machineFiles } from './machine-files.ts'
+import type { LoadedPackage } from './package-store.ts'
+import { assignParameters, type ValueRequest } from './parameters.ts'
+import type { MachineInput } from './render-machine.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface ClonePlanRequest extends ValueRequest {
+  readonly name: string
+  readonly net: string | undefined
+  readonly ephemeral: boolean
+  /** Values that were set when the package was installed. */
+  readonly before: ParameterValues
+  readonly grants: MachineInput['grants']
+  /** Of a machine that is there already. */
+  readonly existing?: { readonly identity: Identity; readonly nics: readonly NicContext[]; readonly medium: string }
+}
+
+/** @throws {VmpkgError} `PARAMETER_INVALID` `HOST_UNSUPPORTED` `DEVICE_REFUSED` `DEVICE_UNKNOWN` `USAGE` */
+export async function planClone(
+  workspace: Workspace,
+  connect: Connect,
+  pkg: LoadedPackage,
+  request: ClonePlanRequest,
+): Promise<MachineInput> {
+  const { line, manifest } = pkg
+  const { randomness } = workspace.outside
+  const { existing, net } = request
+  const identity = existing?.identity ?? newIdentity(request.name, randomness)
+  const files = machineFiles(workspace.connectionPaths, identity.uuid)
+  const images = imagePaths(workspace, line)
+  const planned: readonly NicContext[] =
+    net === undefined ? [] : [{ role: 'wan', mac: newMac(randomness), network: net, link: 'up', isolated: true }]
+  const asked = [{ manifest, isAsked: true, before: request.before }]
+  const parameters = assignParameters(workspace.paths, asked, request).get(line.name) ?? {}
+  return {
+    pkg,
+    parameters,
+    grants: request.grants,
+    name: request.name,
+    identity,
+    nics: existing?.nics ?? planned,
+    host: await chooseHypervisor(workspace, connect),
+    images,
+    nvram: files.nvram,
+    medium: existing?.medium ?? files.medium,
+    ...(images.disk === undefined ? {} : { overlay: { path: files.overlay, base: images.disk } }),
+    ...(request.ephemeral ? {} : { serialLog: files.log }),
+    pci: await choosePciDevices(workspace, manifest, parameters, request.name),
+  }
+}
+
+/** @throws {VmpkgError} `CAPABILITY_NOT_GRANTED` */
+export function requireGrants({ line, manifest }: LoadedPackage, grants: readonly string[]): void {
+  const missing = manifest.capabilities.filter((one) => !isOptional(one) && !isGrantedBy(one, grants))
+  if (missing.length === 0) return
+  const names = missing.map((one) => grantName(one))
+  throw new VmpkgError('CAPABILITY_NOT_GRANTED', `${line.name} was not granted ${names.join(', ')}`, {
+    hint: `vmpkg install --reinstall ${line.name} ${names.map((name) => `--grant ${name}`).join(' ')}`,
+  })
+}
+
+/** @throws {VmpkgError} `IMAGE_DAMAGED` */
+export async function verifyImages(workspace: Workspace, { line }: LoadedPackage): Promise<void> {
+  const store = new ImageStore(workspace.paths.images)
+  for (const image of line.images) await store.verify(image)
+}
+
+export function cloneFacts(
+  workspace: Workspace,
+  { pkg: { line }, medium, parameters, overlay, serialLog }: MachineInput,
+  {
+    source,
+    net,
+    ephemeral,
+  }: { readonly source: string; readonly net: string | undefined; readonly ephemeral: boolean },
+): DomainFacts {
+  const disk = line.images.find(({ role }) => role === 'disk')
+  return {
+    package: line.name,
+    version: line.version,
+    digest: line.package.sha256,
+    kind: line.kind,
+    ephemeral,
+    medium,
+    origin: source,
+    createdAt: workspace.outside.clock.now().toISOString(),
+    parameters,
+    ...(net === undefined ? {} : { net }),
+    ...(overlay === undefined ? {} : { overlay: overlay.path }),
+    ...(serialLog === undefined ? {} : { serialLog }),
+    ...(disk === undefined ? {} : { base: disk.digest }),
+  }
+}
+
+/** @throws {VmpkgError} `NAME_INVALID` `DOMAIN_EXISTS` */
+export async function chooseName(connect: Connect, line: PackageLine, wanted: string | undefined): Promise<string> {
+  if (wanted !== undefined) {
+    const name = parseDomainName(wanted)
+    if ((await connect.domainLookupByName({ name }).catch(absent('noDomain'))) === undefined) return name
+    throw new VmpkgError('DOMAIN_EXISTS', `There is a machine ${name} already`, {
+      hint: 'Choose another --name, or remove it first.',
+    })
+  }
+  const names = new Set((await connect.listAllDomains()).map((domain) => domain.name))
+  for (let number = 1; ; number++) {
+    const name = `${line.name}-${number}`
+    if (!names.has(name)) return name
+  }
+}
+
+/** The LAN to attach to: the one named, or the only one of the layer that the package asks for (decisions 20). */
+export async function chooseNet(
+  connect: Connect,
+  { manifest }: LoadedPackage,
+  wanted: string | undefined,
+): Promise<string | undefined> {
+  const layer = manifest.capabilities
+    .flatMap((one) => (one.name === 'network' ? [one.wan] : []))
+    .find((wan) => wan !== undefined)
+  const lans = (await listOwnNetworks(connect)).filter(({ facts }) => facts.role === 'lan')
+  if (wanted !== undefined) {
+    if (layer !== undefined && lans.some(({ name }) => name === wanted)) return wanted
+    throw new VmpkgError('NETWORK_UNAVAILABLE', `${JSON.stringify(wanted.slice(0, 40))} is not a router’s LAN`, {
+      hint:
+        lans.length === 0
+          ? 'Install a router first: vmpkg install router-uni'
+          : `There is ${lans.map(({ name }) => name).join(', ')}.`,
+    })
+  }
+  if (layer === undefined) return undefined
+  const fitting = lans.filter(({ facts }) => layer === 'uplink' || facts.layer === layer)
+  const [only, ...others] = fitting
+  if (only !== undefined && others.length === 0) return only.name
+  throw new VmpkgError(
+    'NETWORK_UNAVAILABLE',
+    fitting.length === 0
+      ? `There is no ${layer} router to attach it to`
+      : `Several routers fit: ${fitting.map(({ name }) => name).join(', ')}`,
+    { hint: fitting.length === 0 ? `vmpkg install router-${layer}` : 'Choose one with --net.' },
+  )
+}

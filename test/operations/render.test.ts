@@ -1,0 +1,138 @@
+/** `render` through the command line on a private host: nothing is changed, and what it prints is what is defined. */
+import assert from 'node:assert/strict'
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before as beforeAll, describe, test } from 'node:test'
+import { privateHostMissing } from '../support/private-host.ts'
+import { makeSite, NOTHING, type Site } from '../support/site.ts'
+import { tinyApp, tinyRouter } from '../support/tiny-packages.ts'
+
+interface Report {
+  readonly package: string
+  readonly documents: readonly {
+    readonly kind: string
+    readonly name: string
+    readonly text: string
+    readonly diff?: string
+    readonly places: readonly string[]
+  }[]
+  readonly values: readonly { readonly name: string; readonly value: string; readonly origin: string }[]
+  readonly missingGrants: readonly string[]
+  readonly notes: readonly string[]
+}
+
+const TEMPLATES = join(import.meta.dirname, '..', '..', 'templates')
+const APP = `parameters:
+  memory: { type: size, default: 32MiB, minimum: 32MiB, maximum: 1GiB }
+  secretWord: { type: string, secret: true, optional: true }
+profiles:
+  large: { memory: 64MiB }`
+
+describe('render', { timeout: 300_000, skip: await privateHostMissing() }, () => {
+  let site: Site
+  const render = async (...args: readonly string[]): Promise<Report> =>
+    (await site.cli.json(['render', ...args])) as unknown as Report
+
+  beforeAll(async () => {
+    const app = tinyApp('app-tiny', { manifest: 'depends: [router-tiny]' })
+    const manifest = app.manifest?.replace(/^parameters: .*$/m, APP)
+    site = await makeSite('render', [
+      tinyRouter('router-tiny'),
+      { ...app, ...(manifest === undefined ? {} : { manifest }) },
+    ])
+  })
+  after(() => site.close())
+
+  test('a package that is only offered is rendered with new identities, and nothing is there afterwards', async () => {
+    const { documents, missingGrants, notes } = await render('router-tiny', '--network', '--guest')
+    assert.deepEqual(
+      documents.map(({ kind, name }) => `${kind} ${name}`),
+      ['domain router-tiny', 'network vmpkg-uplink', 'network uni0', 'guest nftables.nft'],
+    )
+    assert.deepEqual(missingGrants, ['network'])
+    assert.match(notes[0] ?? '', /not defined here/)
+    assert.ok(documents.every(({ diff }) => diff === undefined))
+    const { damaged: _, ...seen } = await site.observe()
+    const { damaged: __, ...nothing } = NOTHING
+    assert.deepEqual(seen, nothing)
+  })
+
+  test('what is printed for an installed router is what libvirt was given, and --diff says so', async () => {
+    await site.cli.ok(['install', 'router-tiny', '-y', '--grant', 'network', '--no-start'])
+    const before = await site.observe()
+    const { documents, missingGrants, values } = await render('router-tiny', '--network')
+    assert.deepEqual(missingGrants, [])
+    const uuid = (await site.virsh('domuuid', 'router-tiny')).trim()
+    const domain = documents.find(({ kind }) => kind === 'domain')
+    assert.match(domain?.text ?? '', new RegExp(`<uuid>${uuid}</uuid>`))
+    for (const { kind, diff = '' } of documents) {
+      // libvirt adds addresses and defaults; nothing that we say is missing from what it has.
+      const lost = diff.split('\n').filter((line) => line.startsWith('+') && !line.startsWith('+++'))
+      const real = lost.filter(
+        (line) =>
+          !/^\+ *<\/?(?:features|acpi|interface|disk|serial|console|channel|rng|backend|controller|metadata|domain|network)\b/.test(
+            line,
+          ),
+      )
+      assert.ok(real.length <= 4, `${kind}: ${real.join('\n')}`)
+    }
+    assert.deepEqual(values.find(({ name }) => name === 'domain.uuid')?.origin, 'the machine as defined')
+    const changed = await render('router-tiny', '--set', 'memory=64MiB')
+    assert.match(changed.documents[0]?.diff ?? '', /^\+ *<memory unit=.KiB.>65536</m)
+    assert.deepEqual(await site.observe(), before)
+  })
+
+  test('every value says where it is from, every line where it was written; secrets are not shown', async () => {
+    const folder = join(site.cli.folder, 'root', 'etc', 'vmpkg')
+    await mkdir(join(folder, 'profiles'), { recursive: true })
+    await writeFile(join(folder, 'profiles', 'mine.yaml'), 'app-tiny: { secretWord: sesame }\n')
+    const report = await render('app-tiny', '--profile', 'large', '--profile', 'mine')
+    const from = Object.fromEntries(report.values.map(({ name, value, origin }) => [name, `${value} ${origin}`]))
+    assert.equal(from['params.memory'], '64MiB package')
+    assert.equal(from['params.secretWord'], '(secret) profile')
+    assert.equal(from['domain.memoryKib'], '65536 params.memory')
+    assert.equal(from['host.libvirtVersion'], '9.0.0 libvirt')
+    assert.doesNotMatch(JSON.stringify(report), /sesame/)
+    const [document] = report.documents
+    const lines = document?.text.split('\n') ?? []
+    const placeOf = (pattern: RegExp): string | undefined =>
+      document?.places[lines.findIndex((line) => pattern.test(line))]
+    assert.match(placeOf(/<memory /) ?? '', /^identity:\d+ < domain\.xml\.hbs:2$/)
+    assert.equal(placeOf(/<type arch/), 'domain.xml.hbs:3')
+    assert.equal(placeOf(/<vmpkg:domain/), 'vmpkg')
+    const { stdout } = await site.cli.run(['render', 'app-tiny', '--explain'])
+    assert.match(stdout, /params\.memory\t32MiB\tdefault/)
+    assert.match(stdout, /^ {2}<memory .* identity:\d+ < domain\.xml\.hbs:2$/m)
+  })
+
+  test('a clone that is there is rendered as that machine', async () => {
+    await site.cli.ok(['install', 'app-tiny', '-y', '--grant', 'network'])
+    await site.cli.ok(['clone', 'app-tiny', '--name', 'one', '--no-start', '--set', 'memory=48MiB'])
+    const xml = await site.virsh('dumpxml', 'one')
+    const { documents } = await render('app-tiny', '--name', 'one')
+    const text = documents[0]?.text ?? ''
+    for (const pattern of [/<uuid>.*<\/uuid>/, /<mac address='[^']+'\/>/, /<memory unit='KiB'>49152</]) {
+      assert.equal(pattern.exec(text)?.[0], pattern.exec(xml)?.[0], String(pattern))
+    }
+  })
+
+  test('a template folder is rendered before anything is built, and refused like a package', async () => {
+    const folder = join(site.cli.folder, 'my-app')
+    await cp(join(TEMPLATES, 'app-console'), folder, { recursive: true })
+    const { documents } = await render(folder)
+    assert.match(documents[0]?.text ?? '', /<name>app-console-1<\/name>/)
+    const path = join(folder, 'domain.xml.hbs')
+    await writeFile(
+      path,
+      (await readFile(path, 'utf8')).replace('{{> medium}}', '{{> medium}}\n    {{> panic model="pvpanic"}}'),
+    )
+    const { status, stderr } = await site.cli.run(['render', folder])
+    assert.equal(status, 100)
+    assert.match(
+      stderr,
+      /"domain\.xml\.hbs" \(line 18\): the panic device on PCI needs libvirt 9\.1, and this host has 9\.0\.0/,
+    )
+    const wrong = await site.cli.run(['render', join(site.cli.folder, 'root')])
+    assert.match(wrong.stderr, /neither a package nor a folder.*\[USAGE\]/)
+  })
+})
