@@ -13,6 +13,7 @@ import { soakLibvirt } from './libvirt.ts'
 import { soakPublish } from './publish.ts'
 import { soakPull } from './pull.ts'
 import { soakRaces } from './races.ts'
+import { soakRender } from './render.ts'
 import { soakResolve } from './resolve.ts'
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
@@ -22,6 +23,7 @@ const PARTS = {
   publish: soakPublish,
   pull: soakPull,
   races: soakRaces,
+  render: soakRender,
   resolve: soakResolve,
 } as const
 type Part = keyof typeof PARTS
@@ -32,6 +34,7 @@ const CASES: Readonly<Record<Part, number>> = {
   publish: 10_000,
   pull: 1000,
   races: 1000,
+  render: 1_000_000,
   resolve: 20_000,
 }
 
