@@ -224,7 +224,7 @@ async function summarise(
   const redefined = [...redefinitions.values()].flat()
   const wanted = targets.flatMap(({ target }) =>
     target.entry.line.capabilities
-      .filter((one) => needsGrant(one) && isWanted(one, options.set))
+      .filter((one) => needsGrant(one) && isWanted(one, options))
       .map((capability) => ({ line: target.entry.line, capability })),
   )
   const marks = of('mark')
@@ -281,7 +281,7 @@ function missingGrants(
     const held = target.restored?.grants ?? before?.grants ?? []
     if (kind === 'mark') return []
     return line.capabilities
-      .filter((one) => needsGrant(one) && isWanted(one, options.set))
+      .filter((one) => needsGrant(one) && isWanted(one, options))
       .filter((one) => !isGrantedBy(one, options.grants) && !isGranted(one, held))
       .map((capability) => ({ line, capability }))
   })
@@ -297,9 +297,9 @@ function noteOf(line: PackageLine, capability: Capability): PlanSummary['capabil
   return { package: line.name, capability: grantName(capability), reason: explainCapability(capability) }
 }
 
-/** Optional capabilities are asked for when the chosen uplink needs them. */
-function isWanted(capability: Capability, set: readonly string[]): boolean {
-  if (!isOptional(capability)) return true
+/** Optional capabilities are asked for when the chosen uplink needs them, and shown when the user grants them. */
+function isWanted(capability: Capability, { set, grants }: Transition['options']): boolean {
+  if (!isOptional(capability) || isGrantedBy(capability, grants)) return true
   const uplink = parseAssignments(set).findLast(({ parameter }) => parameter === 'uplink')?.value ?? ''
   if (capability.name === 'host-bridge') return uplink.startsWith('bridge:')
   return capability.name === 'pci' && capability.class === 'network' && uplink.startsWith('pci:')

@@ -25,6 +25,12 @@ export function formatOf(fileName: string): Format {
  */
 export function joinSegments(fileName: string, segments: readonly Segment[]): string {
   const format = formatOf(fileName)
+  for (const segment of segments) {
+    // UTF-8 has no form for it: a file would hold another character.
+    if (segment.kind === 'value' && !segment.text.isWellFormed()) {
+      refuseValue(fileName, segment.name, 'holds half a surrogate pair')
+    }
+  }
   if (format === 'token') return segments.map((segment) => writeToken(fileName, segment)).join('')
   const place = PLACES[format]()
   const parts: string[] = []

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import {
+  ACCESS,
   CAPABILITY_NAMES,
   type Capability,
   explainCapability,
@@ -8,6 +11,8 @@ import {
   isGrantedBy,
   isOptional,
   needsGrant,
+  PCI_CLASSES,
+  PLAIN_NAMES,
 } from '../../src/model/capability.ts'
 import { parseManifest } from '../../src/model/manifest-schema.ts'
 
@@ -89,4 +94,20 @@ test('two classes of one name may stand in a manifest, the same twice may not', 
   ]) {
     assert.throws(() => parseManifest(manifest(twice)), /a capability appears twice/)
   }
+})
+
+test('docs/templates.md shows every capability in the words that install shows', () => {
+  const samples: readonly Capability[] = [
+    { name: 'network', wan: 'uni' },
+    { name: 'network', wan: 'uplink' },
+    ...PCI_CLASSES.map((one): Capability => ({ name: 'pci', class: one })),
+    ...(['host-folder', 'host-file'] as const).flatMap((name) =>
+      ACCESS.map((access): Capability => ({ name, access })),
+    ),
+    ...PLAIN_NAMES.map((name): Capability => ({ name })),
+  ]
+  const rows = samples.map((one) => `| \`${grantName(one)}\` | ${explainCapability(one)} |`)
+  const page = readFileSync(join(import.meta.dirname, '../../docs/templates.md'), 'utf8')
+  const [, table = ''] = /<!-- begin capabilities -->\n([^]*?)\n<!-- end capabilities -->/.exec(page) ?? []
+  assert.equal(table, ['| capability | granted means |', '|---|---|', ...rows].join('\n'))
 })

@@ -139,3 +139,14 @@ test('elsewhere only a harmless token passes, and the refusal names value and ch
     (error) => isVmpkgError(error, 'RENDER_REFUSED') && /"value".*a\.nft\.hbs.*";"/.test(error.message),
   )
 })
+
+test('half a surrogate pair stands in no file: UTF-8 and JSON have no form for it', () => {
+  for (const file of ['a.xml.hbs', 'a.sh.hbs', 'a.env.hbs', 'a.json.hbs', 'a.nft.hbs']) {
+    const template = file.includes('json') ? '{"a": "{{value}}"}' : '<a>{{value}}</a>'
+    assert.throws(
+      () => renderTemplate({ fileName: file, template, data: { value: 'a\ud800' } }),
+      (error) => isVmpkgError(error, 'RENDER_REFUSED') && error.message.includes('half a surrogate pair'),
+      file,
+    )
+  }
+})

@@ -13,6 +13,7 @@ import { soakLibvirt } from './libvirt.ts'
 import { soakPublish } from './publish.ts'
 import { soakPull } from './pull.ts'
 import { soakRaces } from './races.ts'
+import { soakRender } from './render.ts'
 import { soakResolve } from './resolve.ts'
 import { soakXml } from './xml.ts'
 
@@ -23,6 +24,7 @@ const PARTS = {
   publish: soakPublish,
   pull: soakPull,
   races: soakRaces,
+  render: soakRender,
   resolve: soakResolve,
   xml: soakXml,
 } as const
@@ -34,6 +36,7 @@ const CASES: Readonly<Record<Part, number>> = {
   publish: 10_000,
   pull: 1000,
   races: 1000,
+  render: 1_000_000,
   resolve: 20_000,
   xml: 10_000,
 }

@@ -15,7 +15,10 @@ import { isVmpkgError } from '../../src/errors.ts'
 import { verifyForeignHeader } from '../../src/image/foreign-header.ts'
 import { rawFrom } from '../../src/image/raw-from.ts'
 import { readEnds } from '../../src/image/to-raw.ts'
+import type { Capability, GrantName } from '../../src/model/capability.ts'
+import type { ParameterValues } from '../../src/model/manifest.ts'
 import { parseDomainName } from '../../src/model/name.ts'
+import { choicesOf } from '../../src/render/choices.ts'
 import { renderDomain } from '../../src/render/domain.ts'
 import { verifyDomainPolicy } from '../../src/render/domain-policy.ts'
 import { findElement, getText } from '../../src/xml/find.ts'
@@ -508,6 +511,143 @@ threatCase({
       find: "...findViolations(document, ['domain', domain], gate),",
       replace: '',
     },
+  ],
+})
+
+/** A package that declares a capability which the user granted, or not. */
+function gateWith(
+  devices: string,
+  capability: Capability,
+  granted: readonly GrantName[],
+  parameters: ParameterValues = {},
+): unknown {
+  const template = readTemplate('os-debian/domain.xml.hbs').replace('{{> headless}}', () => `{{> headless}}${devices}`)
+  const capabilities: readonly Capability[] = [{ name: 'network', wan: 'uni' }, capability]
+  const xml = renderDomain({ template, partials: readPartials(), context: osContext })
+  const choices = choicesOf({ parameters, definitions: {}, context: {} })
+  return verifyDomainPolicy({ xml, context: osContext, capabilities, granted, choices })
+}
+
+const hostDisk = (file: string): string =>
+  `<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='${file}'/><target dev='sdb' bus='sata'/><readonly/></disk>`
+const hostPci = (bus: string, fn: string): string =>
+  `<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0000' bus='0x${bus}' slot='0x00' function='0x${fn}'/></source></hostdev>`
+
+threatCase({
+  id: 'A11',
+  title: 'a template that was granted files names one that the user did not choose',
+  attack: async () => {
+    const given: ParameterValues = { iso: { value: '/srv/a.iso', origin: 'command line' } }
+    const capability: Capability = { name: 'host-file', access: 'read' }
+    gateWith(hostDisk('/srv/a.iso'), capability, ['host-file'], given)
+    await refused('POLICY_REFUSED', () => gateWith(hostDisk('/etc/shadow'), capability, ['host-file'], given))
+  },
+  controls: [
+    {
+      file: 'src/render/policy.ts',
+      find: "gate.isChosen(value) ? undefined : 'is not among the values that the user gave'",
+      replace: 'gate.isChosen(value) ? undefined : undefined',
+    },
+  ],
+})
+
+threatCase({
+  id: 'A11',
+  title: 'a package chooses a file of the host by a default of its own',
+  attack: async () => {
+    const given: ParameterValues = { iso: { value: '/etc/shadow', origin: 'default' } }
+    const capability: Capability = { name: 'host-file', access: 'read' }
+    await refused('POLICY_REFUSED', () => gateWith(hostDisk('/etc/shadow'), capability, ['host-file'], given))
+  },
+  controls: [
+    {
+      file: 'src/render/choices.ts',
+      find: "return origin !== undefined && origin !== 'default' && origin !== 'package'",
+      replace: 'return origin !== undefined',
+    },
+  ],
+})
+
+threatCase({
+  id: 'A11',
+  title: 'a template puts the address of a third device together from two that the user chose',
+  attack: async () => {
+    const given: ParameterValues = { gpu: { value: '0000:01:00.0,0000:02:00.1', origin: 'command line' } }
+    const capability: Capability = { name: 'pci', class: 'display' }
+    gateWith(hostPci('01', '0'), capability, ['pci'], given)
+    await refused('POLICY_REFUSED', () => gateWith(hostPci('01', '1'), capability, ['pci'], given))
+  },
+  controls: [
+    {
+      file: 'src/render/rules/host-device.ts',
+      find: 'if (ofClass === undefined && !gate.isChosen(id)) return UNPLANNED',
+      replace: '',
+    },
+  ],
+})
+
+threatCase({
+  id: 'A11',
+  title: 'a capability that is signed and was not granted allows nothing',
+  attack: async () => {
+    const vsock = "<vsock model='virtio'><cid auto='yes'/></vsock>"
+    gateWith(vsock, { name: 'vsock' }, ['vsock'])
+    await refused('POLICY_REFUSED', () => gateWith(vsock, { name: 'vsock' }, ['usb']))
+  },
+  controls: [
+    {
+      file: 'src/render/gate.ts',
+      find: "if (need === 'network:lan' || signed.some((one) => isGrantedBy(one, granted))) return undefined",
+      replace: 'if (granted.length > -1) return undefined',
+    },
+  ],
+})
+
+threatCase({
+  id: 'A11',
+  title:
+    'arguments for QEMU in a namespace of another name, or declared elsewhere, are refused though they were granted',
+  attack: async () => {
+    const capability: Capability = { name: 'qemu-commandline' }
+    const uri = 'http://libvirt.org/schemas/domain/qemu/1.0'
+    for (const trick of [
+      `<q:commandline xmlns:q='${uri}'><q:arg value='-S'/></q:commandline>`,
+      `<commandline xmlns='${uri}'><arg value='-S'/></commandline>`,
+      "<qemu:commandline xmlns:qemu='urn:x'><qemu:arg value='-S'/></qemu:commandline>",
+    ]) {
+      await refused('POLICY_REFUSED', () => gateWith(trick, capability, ['qemu-commandline']))
+    }
+  },
+  controls: [
+    {
+      file: 'src/render/policy.ts',
+      find: "if (childRule === undefined) walk.findings.push({ path: childPlace, reason: 'this element is not allowed' })",
+      replace: 'if (childRule === undefined) continue',
+    },
+  ],
+})
+
+threatCase({
+  id: 'A10',
+  title: 'half a surrogate pair, which UTF-8 would replace, reaches no file',
+  attack: async () => {
+    const context = { ...consoleContext, params: { x: 'a\ud800' } }
+    const template = '<domain><name>{{params.x}}</name></domain>'
+    await refused('RENDER_REFUSED', () => renderDomain({ template, partials: {}, context, parameterNames: ['x'] }))
+  },
+  controls: [
+    [
+      {
+        file: 'src/render/format.ts',
+        find: "if (segment.kind === 'value' && !segment.text.isWellFormed()) {",
+        replace: "if (segment.kind === 'value' && segment.text === '') {",
+      },
+      {
+        file: 'src/render/format.ts',
+        find: 'return escapeXml(text)',
+        replace: "return text.replaceAll(/[^a-z]/g, '')",
+      },
+    ],
   ],
 })
 
