@@ -7,7 +7,7 @@ import type { PciHolder } from '../../src/host/pci-holders.ts'
 import { addDomains, type PciHost, readPciHost } from '../../src/host/pci-host.ts'
 import { NO_PCI_NAMES } from '../../src/host/pci-names.ts'
 import { formatPciAddress, parsePciSelector } from '../../src/model/pci.ts'
-import { type FakeHost, writeFakeHost } from '../support/fake-pci.ts'
+import { type FakeHost, type FakePci, writeFakeHost } from '../support/fake-pci.ts'
 import { gpu, groupWithRootDisk, nicBehindPort, singleNic, sriov, twoEqualCards } from '../support/passthrough-hosts.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
@@ -19,8 +19,13 @@ function ask(names: readonly string[], more: Partial<PassthroughRequest> = {}): 
   return { selectors: names.map(parsePciSelector), mode: 'default', ...more }
 }
 
-const given = (host: PciHost, request: PassthroughRequest): readonly string[] =>
+const hostdevsOf = (host: PciHost, request: PassthroughRequest): readonly string[] =>
   planPassthrough(host, request).hostdevs.map(({ address }) => address)
+/** The device as it is where the kernel has no such file. */
+function without(device: FakePci, name: 'group' | 'resetMethod'): FakePci {
+  return Object.fromEntries(Object.entries(device).filter(([key]) => key !== name)) as unknown as FakePci
+}
+
 const kinds = (host: PciHost, request: PassthroughRequest): readonly string[] =>
   planPassthrough(host, request).refusals.map(({ kind }) => kind)
 
@@ -74,15 +79,15 @@ describe('planPassthrough on hosts as people have them', () => {
       hint: /--device 0000:01:00\.1 --device 0000:01:00\.2/,
     })
     const all = ['0000:01:00.0', '0000:01:00.1', '0000:01:00.2', '0000:01:00.3']
-    assert.deepEqual(given(host, ask(['01:00.0'], { wholeCards: true })), all)
-    assert.deepEqual(given(host, ask(['01:00'])), all)
-    assert.deepEqual(given(host, ask(['01:00.0'], { mode: 'force' })), all)
+    assert.deepEqual(hostdevsOf(host, ask(['01:00.0'], { wholeCards: true })), all)
+    assert.deepEqual(hostdevsOf(host, ask(['01:00'])), all)
+    assert.deepEqual(hostdevsOf(host, ask(['01:00.0'], { mode: 'force' })), all)
   })
 
   test('the four modes give what HomeVpn documents', async (t) => {
     const host = await read(t, gpu)
-    assert.deepEqual(given(host, ask(['01:00.0'], { mode: 'none' })), [])
-    assert.deepEqual(given(host, ask(['01:00.0'], { mode: 'default' })), ['0000:01:00.0'])
+    assert.deepEqual(hostdevsOf(host, ask(['01:00.0'], { mode: 'none' })), [])
+    assert.deepEqual(hostdevsOf(host, ask(['01:00.0'], { mode: 'default' })), ['0000:01:00.0'])
     const flex = planPassthrough(host, ask(['01:00.0', '00:02.0'], { mode: 'flex' }))
     assert.deepEqual(
       flex.hostdevs.map(({ address }) => address),
@@ -93,7 +98,7 @@ describe('planPassthrough on hosts as people have them', () => {
       [['0000:01:00.0', 'group-mate']],
     )
     assert.deepEqual(flex.refusals, [])
-    assert.equal(given(host, ask(['01:00.0'], { mode: 'force' })).length, 4)
+    assert.equal(hostdevsOf(host, ask(['01:00.0'], { mode: 'force' })).length, 4)
   })
 
   test('warns of the screen that goes dark', async (t) => {
@@ -126,12 +131,12 @@ describe('planPassthrough on hosts as people have them', () => {
     for (const more of [{ mode: 'force' }, { mode: 'force', force: true }] as const) {
       assert.ok(kinds(host, ask(['00:1f.6'], more)).includes('mounted'))
     }
-    assert.deepEqual(given(host, ask(['00:1f.6'], { mode: 'flex' })), [])
+    assert.deepEqual(hostdevsOf(host, ask(['00:1f.6'], { mode: 'flex' })), [])
   })
 
   test('takes a virtual function, refuses the physical one while others use it', async (t) => {
     const host = await read(t, sriov)
-    assert.deepEqual(given(host, ask(['05:10.2'], { wholeCards: true })), ['0000:05:10.2'])
+    assert.deepEqual(hostdevsOf(host, ask(['05:10.2'], { wholeCards: true })), ['0000:05:10.2'])
     assert.deepEqual(kinds(host, ask(['05:10.2'])), [])
     assert.deepEqual(kinds(host, ask(['05:00.0'])), ['virtual-functions'])
     const all = planPassthrough(host, ask(['05:00.0', '05:10.0', '05:10.2']))
@@ -146,7 +151,7 @@ describe('planPassthrough on hosts as people have them', () => {
   })
 
   test('without an IOMMU, or without a group, nothing is given away', async (t) => {
-    const off = { ...nicBehindPort, devices: nicBehindPort.devices.map(({ group: _, ...device }) => device) }
+    const off = { ...nicBehindPort, devices: nicBehindPort.devices.map((device) => without(device, 'group')) }
     assert.deepEqual(kinds(await read(t, off), ask(['03:00.0'])), ['iommu-off'])
     const partly = {
       ...nicBehindPort,
@@ -166,7 +171,7 @@ describe('planPassthrough on hosts as people have them', () => {
   })
 
   test('warns of equal cards, of what cannot be reset, and of a host without interrupt remapping', async (t) => {
-    const devices = twoEqualCards.devices.map(({ resetMethod: _, ...device }) => device)
+    const devices = twoEqualCards.devices.map((device) => without(device, 'resetMethod'))
     const { warnings } = planPassthrough(
       await read(t, { ...twoEqualCards, devices, hasRemapping: false }),
       ask(['03:00.0']),
@@ -282,7 +287,7 @@ describe('planPassthrough on random hosts', () => {
     fc.assert(
       fc.property(seeded, ([host, picks, mode]) => {
         const names = [...new Set(picks.map((pick) => host.devices[pick % host.devices.length]?.address ?? ''))]
-        const plan = planPassthrough(host, { selectors: names.map(parsePciSelector), mode: mode as 'flex' })
+        const plan = planPassthrough(host, { selectors: names.map(parsePciSelector), mode })
         const addresses = plan.hostdevs.map(({ address }) => address)
         const wrong = checkClosure(host, plan.bind, addresses)
         if (plan.refusals.length === 0) {

@@ -1,0 +1,152 @@
+/** Binds PCI devices to vfio-pci now, and gives them back: for guests without managed hostdevs, and for a try. */
+import { VmpkgError } from '../errors.ts'
+import { listFolder } from '../host/attribute.ts'
+import { readHostJournal, writeHostJournal } from '../host/host-journal.ts'
+import { type PassthroughMode, type PassthroughPlan, planPassthrough, requirePlan } from '../host/passthrough-plan.ts'
+import { hostRoots, readPciHost } from '../host/pci-host.ts'
+import { selectDevices } from '../host/pci-selection.ts'
+import {
+  type BoundDevice,
+  bindToVfio,
+  carryOut,
+  planBind,
+  planConsoleRelease,
+  readBoundDevice,
+  reverseConsoleRelease,
+  type SysfsWrite,
+  unbindFromVfio,
+  VFIO_PCI,
+  type WriteSysfs,
+} from '../host/vfio-bind.ts'
+import { parsePciSelector } from '../model/pci.ts'
+import { openTarget } from './host-plan.ts'
+import { refuseRunning } from './host-undo.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface BindPlan {
+  readonly target: string
+  readonly passthrough: PassthroughPlan
+  /** Exactly what is written to /sys, in order. */
+  readonly writes: readonly SysfsWrite[]
+  readonly console: readonly SysfsWrite[]
+}
+
+export interface BindRequest {
+  readonly target?: string | undefined
+  readonly devices: readonly string[]
+  readonly mode: PassthroughMode
+  readonly every?: boolean
+  readonly onlyNamed?: boolean
+  readonly force?: boolean
+}
+
+/** @throws {VmpkgError} `DEVICE_UNKNOWN` `DEVICE_REFUSED` `PARAMETER_INVALID` */
+export async function planHostBind(request: BindRequest): Promise<BindPlan> {
+  const target = await openTarget(request.target)
+  const host = await readPciHost(target)
+  const { sysfs } = hostRoots(target)
+  const { mode, every = false, onlyNamed = false, force = false } = request
+  const selectors = request.devices.map(parsePciSelector)
+  const passthrough = requirePlan(planPassthrough(host, { selectors, mode, every, force, wholeCards: !onlyNamed }))
+  const losesConsole = passthrough.bind.some((address) =>
+    host.holders.get(address)?.some(({ kind }) => kind === 'console'),
+  )
+  const console = losesConsole ? await planConsoleRelease(sysfs) : []
+  const devices = await Promise.all(passthrough.bind.map(async (address) => readBoundDevice(sysfs, address)))
+  return { target, passthrough, console, writes: [...console, ...devices.flatMap(planBind)] }
+}
+
+/**
+ * @returns the addresses that vfio-pci has got
+ * @throws {VmpkgError} `DEVICE_REFUSED` `HOST_UNSUPPORTED` `NO_RIGHTS`; what was bound is given back then
+ */
+export async function applyHostBind(
+  workspace: Workspace,
+  { target, passthrough, console }: BindPlan,
+  write?: WriteSysfs,
+): Promise<readonly string[]> {
+  if (passthrough.bind.length === 0) return []
+  const { sysfs } = hostRoots(target)
+  await loadVfio(workspace, target)
+  const journal = await readHostJournal(target)
+  const before = await Promise.all(passthrough.bind.map(async (address) => readBoundDevice(sysfs, address)))
+  const known = journal.bound.filter(({ address }) => !passthrough.bind.includes(address))
+  // Intent first: what is undone was never bound, and then nothing is written for it.
+  await writeHostJournal(target, {
+    ...journal,
+    bound: [...known, ...before],
+    console: [...journal.console, ...console],
+  })
+  try {
+    await carryOut(sysfs, console, write)
+    return (await bindToVfio(sysfs, passthrough.bind, write)).map(({ address }) => address)
+  } catch (error) {
+    await carryOut(sysfs, reverseConsoleRelease(console), write).catch(() => undefined)
+    await writeHostJournal(target, journal)
+    throw error
+  }
+}
+
+/**
+ * Gives devices back to the drivers they came from.
+ * @param names selectors; all that vmpkg bound where there are none
+ * @returns the addresses that went back
+ * @throws {VmpkgError} `DEVICE_UNKNOWN` when vmpkg did not bind one, `DEVICE_REFUSED`
+ */
+export async function unbindHost(
+  workspace: Workspace,
+  { target, names }: { readonly target?: string | undefined; readonly names: readonly string[] },
+  write?: WriteSysfs,
+): Promise<readonly string[]> {
+  const root = await openTarget(target)
+  const { sysfs } = hostRoots(root)
+  const journal = await readHostJournal(root)
+  const chosen = names.length === 0 ? journal.bound : await chooseBound(root, journal.bound, names)
+  await refuseRunning(
+    workspace,
+    root,
+    chosen.map(({ address }) => address),
+  )
+  const unbound: string[] = []
+  let current = journal
+  for (const device of chosen.toReversed()) {
+    if (await unbindFromVfio(sysfs, device, write)) unbound.push(device.address)
+    current = { ...current, bound: current.bound.filter(({ address }) => address !== device.address) }
+    await writeHostJournal(root, current)
+  }
+  if (current.bound.length === 0 && current.console.length > 0) {
+    await carryOut(sysfs, reverseConsoleRelease(current.console), write)
+    await writeHostJournal(root, { ...current, console: [] })
+  }
+  return unbound
+}
+
+async function chooseBound(
+  target: string,
+  bound: readonly BoundDevice[],
+  names: readonly string[],
+): Promise<readonly BoundDevice[]> {
+  const { devices } = await readPciHost(target)
+  const addresses = names.flatMap((name) => {
+    const found = selectDevices(devices, parsePciSelector(name)).map(({ address }) => address)
+    if (found.some((address) => bound.some((device) => device.address === address))) return found
+    throw new VmpkgError('DEVICE_UNKNOWN', `vmpkg did not bind ${name}`, {
+      hint:
+        bound.length === 0
+          ? 'Nothing is bound by vmpkg; virsh nodedev-reattach gives back what libvirt took.'
+          : `Bound are ${bound.map(({ address }) => address).join(', ')}.`,
+    })
+  })
+  return bound.filter(({ address }) => addresses.includes(address))
+}
+
+/** Only for the running host: a tree has no modules to load. */
+async function loadVfio({ outside }: Workspace, target: string): Promise<void> {
+  const drivers = await listFolder(`${hostRoots(target).sysfs}/bus/pci/drivers`)
+  if (drivers.includes(VFIO_PCI) || target !== '/') return
+  const { exitCode, stderr } = await outside.processes.run('modprobe', [VFIO_PCI], { signal: outside.signal })
+  if (exitCode === 0) return
+  throw new VmpkgError('HOST_UNSUPPORTED', `modprobe ${VFIO_PCI} failed: ${stderr.trim().slice(-300)}`, {
+    hint: 'Install the full kernel of your distribution; some cloud kernels have no VFIO.',
+  })
+}
