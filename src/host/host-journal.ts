@@ -9,6 +9,8 @@ import { makeFolder, replaceFile } from '../durable-file.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import { hostEditSchema } from './host-edit.ts'
 import { hostWishesSchema, NO_WISHES } from './host-wishes.ts'
+import { isVfioDriver } from './iommu-group.ts'
+import type { PciDevice } from './pci-device.ts'
 
 const PLACE = 'var/lib/vmpkg/host.json'
 
@@ -34,6 +36,8 @@ const journalSchema = z.strictObject({
   bound: z.array(boundSchema),
   /** Drivers that devices had before vfio-pci got them, by address: rules for the next start depend on them. */
   drivers: z.record(z.string(), z.string()),
+  /** MACs of network cards among them, which nobody can read any more then. */
+  macs: z.record(z.string(), z.string()),
   /** Writes that took the console off its card, in order. */
   console: z.array(z.strictObject({ path: z.string(), text: z.string() })),
   /** Groups that users were added to by a command of ours. */
@@ -49,6 +53,7 @@ export const EMPTY_JOURNAL: HostJournal = {
   files: [],
   bound: [],
   drivers: {},
+  macs: {},
   console: [],
   groups: [],
 }
@@ -73,6 +78,24 @@ export async function readHostJournal(target: string): Promise<HostJournal> {
     hint: 'Restore it from a backup; without it the changes of this host cannot be undone.',
     cause: parsed.error,
   })
+}
+
+/** Remembers what devices were that are about to go to vfio-pci. */
+export function rememberDevices(
+  journal: HostJournal,
+  devices: readonly PciDevice[],
+  addresses: ReadonlySet<string>,
+): HostJournal {
+  const given = devices.filter(({ address, driver }) => addresses.has(address) && !isVfioDriver(driver))
+  const drivers = given.flatMap(({ address, driver }) => (driver === undefined ? [] : [[address, driver] as const]))
+  const macs = given.flatMap(({ address, nics }) =>
+    nics.slice(0, 1).flatMap(({ mac }) => (mac === undefined ? [] : [[address, mac] as const])),
+  )
+  return {
+    ...journal,
+    drivers: { ...journal.drivers, ...Object.fromEntries(drivers) },
+    macs: { ...journal.macs, ...Object.fromEntries(macs) },
+  }
 }
 
 /** An empty journal is no file. */

@@ -153,12 +153,16 @@ function refuseSharing(
   )
 }
 
-/** What else is on the cards: a GPU's audio and USB-C functions belong to it wherever they are grouped. */
+/**
+ * What else is on the cards: a GPU's audio and USB-C functions belong to it wherever they are grouped. Functions on the
+ * root bus are no card but parts of the chipset: a network function there stands beside the host's own disks.
+ */
 function withCards(host: PciHost, named: readonly PciDevice[]): readonly PciDevice[] {
   const more = named.flatMap((device) => {
     const isGpu = device.classCode.startsWith('03')
     return host.devices.filter(
       (other) =>
+        device.bridges.length > 0 &&
         device.siblings.includes(other.address) &&
         !isExempt(other) &&
         !isExempt(device) &&

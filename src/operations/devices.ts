@@ -2,17 +2,16 @@
 import { VmpkgError } from '../errors.ts'
 import { findBlockers, type GroupBlocker, isExempt } from '../host/iommu-group.ts'
 import { type MdevInstance, type MdevType, readMdevInstances, readMdevTypes } from '../host/mdev.ts'
-import { parseNodeDevices } from '../host/node-device-xml.ts'
 import { planPassthrough } from '../host/passthrough-plan.ts'
 import { describeHolder, type Refusal } from '../host/passthrough-refusal.ts'
 import type { PciDevice } from '../host/pci-device.ts'
-import { addDomains, hostRoots, type PciHost, readPciHost } from '../host/pci-host.ts'
-import { describePciDevice, NO_PCI_NAMES } from '../host/pci-names.ts'
+import { hostRoots, type PciHost } from '../host/pci-host.ts'
+import { describePciDevice } from '../host/pci-names.ts'
 import { getDevices, selectDevices } from '../host/pci-selection.ts'
 import { type InputDevice, readInputDevices, readUsbDevices, type UsbDevice } from '../host/usb-device.ts'
 import { comparePciAddresses, parsePciSelector } from '../model/pci.ts'
 import { isLocal } from './connection-name.ts'
-import { listPciDomains, readPciDomains } from './pci-domains.ts'
+import { readHost, readHostElsewhere } from './pci-facts.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface PciRow {
@@ -111,43 +110,14 @@ export async function showDevices(
   })
 }
 
-/** The facts of this machine, with the domains of its libvirt; of a tree, only those. */
-export async function readHost(workspace: Workspace, target: string | undefined): Promise<PciHost> {
-  const host = await readPciHost(target ?? '/')
-  return target === undefined ? addDomains(host, await listPciDomains(workspace)) : host
-}
-
 async function listElsewhere(workspace: Workspace, selectors: readonly string[]): Promise<DeviceList> {
-  const connect = await workspace.connect()
-  const devices = await connect.listAllNodeDevices()
-  // Those that went away in between are not missed.
-  const texts = await Promise.all(devices.map(async (device) => device.getXMLDesc().catch(() => undefined)))
-  const found = parseNodeDevices(texts.filter((text) => text !== undefined))
-  const groups = new Set(found.pci.flatMap(({ iommuGroup }) => (iommuGroup === undefined ? [] : [iommuGroup])))
-  const host = addDomains(
-    {
-      devices: found.pci,
-      holders: new Map(),
-      interfaces: new Map(),
-      iommu: { isOn: groups.size > 0, groupCount: groups.size, allowsUnsafeInterrupts: false },
-      kernel: { release: '', builtinModules: new Set() },
-      names: NO_PCI_NAMES,
-    },
-    await readPciDomains(connect),
-  )
+  const { host, devices } = await readHostElsewhere(await workspace.connect())
   const wanted = selectors.map(parsePciSelector)
   const rows = rowsOf(host).filter(
     ({ device }) => wanted.length === 0 || wanted.some((selector) => selectDevices([device], selector).length > 0),
   )
-  return {
-    iommu: host.iommu,
-    pci: rows,
-    usb: found.usb,
-    mdevTypes: found.mdevTypes,
-    mdevs: found.mdevs,
-    inputs: [],
-    isComplete: false,
-  }
+  const { usb, mdevTypes, mdevs } = devices
+  return { iommu: host.iommu, pci: rows, usb, mdevTypes, mdevs, inputs: [], isComplete: false }
 }
 
 function rowsOf(host: PciHost): readonly PciRow[] {

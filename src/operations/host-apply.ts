@@ -2,9 +2,8 @@
 import { VmpkgError } from '../errors.ts'
 import { type HostCommand, missingGroups } from '../host/host-advice.ts'
 import { isChange, writeFileChange } from '../host/host-files.ts'
-import { type HostJournal, type JournalFile, writeHostJournal } from '../host/host-journal.ts'
+import { type HostJournal, type JournalFile, rememberDevices, writeHostJournal } from '../host/host-journal.ts'
 import { readHostTree } from '../host/host-tree.ts'
-import { isVfioDriver } from '../host/iommu-group.ts'
 import type { HostPlan } from './host-plan.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -24,7 +23,9 @@ export async function applyHost(
   { run = false }: { readonly run?: boolean } = {},
 ): Promise<HostApplied> {
   const { target, wishes, changes } = plan
-  let journal: HostJournal = { ...plan.journal, wishes, drivers: driversOf(plan) }
+  if (run) requireRunningHost(target)
+  const given = new Set(plan.passthrough.hostdevs.map(({ address }) => address))
+  let journal: HostJournal = { ...rememberDevices(plan.journal, plan.host.devices, given), wishes }
   const record = async (path: string, entry: JournalFile | undefined): Promise<void> => {
     const others = journal.files.filter((file) => file.edit.path !== path)
     journal = { ...journal, files: entry === undefined ? others : [...others, entry] }
@@ -49,26 +50,13 @@ export async function applyHost(
   }
 }
 
-/** What has the devices now, and what had those that vfio-pci has already. */
-function driversOf({ passthrough, host, journal }: HostPlan): HostJournal['drivers'] {
-  const given = new Set(passthrough.hostdevs.map(({ address }) => address))
-  const pairs = host.devices.flatMap(({ address, driver }) =>
-    given.has(address) && driver !== undefined && !isVfioDriver(driver) ? [[address, driver] as const] : [],
-  )
-  return { ...journal.drivers, ...Object.fromEntries(pairs) }
-}
-
 /** @throws {VmpkgError} `HOST_UNSUPPORTED` when a command fails, or the tree is not the running host */
 export async function runCommands(
   workspace: Workspace,
   target: string,
   commands: readonly HostCommand[],
 ): Promise<readonly HostCommand[]> {
-  if (target !== '/') {
-    throw new VmpkgError('HOST_UNSUPPORTED', `Commands are not run for ${target}: it is not the running host`, {
-      hint: 'Run them there yourself (chroot), without --run.',
-    })
-  }
+  requireRunningHost(target)
   const ran: HostCommand[] = []
   for (const command of commands.filter(({ isSafe }) => isSafe)) {
     const [program = '', ...args] = command.argv
@@ -83,6 +71,14 @@ export async function runCommands(
     ran.push(command)
   }
   return ran
+}
+
+/** @throws {VmpkgError} `HOST_UNSUPPORTED` */
+export function requireRunningHost(target: string): void {
+  if (target === '/') return
+  throw new VmpkgError('HOST_UNSUPPORTED', `Commands are not run for ${target}: it is not the running host`, {
+    hint: 'Run them there yourself (chroot), without --run.',
+  })
 }
 
 async function groupsToJoin(

@@ -1,8 +1,9 @@
 /** Binds PCI devices to vfio-pci now, and gives them back: for guests without managed hostdevs, and for a try. */
 import { VmpkgError } from '../errors.ts'
 import { listFolder } from '../host/attribute.ts'
-import { readHostJournal, writeHostJournal } from '../host/host-journal.ts'
+import { readHostJournal, rememberDevices, writeHostJournal } from '../host/host-journal.ts'
 import { type PassthroughMode, type PassthroughPlan, planPassthrough, requirePlan } from '../host/passthrough-plan.ts'
+import type { PciDevice } from '../host/pci-device.ts'
 import { hostRoots, readPciHost } from '../host/pci-host.ts'
 import { selectDevices } from '../host/pci-selection.ts'
 import {
@@ -29,6 +30,7 @@ export interface BindPlan {
   /** Exactly what is written to /sys, in order. */
   readonly writes: readonly SysfsWrite[]
   readonly console: readonly SysfsWrite[]
+  readonly devices: readonly PciDevice[]
 }
 
 export interface BindRequest {
@@ -52,8 +54,8 @@ export async function planHostBind(request: BindRequest): Promise<BindPlan> {
     host.holders.get(address)?.some(({ kind }) => kind === 'console'),
   )
   const console = losesConsole ? await planConsoleRelease(sysfs) : []
-  const devices = await Promise.all(passthrough.bind.map(async (address) => readBoundDevice(sysfs, address)))
-  return { target, passthrough, console, writes: [...console, ...devices.flatMap(planBind)] }
+  const before = await Promise.all(passthrough.bind.map(async (address) => readBoundDevice(sysfs, address)))
+  return { target, passthrough, console, devices: host.devices, writes: [...console, ...before.flatMap(planBind)] }
 }
 
 /**
@@ -62,7 +64,7 @@ export async function planHostBind(request: BindRequest): Promise<BindPlan> {
  */
 export async function applyHostBind(
   workspace: Workspace,
-  { target, passthrough, console }: BindPlan,
+  { target, passthrough, console, devices }: BindPlan,
   write?: WriteSysfs,
 ): Promise<readonly string[]> {
   if (passthrough.bind.length === 0) return []
@@ -73,7 +75,7 @@ export async function applyHostBind(
   const known = journal.bound.filter(({ address }) => !passthrough.bind.includes(address))
   // Intent first: what is undone was never bound, and then nothing is written for it.
   await writeHostJournal(target, {
-    ...journal,
+    ...rememberDevices(journal, devices, new Set(passthrough.bind)),
     bound: [...known, ...before],
     console: [...journal.console, ...console],
   })

@@ -7,7 +7,7 @@ import { readHostTree } from '../host/host-tree.ts'
 import { NO_WISHES } from '../host/host-wishes.ts'
 import { hostRoots } from '../host/pci-host.ts'
 import { carryOut, reverseConsoleRelease, unbindFromVfio, type WriteSysfs } from '../host/vfio-bind.ts'
-import { runCommands } from './host-apply.ts'
+import { requireRunningHost, runCommands } from './host-apply.ts'
 import { openTarget } from './host-plan.ts'
 import { listPciDomains } from './pci-domains.ts'
 import type { Workspace } from './workspace.ts'
@@ -68,6 +68,7 @@ export async function undoHost(
   { run = false, write }: { readonly run?: boolean; readonly write?: WriteSysfs } = {},
 ): Promise<HostUndone> {
   const { target } = plan
+  if (run) requireRunningHost(target)
   const unbound = await releaseDevices(workspace, plan, write)
   let journal = { ...plan.journal, bound: [] as HostJournal['bound'], console: [] as HostJournal['console'] }
   for (const change of plan.changes.toReversed()) {

@@ -128,6 +128,7 @@ describe('planPassthrough on hosts as people have them', () => {
       code: 'DEVICE_REFUSED',
       message: /0000:00:1f\.2 \(.*carries \/\)/,
     })
+    assert.deepEqual(kinds(host, ask(['00:1f.6'], { wholeCards: true })), ['group-mate'], 'the chipset is no card')
     for (const more of [{ mode: 'force' }, { mode: 'force', force: true }] as const) {
       assert.ok(kinds(host, ask(['00:1f.6'], more)).includes('mounted'))
     }
