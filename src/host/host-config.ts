@@ -32,7 +32,7 @@ const GRUB_DROP_IN = 'etc/default/grub.d/99-vmpkg.cfg'
 const UNIT = 'vmpkg-vfio.service'
 
 /** Modules that are kept off by name of a list (HST-14): they fight over devices that guests are to have. */
-export const BLACKLISTS: Readonly<Record<string, readonly string[]>> = {
+const BLACKLISTS: Readonly<Record<string, readonly string[]>> = {
   ipmi: ['ipmi_si', 'ipmi_devintf'],
   bluetooth: ['bluetooth', 'btusb'],
   nouveau: ['nouveau'],

@@ -2,6 +2,7 @@
 import { VmpkgError } from '../errors.ts'
 import { listFolder } from '../host/attribute.ts'
 import { readHostJournal, rememberDevices, writeHostJournal } from '../host/host-journal.ts'
+import { isVfioDriver } from '../host/iommu-group.ts'
 import { type PassthroughMode, type PassthroughPlan, planPassthrough, requirePlan } from '../host/passthrough-plan.ts'
 import type { PciDevice } from '../host/pci-device.ts'
 import { hostRoots, readPciHost } from '../host/pci-host.ts'
@@ -12,6 +13,7 @@ import {
   carryOut,
   planBind,
   planConsoleRelease,
+  planUnbind,
   readBoundDevice,
   reverseConsoleRelease,
   type SysfsWrite,
@@ -89,36 +91,54 @@ export async function applyHostBind(
   }
 }
 
+export interface UnbindPlan {
+  readonly target: string
+  readonly devices: readonly BoundDevice[]
+  /** Exactly what is written to /sys, in order. */
+  readonly writes: readonly SysfsWrite[]
+}
+
 /**
- * Gives devices back to the drivers they came from.
  * @param names selectors; all that vmpkg bound where there are none
- * @returns the addresses that went back
- * @throws {VmpkgError} `DEVICE_UNKNOWN` when vmpkg did not bind one, `DEVICE_REFUSED`
+ * @throws {VmpkgError} `DEVICE_UNKNOWN` when vmpkg did not bind one, `DEVICE_REFUSED` when a running domain has one
  */
-export async function unbindHost(
+export async function planHostUnbind(
   workspace: Workspace,
   { target, names }: { readonly target?: string | undefined; readonly names: readonly string[] },
-  write?: WriteSysfs,
-): Promise<readonly string[]> {
+): Promise<UnbindPlan> {
   const root = await openTarget(target)
-  const { sysfs } = hostRoots(root)
-  const journal = await readHostJournal(root)
-  const chosen = names.length === 0 ? journal.bound : await chooseBound(root, journal.bound, names)
-  await refuseRunning(
-    workspace,
-    root,
-    chosen.map(({ address }) => address),
+  const { bound, console } = await readHostJournal(root)
+  const chosen = names.length === 0 ? bound : await chooseBound(root, bound, names)
+  const addresses = chosen.map(({ address }) => address)
+  await refuseRunning(workspace, root, addresses)
+  const devices = chosen.toReversed()
+  const writes = await Promise.all(
+    devices.map(async (device) => {
+      const { driver } = await readBoundDevice(hostRoots(root).sysfs, device.address)
+      return planUnbind(device, isVfioDriver(driver))
+    }),
   )
+  const isLast = chosen.length === bound.length
+  return { target: root, devices, writes: [...writes.flat(), ...(isLast ? reverseConsoleRelease(console) : [])] }
+}
+
+/**
+ * Gives devices back to the drivers they came from.
+ * @returns the addresses that went back
+ * @throws {VmpkgError} `DEVICE_REFUSED` when a driver does not take its device back, `NO_RIGHTS`
+ */
+export async function unbindHost({ target, devices }: UnbindPlan, write?: WriteSysfs): Promise<readonly string[]> {
+  const { sysfs } = hostRoots(target)
   const unbound: string[] = []
-  let current = journal
-  for (const device of chosen.toReversed()) {
+  let current = await readHostJournal(target)
+  for (const device of devices) {
     if (await unbindFromVfio(sysfs, device, write)) unbound.push(device.address)
     current = { ...current, bound: current.bound.filter(({ address }) => address !== device.address) }
-    await writeHostJournal(root, current)
+    await writeHostJournal(target, current)
   }
   if (current.bound.length === 0 && current.console.length > 0) {
     await carryOut(sysfs, reverseConsoleRelease(current.console), write)
-    await writeHostJournal(root, { ...current, console: [] })
+    await writeHostJournal(target, { ...current, console: [] })
   }
   return unbound
 }

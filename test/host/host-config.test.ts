@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
@@ -66,10 +65,9 @@ describe('planHostConfig', () => {
     skip: withoutTrees,
     timeout: 300_000,
   }, async (t) => {
-    const tree = await libvirtTree('trixie')
+    const tree = join(await libvirtTree('trixie'), 'root')
     const library = join(tree, 'usr/lib/x86_64-linux-gnu')
-    const loader =
-      [join(tree, 'usr/lib64/ld-linux-x86-64.so.2'), join(library, 'ld-linux-x86-64.so.2')].find(existsSync) ?? ''
+    const loader = join(library, 'ld-linux-x86-64.so.2')
     const verify = async (rules: string): Promise<number> => {
       const path = join(await makeTempFolder(t), '10-qemu-hw-users.rules')
       await writeFile(path, rules)

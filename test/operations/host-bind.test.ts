@@ -6,7 +6,7 @@ import { readHostJournal } from '../../src/host/host-journal.ts'
 import { NO_WISHES } from '../../src/host/host-wishes.ts'
 import { readPciDevices } from '../../src/host/pci-device.ts'
 import { applyHost } from '../../src/operations/host-apply.ts'
-import { applyHostBind, planHostBind, unbindHost } from '../../src/operations/host-bind.ts'
+import { applyHostBind, planHostBind, planHostUnbind, unbindHost } from '../../src/operations/host-bind.ts'
 import { planHost } from '../../src/operations/host-plan.ts'
 import { planHostUndo, undoHost } from '../../src/operations/host-undo.ts'
 import type { Workspace } from '../../src/operations/workspace.ts'
@@ -64,15 +64,20 @@ describe('applyHostBind', () => {
     const request = { target, devices: ['03:00.0'], mode: 'default' } as const
     await applyHostBind(workspace, await planHostBind(request), kernel.write)
     assert.deepEqual(await applyHostBind(workspace, await planHostBind(request), kernel.write), [])
+    const unbind = async (asked: { target: string; names: string[] }): Promise<readonly string[]> =>
+      unbindHost(await planHostUnbind(workspace, asked), kernel.write)
     const { bound, macs } = await readHostJournal(target)
     assert.deepEqual(bound, [{ address: '0000:03:00.0', driver: 'e1000e' }])
     assert.equal(macs['0000:03:00.0'], '52:54:00:00:03:00')
-    await assert.rejects(unbindHost(workspace, { target, names: ['00:19.0'] }, kernel.write), {
+    await assert.rejects(unbind({ target, names: ['00:19.0'] }), {
       code: 'DEVICE_UNKNOWN',
     })
-    assert.deepEqual(await unbindHost(workspace, { target, names: ['03:00.0'] }, kernel.write), ['0000:03:00.0'])
+    kernel.written.length = 0
+    const plan = await planHostUnbind(workspace, { target, names: ['03:00.0'] })
+    assert.deepEqual(await unbind({ target, names: ['03:00.0'] }), ['0000:03:00.0'])
+    assert.deepEqual(kernel.written, plan.writes)
     assert.deepEqual(await drivers(), before)
-    assert.deepEqual(await unbindHost(workspace, { target, names: [] }, kernel.write), [])
+    assert.deepEqual(await unbind({ target, names: [] }), [])
   })
 
   test('takes files and devices back together', async (t) => {
