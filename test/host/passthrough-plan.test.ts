@@ -8,6 +8,7 @@ import { addDomains, type PciHost, readPciHost } from '../../src/host/pci-host.t
 import { NO_PCI_NAMES } from '../../src/host/pci-names.ts'
 import { formatPciAddress, parsePciSelector } from '../../src/model/pci.ts'
 import { type FakeHost, type FakePci, writeFakeHost } from '../support/fake-pci.ts'
+import { HWLOC_TREES_WITH_PCI, unpackHwlocTree } from '../support/hwloc-trees.ts'
 import { gpu, groupWithRootDisk, nicBehindPort, singleNic, sriov, twoEqualCards } from '../support/passthrough-hosts.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
@@ -262,9 +263,10 @@ function checkClosure(host: PciHost, bound: readonly string[], given: readonly s
     const driver = bound.includes(device.address) ? 'vfio-pci' : device.driver
     if (given.includes(device.address)) {
       if (device.iommuGroup === undefined) return `${device.address} has no group`
-      if (device.headerType !== 0) return `${device.address} is a bridge`
+      if ((device.headerType ?? 0) !== 0) return `${device.address} is a bridge`
       if (!/vfio/.test(driver ?? '')) return `${device.address} is not bound`
-      if (host.holders.has(device.address)) return `${device.address} is held`
+      if (host.holders.get(device.address)?.some(({ kind }) => kind !== 'console') === true)
+        return `${device.address} is held`
     }
     if (device.iommuGroup === undefined || !groups.has(device.iommuGroup)) continue
     const passive =
@@ -275,6 +277,40 @@ function checkClosure(host: PciHost, bound: readonly string[], given: readonly s
   }
   return undefined
 }
+
+/** As boards without ACS group: everything below a port of the root bus with that port, functions of a slot together. */
+function grouped(host: PciHost): PciHost {
+  const keys = host.devices.map(({ address, bridges }) => (bridges.at(-1) ?? address).replace(/\.[0-7]$/, ''))
+  const groups = [...new Set(keys)]
+  const devices = host.devices.map((device, i) => ({ ...device, iommuGroup: groups.indexOf(keys[i] ?? '') }))
+  return { ...host, devices, iommu: { ...host.iommu, isOn: true, groupCount: groups.length } }
+}
+
+describe('planPassthrough on real machines', () => {
+  for (const name of HWLOC_TREES_WITH_PCI) {
+    test(`closes or refuses every group of ${name}`, { timeout: 120_000 }, async (t) => {
+      const bare = await readPciHost(await unpackHwlocTree(name, await makeTempFolder(t)))
+      for (const { address } of bare.devices.slice(0, 5)) {
+        assert.ok(kinds(bare, ask([address])).some((kind) => ['iommu-off', 'bridge', 'host-bridge'].includes(kind)))
+      }
+      const host = grouped(bare)
+      for (const { address } of host.devices) {
+        for (const mode of ['default', 'force'] as const) {
+          const plan = planPassthrough(host, ask([address], { mode }))
+          const addresses = plan.hostdevs.map((hostdev) => hostdev.address)
+          const wrong = checkClosure(host, plan.bind, addresses)
+          if (plan.refusals.length === 0) assert.equal(wrong, undefined, `${address} ${mode}`)
+          else {
+            const isWhole = plan.refusals.some(({ kind }) =>
+              ['bridge', 'host-bridge', 'no-answer', 'only-nic', 'virtual-functions'].includes(kind),
+            )
+            assert.ok(wrong !== undefined || isWhole, `${address} ${mode}: ${JSON.stringify(plan.refusals)}`)
+          }
+        }
+      }
+    })
+  }
+})
 
 describe('planPassthrough on random hosts', () => {
   const seeded = fc.tuple(

@@ -44,7 +44,7 @@ function printKind(io: Io, found: DeviceList, kind: Kind): void {
   if (countOf(found, [kind]) === 0) return
   switch (kind) {
     case 'pci':
-      io.printTable(['GROUP', 'ADDRESS', 'ID', 'DRIVER', 'NODE', 'OK', 'NAME'], found.pci.map(pciCells), 'whole')
+      printPci(io, found.pci)
       return
     case 'usb':
       io.printTable(
@@ -84,6 +84,15 @@ function printKind(io: Io, found: DeviceList, kind: Kind): void {
         'whole',
       )
   }
+}
+
+/** On a terminal the node is left out where it tells nothing apart, so that names have room. */
+function printPci(io: Io, rows: readonly PciRow[]): void {
+  const header = ['GROUP', 'ADDRESS', 'ID', 'DRIVER', 'NODE', 'OK', 'NAME']
+  const cells = rows.map(pciCells)
+  const isTold = !io.stdout.isTTY || new Set(cells.map((row) => row[4])).size > 1
+  const kept = (row: readonly string[]): readonly string[] => (isTold ? row : row.toSpliced(4, 1))
+  io.printTable(kept(header), cells.map(kept), 'whole')
 }
 
 function pciCells(row: PciRow): readonly string[] {
