@@ -221,6 +221,11 @@ function warn(host: PciHost, device: PciDevice): readonly string[] {
       `${address} shows the console of this host: the screen freezes once it is bound, and only the network or a serial console is left`,
     )
   }
+  if (device.classCode.startsWith('0601')) {
+    found.push(
+      `${address} leads to the board's own small devices (clock, flash, sensors): the host loses those drivers`,
+    )
+  }
   if (device.resetMethods.length === 0) {
     found.push(`${address} has no way to be reset: after the guest has stopped it may work again only after a reboot`)
   } else if (device.resetMethods.every((method) => method === 'bus') && device.siblings.length > 0) {

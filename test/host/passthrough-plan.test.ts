@@ -134,6 +134,8 @@ describe('planPassthrough on hosts as people have them', () => {
       assert.ok(kinds(host, ask(['00:1f.6'], more)).includes('mounted'))
     }
     assert.deepEqual(hostdevsOf(host, ask(['00:1f.6'], { mode: 'flex' })), [])
+    const all = planPassthrough(host, ask(['00:1f.6'], { mode: 'force' }))
+    assert.match(all.warnings.join(), /0000:00:1f\.0 leads to the board's own small devices/)
   })
 
   test('takes a virtual function, refuses the physical one while others use it', async (t) => {

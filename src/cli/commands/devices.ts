@@ -44,7 +44,7 @@ function printKind(io: Io, found: DeviceList, kind: Kind): void {
   if (countOf(found, [kind]) === 0) return
   switch (kind) {
     case 'pci':
-      printPci(io, found.pci)
+      printPci(io, found)
       return
     case 'usb':
       io.printTable(
@@ -87,15 +87,15 @@ function printKind(io: Io, found: DeviceList, kind: Kind): void {
 }
 
 /** On a terminal the node is left out where it tells nothing apart, so that names have room. */
-function printPci(io: Io, rows: readonly PciRow[]): void {
+function printPci(io: Io, { pci, iommu }: DeviceList): void {
   const header = ['GROUP', 'ADDRESS', 'ID', 'DRIVER', 'NODE', 'OK', 'NAME']
-  const cells = rows.map(pciCells)
+  const cells = pci.map((row) => pciCells(row, iommu.isOn))
   const isTold = !io.stdout.isTTY || new Set(cells.map((row) => row[4])).size > 1
   const kept = (row: readonly string[]): readonly string[] => (isTold ? row : row.toSpliced(4, 1))
   io.printTable(kept(header), cells.map(kept), 'whole')
 }
 
-function pciCells(row: PciRow): readonly string[] {
+function pciCells(row: PciRow, isIommuOn: boolean): readonly string[] {
   const { device, title, users, isViable } = row
   return [
     device.iommuGroup === undefined ? '-' : String(device.iommuGroup),
@@ -104,7 +104,7 @@ function pciCells(row: PciRow): readonly string[] {
     device.driver ?? '-',
     device.numaNode === undefined ? '-' : String(device.numaNode),
     isViable ? 'yes' : row.isExempt ? '-' : 'no',
-    [title, ...users, ...obstacles(row)].join('; '),
+    [title, ...users, ...(isIommuOn ? obstacles(row) : [])].join('; '),
   ]
 }
 
