@@ -9,7 +9,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { listFolder, readAttribute } from './attribute.ts'
 
-export type IommuKind = 'intel' | 'amd' | 'smmu' | 'other'
+type IommuKind = 'intel' | 'amd' | 'smmu' | 'other'
 
 export interface IommuFacts {
   /** The kernel uses it: there are groups. */

@@ -153,12 +153,16 @@ function refuseSharing(
   )
 }
 
-/** What else is on the cards: a GPU's audio and USB-C functions belong to it wherever they are grouped. */
+/**
+ * What else is on the cards: a GPU's audio and USB-C functions belong to it wherever they are grouped. Functions on the
+ * root bus are no card but parts of the chipset: a network function there stands beside the host's own disks.
+ */
 function withCards(host: PciHost, named: readonly PciDevice[]): readonly PciDevice[] {
   const more = named.flatMap((device) => {
     const isGpu = device.classCode.startsWith('03')
     return host.devices.filter(
       (other) =>
+        device.bridges.length > 0 &&
         device.siblings.includes(other.address) &&
         !isExempt(other) &&
         !isExempt(device) &&
@@ -215,6 +219,11 @@ function warn(host: PciHost, device: PciDevice): readonly string[] {
   if ((host.holders.get(address) ?? []).some(({ kind }) => kind === 'console')) {
     found.push(
       `${address} shows the console of this host: the screen freezes once it is bound, and only the network or a serial console is left`,
+    )
+  }
+  if (device.classCode.startsWith('0601')) {
+    found.push(
+      `${address} leads to the board's own small devices (clock, flash, sensors): the host loses those drivers`,
     )
   }
   if (device.resetMethods.length === 0) {

@@ -4,7 +4,7 @@ import { isBridge, isHostBridge, type PciDevice } from './pci-device.ts'
 import type { PciHolder } from './pci-holders.ts'
 import type { PciHost } from './pci-host.ts'
 
-export type RefusalKind =
+type RefusalKind =
   | 'iommu-off'
   | 'no-group'
   | 'no-answer'

@@ -10,7 +10,7 @@ import { comparePciAddresses, findPciAddress } from '../model/pci.ts'
 import { listFolder, readAttribute, readLinkName, readNumber } from './attribute.ts'
 import { type PciConfig, parsePciConfig } from './pci-config.ts'
 
-export interface PciNic {
+interface PciNic {
   /** Interface name. */
   readonly name: string
   /** Lower case; absent for what has none (InfiniBand). */

@@ -5,6 +5,7 @@
  * Source: the format in the head of pci.ids (pci-ids.ucw.cz): vendor lines, devices one tab in, `C` for classes.
  */
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { PciDevice } from './pci-device.ts'
 
 /** Where Debian, Fedora and Arch put it. */
@@ -21,10 +22,10 @@ export interface PciNames {
 
 export const NO_PCI_NAMES: PciNames = { vendors: new Map(), devices: new Map(), classes: new Map() }
 
-/** @param target root of the file tree, `/` */
+/** The list of the tree, else of this machine: names are the same everywhere. @param target root of the file tree */
 export async function readPciNames(target = '/'): Promise<PciNames> {
-  for (const place of PLACES) {
-    const text = await readFile(`${target}/${place}`, 'utf8').catch(() => undefined)
+  for (const place of [target, '/'].flatMap((root) => PLACES.map((path) => join(root, path)))) {
+    const text = await readFile(place, 'utf8').catch(() => undefined)
     if (text !== undefined) return parsePciNames(text)
   }
   return NO_PCI_NAMES

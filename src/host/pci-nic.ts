@@ -1,38 +1,51 @@
 /**
- * A network card on the PCI bus, as sysfs describes it: that it is one, and the MAC it has, which the router inside must
- * know it by. Pure but for reading; the sysfs root is a parameter so that captured trees serve as tests.
+ * A network card of the host that a guest is to have: one card, its group closed, and its MAC, by which the guest knows
+ * it. Pure.
  *
- * Source: Linux Documentation/PCI/sysfs-pci.rst; class codes of the PCI code and ID assignment specification.
+ * Source: class codes of the PCI code and ID assignment specification (base class 02).
  */
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
+import { formatPciAddress, type PciAddress, type PciAddressWords } from '../model/pci.ts'
+import { planPassthrough, requirePlan } from './passthrough-plan.ts'
+import type { PciHost } from './pci-host.ts'
+import { getDevices } from './pci-selection.ts'
 
-/** Base class 02: network controllers. */
-const NETWORK_CLASS = /^0x02/
+const NETWORK_CLASS = '02'
+
+export interface PciNicPlan {
+  /** Lower case. */
+  readonly mac: string
+  readonly pci: PciAddressWords
+  readonly warnings: readonly string[]
+}
 
 /**
- * @param address `0000:03:00.0`
- * @returns the card's MAC, lower case
- * @throws {VmpkgError} `HOST_UNSUPPORTED` when there is no such device, it is no network card, or its MAC cannot be read
+ * The one card and nothing else: mates of its group must be free already, as a router has no use for them.
+ * @param knownMacs by address, for cards that vfio-pci has had since before
+ * @throws {VmpkgError} `DEVICE_UNKNOWN`, `DEVICE_REFUSED`, `HOST_UNSUPPORTED` when it is no network card or its MAC cannot be read
  */
-export async function readPciNicMac(address: string, sysfs = '/sys'): Promise<string> {
-  const folder = join(sysfs, 'bus', 'pci', 'devices', address)
-  const pciClass = await readFile(join(folder, 'class'), 'utf8').catch((cause: unknown) => {
-    throw new VmpkgError('HOST_UNSUPPORTED', `This host has no PCI device ${address}`, {
-      hint: 'lspci -D lists the addresses.',
-      cause,
-    })
-  })
-  if (!NETWORK_CLASS.test(pciClass)) {
-    throw new VmpkgError('HOST_UNSUPPORTED', `PCI device ${address} is not a network card (class ${pciClass.trim()})`, {
-      hint: 'lspci -D -d ::02xx lists network cards.',
-    })
+export function planPciNic(
+  host: PciHost,
+  address: PciAddress,
+  knownMacs: Readonly<Record<string, string>> = {},
+): PciNicPlan {
+  const selector = { by: 'address', address } as const
+  const [device] = getDevices(host.devices, selector)
+  const name = formatPciAddress(address)
+  if (device?.classCode.startsWith(NETWORK_CLASS) !== true) {
+    throw new VmpkgError(
+      'HOST_UNSUPPORTED',
+      `PCI device ${name} is not a network card (class ${device?.classCode ?? ''})`,
+      {
+        hint: 'vmpkg devices --class network lists network cards.',
+      },
+    )
   }
-  const [name] = await readdir(join(folder, 'net')).catch((): string[] => [])
-  const mac = name === undefined ? '' : await readFile(join(folder, 'net', name, 'address'), 'utf8').catch(() => '')
-  if (/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac.trim())) return mac.trim()
-  throw new VmpkgError('HOST_UNSUPPORTED', `The MAC of PCI device ${address} cannot be read: no driver has it`, {
-    hint: 'Give it back to its driver first (virsh nodedev-reattach), so that its MAC can be read once.',
+  const plan = requirePlan(planPassthrough(host, { selectors: [selector], mode: 'default' }))
+  const mac = device.nics.find((nic) => nic.mac !== undefined)?.mac ?? knownMacs[name]
+  const [hostdev] = plan.hostdevs
+  if (mac !== undefined && hostdev !== undefined) return { mac, pci: hostdev.pci, warnings: plan.warnings }
+  throw new VmpkgError('HOST_UNSUPPORTED', `The MAC of PCI device ${name} cannot be read: no network driver has it`, {
+    hint: 'Give it back to its driver first (vmpkg host unbind, virsh nodedev-reattach), so that its MAC can be read once.',
   })
 }

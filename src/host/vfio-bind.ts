@@ -24,8 +24,8 @@ export interface SysfsWrite {
 export interface BoundDevice {
   readonly address: string
   /** Absent where none had it. */
-  readonly driver?: string
-  readonly driverOverride?: string
+  readonly driver?: string | undefined
+  readonly driverOverride?: string | undefined
 }
 
 export type WriteSysfs = (path: string, text: string) => Promise<void>

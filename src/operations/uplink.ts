@@ -1,14 +1,17 @@
 /** Where a uni router's WAN goes: a NIC given away by vfio, a bridge of the host, or a libvirt NAT network (TOP-1). */
 import { newMac, newUuid } from '../domain/identity.ts'
 import { VmpkgError } from '../errors.ts'
-import { readPciNicMac } from '../host/pci-nic.ts'
+import { readHostJournal } from '../host/host-journal.ts'
+import { planPciNic } from '../host/pci-nic.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
+import { parsePciAddress } from '../model/pci.ts'
 import type { NetworkTemplateContext, NicContext } from '../model/template-context.ts'
 import type { Randomness } from '../ports.ts'
 import { readNetworkFacts } from '../render/facts-xml.ts'
 import { planUplink, type Taken } from '../router/plan.ts'
 import { privateHostName } from './connection-name.ts'
+import { readConnectionHost } from './pci-facts.ts'
 import type { Workspace } from './workspace.ts'
 
 /** The NAT network that vmpkg makes where nobody names an uplink. */
@@ -22,7 +25,8 @@ export interface UplinkPlan {
 
 /**
  * @param value of the parameter: `auto`, `network:NAME`, `bridge:NAME`, `pci:DDDD:BB:DD.F`
- * @throws {VmpkgError} `HOST_UNSUPPORTED` on a private host, `NETWORK_UNAVAILABLE` `NETWORK_EXISTS` `ADDRESS_UNAVAILABLE`
+ * @throws {VmpkgError} `HOST_UNSUPPORTED` on a private host, `NETWORK_UNAVAILABLE` `NETWORK_EXISTS` `ADDRESS_UNAVAILABLE`;
+ * `DEVICE_UNKNOWN` `DEVICE_REFUSED` for a card of the host that cannot be given away
  */
 export async function planWan(
   workspace: Workspace,
@@ -52,10 +56,19 @@ export async function planWan(
     )
   }
   if (kind === 'bridge') return { nic: { mac, bridge: name } }
-  const [, domain = '', bus = '', slot = '', fn = ''] =
-    /^([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/.exec(name) ?? []
   // The card keeps its own MAC: it is by that MAC that the router inside knows its WAN.
-  return { nic: { mac: await readPciNicMac(name), pci: { domain, bus, slot, function: fn } } }
+  const host = await readConnectionHost(workspace, connect)
+  const { mac: own, pci, warnings } = planPciNic(host, parsePciAddress(name), await readKnownMacs())
+  for (const message of warnings) workspace.outside.emit({ type: 'noted', message })
+  return { nic: { mac: own, pci } }
+}
+
+/** MACs of cards that host apply or host bind gave to vfio-pci; only root may read them. */
+async function readKnownMacs(): Promise<Readonly<Record<string, string>>> {
+  return readHostJournal('/').then(
+    ({ macs }) => macs,
+    () => ({}),
+  )
 }
 
 async function planNat(connect: Connect, taken: Taken, randomness: Randomness): Promise<UplinkPlan> {

@@ -7,7 +7,8 @@ import type { PciHolder } from '../../src/host/pci-holders.ts'
 import { addDomains, type PciHost, readPciHost } from '../../src/host/pci-host.ts'
 import { NO_PCI_NAMES } from '../../src/host/pci-names.ts'
 import { formatPciAddress, parsePciSelector } from '../../src/model/pci.ts'
-import { type FakeHost, writeFakeHost } from '../support/fake-pci.ts'
+import { type FakeHost, type FakePci, writeFakeHost } from '../support/fake-pci.ts'
+import { HWLOC_TREES_WITH_PCI, unpackHwlocTree } from '../support/hwloc-trees.ts'
 import { gpu, groupWithRootDisk, nicBehindPort, singleNic, sriov, twoEqualCards } from '../support/passthrough-hosts.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
@@ -19,8 +20,13 @@ function ask(names: readonly string[], more: Partial<PassthroughRequest> = {}): 
   return { selectors: names.map(parsePciSelector), mode: 'default', ...more }
 }
 
-const given = (host: PciHost, request: PassthroughRequest): readonly string[] =>
+const hostdevsOf = (host: PciHost, request: PassthroughRequest): readonly string[] =>
   planPassthrough(host, request).hostdevs.map(({ address }) => address)
+/** The device as it is where the kernel has no such file. */
+function without(device: FakePci, name: 'group' | 'resetMethod'): FakePci {
+  return Object.fromEntries(Object.entries(device).filter(([key]) => key !== name)) as unknown as FakePci
+}
+
 const kinds = (host: PciHost, request: PassthroughRequest): readonly string[] =>
   planPassthrough(host, request).refusals.map(({ kind }) => kind)
 
@@ -74,15 +80,15 @@ describe('planPassthrough on hosts as people have them', () => {
       hint: /--device 0000:01:00\.1 --device 0000:01:00\.2/,
     })
     const all = ['0000:01:00.0', '0000:01:00.1', '0000:01:00.2', '0000:01:00.3']
-    assert.deepEqual(given(host, ask(['01:00.0'], { wholeCards: true })), all)
-    assert.deepEqual(given(host, ask(['01:00'])), all)
-    assert.deepEqual(given(host, ask(['01:00.0'], { mode: 'force' })), all)
+    assert.deepEqual(hostdevsOf(host, ask(['01:00.0'], { wholeCards: true })), all)
+    assert.deepEqual(hostdevsOf(host, ask(['01:00'])), all)
+    assert.deepEqual(hostdevsOf(host, ask(['01:00.0'], { mode: 'force' })), all)
   })
 
   test('the four modes give what HomeVpn documents', async (t) => {
     const host = await read(t, gpu)
-    assert.deepEqual(given(host, ask(['01:00.0'], { mode: 'none' })), [])
-    assert.deepEqual(given(host, ask(['01:00.0'], { mode: 'default' })), ['0000:01:00.0'])
+    assert.deepEqual(hostdevsOf(host, ask(['01:00.0'], { mode: 'none' })), [])
+    assert.deepEqual(hostdevsOf(host, ask(['01:00.0'], { mode: 'default' })), ['0000:01:00.0'])
     const flex = planPassthrough(host, ask(['01:00.0', '00:02.0'], { mode: 'flex' }))
     assert.deepEqual(
       flex.hostdevs.map(({ address }) => address),
@@ -93,7 +99,7 @@ describe('planPassthrough on hosts as people have them', () => {
       [['0000:01:00.0', 'group-mate']],
     )
     assert.deepEqual(flex.refusals, [])
-    assert.equal(given(host, ask(['01:00.0'], { mode: 'force' })).length, 4)
+    assert.equal(hostdevsOf(host, ask(['01:00.0'], { mode: 'force' })).length, 4)
   })
 
   test('warns of the screen that goes dark', async (t) => {
@@ -123,15 +129,18 @@ describe('planPassthrough on hosts as people have them', () => {
       code: 'DEVICE_REFUSED',
       message: /0000:00:1f\.2 \(.*carries \/\)/,
     })
+    assert.deepEqual(kinds(host, ask(['00:1f.6'], { wholeCards: true })), ['group-mate'], 'the chipset is no card')
     for (const more of [{ mode: 'force' }, { mode: 'force', force: true }] as const) {
       assert.ok(kinds(host, ask(['00:1f.6'], more)).includes('mounted'))
     }
-    assert.deepEqual(given(host, ask(['00:1f.6'], { mode: 'flex' })), [])
+    assert.deepEqual(hostdevsOf(host, ask(['00:1f.6'], { mode: 'flex' })), [])
+    const all = planPassthrough(host, ask(['00:1f.6'], { mode: 'force' }))
+    assert.match(all.warnings.join(), /0000:00:1f\.0 leads to the board's own small devices/)
   })
 
   test('takes a virtual function, refuses the physical one while others use it', async (t) => {
     const host = await read(t, sriov)
-    assert.deepEqual(given(host, ask(['05:10.2'], { wholeCards: true })), ['0000:05:10.2'])
+    assert.deepEqual(hostdevsOf(host, ask(['05:10.2'], { wholeCards: true })), ['0000:05:10.2'])
     assert.deepEqual(kinds(host, ask(['05:10.2'])), [])
     assert.deepEqual(kinds(host, ask(['05:00.0'])), ['virtual-functions'])
     const all = planPassthrough(host, ask(['05:00.0', '05:10.0', '05:10.2']))
@@ -146,7 +155,7 @@ describe('planPassthrough on hosts as people have them', () => {
   })
 
   test('without an IOMMU, or without a group, nothing is given away', async (t) => {
-    const off = { ...nicBehindPort, devices: nicBehindPort.devices.map(({ group: _, ...device }) => device) }
+    const off = { ...nicBehindPort, devices: nicBehindPort.devices.map((device) => without(device, 'group')) }
     assert.deepEqual(kinds(await read(t, off), ask(['03:00.0'])), ['iommu-off'])
     const partly = {
       ...nicBehindPort,
@@ -166,7 +175,7 @@ describe('planPassthrough on hosts as people have them', () => {
   })
 
   test('warns of equal cards, of what cannot be reset, and of a host without interrupt remapping', async (t) => {
-    const devices = twoEqualCards.devices.map(({ resetMethod: _, ...device }) => device)
+    const devices = twoEqualCards.devices.map((device) => without(device, 'resetMethod'))
     const { warnings } = planPassthrough(
       await read(t, { ...twoEqualCards, devices, hasRemapping: false }),
       ask(['03:00.0']),
@@ -256,9 +265,10 @@ function checkClosure(host: PciHost, bound: readonly string[], given: readonly s
     const driver = bound.includes(device.address) ? 'vfio-pci' : device.driver
     if (given.includes(device.address)) {
       if (device.iommuGroup === undefined) return `${device.address} has no group`
-      if (device.headerType !== 0) return `${device.address} is a bridge`
+      if ((device.headerType ?? 0) !== 0) return `${device.address} is a bridge`
       if (!/vfio/.test(driver ?? '')) return `${device.address} is not bound`
-      if (host.holders.has(device.address)) return `${device.address} is held`
+      if (host.holders.get(device.address)?.some(({ kind }) => kind !== 'console') === true)
+        return `${device.address} is held`
     }
     if (device.iommuGroup === undefined || !groups.has(device.iommuGroup)) continue
     const passive =
@@ -269,6 +279,40 @@ function checkClosure(host: PciHost, bound: readonly string[], given: readonly s
   }
   return undefined
 }
+
+/** As boards without ACS group: everything below a port of the root bus with that port, functions of a slot together. */
+function grouped(host: PciHost): PciHost {
+  const keys = host.devices.map(({ address, bridges }) => (bridges.at(-1) ?? address).replace(/\.[0-7]$/, ''))
+  const groups = [...new Set(keys)]
+  const devices = host.devices.map((device, i) => ({ ...device, iommuGroup: groups.indexOf(keys[i] ?? '') }))
+  return { ...host, devices, iommu: { ...host.iommu, isOn: true, groupCount: groups.length } }
+}
+
+describe('planPassthrough on real machines', () => {
+  for (const name of HWLOC_TREES_WITH_PCI) {
+    test(`closes or refuses every group of ${name}`, { timeout: 120_000 }, async (t) => {
+      const bare = await readPciHost(await unpackHwlocTree(name, await makeTempFolder(t)))
+      for (const { address } of bare.devices.slice(0, 5)) {
+        assert.ok(kinds(bare, ask([address])).some((kind) => ['iommu-off', 'bridge', 'host-bridge'].includes(kind)))
+      }
+      const host = grouped(bare)
+      for (const { address } of host.devices) {
+        for (const mode of ['default', 'force'] as const) {
+          const plan = planPassthrough(host, ask([address], { mode }))
+          const addresses = plan.hostdevs.map((hostdev) => hostdev.address)
+          const wrong = checkClosure(host, plan.bind, addresses)
+          if (plan.refusals.length === 0) assert.equal(wrong, undefined, `${address} ${mode}`)
+          else {
+            const isWhole = plan.refusals.some(({ kind }) =>
+              ['bridge', 'host-bridge', 'no-answer', 'only-nic', 'virtual-functions'].includes(kind),
+            )
+            assert.ok(wrong !== undefined || isWhole, `${address} ${mode}: ${JSON.stringify(plan.refusals)}`)
+          }
+        }
+      }
+    })
+  }
+})
 
 describe('planPassthrough on random hosts', () => {
   const seeded = fc.tuple(
@@ -282,7 +326,7 @@ describe('planPassthrough on random hosts', () => {
     fc.assert(
       fc.property(seeded, ([host, picks, mode]) => {
         const names = [...new Set(picks.map((pick) => host.devices[pick % host.devices.length]?.address ?? ''))]
-        const plan = planPassthrough(host, { selectors: names.map(parsePciSelector), mode: mode as 'flex' })
+        const plan = planPassthrough(host, { selectors: names.map(parsePciSelector), mode })
         const addresses = plan.hostdevs.map(({ address }) => address)
         const wrong = checkClosure(host, plan.bind, addresses)
         if (plan.refusals.length === 0) {

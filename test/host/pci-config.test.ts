@@ -31,9 +31,9 @@ describe('parsePciConfig', () => {
     bytes.set([0x01, 0x50], 0x40) // power management, then MSI-X
     bytes.set([0x11, 0x00], 0x50)
     const view = new DataView(bytes.buffer)
-    view.setUint32(0x140, 0x0003, true)
-    view.setBigUint64(0x144, 0x0011_22ff_ff33_4455n, true)
-    view.setUint32(0x100, (0x140 << 20) | 0x1_0001, true)
+    view.setUint32(0x144, 0x0003, true)
+    view.setBigUint64(0x148, 0x0011_22ff_ff33_4455n, true)
+    view.setUint32(0x100, (0x144 << 20) | 0x1_0001, true)
     assert.deepEqual(parsePciConfig(bytes), {
       headerType: 0,
       isMultifunction: true,

@@ -4,12 +4,12 @@ import { basename, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { isBridge, readPciDevices } from '../../src/host/pci-device.ts'
 import { writeFakeHost } from '../support/fake-pci.ts'
-import { unpackHwlocTree } from '../support/hwloc-trees.ts'
+import { HWLOC_TREES_WITH_PCI, unpackHwlocTree } from '../support/hwloc-trees.ts'
 import { gpu, sriov, twoEqualCards } from '../support/passthrough-hosts.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
-/** Trees of hwloc with PCI, and the functions each has. */
-const TREES = {
+/** The functions that each tree has. */
+const COUNTS: Readonly<Record<(typeof HWLOC_TREES_WITH_PCI)[number], number>> = {
   '2pa-pcidomain32bits': 9,
   '32em64t-2n8c+1mic': 137,
   '32intel64-2p8co2t+8ve': 28,
@@ -19,11 +19,11 @@ const TREES = {
 }
 
 describe('readPciDevices', () => {
-  for (const [name, count] of Object.entries(TREES)) {
+  for (const name of HWLOC_TREES_WITH_PCI) {
     test(`reads ${name} as its files say`, { timeout: 120_000 }, async (t) => {
       const sysfs = join(await unpackHwlocTree(name, await makeTempFolder(t)), 'sys')
       const devices = await readPciDevices(sysfs)
-      assert.equal(devices.length, count)
+      assert.equal(devices.length, COUNTS[name])
       const folder = join(sysfs, 'bus/pci/devices')
       assert.deepEqual(devices.map(({ address }) => address).toSorted(), (await readdir(folder)).toSorted())
       for (const device of devices) {

@@ -23,7 +23,12 @@ const address = fc.record(
   plain,
 )
 const digits = (length: number): fc.Arbitrary<string> =>
-  fc.array(fc.constantFrom(...'0123456789abcdef'), { minLength: length, maxLength: length }).map((d) => d.join(''))
+  fc
+    .array(
+      fc.nat({ max: 15 }).map((digit) => digit.toString(16)),
+      { minLength: length, maxLength: length },
+    )
+    .map((d) => d.join(''))
 const selector: fc.Arbitrary<PciSelector> = fc.oneof(
   address.map((value) => ({ by: 'address' as const, address: value })),
   address.map(({ domain, bus, slot }) => ({ by: 'card' as const, address: { domain, bus, slot } })),
