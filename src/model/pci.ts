@@ -38,7 +38,7 @@ export type PciSelector =
   | { readonly by: 'serial'; readonly serial: string }
 
 /** Words for classes that users ask for. Source: PCI code and ID assignment specification, chapter 1. */
-const PCI_CLASS_WORDS: Readonly<Record<string, string>> = {
+export const PCI_CLASS_WORDS: Readonly<Record<string, string>> = {
   storage: '01',
   sata: '0106',
   nvme: '0108',
