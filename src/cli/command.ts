@@ -59,6 +59,8 @@ export interface Io {
   note(text: string, tone?: Tone): void
   /** Asks; true on yes. Without a terminal, or with `-y`, does not ask. */
   confirm(question: string): Promise<boolean>
+  /** One line typed by the person, `fallback` for an empty one. Only where standard input is a terminal. */
+  ask(question: string, fallback: string): Promise<string>
   /** `VMPKG_PASSPHRASE`, else a hidden prompt. @throws {VmpkgError} `CONFIRMATION_NEEDED` without a terminal. */
   passphrase(question: string): Promise<string>
 }

@@ -175,6 +175,8 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('Host', 'host bind', 'give PCI devices to vfio-pci now', () => import('./commands/host-bind.ts')),
   entry('Host', 'host unbind', 'give PCI devices back to their drivers', () => import('./commands/host-unbind.ts')),
   entry('Publishing', 'key generate', 'make an OpenPGP signing key', () => import('./commands/key-generate.ts')),
+  entry('Publishing', 'new', 'begin a package of your own', () => import('./commands/new.ts')),
+  entry('Publishing', 'schema', 'print JSON Schemas for editors', () => import('./commands/schema.ts')),
   entry('Publishing', 'lint', 'look for mistakes in packages', () => import('./commands/lint.ts')),
   entry('Publishing', 'build', 'build the images of a template', () => import('./commands/build.ts')),
   entry(

@@ -75,6 +75,14 @@ export function createIo(
       reporter.clear()
       return confirm(process, question, abort.signal, onSignal)
     },
+    ask: async (question, fallback) => {
+      reporter.clear()
+      const { createInterface } = await import('node:readline/promises')
+      const prompt = createInterface({ input: process.stdin, output: process.stderr })
+      const shown = fallback === '' ? question : `${question} [${fallback}]`
+      const typed = (await answer(prompt, redact(`${shown}: `), abort.signal, onSignal)).trim()
+      return typed === '' ? fallback : typed
+    },
     passphrase: async (question) => {
       reporter.clear()
       return askPassphrase(process, question, abort.signal, onSignal)

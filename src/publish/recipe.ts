@@ -179,6 +179,11 @@ export function parseRecipe(text: string, source: string): Recipe {
   return result.data
 }
 
+/** JSON Schema (2020-12) of a recipe, for editors. */
+export function recipeJsonSchema(): Readonly<Record<string, unknown>> {
+  return { ...z.toJSONSchema(recipeSchema, { io: 'input', unrepresentable: 'any' }), title: 'recipe.yaml, format 1' }
+}
+
 /** Seconds since 1970 that every time stamp in the images carries. */
 export function epochSeconds(recipe: DebianRecipe): number {
   return Math.floor(Date.parse(recipe.epoch) / 1000)
