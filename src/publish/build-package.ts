@@ -77,19 +77,18 @@ export async function buildPackage(options: BuildOptions): Promise<BuiltPackage>
   emit({ type: 'stage-started', stage: 'build', subject: name })
   await mkdir(outDir, { recursive: true })
   await mkdir(options.cacheDir, { recursive: true })
-  await requireSpace(tmpdir(), NEEDED_BYTES)
-  await requireSpace(outDir, NEEDED_BYTES / 2)
+  if (recipe !== undefined) {
+    await requireSpace(tmpdir(), NEEDED_BYTES)
+    await requireSpace(outDir, NEEDED_BYTES / 2)
+  }
   const staging = join(outDir, `.staging-${name}-${randomBytes(4).toString('hex')}`)
   const work = await mkdtemp(join(tmpdir(), 'vmpkg-build-'))
   try {
     await mkdir(join(staging, 'images'), { recursive: true, mode: 0o755 })
     const target = join(staging, 'images')
-    const inputs =
-      recipe.variant === 'upstream'
-        ? await fetchDisk(options, recipe, { work, target: join(target, 'disk') })
-        : formatPackages(await buildFromDebian(options, recipe, { work, target }))
+    const inputs = recipe === undefined ? [] : await buildImages(options, recipe, { work, target })
     await copyPackageFiles(packageDir, manifest, join(staging, 'package'))
-    const images = await describeImages(staging, recipe)
+    const images = recipe === undefined ? [] : await describeImages(staging, recipe)
     await writeFile(join(staging, 'images.json'), `${JSON.stringify(images, undefined, 2)}\n`)
     await writeFile(join(staging, 'packages.list'), inputs.map((line) => `${line}\n`).join(''))
     await replaceFolder(staging, join(outDir, name))
@@ -99,6 +98,16 @@ export async function buildPackage(options: BuildOptions): Promise<BuiltPackage>
     await rm(staging, { recursive: true, force: true })
     await removeTree(work)
   }
+}
+
+/** @returns what went into them, a line each */
+async function buildImages(
+  options: BuildOptions,
+  recipe: Recipe,
+  { work, target }: { readonly work: string; readonly target: string },
+): Promise<readonly string[]> {
+  if (recipe.variant === 'upstream') return fetchDisk(options, recipe, { work, target: join(target, 'disk') })
+  return formatPackages(await buildFromDebian(options, recipe, { work, target }))
 }
 
 async function fetchDisk(
@@ -144,17 +153,10 @@ async function buildFromDebian(
   return base.packages
 }
 
-async function readRecipe(packageDir: string, manifest: Manifest): Promise<Recipe> {
+/** `undefined` for a package without images of its own: its machines live on disks that the user chose. */
+async function readRecipe(packageDir: string, manifest: Manifest): Promise<Recipe | undefined> {
   const path = manifest.images?.recipe
-  if (path === undefined) {
-    throw new VmpkgError(
-      'RECIPE_INVALID',
-      `The package ${manifest.name} names no recipe, so there is nothing to build`,
-      {
-        hint: 'Add "images: { recipe: recipe.yaml }" to vmpkg.yaml.',
-      },
-    )
-  }
+  if (path === undefined) return undefined
   try {
     return parseRecipe(await readFile(join(packageDir, path), 'utf8'), path)
   } catch (cause) {

@@ -81,10 +81,7 @@ async function lintTemplate(folder: string, partials: Partials): Promise<Package
 
 async function readRecipe(folder: string, manifest: Manifest, findings: LintFinding[]): Promise<Recipe | undefined> {
   const path = manifest.images?.recipe
-  if (path === undefined) {
-    findings.push(lintWarning('images-missing', 'images', 'the manifest names no recipe: vmpkg build cannot build it'))
-    return undefined
-  }
+  if (path === undefined) return undefined // its machines live on disks that the user chose
   const text = await readFile(join(folder, path), 'utf8').catch(() => undefined)
   if (text !== undefined) return parseRecipe(text, path)
   findings.push(lintError('RECIPE_INVALID', path, 'the manifest names this recipe, and it is not there'))

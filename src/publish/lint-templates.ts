@@ -3,20 +3,11 @@
  * the package asks for, and put before the policy gate. What the gate refuses there it refuses everywhere.
  */
 import type { PackageContents } from '../archive/load-package.ts'
-import { type Capability, type CapabilityName, grantName } from '../model/capability.ts'
-import { type ChoiceType, imagineChoice, isChoiceParameter } from '../model/choice.ts'
+import { type CapabilityName, grantName } from '../model/capability.ts'
+import { isChoiceParameter } from '../model/choice.ts'
 import type { ImageRole } from '../model/line.ts'
-import type { Manifest, Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
-import { parseSize } from '../model/size.ts'
-import type {
-  DomainTemplateContext,
-  NetworkTemplateContext,
-  NicContext,
-  PciContext,
-  RouterContext,
-} from '../model/template-context.ts'
-import { choicesOf } from '../render/choices.ts'
-import { chooseForDomain, chooseForNetwork } from '../render/chosen.ts'
+import type { Manifest, Parameter } from '../model/manifest.ts'
+import type { DomainTemplateContext } from '../model/template-context.ts'
 import { renderDomain } from '../render/domain.ts'
 import { verifyDomainPolicy } from '../render/domain-policy.ts'
 import type { Partials } from '../render/environment.ts'
@@ -24,6 +15,16 @@ import { renderGuestFile } from '../render/guest.ts'
 import { renderNetwork } from '../render/network.ts'
 import { verifyNetworkPolicy } from '../render/network-policy.ts'
 import { parseTemplate } from '../render/template.ts'
+import {
+  byRole,
+  imagineChoices,
+  imagineDomain,
+  imagineNetwork,
+  imagineNics,
+  imagineParameters,
+  imagineRouter,
+  imagineValues,
+} from './imagined-host.ts'
 import { findingsOf, type LintFinding, lintWarning } from './lint-finding.ts'
 
 export interface TemplateLint {
@@ -36,10 +37,6 @@ export interface TemplateLint {
 
 /** vmpkg itself gives these their meaning, whether or not a template names them. */
 const BUILT_IN = new Set(['memory', 'vcpus', 'uplink'])
-const DEFAULT_MEMORY_BYTES = 256 * 1024 * 1024
-const UUID = '00000000-0000-4000-8000-000000000000'
-const LAN_MAC = '52:54:00:00:00:02'
-const WAN_MAC = '52:54:00:00:00:01'
 
 /** What in a domain template speaks of each capability. */
 const USES: Readonly<Record<CapabilityName, RegExp>> = {
@@ -95,13 +92,8 @@ function lintDomain({ contents, roles, partials }: TemplateLint): readonly LintF
       const parameterNames = Object.keys(manifest.parameters)
       const xml = renderDomain({ template: templates.get(path) ?? '', partials, context, parameterNames })
       const { capabilities } = manifest
-      verifyDomainPolicy({
-        xml,
-        context,
-        capabilities,
-        granted: capabilities.map(grantName),
-        choices: choicesOf({ parameters: imagineOrigins(manifest), definitions: manifest.parameters, context }),
-      })
+      const choices = imagineChoices(manifest, context.params, context)
+      verifyDomainPolicy({ xml, context, capabilities, granted: capabilities.map(grantName), choices })
     }),
   )
 }
@@ -117,14 +109,8 @@ function lintNetworks({ contents: { manifest, templates }, partials }: TemplateL
     return attempt(path, () => {
       const parameterNames = Object.keys(manifest.parameters)
       const xml = renderNetwork({ template: templates.get(path) ?? '', partials, context, parameterNames })
-      verifyNetworkPolicy({
-        xml,
-        context,
-        kind,
-        capabilities,
-        granted: capabilities.map(grantName),
-        choices: choicesOf({ parameters: imagineOrigins(manifest), definitions: manifest.parameters, context }),
-      })
+      const choices = imagineChoices(manifest, context.params ?? {}, context)
+      verifyNetworkPolicy({ xml, context, kind, capabilities, granted: capabilities.map(grantName), choices })
     })
   })
 }
@@ -136,7 +122,7 @@ function lintGuest({ contents: { manifest, guestFiles } }: TemplateLint): readon
     nics,
     ...byRole(nics),
     ...(manifest.layer === undefined ? {} : { router: imagineRouter(manifest.layer) }),
-    params: imagineParameters(manifest),
+    params: imagineParameters(manifest, false),
   }
   const names = Object.keys(manifest.parameters)
   return [...guestFiles].flatMap(([path, bytes]) => {
@@ -149,13 +135,18 @@ function lintGuest({ contents: { manifest, guestFiles } }: TemplateLint): readon
 }
 
 /** What is declared and not used, or used and not declared. */
-function lintUse({ contents, partials }: TemplateLint): readonly LintFinding[] {
+function lintUse(lint: TemplateLint): readonly LintFinding[] {
+  const { contents, partials } = lint
   const { manifest, templates, guestFiles } = contents
   const domain = expand(templates.get(manifest.templates.domain) ?? '', partials)
   const guests = [...guestFiles.values()].map((bytes) => Buffer.from(bytes).toString())
   const all = [domain, ...templates.values(), ...guests].join('\n')
-  const findings = Object.keys(manifest.parameters)
-    .filter((name) => !BUILT_IN.has(name) && !isUsed(name, manifest.parameters[name], all))
+  const findings = Object.entries(manifest.parameters)
+    .filter(
+      ([name, one]) =>
+        !BUILT_IN.has(name) && !new RegExp(`\\bparams\\.${name}\\b`).test(all) && !isWalked(lint, name, one),
+    )
+    .map(([name]) => name)
     .map((name) => lintWarning('parameter-unused', name, 'no template uses this parameter'))
   for (const { name } of manifest.capabilities) {
     if (USES[name].test(domain)) continue
@@ -171,31 +162,23 @@ function lintUse({ contents, partials }: TemplateLint): readonly LintFinding[] {
   return findings
 }
 
-/** By its own name, or by the list that it is an entry of. */
-function isUsed(name: string, definition: Parameter | undefined, text: string): boolean {
-  if (new RegExp(`\\bparams\\.${name}\\b`).test(text)) return true
-  if (definition === undefined || !isChoiceParameter(definition)) return false
-  const list = LISTS[definition.type]
-  return list !== undefined && new RegExp(`\\b${list}\\b`).test(text)
-}
-
-/** Where choices end up. */
-const LISTS: Partial<Readonly<Record<ChoiceType, string>>> = {
-  pci: 'hostdevs',
-  usb: 'hostdevs',
-  mdev: 'hostdevs',
-  evdev: 'evdevs',
-  folder: 'folders',
-  disk: 'disks',
-  block: 'disks',
-  'network-disk': 'disks',
-  iso: 'cdroms',
-  forward: 'forwards',
-  card: 'cards',
-  reservation: 'reservations',
-  route: 'routes',
-  'host-name': 'hostNames',
-  address: 'addresses',
+/** What the user chose stands in lists that partials walk: it is used where the machine is another one without it. */
+function isWalked({ contents, roles, partials }: TemplateLint, name: string, definition: Parameter): boolean {
+  if (!isChoiceParameter(definition)) return false
+  const { manifest, templates } = contents
+  const nics = imagineNics(manifest.capabilities, manifest.kind === 'router', 'network')
+  const values = imagineParameters(manifest, true)
+  const { [name]: _left, ...without } = values
+  const [before, after] = [values, without].map((params) => {
+    try {
+      const context = imagineDomain(manifest, roles, nics, params)
+      const template = templates.get(manifest.templates.domain) ?? ''
+      return renderDomain({ template, partials, context, parameterNames: Object.keys(manifest.parameters) })
+    } catch (error) {
+      return error // told already, or a template that needs this value
+    }
+  })
+  return before !== after
 }
 
 function expand(template: string, partials: Partials): string {
@@ -220,7 +203,10 @@ function attempt(subject: string, run: () => void): readonly LintFinding[] {
   }
 }
 
-/** One for each kind of WAN card that the capabilities allow. */
+/**
+ * One for each kind of WAN card that the capabilities allow, with everything chosen that the user may choose; and one with
+ * nothing but what must be. Of booleans and of choices each value once.
+ */
 function contexts(manifest: Manifest, roles: readonly ImageRole[]): readonly DomainTemplateContext[] {
   const { capabilities } = manifest
   const isRouter = manifest.kind === 'router'
@@ -230,151 +216,9 @@ function contexts(manifest: Manifest, roles: readonly ImageRole[]): readonly Dom
     const needed = kind === 'bridge' ? 'host-bridge' : 'pci'
     return capabilities.some((one) => one.name === needed && (one.name !== 'pci' || one.class === 'network'))
   })
-  return allowed.map((kind) => imagineDomain(manifest, roles, imagineNics(capabilities, isRouter, kind)))
-}
-
-function imagineDomain(
-  manifest: Manifest,
-  roles: readonly ImageRole[],
-  nics: readonly NicContext[],
-): DomainTemplateContext {
-  const params = imagineParameters(manifest)
-  const memory = typeof params['memory'] === 'number' ? params['memory'] : DEFAULT_MEMORY_BYTES
-  const images = Object.fromEntries(roles.map((role) => [role, `/lint/images/${role}`]))
-  return {
-    domain: { name: 'lint', uuid: UUID, memoryKib: Math.ceil(memory / 1024), vcpus: Number(params['vcpus'] ?? 1) },
-    host: {
-      virtType: 'kvm',
-      emulator: '/usr/bin/qemu-system-x86_64',
-      firmware: { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', vars: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
-      secureFirmware: { code: '/usr/share/OVMF/OVMF_CODE_4M.ms.fd', vars: '/usr/share/OVMF/OVMF_VARS_4M.ms.fd' },
-      // The newest: what a release lacks is refused on hosts that have it, in words of its own.
-      libvirtVersion: '999.0.0',
-      qemuVersion: '999.0.0',
-    },
-    params,
-    ...chooseForDomain({ definitions: manifest.parameters, values: params, uuid: UUID, pci: imaginePci(manifest) }),
-    images,
-    ...(roles.includes('disk') ? { overlay: { path: '/lint/overlay.qcow2', base: '/lint/images/disk' } } : {}),
-    nvram: '/lint/nvram.fd',
-    medium: '/lint/medium.iso',
-    nics,
-    ...byRole(nics),
-    serialLog: '/lint/serial.log',
-  }
-}
-
-function imagineNics(
-  capabilities: readonly Capability[],
-  isRouter: boolean,
-  kind: 'network' | 'bridge' | 'pci',
-): readonly NicContext[] {
-  const network = capabilities.find((one) => one.name === 'network')
-  const isolated = !isRouter
-  const link = 'up'
-  const nics: NicContext[] = []
-  if (network?.wan !== undefined || kind !== 'network') {
-    const wan = { role: 'wan', mac: WAN_MAC, link, isolated } as const
-    if (kind === 'network') nics.push({ ...wan, network: 'lint-uplink' })
-    else if (kind === 'bridge') nics.push({ ...wan, bridge: 'br0' })
-    else nics.push({ ...wan, pci: { domain: '0000', bus: '03', slot: '00', function: '0' } })
-  }
-  if (network?.lan !== undefined) {
-    nics.push({ role: 'lan', mac: LAN_MAC, network: 'lint-lan', link: 'down', isolated: false })
-  }
-  return nics
-}
-
-function byRole(nics: readonly NicContext[]): { wan?: NicContext; lan?: NicContext } {
-  const wan = nics.find(({ role }) => role === 'wan')
-  const lan = nics.find(({ role }) => role === 'lan')
-  return { ...(wan === undefined ? {} : { wan }), ...(lan === undefined ? {} : { lan }) }
-}
-
-function imagineRouter(layer: RouterContext['layer']): RouterContext {
-  return {
-    layer,
-    instance: `${layer}0`,
-    wan: { mac: WAN_MAC },
-    lan: {
-      mac: LAN_MAC,
-      cidr: '10.1.1.0/24',
-      address: '10.1.1.1',
-      prefix: 24,
-      netmask: '255.255.255.0',
-      broadcast: '10.1.1.255',
-      rangeFirst: '10.1.1.10',
-      rangeLast: '10.1.1.250',
-      leaseSeconds: 3600,
-    },
-  }
-}
-
-function imagineNetwork(manifest: Manifest, isUplink: boolean): NetworkTemplateContext {
-  const common = { name: 'lint', uuid: UUID, bridge: 'lint', mac: '52:54:00:00:00:03' }
-  const params = imagineParameters(manifest)
-  const chosen = { params, ...chooseForNetwork({ definitions: manifest.parameters, values: params }) }
-  if (!isUplink) return { network: common, ...chosen }
-  const addresses = {
-    address: '192.0.2.1',
-    netmask: '255.255.255.0',
-    rangeFirst: '192.0.2.10',
-    rangeLast: '192.0.2.250',
-  }
-  return { network: { ...common, ...addresses }, ...chosen }
-}
-
-/** Defaults; for the others something of the right type, but for texts, whose pattern cannot be imagined. */
-function imagineParameters({ parameters }: Manifest): Readonly<Record<string, ParameterValue>> {
-  return Object.fromEntries(
-    Object.entries(parameters).flatMap(([name, definition], number) => {
-      const value = imagine(definition, number)
-      return value === undefined ? [] : [[name, value] as const]
-    }),
+  const whole = allowed.map((kind) => ({ nics: imagineNics(capabilities, isRouter, kind), isWhole: true }))
+  const least = { nics: imagineNics(capabilities, isRouter, 'network'), isWhole: false }
+  return [...whole, least].flatMap(({ nics, isWhole }) =>
+    imagineValues(manifest, isWhole).map((params) => imagineDomain(manifest, roles, nics, params)),
   )
-}
-
-/** As if a user had set everything that has no default: what a package itself says of a host counts for nothing. */
-function imagineOrigins(manifest: Manifest): ParameterValues {
-  return Object.fromEntries(
-    Object.entries(imagineParameters(manifest)).map(([name, value]) => {
-      const definition = manifest.parameters[name]
-      const isDefault = definition !== undefined && 'default' in definition && definition.default !== undefined
-      return [name, { value, origin: isDefault ? 'default' : 'command line' }] as const
-    }),
-  )
-}
-
-/** One device of two functions for each parameter. */
-function imaginePci({ parameters }: Manifest): Readonly<Record<string, readonly PciContext[]>> {
-  const names = Object.keys(parameters).filter((name) => parameters[name]?.type === 'pci')
-  return Object.fromEntries(
-    names.map((name, number) => {
-      const place = { domain: '0000', bus: (number + 16).toString(16), slot: '00' }
-      return [name, ['0', '1'].map((fn) => ({ ...place, function: fn }))] as const
-    }),
-  )
-}
-
-function imagine(one: Parameter, number: number): ParameterValue | undefined {
-  if (isChoiceParameter(one)) {
-    if (one.default === undefined) return imagineChoice(one.type, number)
-    return typeof one.default === 'string' ? one.default : one.default.join(',')
-  }
-  switch (one.type) {
-    case 'size':
-      return parseSize(one.default ?? one.minimum ?? one.maximum ?? '256MiB')
-    case 'integer':
-      return one.default ?? one.minimum ?? one.maximum ?? 1
-    case 'boolean':
-      return one.default ?? true
-    case 'choice':
-      return one.default ?? one.values[0]
-    case 'uplink':
-      return one.default ?? 'auto'
-    case 'string':
-      return one.default ?? (one.pattern === undefined ? 'lint' : undefined)
-    case 'file':
-      return undefined
-  }
 }
