@@ -84,7 +84,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   DEFINITION_CONFLICT: 'Add --conflict keep for your edits, or --conflict replace for the package’s.',
   HOST_UNSUPPORTED: 'Try it on another host, or with --connect.',
   PREFLIGHT_FAILED: 'Mend what each finding names, then run the command again.',
-  HOST_FILE_CHANGED: 'Put the lines of vmpkg back as they were, or remove them yourself and run it again.',
+  HOST_FILE_CHANGED: 'Put the lines between the markers back as they were, or remove them, and run it again.',
   DEVICE_UNKNOWN: 'vmpkg devices lists what there is.',
   DEVICE_REFUSED: 'vmpkg devices show ADDRESS says what stands in the way.',
   PRIVATE_HOST_FAILED: 'Read host.log of the private host; its last lines name the step that failed.',

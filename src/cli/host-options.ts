@@ -30,14 +30,14 @@ export const SELECTION_OPTIONS: readonly OptionSpec[] = [
 ]
 
 export const WISH_OPTIONS: readonly OptionSpec[] = [
-  { flags: '--device <device...>', summary: 'give a PCI device to guests: address, vendor:device, class:gpu, slot:…' },
+  { flags: '--device <device>...', summary: 'give a PCI device to guests: address, vendor:device, class:gpu, slot:…' },
   ...SELECTION_OPTIONS,
   { flags: '--late', summary: 'bind after the disks are unlocked, not while the kernel starts' },
-  { flags: '--bridge <name...>', summary: 'let users’ guests join a bridge (qemu-bridge-helper)' },
-  { flags: '--user <name...>', summary: 'let a user run guests: groups, locked memory' },
+  { flags: '--bridge <name>...', summary: 'let users’ guests join a bridge (qemu-bridge-helper)' },
+  { flags: '--user <name>...', summary: 'let a user run guests: groups, locked memory' },
   { flags: '--memlock <kib>', summary: 'KiB that guests may lock; unlimited with devices' },
   { flags: '--hugepages <count>', summary: 'huge pages of the default size to reserve' },
-  { flags: '--blacklist <name...>', summary: 'keep modules off: ipmi, nouveau, nvidia, amd, audio, or any' },
+  { flags: '--blacklist <name>...', summary: 'keep modules off: ipmi, nouveau, nvidia, amd, audio, or any' },
   { flags: '--iommu-pt', summary: 'map devices of the host one to one (less protection)' },
   { flags: '--unsafe-interrupts', summary: 'live without interrupt remapping (trusted guests only)' },
   { flags: '--unsafe-acs', summary: 'split groups that are not separate (patched kernel)' },

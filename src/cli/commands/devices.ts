@@ -16,7 +16,7 @@ export const command: CommandSpec = {
     { flags: '--usb', summary: 'only USB devices' },
     { flags: '--mdev', summary: 'only mediated devices: kinds and instances' },
     { flags: '--input', summary: 'only keyboards, mice and the like, for evdev' },
-    { flags: '--class <class...>', summary: 'only PCI devices of a class: gpu, network, usb, nvme, 0300' },
+    { flags: '--class <class>...', summary: 'only PCI devices of a class: gpu, network, usb, nvme, 0300' },
     { flags: '--target <folder>', summary: 'read another file tree than /' },
   ],
   examples: ['vmpkg devices --pci', 'vmpkg devices --class gpu', 'vmpkg devices --usb --json'],
