@@ -81,6 +81,8 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   POLICY_REFUSED: 'Do not install this package; ask its publisher.',
   DEFINITION_CONFLICT: 'Add --conflict keep for your edits, or --conflict replace for the package’s.',
   HOST_UNSUPPORTED: 'Try it on another host, or with --connect.',
+  PLACEMENT_IMPOSSIBLE: 'Let the machine run unpinned, or make it smaller.',
+  HUGEPAGES_MISSING: 'Reserve huge pages early after a start of the host, or take smaller ones.',
   PRIVATE_HOST_FAILED: 'Read host.log of the private host; its last lines name the step that failed.',
   LIBVIRT_UNREACHABLE: 'Start libvirt there, or use --connect private.',
   LIBVIRT_FAILED: 'The log of libvirt’s daemon may say more.',
