@@ -30,7 +30,9 @@ export interface NodeChoice {
 /** The cheapest choice found; undefined where the cores or the memory do not suffice. */
 export function chooseNodes(request: NodeRequest, context: CostContext): NodeChoice | undefined {
   const byNode = Map.groupBy(request.cores, ({ node }) => node)
-  const limits = new Map([...byNode].map(([node, cores]) => [node, coreLimit(node, cores.length, request)]))
+  const limits = new Map(
+    [...byNode].map(([node, cores]) => [node, Math.min(cores.length, memoryGroup(node, request).limit)]),
+  )
   const nodes = [...byNode.keys()].filter((node) => (limits.get(node) ?? 0) > 0).toSorted((a, b) => a - b)
   const memo = new Map<string, { readonly cores: readonly FreeCore[]; readonly part: NodePart }>()
   const pick = (node: number, count: number) => {
@@ -42,15 +44,12 @@ export function chooseNodes(request: NodeRequest, context: CostContext): NodeCho
     memo.set(key, picked)
     return picked
   }
-  const memoryNodes = new Map(nodes.map((node) => [node, memoryNodeOf(request.topology, node)]))
+  const memoryGroups = new Map(nodes.map((node) => [node, memoryGroup(node, request)]))
   for (const sets of nodeSets(nodes, limits, request.coreCount, context)) {
     let best: (NodeChoice & { left: number }) | undefined
     for (const set of sets) {
-      const counts = share(
-        set.map((node) => limits.get(node) ?? 0),
-        request.coreCount,
-      )
-      if (counts === undefined || !isMemoryEnough(set, counts, memoryNodes, request)) continue
+      const counts = share(set, limits, memoryGroups, request.coreCount)
+      if (counts === undefined) continue
       const picked = set.map((node, i) => pick(node, counts[i] ?? 0))
       const cost = costOfParts(
         picked.map(({ part }) => part),
@@ -70,8 +69,10 @@ export function chooseNodes(request: NodeRequest, context: CostContext): NodeCho
 
 /** Of hosts with more nodes than this, only the nearest partners of a node are tried in pairs. */
 const PARTNERS = 16
+/** Up to so many sets of three and more nodes are all tried. */
+const COMBINATIONS = 300
 
-/** Sets of nodes that together hold enough cores, by number of nodes: all of one and (up to 17 nodes) two, then the nearest together. */
+/** Sets of nodes that together hold enough cores, by number of nodes: all of them where they are few, else the nearest together. */
 function* nodeSets(
   nodes: readonly number[],
   limits: ReadonlyMap<number, number>,
@@ -93,11 +94,28 @@ function* nodeSets(
           .slice(0, PARTNERS),
       )
       yield pairs.map(([a, b]) => [a, b])
+    } else if (countCombinations(nodes.length, size) <= COMBINATIONS) {
+      yield [...combinations(nodes, size)].filter((set) => sumOf(set, limitOf) >= coreCount)
     } else {
       const near = nodes.map((start) => grow(start, size, nodes, remoteShare))
       const sets = [...near, bySize.slice(0, size).toSorted((a, b) => a - b)]
       const distinct = new Map(sets.map((set) => [set.join(), set]))
       yield [...distinct.values()].filter((set) => sumOf(set, limitOf) >= coreCount)
+    }
+  }
+}
+
+function countCombinations(of: number, size: number): number {
+  let count = 1
+  for (let i = 0; i < size; i++) count = (count * (of - i)) / (i + 1)
+  return count
+}
+
+function* combinations(nodes: readonly number[], size: number): Generator<number[]> {
+  if (size === 0) yield []
+  else {
+    for (const [i, node] of nodes.slice(0, nodes.length - size + 1).entries()) {
+      for (const rest of combinations(nodes.slice(i + 1), size - 1)) yield [node, ...rest]
     }
   }
 }
@@ -122,45 +140,46 @@ function grow(
   return set.toSorted((a, b) => a - b)
 }
 
-/** `total` in parts as even as the limits allow, at least one in each; undefined where they do not hold it. */
-function share(limits: readonly number[], total: number): number[] | undefined {
-  if (limits.length > total || sumOf(limits, (limit) => limit) < total) return undefined
-  const counts = limits.map(() => 0)
+interface MemoryGroup {
+  /** The node that the memory comes from. */
+  readonly source: number
+  /** Cores that may have memory from there; nodes without memory share that of another. */
+  readonly limit: number
+}
+
+function memoryGroup(node: number, { topology, cores, coreCount, memoryKib, capacityKib }: NodeRequest): MemoryGroup {
+  const source = memoryNodeOf(topology, node)
+  const known = capacityKib === undefined || node === -1 ? undefined : (capacityKib.get(source) ?? 0)
+  return { source, limit: known === undefined ? cores.length : Math.floor((known * coreCount) / memoryKib) }
+}
+
+/** `total` cores in parts as even as the limits allow, at least one in each; undefined where they do not hold it. */
+function share(
+  set: readonly number[],
+  limits: ReadonlyMap<number, number>,
+  groups: ReadonlyMap<number, MemoryGroup>,
+  total: number,
+): number[] | undefined {
+  const counts = set.map(() => 0)
+  const used = new Map<number, number>()
   for (let left = total; left > 0; left--) {
     let next = -1
-    for (const [i, limit] of limits.entries()) {
+    for (const [i, node] of set.entries()) {
+      const group = groups.get(node)
+      const isOpen = group !== undefined && (used.get(group.source) ?? 0) < group.limit
       const count = counts[i] ?? 0
-      if (count < limit && (next === -1 || count < (counts[next] ?? 0))) next = i
+      if (isOpen && count < (limits.get(node) ?? 0) && (next === -1 || count < (counts[next] ?? 0))) next = i
     }
+    const group = groups.get(set[next] ?? -1)
+    if (next === -1 || group === undefined) return undefined
     counts[next] = (counts[next] ?? 0) + 1
+    used.set(group.source, (used.get(group.source) ?? 0) + 1)
   }
-  return counts
+  return counts.includes(0) ? undefined : counts
 }
 
 function sumOf<T>(items: readonly T[], valueOf: (item: T) => number): number {
   return items.reduce((sum, item) => sum + valueOf(item), 0)
-}
-
-/** Cores of a node that a guest can use with its part of the memory beside them. */
-function coreLimit(node: number, cores: number, request: NodeRequest): number {
-  const capacity = request.capacityKib?.get(memoryNodeOf(request.topology, node))
-  if (request.capacityKib === undefined || node === -1) return cores
-  return Math.min(cores, Math.floor(((capacity ?? 0) * request.coreCount) / request.memoryKib))
-}
-
-function isMemoryEnough(
-  set: readonly number[],
-  counts: readonly number[],
-  memoryNodes: ReadonlyMap<number, number>,
-  { capacityKib, memoryKib, coreCount }: NodeRequest,
-): boolean {
-  if (capacityKib === undefined || set.includes(-1)) return true
-  const wanted = new Map<number, number>()
-  for (const [i, node] of set.entries()) {
-    const from = memoryNodes.get(node) ?? node
-    wanted.set(from, (wanted.get(from) ?? 0) + (memoryKib * (counts[i] ?? 0)) / coreCount)
-  }
-  return [...wanted].every(([node, kib]) => kib <= (capacityKib.get(node) ?? 0))
 }
 
 /** The node itself, or the nearest one that has memory. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import fc from 'fast-check'
 import { isVmpkgError } from '../../src/errors.ts'
 import type { TakenCpus } from '../../src/host/free-cores.ts'
 import { type PlacementRequest, planPlacement } from '../../src/host/plan-placement.ts'
@@ -63,6 +64,58 @@ describe('planPlacement on the captured hosts', { timeout: 300_000 }, () => {
     }
     assert.ok(plans > 1000 && searched > 300, `${plans} plans, ${searched} searched`)
     t.diagnostic(`${plans} plans, ${searched} searched`)
+  })
+})
+
+describe('planPlacement on made-up hosts', () => {
+  test('keeps every rule and stays within 2 % of the optimum, whatever is isolated, closed, taken or short of memory', () => {
+    const cpuSet = fc.uniqueArray(fc.integer({ min: 0, max: 15 }), { maxLength: 8 })
+    fc.assert(
+      fc.property(
+        fc.record({
+          nodes: fc.constantFrom(1, 2, 4),
+          coresPerNode: fc.constantFrom(1, 2, 4),
+          threads: fc.constantFrom(1, 2),
+          siblings: fc.constantFrom('apart' as const, 'beside' as const),
+        }),
+        fc.record({
+          vcpus: fc.integer({ min: 1, max: 14 }),
+          memoryKib: fc.constantFrom(GIB, 3 * GIB, 6 * GIB + 4),
+          iothreads: fc.integer({ min: 0, max: 2 }),
+          nearNodes: fc.constantFrom([], [0], [1]),
+        }),
+        fc.record({ isolated: cpuSet, closed: cpuSet, taken: cpuSet, slow: cpuSet, memory: fc.array(fc.nat(8)) }),
+        (shape, request, { isolated, closed, taken: others, slow, memory }) => {
+          const base = madeHost(shape)
+          const slowCores = new Set(base.cpus.flatMap(({ id, siblings }) => (slow.includes(id) ? siblings : [])))
+          const cpus = base.cpus.map((cpu) => ({ ...cpu, kind: slowCores.has(cpu.id) ? 1 : 0 }))
+          const [fast, rest] = [0, 1].map((kind) => cpus.filter((cpu) => cpu.kind === kind).map(({ id }) => id))
+          const topology: HostTopology = {
+            ...base,
+            cpus,
+            isolated: isolated.filter((cpu) => cpu < cpus.length),
+            allowed: base.allowed.filter((cpu) => !closed.includes(cpu)),
+            kinds: [
+              { name: 'performance', cpus: fast ?? [] },
+              { name: 'efficiency', cpus: rest ?? [] },
+            ],
+            nodes: base.nodes.map((node) => ({ ...node, memoryKib: (memory[node.id] ?? 8) * GIB })),
+          }
+          const taken = others.length === 0 ? [] : [{ machine: 'other', cpus: others, isActive: true }]
+          const placement = planOrRefusal(topology, request, taken)
+          const least = findLeastCost(topology, request, taken)
+          if (placement === undefined) {
+            assert.equal(least, undefined)
+            return
+          }
+          assert.deepEqual(findBrokenRules(topology, request, taken, placement), [])
+          assert.ok(least !== undefined)
+          const cost = placementCost(topology, request, taken, placement)
+          assert.ok(cost <= least * 1.02, `${cost} instead of ${least}`)
+        },
+      ),
+      { numRuns: 500 },
+    )
   })
 })
 

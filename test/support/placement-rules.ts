@@ -25,6 +25,8 @@ export function findBrokenRules(
   const cores = new Set(pinned.map((cpu) => byId.get(cpu)?.siblings.join()))
   const guestCores = new Set(pinned.flatMap((cpu) => byId.get(cpu)?.siblings ?? []))
   const allowed = new Set(topology.allowed)
+  const sharesCore = (cpu: number, cpus: readonly number[]): boolean =>
+    cpus.some((other) => byId.get(cpu)?.siblings.includes(other))
   const { sockets, dies, cores: perDie, threads } = placement.topology
 
   rule(JSON.stringify(vcpus) === JSON.stringify([...Array(request.vcpus).keys()]), 'every vCPU is pinned once')
@@ -60,7 +62,7 @@ export function findBrokenRules(
     rule(cpus.length > 0 && cpus.every((cpu) => allowed.has(cpu)), 'emulator and I/O threads are on allowed CPUs')
     rule(!cpus.some((cpu) => guestCores.has(cpu)), 'emulator and I/O threads are off the guest’s cores')
     const hasOther = topology.allowed.some(
-      (cpu) => !topology.isolated.includes(cpu) && !taken.some((t) => t.cpus.includes(cpu)),
+      (cpu) => !topology.isolated.includes(cpu) && !taken.some((other) => sharesCore(cpu, other.cpus)),
     )
     rule(
       !hasOther || !cpus.some((cpu) => topology.isolated.includes(cpu)),
@@ -146,14 +148,20 @@ export function placementCost(
   )
 }
 
+/** Each part of the memory fits on its node, or on the nearest that has any. */
 function isMemoryThere(topology: HostTopology, { memoryKib }: PlacementRequest, set: readonly FreeCore[]): boolean {
-  if (topology.nodes.every((node) => node.memoryKib === 0)) return true
-  const perNode = Map.groupBy(set, ({ node }) => node)
-  return [...perNode].every(([id, own]) => {
-    const node = topology.nodes.find((candidate) => candidate.id === id)
-    if (node === undefined || node.memoryKib === 0) return true
-    const pages = node.hugepages.reduce((sum, { sizeKib, total }) => sum + sizeKib * total, 0)
-    return (memoryKib * own.length) / set.length <= node.memoryKib - pages
+  const holders = topology.nodes.filter((node) => node.memoryKib > 0)
+  if (holders.length === 0) return true
+  const wanted = new Map<number, number>()
+  for (const { node } of set) {
+    const distances = topology.nodes.find(({ id }) => id === node)?.distances
+    const far = (id: number): number => (id === node ? 0 : (distances?.get(id) ?? 20))
+    const [source] = holders.toSorted((a, b) => far(a.id) - far(b.id) || a.id - b.id)
+    if (source !== undefined) wanted.set(source.id, (wanted.get(source.id) ?? 0) + memoryKib / set.length)
+  }
+  return holders.every(({ id, memoryKib: has, hugepages }) => {
+    const pages = hugepages.reduce((sum, { sizeKib, total }) => sum + sizeKib * total, 0)
+    return (wanted.get(id) ?? 0) <= has - pages + 1e-6
   })
 }
 
