@@ -87,6 +87,8 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   HOST_FILE_CHANGED: 'Put the lines between the markers back as they were, or remove them, and run it again.',
   DEVICE_UNKNOWN: 'vmpkg devices lists what there is.',
   DEVICE_REFUSED: 'vmpkg devices show ADDRESS says what stands in the way.',
+  PLACEMENT_IMPOSSIBLE: 'Let the machine run unpinned, or make it smaller.',
+  HUGEPAGES_MISSING: 'Reserve huge pages early after a start of the host, or take smaller ones.',
   PRIVATE_HOST_FAILED: 'Read host.log of the private host; its last lines name the step that failed.',
   LIBVIRT_UNREACHABLE: 'Start libvirt there, or use --connect private.',
   LIBVIRT_FAILED: 'The log of libvirt’s daemon may say more.',

@@ -2,7 +2,7 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list catalogue image start trust libvirt xml
+ *     npm run bench -- list catalogue image start trust libvirt xml planner
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -12,6 +12,7 @@ import { measureImage } from './image.ts'
 import { measureLibvirt } from './libvirt.ts'
 import { measureList } from './list.ts'
 import { type Report, runProgram } from './measure.ts'
+import { measurePlanner } from './planner.ts'
 import { measureStart } from './start.ts'
 import { measureTrust } from './trust.ts'
 import { measureVirtBuilder } from './virt-builder.ts'
@@ -21,6 +22,8 @@ const TOP = join(import.meta.dirname, '..', '..')
 const PAGE = join(TOP, 'docs', 'performance.md')
 /** The client is published on its own, so its figures stand in its own README too. */
 const OTHER_PAGES: Readonly<Record<string, string>> = { libvirt: join(TOP, 'src', 'libvirt', 'README.md') }
+/** Parts whose figures stand on the page that explains what is measured. */
+const OWN_PAGES: Readonly<Record<string, string>> = { planner: join(TOP, 'docs', 'placement.md') }
 const PARTS = {
   list: measureList,
   catalogue: measureCatalogue,
@@ -30,6 +33,7 @@ const PARTS = {
   start: measureStart,
   libvirt: measureLibvirt,
   xml: measureXml,
+  planner: measurePlanner,
 } as const
 type Part = keyof typeof PARTS
 
@@ -43,7 +47,7 @@ for (const part of parts) {
   console.error(`measuring ${part} …`)
   const text = formatReport(await PARTS[part](), await describeMachine())
   console.log(`${text}\n`)
-  await writePart(PAGE, part, text)
+  await writePart(OWN_PAGES[part] ?? PAGE, part, text)
   const other = OTHER_PAGES[part]
   if (other !== undefined) await writePart(other, part, text.replace(/^###.*\n+/, ''))
 }
