@@ -452,7 +452,9 @@ export class RenderFuzz {
     // What is refused is left out: the rest goes on.
     for (const name of Object.keys(values)) {
       try {
-        merge({ [name]: values[name] ?? '' })
+        const definition = definitions[name]
+        if (definition === undefined) throw new TypeError(name)
+        mergeParameters({ [name]: definition }, [{ origin: 'command line', values: { [name]: values[name] } }])
       } catch (error) {
         if (!isVmpkgError(error, 'PARAMETER_INVALID')) throw error
         this.figures.refusedParameters += 1
