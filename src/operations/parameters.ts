@@ -43,7 +43,13 @@ export interface ValueRequest {
  */
 export function assignParameters(
   paths: Pick<Paths, 'values' | 'profiles'>,
-  packages: readonly { readonly manifest: Manifest; readonly isAsked: boolean; readonly before?: ParameterValues }[],
+  packages: readonly {
+    readonly manifest: Manifest
+    readonly isAsked: boolean
+    readonly before?: ParameterValues
+    /** For later machines, which are given what is missing. */
+    readonly isPartial?: boolean
+  }[],
   { set, profiles }: ValueRequest,
 ): ReadonlyMap<string, ParameterValues> {
   const assignments = parseAssignments(set)
@@ -56,7 +62,7 @@ export function assignParameters(
     )
   for (const profile of profiles) requireProfile(paths, profile, asked)
   return new Map(
-    packages.map(({ manifest, isAsked, before = {} }) => {
+    packages.map(({ manifest, isAsked, before = {}, isPartial = false }) => {
       const own = assignments.filter(
         (one) =>
           one.package === manifest.name ||
@@ -76,7 +82,7 @@ export function assignParameters(
         layerOf(manifest, readHostValues(paths, manifest.name)),
         { origin: 'command line', values: collect(manifest, own) },
       ]
-      return [manifest.name, mergeParameters(manifest.parameters, layers)]
+      return [manifest.name, mergeParameters(manifest.parameters, layers, { isPartial })]
     }),
   )
 }

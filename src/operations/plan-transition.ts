@@ -96,7 +96,9 @@ export function chooseFor(
     targets.map(({ name, target, before }, i) => {
       const manifest = packages[i]?.manifest
       if (manifest === undefined) throw new TypeError('a target without its package')
-      return { manifest, isAsked: !target.isAuto, before: before?.parameters ?? workspace.keptValues.find(name) }
+      const isPartial = !['router', 'controller'].includes(manifest.kind)
+      const kept = before?.parameters ?? workspace.keptValues.find(name)
+      return { manifest, isAsked: !target.isAuto, before: kept, isPartial }
     }),
     options,
   )

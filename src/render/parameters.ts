@@ -25,11 +25,13 @@ const UPLINK =
 
 /**
  * The checked value of every parameter that has one. Sizes are bytes.
+ * @param isPartial what has no value yet may go without: of a package whose machines are given theirs one by one
  * @throws {VmpkgError} `PARAMETER_INVALID` naming parameter, value, origin and what is allowed; `MANIFEST_INVALID` a pattern
  */
 export function mergeParameters(
   definitions: ParameterDefinitions,
   layers: readonly ParameterLayer[] = [],
+  { isPartial = false }: { readonly isPartial?: boolean } = {},
 ): ParameterValues {
   const merged = new Map<string, { value: ParameterValue; origin: Origin }>()
   for (const [name, definition] of Object.entries(definitions)) {
@@ -50,7 +52,7 @@ export function mergeParameters(
     }
   }
   for (const [name, definition] of Object.entries(definitions)) {
-    if (definition.optional === true || merged.has(name)) continue
+    if (isPartial || definition.optional === true || merged.has(name)) continue
     throw new VmpkgError('PARAMETER_INVALID', `Parameter ${show(name)} has no value`, {
       hint: `Set it: --set ${name}=VALUE (${describeAllowed(definition)}).`,
       details: { parameter: name, allowed: describeAllowed(definition) },

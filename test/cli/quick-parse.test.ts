@@ -37,7 +37,8 @@ describe('parseQuickly', () => {
       )
     })
     test(`reads the examples of ${name}`, () => {
-      for (const example of spec.examples.filter((text) => !/['"]/.test(text))) {
+      for (const text of spec.examples.filter((one) => !/['"]/.test(one))) {
+        const example = text.slice(text.indexOf('vmpkg')) // some pipe something in
         const argv = example.split(' ').slice(1 + name.split(' ').length)
         assert.notEqual(parseQuickly(spec, argv), undefined, example)
       }

@@ -43,7 +43,7 @@ const attempt = (
     readonly signal?: AbortSignal
     readonly manifest?: Manifest
   },
-): Promise<unknown> =>
+): ReturnType<typeof buildPackage> =>
   buildPackage({
     ...input,
     manifest: manifest('images: {recipe: recipe.yaml},'),
@@ -107,9 +107,17 @@ describe('buildPackage', () => {
     assert.deepEqual(await readdir(input.outDir), [])
   })
 
-  test('refuses a package without a recipe, and one whose recipe is not there', async (t) => {
+  test('makes a package without a recipe as one without images', async (t) => {
     const input = await makeInput(t)
-    await assert.rejects(attempt(input, { manifest: manifest('') }), refused)
+    await writeFile(join(input.packageDir, 'domain.xml.hbs'), '<domain/>')
+    const { folder, images } = await attempt(input, { manifest: manifest('') })
+    assert.deepEqual(images, [])
+    assert.equal(await readFile(join(folder, 'images.json'), 'utf8'), '[]\n')
+    assert.equal(await readFile(join(folder, 'packages.list'), 'utf8'), '')
+  })
+
+  test('refuses a package whose recipe is not there', async (t) => {
+    const input = await makeInput(t)
     await assert.rejects(attempt(input, { manifest: manifest('images: {recipe: other.yaml},') }), refused)
   })
 })

@@ -10,7 +10,7 @@ export const command: CommandSpec = {
   description: 'What was reserved is given back by vmpkg host hugepages release, or by a restart of the host.',
   options: [
     { flags: '--size <size>', summary: 'size of a page, as 1GiB (default: the kernel’s)' },
-    { flags: '--node <number...>', summary: 'NUMA nodes to take them from, in equal parts' },
+    { flags: '--node <number>...', summary: 'NUMA nodes to take them from, in equal parts' },
     { flags: '--for <name>', summary: 'the machine that they are for (default manual)' },
     { flags: '--drop-caches', summary: 'let go of the page cache where memory is fragmented' },
     { flags: '--dry-run', summary: 'print what is missing and stop' },

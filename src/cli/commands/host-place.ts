@@ -16,7 +16,7 @@ export const command: CommandSpec = {
     { flags: '--iothreads <number>', summary: 'I/O threads to pin as well (default 0)' },
     { flags: '--hugepages [size]', summary: 'back its memory with huge pages, of this size as 2MiB' },
     { flags: '--no-pin', summary: 'plan the memory only' },
-    { flags: '--near <address...>', summary: 'PCI devices that it gets, as 0000:03:00.0' },
+    { flags: '--near <address>...', summary: 'PCI devices that it gets, as 0000:03:00.0' },
     { flags: '--machine <name>', summary: 'whose present pins do not stand in the way' },
   ],
   examples: [

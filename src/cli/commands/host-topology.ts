@@ -11,7 +11,7 @@ export const command: CommandSpec = {
     'Cores are listed with the CPU numbers of their threads. Machines are listed where\n' +
     'libvirt keeps them on some CPUs only; mistakes in their pins follow.',
   options: [],
-  examples: ['vmpkg host topology', 'vmpkg host topology --json', 'vmpkg -c qemu+ssh://root@box/system host topology'],
+  examples: ['vmpkg host topology', 'vmpkg host topology --json', 'vmpkg host topology -c qemu+ssh://root@box/system'],
   async run({ io }) {
     const facts = await readHostFacts(await io.workspace())
     if (io.json) io.printJson('host-topology', toJson(facts))

@@ -18,7 +18,7 @@ export const command: CommandSpec = {
     { flags: '--description <text>', summary: 'more about it' },
     { flags: '--license <id>', summary: 'SPDX identifier of your package' },
     { flags: '--kind <kind>', summary: 'os-image, router, controller, app or utility' },
-    { flags: '--depends <relation...>', summary: 'what it needs, such as "router-uni (>= 1.0)"' },
+    { flags: '--depends <relation>...', summary: 'what it needs, such as "router-uni (>= 1.0)"' },
     { flags: '--out <folder>', summary: 'where its folder is made (default: here)' },
     { flags: '--list', summary: 'list the packages to begin with' },
     { flags: '--dry-run', summary: 'print the files that would be made' },

@@ -9,7 +9,7 @@ export const command: CommandSpec = {
     'SCHEMA is manifest, recipe or parameters; parameters takes an installed\n' +
     'package or the path of a package folder. Editors complete and check files by it.',
   options: [],
-  examples: ['vmpkg schema manifest > vmpkg.schema.json', 'vmpkg schema parameters ./templates/router-uni'],
+  examples: ['vmpkg schema manifest', 'vmpkg schema parameters ./templates/router-uni'],
   async run({ args, io }) {
     const [written = '', subject] = args
     const what = SCHEMAS.find((one) => one === written)

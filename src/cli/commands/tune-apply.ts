@@ -7,7 +7,7 @@ export const command: CommandSpec = {
   summary: 'Make guests steadier on this host, until the next boot or tune undo.',
   description: 'Shows the difference and asks. Every old value is on disk before the first one is changed. Needs root.',
   options: [...TUNE_OPTIONS, { flags: '--dry-run', summary: 'print what would be written' }],
-  examples: ['sudo vmpkg tune apply', 'sudo vmpkg tune apply --pins 2-5 -y'],
+  examples: ['vmpkg tune apply', 'vmpkg tune apply --pins 2-5 -y'],
   async run({ options, io }) {
     const request = { pins: optionText(options, 'pins'), machines: optionList(options, 'machine') }
     const workspace = await io.workspace({ write: !io.dryRun })

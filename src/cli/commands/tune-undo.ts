@@ -6,7 +6,7 @@ export const command: CommandSpec = {
   summary: 'Write back what tune apply changed.',
   description: 'What somebody else has changed since is left alone, and said. Needs root.',
   options: [{ flags: '--dry-run', summary: 'print what would be written back' }],
-  examples: ['sudo vmpkg tune undo', 'vmpkg tune undo --dry-run'],
+  examples: ['vmpkg tune undo', 'vmpkg tune undo --dry-run'],
   async run({ io }) {
     const workspace = await io.workspace({ write: !io.dryRun })
     if (io.dryRun) {
