@@ -15,6 +15,7 @@ import { soakPull } from './pull.ts'
 import { soakRaces } from './races.ts'
 import { soakRender } from './render.ts'
 import { soakResolve } from './resolve.ts'
+import { soakVfio } from './vfio.ts'
 import { soakXml } from './xml.ts'
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
@@ -27,6 +28,7 @@ const PARTS = {
   render: soakRender,
   resolve: soakResolve,
   xml: soakXml,
+  vfio: soakVfio,
 } as const
 type Part = keyof typeof PARTS
 /** A whole run of each, where no number is named. */
@@ -39,6 +41,7 @@ const CASES: Readonly<Record<Part, number>> = {
   render: 1_000_000,
   resolve: 20_000,
   xml: 10_000,
+  vfio: 1,
 }
 
 const { values, positionals } = parseArgs({

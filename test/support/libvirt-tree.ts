@@ -6,12 +6,10 @@
  * not while tests run. Packages come from the mirror that the machine's own apt configuration names, and are checked by
  * apt against Debian's keyring.
  */
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { AGENT_GUEST } from './agent-guest.ts'
+import { cachedFolder } from './cached-folder.ts'
 import { debianSources } from './debian-suites.ts'
 import { realProcesses } from './real-processes.ts'
 
@@ -33,25 +31,8 @@ export const AGENT_SUITE = 'trixie'
 
 /** The path of a complete tree, made when it is not there. */
 export async function libvirtTree(suite: string): Promise<string> {
-  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'vmpkg-test')
-  const content = createHash('sha256').update(
-    JSON.stringify([PACKAGES, WITHOUT, suite === AGENT_SUITE ? AGENT_GUEST : '']),
-  )
-  const name = `libvirt-${suite}-${content.digest('hex').slice(0, 12)}`
-  const tree = join(cache, name)
-  if (existsSync(tree)) return tree
-  await mkdir(cache, { recursive: true })
-  for (const old of await readdir(cache))
-    if (old.startsWith(`libvirt-${suite}-`)) await rm(join(cache, old), { recursive: true, force: true })
-  const unfinished = await mkdtemp(`${tree}-unfinished-`)
-  try {
-    await make(suite, unfinished)
-    await rename(unfinished, tree)
-  } catch (error) {
-    await rm(unfinished, { recursive: true, force: true })
-    throw error
-  }
-  return tree
+  const content = [PACKAGES, WITHOUT, suite === AGENT_SUITE ? AGENT_GUEST : '']
+  return cachedFolder(`libvirt-${suite}`, content, (unfinished) => make(suite, unfinished))
 }
 
 async function make(suite: string, tree: string): Promise<void> {
