@@ -68,6 +68,22 @@ export function formatRows(rows: readonly Row[]): string {
   return formatTable(['', 'median', 'least', 'against (median)', 'ratio', 'goal'], lines)
 }
 
+/** As `formatRows`, with the middle and the slow end of both: for what a person waits for every time. */
+export function formatSpread(rows: readonly Row[]): string {
+  const spread = (values: readonly number[]): readonly string[] => [
+    formatMs(quantile(values, 0.5)),
+    formatMs(quantile(values, 0.95)),
+  ]
+  const lines = rows.map(({ what, milliseconds, peer, goal }) => [
+    what,
+    ...spread(milliseconds),
+    ...(peer === undefined ? ['', '', '', ''] : [peer.name, ...spread(peer.milliseconds)]),
+    ...(peer === undefined ? [] : [ratioOf(milliseconds, peer.milliseconds).toFixed(2)]),
+    goal === undefined ? '' : `<= ${goal}`,
+  ])
+  return formatTable(['', 'p50', 'p95', 'against', 'its p50', 'its p95', 'ratio', 'goal'], lines)
+}
+
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
@@ -81,6 +97,12 @@ export function median(values: readonly number[]): number {
   const middle = Math.floor(sorted.length / 2)
   const upper = sorted[middle] ?? Number.NaN
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
+}
+
+/** Nearest rank, as in `quantile(values, 0.95)`. */
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
 }
 
 function ratioOf(values: readonly number[], peers: readonly number[]): number {

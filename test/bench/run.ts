@@ -2,7 +2,7 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list catalogue image start trust libvirt xml planner
+ *     npm run bench -- list catalogue image start trust libvirt xml planner render
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -13,6 +13,7 @@ import { measureLibvirt } from './libvirt.ts'
 import { measureList } from './list.ts'
 import { type Report, runProgram } from './measure.ts'
 import { measurePlanner } from './planner.ts'
+import { measureRender } from './render.ts'
 import { measureStart } from './start.ts'
 import { measureTrust } from './trust.ts'
 import { measureVirtBuilder } from './virt-builder.ts'
@@ -34,6 +35,7 @@ const PARTS = {
   libvirt: measureLibvirt,
   xml: measureXml,
   planner: measurePlanner,
+  render: measureRender,
 } as const
 type Part = keyof typeof PARTS
 
