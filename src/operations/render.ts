@@ -7,7 +7,6 @@ import { isVmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { type GrantName, grantName, isOptional, needsGrant } from '../model/capability.ts'
 import type { NicContext } from '../model/template-context.ts'
-import { diffDefinitions } from '../render/definition-diff.ts'
 import { traceDomain } from '../render/domain.ts'
 import type { SourcePlace } from '../render/evaluate.ts'
 import { traceNetwork } from '../render/network.ts'
@@ -100,7 +99,7 @@ async function renderRouter(task: RenderTask): Promise<Rendered> {
   const text = finishMachine(input, draft, routerFacts(router, place, input, guest))
   const places = namePlaces(manifest.templates.domain, draft.rendered, text, traceDomain(draft))
   const documents: RenderedDocument[] = [
-    { kind: 'domain', name: place.name, text, places, ...compare(place.name, machine?.xml, text) },
+    { kind: 'domain', name: place.name, text, places, ...(await compare(place.name, machine?.xml, text)) },
   ]
   for (const { plan, createdAt, xml } of request.networks ? networks : []) {
     const network = await draftNetwork({ request: router, plan, createdAt })
@@ -110,7 +109,7 @@ async function renderRouter(task: RenderTask): Promise<Rendered> {
       name: plan.network.name,
       text: finished,
       places: namePlaces(network.path, network.rendered, finished, traceNetwork(network)),
-      ...compare(plan.network.name, xml, finished),
+      ...(await compare(plan.network.name, xml, finished)),
     })
   }
   if (request.guestFiles) documents.push(...guestDocuments(guest.files))
@@ -177,7 +176,9 @@ async function renderClone(task: RenderTask): Promise<Rendered> {
   const kept = machine === undefined ? facts : { ...facts, createdAt: machine.facts.createdAt }
   const text = finishMachine(input, draft, kept)
   const places = namePlaces(manifest.templates.domain, draft.rendered, text, traceDomain(draft))
-  const documents: RenderedDocument[] = [{ kind: 'domain', name, text, places, ...compare(name, machine?.xml, text) }]
+  const documents: RenderedDocument[] = [
+    { kind: 'domain', name, text, places, ...(await compare(name, machine?.xml, text)) },
+  ]
   if (request.guestFiles) documents.push(...guestDocuments(renderGuestFiles(input).files))
   return { documents, values: explainValues(input, draft.context, machine !== undefined) }
 }
@@ -213,8 +214,14 @@ function existing(
   return { identity, nics, medium: facts.medium ?? medium }
 }
 
-function compare(name: string, defined: string | undefined, text: string): Pick<RenderedDocument, 'defined' | 'diff'> {
-  return defined === undefined ? {} : { defined, diff: diffDefinitions(`${name}.xml`, defined, text) }
+async function compare(
+  name: string,
+  defined: string | undefined,
+  text: string,
+): Promise<Pick<RenderedDocument, 'defined' | 'diff'>> {
+  if (defined === undefined) return {}
+  const { diffDefinitions } = await import('../render/definition-diff.ts') // its library is 20 files
+  return { defined, diff: diffDefinitions(`${name}.xml`, defined, text) }
 }
 
 function guestDocuments(files: ReadonlyMap<string, Uint8Array>): readonly RenderedDocument[] {

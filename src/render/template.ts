@@ -4,7 +4,7 @@
  * (raw values, dynamic partials, decorators, other helpers, names of prototypes) has no form here and is refused.
  * Templates come from packages and may be hostile. Test oracle: handlebars itself renders benign templates alike.
  */
-import Handlebars from 'handlebars'
+import { parse } from 'handlebars/dist/cjs/handlebars/compiler/base.js' // the parser alone: a fifth of the files
 import { VmpkgError } from '../errors.ts'
 import { type HelperName, helperOf, isHelper } from './helpers.ts'
 import { type Declaration, parseDeclaration } from './partial-arguments.ts'
@@ -105,7 +105,7 @@ export function parseTemplate(name: string, source: string): Template {
   refuseCostly(name, source)
   let program: hbs.AST.Program
   try {
-    program = Handlebars.parse(source)
+    program = parse(source)
   } catch (cause) {
     const [first] = cause instanceof Error ? cause.message.split('\n') : []
     return refuse(name, 0, `Handlebars cannot read it: ${JSON.stringify((first ?? '').slice(0, 120))}`)

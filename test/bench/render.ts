@@ -24,7 +24,7 @@ import { formatMs, formatSpread, interleave, median, type Report, type Row, runP
 
 const TOP = join(import.meta.dirname, '..', '..')
 const VMPKG = join(TOP, 'dist', 'bin.js')
-const ROUNDS = 3
+const ROUNDS = 11
 const GOAL = 0.2
 const HAS_SWTPM = spawnSync('swtpm', ['--version']).status === 0
 
@@ -225,23 +225,23 @@ function describe(steps: Readonly<Record<string, readonly Steps[]>>): string {
 function peerOf(uri: string, disk: string) {
   const file = `${disk}.xml`
   const common = [
-    ...['--connect', uri, '--import', '--print-xml', '--virt-type', 'qemu', '--machine', 'q35', '--iothreads', '1'],
-    ...['--check', 'path_in_use=off'],
-    ...['--disk', `path=${disk},format=qcow2,bus=virtio,cache=none,driver.io=native,discard=unmap,driver.iothread=1`],
-    ...['--network', 'network=uni0,model=virtio', '--controller', 'usb,model=qemu-xhci', '--input', 'tablet'],
-    ...['--video', 'virtio', '--rng', '/dev/urandom', '--memballoon', 'virtio'],
-  ]
+    ['--connect', uri, '--import', '--print-xml', '--virt-type', 'qemu', '--machine', 'q35', '--iothreads', '1'],
+    ['--check', 'path_in_use=off'],
+    ['--disk', `path=${disk},format=qcow2,bus=virtio,cache=none,driver.io=native,discard=unmap,driver.iothread=1`],
+    ['--network', 'network=uni0,model=virtio', '--controller', 'usb,model=qemu-xhci', '--input', 'tablet'],
+    ['--video', 'virtio', '--rng', '/dev/urandom', '--memballoon', 'virtio'],
+  ].flat()
   const server = [
-    ...['--memory', '2048', '--vcpus', '2', '--boot', 'uefi', '--osinfo', 'detect=off,require=off'],
-    ...['--serial', 'pty', '--channel', 'unix,target.type=virtio,target.name=org.qemu.guest_agent.0'],
-    ...['--graphics', 'vnc,listen=socket', '--watchdog', 'i6300esb'],
-  ]
+    ['--memory', '2048', '--vcpus', '2', '--boot', 'uefi', '--osinfo', 'detect=off,require=off'],
+    ['--serial', 'pty', '--channel', 'unix,target.type=virtio,target.name=org.qemu.guest_agent.0'],
+    ['--graphics', 'vnc,listen=socket', '--watchdog', 'i6300esb'],
+  ].flat()
   const windows = [
-    ...['--memory', '8192', '--vcpus', '4', '--osinfo', 'win11', '--features', 'smm.state=on,kvm.hidden.state=on'],
-    ...['--boot', 'loader=/usr/share/OVMF/OVMF_CODE_4M.ms.fd,loader.readonly=yes,loader.type=pflash,loader.secure=yes'],
-    ...['--tpm', 'backend.type=emulator,backend.version=2.0,model=tpm-crb', '--graphics', 'spice', '--sound', 'ich9'],
-    ...['--channel', 'spicevmc', '--cpu', 'host-passthrough'],
-  ]
+    ['--memory', '8192', '--vcpus', '4', '--osinfo', 'win11', '--features', 'smm.state=on,kvm.hidden.state=on'],
+    ['--boot', 'loader=/usr/share/OVMF/OVMF_CODE_4M.ms.fd,loader.readonly=yes,loader.type=pflash,loader.secure=yes'],
+    ['--tpm', 'backend.type=emulator,backend.version=2.0,model=tpm-crb', '--graphics', 'spice', '--sound', 'ich9'],
+    ['--channel', 'spicevmc', '--cpu', 'host-passthrough'],
+  ].flat()
   return {
     server: (name: string) => runProgram('virt-install', [...common, ...server, '--name', name]),
     windows: (name: string) => runProgram('virt-install', [...common, ...windows, '--name', name]),
