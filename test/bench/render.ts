@@ -208,20 +208,20 @@ function describe(steps: Readonly<Record<string, readonly Steps[]>>): string {
   })
   const [first] = steps['desktop-windows'] ?? []
   return (
-    `One private host, ${ROUNDS} rounds in turn. Inside a program that has its connection, vmpkg reads the package from the store, asks ` +
+    `One private host, ${ROUNDS} rounds in turn; p95 is the nearest rank, with so few rounds the slowest. Inside a program that has its connection, vmpkg reads the package from the store, asks ` +
     `libvirt for its QEMU and its version, renders through the policy gate, validates by libvirt’s own RELAX NG schema, runs ` +
     `the preflight and defines in libvirt, which validates once more (medians: ${parts.join('; ')}` +
     `${HAS_SWTPM ? '' : '; libvirt defines no TPM here, as swtpm is missing'}). The first of a program, which does not count, took ` +
     `${formatMs(first === undefined ? Number.NaN : totalOf(first))}, ${formatMs(first?.validate ?? Number.NaN)} of them to read and hold it ` +
     `against the schema. \`vmpkg render\` renders the template folder server-plain through the gate and prints; ` +
     `\`clone --dry-run\` also validates, \`clone --no-start\` also writes the medium and the journal and defines. ` +
-    `\`virt-install\` is \`virt-install --import --print-xml\` with the same devices: it asks libvirt what it can do and prints XML, and ` +
+    `\`virt-install\` is \`virt-install --import --print-xml\` with like devices (app-console is held against that of server-plain): it asks libvirt what it can do and prints XML, and ` +
     `validates and defines nothing; followed by \`virsh define --validate\` it does. \`virt-xml\` is \`virt-xml --edit --memory ` +
     `--print-diff\` on a defined machine: it defines nothing either.`
   )
 }
 
-/** The same devices as the packages have, as virt-install takes them. */
+/** Devices like those of server-plain and desktop-windows, as virt-install takes them. */
 function peerOf(uri: string, disk: string) {
   const file = `${disk}.xml`
   const common = [
