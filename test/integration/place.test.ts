@@ -69,7 +69,8 @@ describe('placing', { timeout: 300_000, skip: (await privateHostMissing()) || is
     ]
     const refused = await site.cli.run(install)
     assert.equal(refused.status, 100)
-    assert.match(refused.stderr, /needs the capability cpu-pinning[\s\S]*--grant cpu-pinning/)
+    assert.match(refused.stderr, /cpu-pinning: choosing which processors[\s\S]*--grant cpu-pinning/)
+    assert.match(refused.stderr, /CAPABILITY_NOT_GRANTED/)
     assert.deepEqual((await site.observe()).domains, NOTHING.domains)
     await site.cli.ok([...install, '--grant', 'cpu-pinning'])
     const xml = await site.virsh('dumpxml', 'router-tiny')
