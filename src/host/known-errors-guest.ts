@@ -44,7 +44,7 @@ export const GUEST_ERRORS: readonly KnownError[] = [
       /unable to find any usable hugetlbfs mount/i,
     ],
     'The guest’s memory is to come from hugepages, and fewer are free than it needs.',
-    'Reserve more (sudo sysctl vm.nr_hugepages=N, early after boot), or leave hugepages out.',
+    'Reserve more (vmpkg host hugepages reserve SIZE --for NAME, early after boot), or leave hugepages out.',
   ),
   known(
     56,

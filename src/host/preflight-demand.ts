@@ -62,6 +62,15 @@ interface UsbDemand {
   readonly device: number | undefined
 }
 
+/** What one guest cell, or a guest without cells, takes of huge pages. */
+export interface HugepageDemand {
+  /** The host's default without it. */
+  readonly sizeKib: number | undefined
+  readonly memoryKib: number
+  /** Host nodes that alone may give them; empty: any. */
+  readonly hostNodes: readonly number[]
+}
+
 export interface DomainDemand {
   readonly name: string
   readonly uuid: string | undefined
@@ -72,7 +81,7 @@ export interface DomainDemand {
   readonly memoryKib: number
   /** Maximum. */
   readonly vcpus: number
-  readonly hugepages: readonly { readonly sizeKib: number | undefined; readonly nodes: readonly number[] }[]
+  readonly hugepages: readonly HugepageDemand[]
   readonly memoryNodes: readonly number[]
   readonly hasSharedMemory: boolean
   readonly pins: readonly { readonly path: string; readonly cpus: readonly number[] }[]
@@ -226,14 +235,31 @@ function toKib(element: XmlElement, name = 'unit', value = getText(element)): nu
   return Math.ceil(Number(value) * (UNITS[(getAttribute(element, name) ?? 'KiB').toLowerCase()] ?? 1))
 }
 
-function readHugepages(root: XmlElement): DomainDemand['hugepages'] {
+/** A page without nodeset is for all cells that no other names. Source: formatdomain.rst, memoryBacking and numatune. */
+function readHugepages(root: XmlElement): readonly HugepageDemand[] {
   if (findElement(root, 'memoryBacking/hugepages') === undefined) return []
-  const pages = findElements(root, 'memoryBacking/hugepages/page')
-  if (pages.length === 0) return [{ sizeKib: undefined, nodes: [] }]
-  return pages.map((page) => ({
+  const pages = findElements(root, 'memoryBacking/hugepages/page').map((page) => ({
     sizeKib: toKib(page, 'unit', attribute(page, 'size') ?? ''),
-    nodes: parseIdList(attribute(page, 'nodeset') ?? ''),
+    cells: parseIdList(attribute(page, 'nodeset') ?? ''),
   }))
+  const memory = findElement(root, 'memory')
+  const cells = findElements(root, 'cpu/numa/cell').map((cell, index) => ({
+    id: Number(attribute(cell, 'id') ?? index),
+    memoryKib: toKib(cell, 'unit', attribute(cell, 'memory') ?? ''),
+  }))
+  const whole = [{ id: 0, memoryKib: memory === undefined ? 0 : toKib(memory) }]
+  return (cells.length > 0 ? cells : whole).flatMap(({ id, memoryKib }) => {
+    const page = pages.find((one) => one.cells.includes(id)) ?? pages.find((one) => one.cells.length === 0)
+    if (page === undefined && pages.length > 0) return []
+    return [{ sizeKib: page?.sizeKib, memoryKib, hostNodes: findHostNodes(root, id) }]
+  })
+}
+
+function findHostNodes(root: XmlElement, cell: number): readonly number[] {
+  const own = findElements(root, 'numatune/memnode').find((node) => Number(attribute(node, 'cellid')) === cell)
+  const tune = own ?? findElement(root, 'numatune/memory')
+  // Preferred nodes are left for others where they have too little.
+  return attribute(tune, 'mode') === 'preferred' ? [] : parseIdList(attribute(tune, 'nodeset') ?? '')
 }
 
 function readPins(root: XmlElement): DomainDemand['pins'] {

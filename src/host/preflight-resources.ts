@@ -4,6 +4,7 @@
  * Source: libvirt's formatdomain.rst (memoryBacking, numatune, cputune); QEMU locks a guest's memory and about 1 GiB
  * more for its device memory when it passes a device through (libvirt's qemuDomainGetMemLockLimitBytes).
  */
+import { formatSize } from '../model/size.ts'
 import type { DomainDemand } from './preflight-demand.ts'
 import type { HostFacts, HypervisorFacts } from './preflight-facts.ts'
 import { finding, type PreflightFinding } from './preflight-finding.ts'
@@ -41,12 +42,12 @@ function judgeMemory({ memoryKib }: DomainDemand, { availableMemoryKib }: HostFa
 }
 
 function judgeHugepages(
-  { hugepages, memoryKib, memoryNodes }: DomainDemand,
-  host: HostFacts,
+  { name, hugepages }: DomainDemand,
+  { hugepages: pools, defaultHugepageKib = 2_048 }: HostFacts,
 ): readonly PreflightFinding[] {
-  const { hugepages: pools, defaultHugepageKib } = host
   if (pools === undefined) return []
-  return hugepages.flatMap(({ sizeKib = defaultHugepageKib ?? 2_048, nodes }) => {
+  const bySize = Map.groupBy(hugepages, ({ sizeKib = defaultHugepageKib }) => sizeKib)
+  return [...bySize].flatMap(([sizeKib, cells]) => {
     const pool = pools.get(sizeKib)
     const size = `${sizeKib} KiB`
     if (pool === undefined)
@@ -58,30 +59,33 @@ function judgeHugepages(
           `It has ${[...pools.keys()].map((one) => `${one} KiB`).join(', ') || 'none'}; name one of these in <page>.`,
         ),
       ]
-    // With pages for some guest nodes only, what the others take is not theirs: judged by the whole where it is clear.
-    if (nodes.length > 0 && hugepages.length > 1) return []
-    const needed = Math.ceil(memoryKib / sizeKib)
-    const fix = `Reserve them: sudo sysctl vm.nr_hugepages=N, or write N into /sys/kernel/mm/hugepages/hugepages-${sizeKib}kB/nr_hugepages.`
-    if (pool.free < needed)
-      return [
-        finding(
-          'hugepages-short',
-          'memoryBacking',
-          `${needed} hugepages of ${size} are needed and ${pool.free} are free`,
-          fix,
-        ),
-      ]
-    const bound = memoryNodes.reduce((sum, node) => sum + (pool.byNode.get(node) ?? 0), 0)
-    if (memoryNodes.length === 0 || pool.byNode.size === 0 || bound >= needed) return []
-    return [
-      finding(
-        'hugepages-short',
-        'memoryBacking',
-        `${needed} hugepages of ${size} are needed on NUMA node ${memoryNodes.join(', ')} and ${bound} are free there`,
-        fix,
-      ),
-    ]
+    const parts = [...Map.groupBy(cells, ({ hostNodes }) => hostNodes.join(' ')).values()].map((part) => ({
+      nodes: pool.byNode.size === 0 ? [] : (part[0]?.hostNodes ?? []),
+      count: part.reduce((sum, { memoryKib }) => sum + Math.ceil(memoryKib / sizeKib), 0),
+    }))
+    const fix = `Reserve them as root: ${parts.map((part) => reserveCommand(name, sizeKib, part)).join(' && ')}`
+    const short = (text: string): PreflightFinding => finding('hugepages-short', 'memoryBacking', text, fix)
+    const needed = parts.reduce((sum, { count }) => sum + count, 0)
+    if (pool.free < needed) return [short(`${needed} hugepages of ${size} are needed and ${pool.free} are free`)]
+    return parts.flatMap(({ nodes, count }) => {
+      const bound = nodes.reduce((sum, node) => sum + (pool.byNode.get(node) ?? 0), 0)
+      if (nodes.length === 0 || bound >= count) return []
+      const where = `on NUMA node ${nodes.join(', ')}`
+      return [short(`${count} hugepages of ${size} are needed ${where} and ${bound} are free there`)]
+    })
   })
+}
+
+/** As `vmpkg host hugepages reserve` takes it: so many more that the whole need is free. */
+function reserveCommand(
+  name: string,
+  sizeKib: number,
+  { nodes, count }: { readonly nodes: readonly number[]; readonly count: number },
+): string {
+  const owner = /^[\w.@%+:,/-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`
+  const [memory, page] = [formatSize(count * sizeKib * 1024), formatSize(sizeKib * 1024)]
+  const where = nodes.length === 0 ? '' : ` --node ${nodes.join(' ')}`
+  return `vmpkg host hugepages reserve ${memory} --size ${page}${where} --for ${owner}`
 }
 
 function judgeNodes({ memoryNodes }: DomainDemand, { nodes }: HostFacts): readonly PreflightFinding[] {

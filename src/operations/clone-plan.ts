@@ -16,6 +16,7 @@ import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { assignParameters, type ValueRequest } from './parameters.ts'
+import { placeInput } from './place-input.ts'
 import type { MachineInput } from './render-machine.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -30,7 +31,10 @@ export interface ClonePlanRequest extends ValueRequest {
   readonly existing?: { readonly identity: Identity; readonly nics: readonly NicContext[]; readonly medium: string }
 }
 
-/** @throws {VmpkgError} `PARAMETER_INVALID` `HOST_UNSUPPORTED` `DEVICE_REFUSED` `DEVICE_UNKNOWN` `USAGE` */
+/**
+ * @throws {VmpkgError} `PARAMETER_INVALID` `HOST_UNSUPPORTED` `DEVICE_REFUSED` `DEVICE_UNKNOWN` `PLACEMENT_IMPOSSIBLE`
+ *   `HUGEPAGES_MISSING` `USAGE`
+ */
 export async function planClone(
   workspace: Workspace,
   connect: Connect,
@@ -47,7 +51,7 @@ export async function planClone(
     net === undefined ? [] : [{ role: 'wan', mac: newMac(randomness), network: net, link: 'up', isolated: true }]
   const asked = [{ manifest, isAsked: true, before: request.before }]
   const parameters = assignParameters(workspace.paths, asked, request).get(line.name) ?? {}
-  return {
+  return placeInput(workspace, {
     pkg,
     parameters,
     grants: request.grants,
@@ -61,7 +65,7 @@ export async function planClone(
     ...(images.disk === undefined ? {} : { overlay: { path: files.overlay, base: images.disk } }),
     ...(request.ephemeral ? {} : { serialLog: files.log }),
     pci: await choosePciDevices(workspace, manifest, parameters, request.name),
-  }
+  })
 }
 
 /** @throws {VmpkgError} `CAPABILITY_NOT_GRANTED` */

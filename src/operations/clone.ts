@@ -11,6 +11,7 @@ import { VmpkgError } from '../errors.ts'
 import { writeOverlay } from '../image/qcow2-overlay.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { grantName } from '../model/capability.ts'
+import type { Placement } from '../model/placement.ts'
 import { chooseName, chooseNet, cloneFacts, planClone, requireGrants, verifyImages } from './clone-plan.ts'
 import { machineFiles } from './machine-files.ts'
 import { loadPackage } from './package-store.ts'
@@ -43,11 +44,13 @@ export interface CloneResult {
   readonly address: string | undefined
   /** As defined. */
   readonly xml: string
+  /** Where it is pinned and which pages it has, with reasons; absent where it asks for neither. */
+  readonly placement?: Placement
 }
 
 /**
  * @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` `USAGE` `DOMAIN_EXISTS` `NAME_INVALID` `NETWORK_UNAVAILABLE`
- *   `CAPABILITY_NOT_GRANTED` `PARAMETER_INVALID` `IMAGE_DAMAGED` and what rendering, the gate and libvirt refuse
+ *   `CAPABILITY_NOT_GRANTED` `PARAMETER_INVALID` `IMAGE_DAMAGED` `PLACEMENT_IMPOSSIBLE` `HUGEPAGES_MISSING` and what rendering, the gate and libvirt refuse
  */
 export async function clone(workspace: Workspace, request: CloneRequest): Promise<CloneResult> {
   const { line, grants, source, parameters: before } = workspace.installed.get(request.package)
@@ -81,7 +84,15 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
   const xml = await renderMachine(input, facts)
   await validateDefinition(workspace, connect, 'domain', xml)
   const { uuid } = input.identity
-  const result: CloneResult = { name, uuid, net, ephemeral: request.ephemeral, address: undefined, xml }
+  const result: CloneResult = {
+    name,
+    uuid,
+    net,
+    ephemeral: request.ephemeral,
+    address: undefined,
+    xml,
+    ...(input.placement === undefined ? {} : { placement: input.placement }),
+  }
   if (request.dryRun) return result
 
   return transact(workspace, { operation: 'clone', subject: name }, async (transaction) => {

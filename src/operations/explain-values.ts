@@ -1,4 +1,5 @@
 /** Every value that a template saw, with where it comes from: for `render --explain`. */
+import { formatCpuSet } from '../model/cpu-set.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
 import { formatParameter } from '../render/parameters.ts'
@@ -46,6 +47,7 @@ function originOf(name: string, context: DomainTemplateContext, parameters: Para
   const [first = '', second = ''] = name.split('.')
   if (first === 'host') return HOST_ORIGINS[second]
   if (first === 'images') return 'image store'
+  if (first === 'placement') return 'host'
   if (name === 'domain.memoryKib' || name === 'domain.vcpus') {
     const parameter = second === 'vcpus' ? 'vcpus' : 'memory'
     return parameters[parameter] === undefined ? 'default of vmpkg' : `params.${parameter}`
@@ -57,8 +59,14 @@ function originOf(name: string, context: DomainTemplateContext, parameters: Para
   return isChosen && typeof entry.parameter === 'string' ? `params.${entry.parameter}` : undefined
 }
 
+/** Of a placement: processors, vCPUs, nodes. */
+function isNumbers(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'number')
+}
+
 function flatten(prefix: string, value: unknown): readonly { readonly name: string; readonly value: string }[] {
   if (value === undefined || value === null) return []
+  if (isNumbers(value)) return value.length === 0 ? [] : [{ name: prefix, value: formatCpuSet(value) }]
   if (Array.isArray(value)) return value.flatMap((one, index) => flatten(`${prefix}[${index}]`, one))
   if (typeof value !== 'object')
     return [{ name: prefix, value: typeof value === 'string' ? value : JSON.stringify(value) }]

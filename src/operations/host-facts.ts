@@ -10,6 +10,7 @@ import type { TakenCpus } from '../host/free-cores.ts'
 import { type HostRoots, REAL_ROOTS, readInteger } from '../host/kernel-files.ts'
 import { libvirtPages } from '../host/libvirt-pages.ts'
 import { lintPins, type PinFinding } from '../host/pin-lint.ts'
+import { type HugepageDemand, parseDomainDemand } from '../host/preflight-demand.ts'
 import { type MemoryFacts, readMemoryFacts } from '../host/read-hugepages.ts'
 import { readTopology } from '../host/read-topology.ts'
 import type { PagePools } from '../host/reserve-pages.ts'
@@ -27,6 +28,8 @@ export interface HostFacts {
   readonly topology: HostTopology
   readonly memory: MemoryFacts
   readonly machines: readonly PinnedMachine[]
+  /** Huge pages of machines that run, by name. */
+  readonly heldPages: ReadonlyMap<string, readonly HugepageDemand[]>
 }
 
 /** A machine that libvirt keeps on some of the host's CPUs. */
@@ -40,7 +43,7 @@ export async function readHostFacts(workspace: Workspace, roots: HostRoots = REA
   if (!isLocal(workspace.connectionName)) {
     const connect = await workspace.connect()
     const { topology, memory } = await readRemoteFacts(connect)
-    return { topology, memory, machines: await listPinnedMachines(connect, topology) }
+    return { topology, memory, ...(await readMachines(connect, topology)) }
   }
   const isSystem = /^[a-z]+(?:\+unix)?:\/\/\/system(?:\?|$)/.test(workspace.connectionName)
   const topology = readTopology(roots, isSystem ? readMachineSliceLimits(roots) : readOwnLimits(roots))
@@ -48,8 +51,8 @@ export async function readHostFacts(workspace: Workspace, roots: HostRoots = REA
     throw new VmpkgError('HOST_UNSUPPORTED', `${roots.sysfs} tells nothing about the CPUs of this host`)
   }
   const connect = await reach(workspace)
-  const machines = connect === undefined ? [] : await listPinnedMachines(connect, topology)
-  return { topology, memory: readMemoryFacts(roots), machines }
+  const found = connect === undefined ? NO_MACHINES : await readMachines(connect, topology)
+  return { topology, memory: readMemoryFacts(roots), ...found }
 }
 
 /** The pools of huge pages of that host. */
@@ -126,16 +129,24 @@ async function reach(workspace: Workspace): Promise<Connect | undefined> {
   }
 }
 
-async function listPinnedMachines(connect: Connect, topology: HostTopology): Promise<PinnedMachine[]> {
+type MachineFacts = Pick<HostFacts, 'machines' | 'heldPages'>
+
+const NO_MACHINES: MachineFacts = { machines: [], heldPages: new Map() }
+
+async function readMachines(connect: Connect, topology: HostTopology): Promise<MachineFacts> {
   const domains = await connect.listAllDomains()
   const running = new Set((await connect.listAllDomains({ flags: ['active'] })).map(({ uuid }) => uuid))
   const all = await Promise.all(
-    domains.map(async (domain) => readPins(await domain.getXMLDesc(), running.has(domain.uuid), topology)),
+    domains.map(async (domain) => ({ xml: await domain.getXMLDesc(), isActive: running.has(domain.uuid) })),
   )
   // A machine that may run anywhere takes nothing from anybody.
-  return all
+  const machines = all
+    .map(({ xml, isActive }) => readPins(xml, isActive, topology))
     .filter(({ cpus }) => cpus.length > 0 && topology.cpus.some(({ id }) => !cpus.includes(id)))
     .toSorted((a, b) => a.machine.localeCompare(b.machine))
+  const demands = all.flatMap(({ xml, isActive }) => (isActive ? (parseDomainDemand(xml) ?? []) : []))
+  const holders = demands.filter(({ hugepages }) => hugepages.length > 0)
+  return { machines, heldPages: new Map(holders.map(({ name, hugepages }) => [name, hugepages])) }
 }
 
 function readPins(xml: string, isActive: boolean, topology: HostTopology): PinnedMachine {

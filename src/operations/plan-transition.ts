@@ -226,7 +226,7 @@ async function summarise(
   const redefined = [...redefinitions.values()].flat()
   const wanted = targets.flatMap(({ target }) =>
     target.entry.line.capabilities
-      .filter((one) => needsGrant(one) && isWanted(one, options))
+      .filter((one) => needsGrant(one) && isWanted(target.entry.line, one, options))
       .map((capability) => ({ line: target.entry.line, capability })),
   )
   const marks = of('mark')
@@ -283,7 +283,7 @@ function missingGrants(
     const held = target.restored?.grants ?? before?.grants ?? []
     if (kind === 'mark') return []
     return line.capabilities
-      .filter((one) => needsGrant(one) && isWanted(one, options))
+      .filter((one) => needsGrant(one) && isWanted(line, one, options))
       .filter((one) => !isGrantedBy(one, options.grants) && !isGranted(one, held))
       .map((capability) => ({ line, capability }))
   })
@@ -299,10 +299,14 @@ function noteOf(line: PackageLine, capability: Capability): PlanSummary['capabil
   return { package: line.name, capability: grantName(capability), reason: explainCapability(capability) }
 }
 
-/** Optional capabilities are asked for when the chosen uplink needs them, and shown when the user grants them. */
-function isWanted(capability: Capability, { set, grants }: Transition['options']): boolean {
+/** Optional capabilities are asked for when what was set needs them, and shown when the user grants them. */
+function isWanted(line: PackageLine, capability: Capability, { set, grants }: Transition['options']): boolean {
   if (!isOptional(capability) || isGrantedBy(capability, grants)) return true
-  const uplink = parseAssignments(set).findLast(({ parameter }) => parameter === 'uplink')?.value ?? ''
+  const own = parseAssignments(set).filter(({ package: owner = line.name }) => owner === line.name)
+  const chosen = (name: string): string => own.findLast(({ parameter }) => parameter === name)?.value ?? ''
+  if (capability.name === 'cpu-pinning') return chosen('pin') === 'true'
+  if (capability.name === 'hugepages') return chosen('hugepages') === 'true'
+  const uplink = chosen('uplink')
   if (capability.name === 'host-bridge') return uplink.startsWith('bridge:')
   return capability.name === 'pci' && capability.class === 'network' && uplink.startsWith('pci:')
 }

@@ -18,6 +18,7 @@ import { draftNetwork, finishNetwork, type NetworkInput } from './define-network
 import { type ExplainedValue, explainValues } from './explain-values.ts'
 import { machineFiles } from './machine-files.ts'
 import { assignParameters, type ValueRequest } from './parameters.ts'
+import { placeInput } from './place-input.ts'
 import { draftMachine, finishMachine, type MachineInput, renderGuestFiles } from './render-machine.ts'
 import { findRenderedPackage, type RenderedPackage } from './rendered-package.ts'
 import { networkPlanOf, type RouterPlace, routerFacts, routerInput, routerPlanOf } from './router-definition.ts'
@@ -93,7 +94,7 @@ async function renderRouter(task: RenderTask): Promise<Rendered> {
     ({ facts }) => facts.package === manifest.name && facts.kind === 'router',
   )
   const { place, networks } = await placeRouter(task, router, machine)
-  const input = await routerInput(workspace, connect, router, place)
+  const input = await placeInput(workspace, await routerInput(workspace, connect, router, place))
   const guest = renderGuestFiles(input)
   const draft = await draftMachine(input)
   const text = finishMachine(input, draft, routerFacts(router, place, input, guest))

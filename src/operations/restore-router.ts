@@ -14,7 +14,8 @@ import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
 import type { Provisioned } from './provision-router.ts'
 import { intend } from './recover.ts'
-import { type RouterRequest, renderRouter, routerPlanOf } from './router-definition.ts'
+import { renderGuestFiles } from './render-machine.ts'
+import { type RouterRequest, routerInput, routerPlanOf } from './router-definition.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What is there is left alone. @throws {VmpkgError} `NETWORK_EXISTS` `STATE_INVALID` and what libvirt refuses */
@@ -74,7 +75,8 @@ async function writeMediumFor(
     })
   }
   const plan = routerPlanOf(domain)
-  const { guest } = await renderRouter(workspace, connect, request, {
+  // The domain comes back as it was saved: only its files are made again.
+  const input = await routerInput(workspace, connect, request, {
     plan,
     name,
     uuid,
@@ -83,5 +85,5 @@ async function writeMediumFor(
   })
   intend(transaction, { kind: 'remove-machine-files', uuid })
   await mkdir(folder, { recursive: true })
-  await writeMedium({ files: guest.files, target: medium, processes, signal })
+  await writeMedium({ files: renderGuestFiles(input).files, target: medium, processes, signal })
 }

@@ -17,6 +17,7 @@ import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
 import type { LoadedPackage } from './package-store.ts'
+import { placeInput } from './place-input.ts'
 import { type GuestFiles, type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
 import { validateDefinition } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
@@ -70,14 +71,14 @@ export async function renderRouter(
   request: RouterRequest,
   place: RouterPlace,
 ): Promise<{ readonly xml: string; readonly guest: GuestFiles }> {
-  const input = await routerInput(workspace, connect, request, place)
+  const input = await placeInput(workspace, await routerInput(workspace, connect, request, place))
   const guest = renderGuestFiles(input)
   const xml = await renderMachine(input, routerFacts(request, place, input, guest))
   await validateDefinition(workspace, connect, 'domain', xml)
   return { xml, guest }
 }
 
-/** @throws {VmpkgError} `HOST_UNSUPPORTED` `DEVICE_REFUSED` `DEVICE_UNKNOWN` `PARAMETER_INVALID` */
+/** Not placed yet. @throws {VmpkgError} `HOST_UNSUPPORTED` `DEVICE_REFUSED` `DEVICE_UNKNOWN` `PARAMETER_INVALID` */
 export async function routerInput(
   workspace: Workspace,
   connect: Connect,

@@ -6,6 +6,7 @@ import type { Capability } from '../model/capability.ts'
 import { imagineChoice, isChoiceParameter } from '../model/choice.ts'
 import type { ImageRole } from '../model/line.ts'
 import type { Manifest, Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
+import type { Placement } from '../model/placement.ts'
 import { parseSize } from '../model/size.ts'
 import type {
   DomainTemplateContext,
@@ -30,9 +31,10 @@ export function imagineDomain(
   params: Readonly<Record<string, ParameterValue>>,
 ): DomainTemplateContext {
   const memory = typeof params['memory'] === 'number' ? params['memory'] : DEFAULT_MEMORY_BYTES
+  const [memoryKib, vcpus] = [Math.ceil(memory / 1024), Number(params['vcpus'] ?? 1)]
   const images = Object.fromEntries(roles.map((role) => [role, `/lint/images/${role}`]))
   return {
-    domain: { name: 'lint', uuid: UUID, memoryKib: Math.ceil(memory / 1024), vcpus: Number(params['vcpus'] ?? 1) },
+    domain: { name: 'lint', uuid: UUID, memoryKib, vcpus },
     host: {
       virtType: 'kvm',
       emulator: '/usr/bin/qemu-system-x86_64',
@@ -50,7 +52,31 @@ export function imagineDomain(
     nics,
     ...byRole(nics),
     serialLog: '/lint/serial.log',
+    ...imaginePlacement(params, memoryKib, vcpus),
     ...chooseForDomain({ definitions: manifest.parameters, values: params, uuid: UUID, pci: imaginePci(manifest) }),
+  }
+}
+
+/** Where the parameters `pin` and `hugepages` ask for one, on one node with a core for each vCPU. */
+function imaginePlacement(
+  { pin, hugepages }: Readonly<Record<string, ParameterValue>>,
+  memoryKib: number,
+  vcpus: number,
+): { placement?: Placement } {
+  if (pin !== true && hugepages !== true) return {}
+  const numbers = [...Array(vcpus).keys()]
+  const isPinned = pin === true
+  const cell = { id: 0, vcpus: numbers, memoryKib, ...(isPinned ? { hostNode: 0 } : {}) }
+  return {
+    placement: {
+      vcpuPins: isPinned ? numbers.map((vcpu) => ({ vcpu, cpus: [vcpu + 1] })) : [],
+      emulatorCpus: isPinned ? [0] : [],
+      iothreadPins: [],
+      memoryNodes: isPinned ? [0] : [],
+      topology: { sockets: 1, dies: 1, cores: vcpus, threads: 1 },
+      cells: [{ ...cell, ...(hugepages === true ? { pageKib: 2048 } : {}) }],
+      reasons: [],
+    },
   }
 }
 

@@ -38,6 +38,12 @@ export interface TemplateLint {
 /** vmpkg itself gives these their meaning, whether or not a template names them. */
 const BUILT_IN = new Set(['memory', 'vcpus', 'uplink'])
 
+/** vmpkg places the machine by these; what came of it the template says, mostly by partials. */
+const PLACING: Readonly<Record<string, RegExp>> = {
+  pin: /\bplacement\.(?:vcpuPins|emulatorCpus|iothreadPins|memoryNodes)\b/,
+  hugepages: /<hugepages\b/,
+}
+
 /** What in a domain template speaks of each capability. */
 const USES: Readonly<Record<CapabilityName, RegExp>> = {
   network: /\b(?:nics|wan|lan)\b/,
@@ -144,7 +150,10 @@ function lintUse(lint: TemplateLint): readonly LintFinding[] {
   const findings = Object.entries(manifest.parameters)
     .filter(
       ([name, one]) =>
-        !BUILT_IN.has(name) && !new RegExp(`\\bparams\\.${name}\\b`).test(all) && !isWalked(lint, name, one),
+        !BUILT_IN.has(name) &&
+        !new RegExp(`\\bparams\\.${name}\\b`).test(all) &&
+        PLACING[name]?.test(domain) !== true &&
+        !isWalked(lint, name, one),
     )
     .map(([name]) => name)
     .map((name) => lintWarning('parameter-unused', name, 'no template uses this parameter'))

@@ -360,6 +360,47 @@ describe('each class is found by itself', () => {
     ])
   })
 
+  test('missing hugepages: the fix is the command that reserves them, cell by cell', () => {
+    const fixes = (name: string, memoryKib: number, head: string, byNode: readonly [number, number][]): unknown => {
+      const demand = parseDomainDemand(
+        `<domain type='kvm'><name>${name}</name><memory unit='KiB'>${memoryKib}</memory><memoryBacking><hugepages/></memoryBacking>${head}</domain>`,
+      )
+      assert.ok(demand !== undefined)
+      const free = byNode.reduce((sum, [, pages]) => sum + pages, 0)
+      const host = { ...HOST, files: new Map(), hugepages: new Map([[2048, { free, byNode: new Map(byNode) }]]) }
+      const found = judgeDomain(demand, host, { ...HYPERVISOR, machines: undefined }).filter(
+        (one) => one.class === 'hugepages-short',
+      )
+      return found.map(({ reason, fix }) => [reason, fix])
+    }
+    const on = (first: number, second: number): [number, number][] => [
+      [0, first],
+      [1, second],
+    ]
+    assert.deepEqual(fixes('web', 1_048_576, '', on(100, 200)), [
+      [
+        '512 hugepages of 2048 KiB are needed and 300 are free',
+        'Reserve them as root: vmpkg host hugepages reserve 1GiB --size 2MiB --for web',
+      ],
+    ])
+    const cells =
+      "<cpu><numa><cell id='0' cpus='0-1' memory='1048576' unit='KiB'/><cell id='1' cpus='2' memory='512' unit='MiB'/></numa></cpu>" +
+      "<numatune><memory nodeset='0-1'/><memnode cellid='0' nodeset='0'/><memnode cellid='1' nodeset='1'/></numatune>"
+    assert.deepEqual(fixes('it&apos;s', 1_572_864, cells, on(600, 200)), [
+      [
+        '256 hugepages of 2048 KiB are needed on NUMA node 1 and 200 are free there',
+        "Reserve them as root: vmpkg host hugepages reserve 1GiB --size 2MiB --node 0 --for 'it'\\''s' && " +
+          "vmpkg host hugepages reserve 512MiB --size 2MiB --node 1 --for 'it'\\''s'",
+      ],
+    ])
+    assert.deepEqual(fixes('web', 1_572_864, cells, on(512, 256)), [])
+    // Memory and its only cell name the same node: its pages count once.
+    const one =
+      "<cpu><numa><cell id='0' cpus='0' memory='1048576' unit='KiB'/></numa></cpu><numatune><memory nodeset='0'/><memnode cellid='0' nodeset='0'/></numatune>"
+    assert.equal((fixes('web', 1_048_576, one, on(300, 600)) as unknown[]).length, 1)
+    assert.deepEqual(fixes('web', 1_048_576, one.replaceAll('memnode', "memnode mode='preferred'"), on(300, 600)), [])
+  })
+
   test('no class is without a case', () => {
     const all = [...Object.keys(CASES), 'network-name-taken']
     assert.deepEqual(all.toSorted(), Object.keys(PREFLIGHT_CLASSES).toSorted())

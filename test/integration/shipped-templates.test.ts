@@ -30,6 +30,16 @@ const placement: DomainTemplateContext['placement'] = {
   cells: [{ id: 0, vcpus: [0, 1, 2, 3, 4, 5, 6, 7], memoryKib: 16_777_216, hostNode: 0, pageKib: 2048 }],
   reasons: [],
 }
+/** Huge pages alone. */
+const unpinned: DomainTemplateContext['placement'] = {
+  vcpuPins: [],
+  emulatorCpus: [],
+  iothreadPins: [],
+  memoryNodes: [],
+  topology: { sockets: 1, dies: 1, cores: 2, threads: 1 },
+  cells: [{ id: 0, vcpus: [0, 1], memoryKib: 2_097_152, pageKib: 1_048_576 }],
+  reasons: [],
+}
 const windows = {
   disk: '/srv/vm/windows.qcow2',
   installer: '/srv/iso/windows.iso',
@@ -48,6 +58,7 @@ const CASES: readonly Case[] = [
       input: '/dev/input/by-id/usb-example-event-kbd',
       memory: '16GiB',
       vcpus: 8,
+      pin: true,
       hugepages: true,
     },
     pci: { gpu: [at('0a'), at('0a', '1')], controllers: [at('0c', '3')] },
@@ -80,6 +91,7 @@ const CASES: readonly Case[] = [
     name: 'server-plain-bios',
     template: 'server-plain',
     set: { drive: '/dev/vg0/server', remote: 'nbd://192.0.2.9/data', firmware: 'bios', hugepages: true },
+    context: { placement: unpinned },
   },
   { name: 'server-plain-secure', template: 'server-plain', set: { disk: '/srv/vm/root.qcow2', firmware: 'secure' } },
   {

@@ -87,6 +87,18 @@ describe('lintPackage', () => {
       'warning parameter-unused colour',
     ],
     [
+      'pins that the template has no place for',
+      'app-console',
+      { manifest: replaced('  memory:', '  pin: { type: boolean, default: false }\n  memory:') },
+      'warning parameter-unused pin',
+    ],
+    [
+      'pins without the capability',
+      'server-plain',
+      { manifest: replaced('  - cpu-pinning: optional\n', '') },
+      'error POLICY_REFUSED domain.xml.hbs domain/cputune/vcpupin',
+    ],
+    [
       'a capability that nothing uses',
       'app-console',
       { manifest: replaced('  - network: { wan: uni }', '  - network: { wan: uni }\n  - hugepages: optional') },

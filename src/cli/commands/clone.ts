@@ -30,8 +30,10 @@ export const command: CommandSpec = {
       dryRun: io.dryRun,
     })
     if (io.json) io.printJson('clone', { ...result })
-    else if (io.dryRun) io.print(result.xml)
-    else io.print(`${result.name}${result.address === undefined ? '' : ` ${result.address}`}`)
+    else if (io.dryRun) {
+      for (const reason of result.placement?.reasons ?? []) io.note(reason)
+      io.print(result.xml)
+    } else io.print(`${result.name}${result.address === undefined ? '' : ` ${result.address}`}`)
     return 0
   },
 }
