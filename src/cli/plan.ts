@@ -5,7 +5,7 @@
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { applyTransition, refuseConflicts, type TransitionResult } from '../operations/apply-transition.ts'
 import { downgrades, refuseDowngrade } from '../operations/install.ts'
-import type { PlanSummary } from '../operations/install-plan.ts'
+import { notGranted, type PlanSummary } from '../operations/install-plan.ts'
 import type { TransitionPlan } from '../operations/plan-transition.ts'
 import type { Side } from '../xml/merge.ts'
 import { type Io, type OptionSpec, type OptionValues, optionText, type Tone, WAIT_OPTION } from './command.ts'
@@ -168,22 +168,21 @@ async function confirmDowngrade(io: Io, plan: TransitionPlan): Promise<void> {
   refuseDowngrade(plan)
 }
 
-/** @throws {VmpkgError} `CAPABILITY_NOT_GRANTED`: `-y` never grants, and neither does the lack of a terminal. */
-async function confirmGrants(io: Io, missing: PlanSummary['missingGrants']): Promise<readonly string[]> {
+/**
+ * Asks for each.
+ * @param command that would grant it, where it is known
+ * @throws {VmpkgError} `CAPABILITY_NOT_GRANTED`: `-y` never grants, and neither does the lack of a terminal.
+ */
+export async function confirmGrants(
+  io: Io,
+  missing: PlanSummary['missingGrants'],
+  command?: string,
+): Promise<readonly string[]> {
   if (missing.length === 0) return []
-  const names = [...new Set(missing.map(({ capability }) => capability))]
-  const refusal = (): VmpkgError =>
-    new VmpkgError(
-      'CAPABILITY_NOT_GRANTED',
-      `Not granted: ${missing.map((item) => `${item.capability} to ${item.package}`).join(', ')}`,
-      {
-        hint: `When you agree, add ${names.map((name) => `--grant ${name}`).join(' ')}.`,
-        details: { missing },
-      },
-    )
+  const refusal = (): VmpkgError => notGranted(missing, command)
   if (io.assumeYes || !io.stdin.isTTY) throw refusal()
   for (const { package: name, capability, reason } of missing) {
     if (!(await io.confirm(redact(`Grant ${capability} to ${name} (${reason})?`)))) throw refusal()
   }
-  return names
+  return [...new Set(missing.map(({ capability }) => capability))]
 }

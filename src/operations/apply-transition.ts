@@ -12,9 +12,11 @@ import { type DefinitionChange, historyHolder, type PackageChange } from '../sta
 import type { Transaction } from '../state/journal.ts'
 import { collectGarbage } from './gc.ts'
 import { forgetRetained, holdObjects, packageHolder, runningHeld, runningHolder } from './holders.ts'
+import { notGranted } from './install-plan.ts'
 import { removeMachineFiles } from './machine-files.ts'
 import { obtainPackages } from './obtain.ts'
-import { type Choice, chooseFor, fingerprint, type Removal, type TransitionPlan } from './plan-transition.ts'
+import { type Choice, chooseFor } from './package-choice.ts'
+import { fingerprint, type Removal, type TransitionPlan } from './plan-transition.ts'
 import { provisionRouter } from './provision-router.ts'
 import { intend, transact } from './recover.ts'
 import { applyRedefinition, type Redefinition } from './redefine-router.ts'
@@ -85,16 +87,7 @@ function stateChanged(): VmpkgError {
 }
 
 function requireGrants({ summary }: TransitionPlan): void {
-  const missing = summary.missingGrants
-  if (missing.length === 0) return
-  throw new VmpkgError(
-    'CAPABILITY_NOT_GRANTED',
-    `Not granted: ${missing.map((one) => `${one.capability} to ${one.package}`).join(', ')}`,
-    {
-      hint: `When you agree, add ${missing.map((one) => `--grant ${one.capability}`).join(' ')}.`,
-      details: { missing },
-    },
-  )
+  if (summary.missingGrants.length > 0) throw notGranted(summary.missingGrants)
 }
 
 /** Where both sides changed one thing and nobody said which wins. @throws {VmpkgError} `DEFINITION_CONFLICT` */

@@ -4,7 +4,6 @@ import { absent, listOwnNetworks } from '../domain/inventory.ts'
 import { VmpkgError } from '../errors.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import { grantName, isGrantedBy, isOptional } from '../model/capability.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { PackageLine } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
@@ -65,16 +64,6 @@ export async function planClone(
     ...(images.disk === undefined ? {} : { overlay: { path: files.overlay, base: images.disk } }),
     ...(request.ephemeral ? {} : { serialLog: files.log }),
     pci: await choosePciDevices(workspace, manifest, parameters, request.name),
-  })
-}
-
-/** @throws {VmpkgError} `CAPABILITY_NOT_GRANTED` */
-export function requireGrants({ line, manifest }: LoadedPackage, grants: readonly string[]): void {
-  const missing = manifest.capabilities.filter((one) => !isOptional(one) && !isGrantedBy(one, grants))
-  if (missing.length === 0) return
-  const names = missing.map((one) => grantName(one))
-  throw new VmpkgError('CAPABILITY_NOT_GRANTED', `${line.name} was not granted ${names.join(', ')}`, {
-    hint: `vmpkg install --reinstall ${line.name} ${names.map((name) => `--grant ${name}`).join(' ')}`,
   })
 }
 

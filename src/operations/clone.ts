@@ -10,14 +10,25 @@ import { makeFolder } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import { writeOverlay } from '../image/qcow2-overlay.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import { grantName } from '../model/capability.ts'
+import { type Capability, type GrantName, grantName, isGrantedBy, needsGrant } from '../model/capability.ts'
+import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { Placement } from '../model/placement.ts'
-import { chooseName, chooseNet, cloneFacts, planClone, requireGrants, verifyImages } from './clone-plan.ts'
+import type { InstalledPackage } from '../state/installed.ts'
+import { chooseName, chooseNet, cloneFacts, planClone, verifyImages } from './clone-plan.ts'
+import { type CapabilityNote, noteOf, notGranted } from './install-plan.ts'
 import { machineFiles } from './machine-files.ts'
-import { loadPackage } from './package-store.ts'
+import { findMissing } from './needed-grants.ts'
+import { isGranted } from './package-choice.ts'
+import { type LoadedPackage, loadPackage } from './package-store.ts'
 import { preflightDomain } from './preflight.ts'
 import { intend, transact } from './recover.ts'
-import { renderGuestFiles, renderMachine } from './render-machine.ts'
+import {
+  draftMachine,
+  finishMachine,
+  type MachineDraft,
+  type MachineInput,
+  renderGuestFiles,
+} from './render-machine.ts'
 import { prepareStart, waitForGuest } from './start.ts'
 import { cloneHolder } from './stop.ts'
 import { validateDefinition } from './validate-definition.ts'
@@ -30,6 +41,8 @@ export interface CloneRequest {
   readonly ephemeral: boolean
   readonly set: readonly string[]
   readonly profiles: readonly string[]
+  /** Capabilities granted to the package besides those that it has; remembered for it. */
+  readonly grants: readonly string[]
   readonly start: boolean
   readonly wait: boolean
   readonly dryRun: boolean
@@ -46,6 +59,22 @@ export interface CloneResult {
   readonly xml: string
   /** Where it is pinned and which pages it has, with reasons; absent where it asks for neither. */
   readonly placement?: Placement
+  /** What the package was granted by this. */
+  readonly granted: readonly GrantName[]
+  /** Of a dry run: what would be asked for. */
+  readonly missingGrants: readonly CapabilityNote[]
+}
+
+/**
+ * What has to be granted for this clone and is not yet; nothing is changed.
+ * @throws {VmpkgError} as `clone`; `POLICY_REFUSED` where no grant would help
+ */
+export async function findCloneGrants(workspace: Workspace, request: CloneRequest): Promise<readonly CapabilityNote[]> {
+  const installed = findTemplate(workspace, request)
+  const open = installed.line.capabilities.filter((one) => !grantsOf(installed, request).includes(one))
+  if (open.length === 0) return []
+  const { missing } = await prepareClone(workspace, request, installed)
+  return missing.map((one) => noteOf(installed.line.name, one))
 }
 
 /**
@@ -53,37 +82,25 @@ export interface CloneResult {
  *   `CAPABILITY_NOT_GRANTED` `PARAMETER_INVALID` `IMAGE_DAMAGED` `PLACEMENT_IMPOSSIBLE` `HUGEPAGES_MISSING` and what rendering, the gate and libvirt refuse
  */
 export async function clone(workspace: Workspace, request: CloneRequest): Promise<CloneResult> {
-  const { line, grants, source, parameters: before } = workspace.installed.get(request.package)
-  if (line.kind === 'router' || line.kind === 'controller') {
-    throw new VmpkgError('USAGE', `${line.name} is a ${line.kind}: it is one machine, not a template`, {
-      hint: `vmpkg start ${line.name}`,
-    })
-  }
-  if (request.ephemeral && !request.start) {
-    throw new VmpkgError('USAGE', 'An ephemeral clone exists only while it runs', {
-      hint: 'Leave out --no-start or --ephemeral.',
-    })
-  }
-  const connect = await workspace.connect()
-  const pkg = await loadPackage(workspace, line)
-  const name = await chooseName(connect, line, request.name)
-  const net = await chooseNet(connect, pkg, request.net)
-  const granted = grants.map((one) => grantName(one))
-  requireGrants(pkg, granted)
+  if (!request.dryRun) await workspace.lock()
+  const installed = findTemplate(workspace, request)
+  const { line } = installed
+  const prepared = await prepareClone(workspace, request, installed)
+  const { pkg, draft, facts, missing } = prepared
+  const missingGrants = missing.map((one) => noteOf(line.name, one))
+  if (missing.length > 0 && !request.dryRun) throw notGranted(missingGrants)
+  const input = { ...prepared.input, grants: [...prepared.input.grants, ...missing.map(grantName)] }
+  const { name } = input
+  const { net } = facts
   await verifyImages(workspace, pkg)
-  const input = await planClone(workspace, connect, pkg, {
-    ...request,
-    name,
-    net,
-    before,
-    grants: granted,
-  })
   const disk = line.images.find(({ role }) => role === 'disk')
   const guest = renderGuestFiles(input)
-  const facts = cloneFacts(workspace, input, { source, net, ephemeral: request.ephemeral })
-  const xml = await renderMachine(input, facts)
+  const xml = finishMachine(input, draft, facts)
+  const connect = await workspace.connect()
   await validateDefinition(workspace, connect, 'domain', xml)
   const { uuid } = input.identity
+  const grants = grantsOf(installed, request)
+  const granted = grants.filter((one) => needsGrant(one) && !isGranted(one, installed.grants)).map(grantName)
   const result: CloneResult = {
     name,
     uuid,
@@ -91,6 +108,8 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     ephemeral: request.ephemeral,
     address: undefined,
     xml,
+    granted,
+    missingGrants,
     ...(input.placement === undefined ? {} : { placement: input.placement }),
   }
   if (request.dryRun) return result
@@ -129,10 +148,63 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
       emit({ type: 'stage-finished', stage: 'boot', subject: name })
     }
     throwIfAborted(signal)
-    transaction.commit()
+    transaction.commit(() => {
+      if (granted.length === 0) return
+      const after = { ...installed, grants }
+      workspace.installed.put(after)
+      const packages = [{ name: line.name, before: installed, after }]
+      workspace.history.record(transaction.id, { packages, definitions: [] })
+    })
     emit({ type: 'stage-finished', stage: request.start ? 'start' : 'define', subject: name })
     return { ...result, address }
   })
+}
+
+/** @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` `USAGE` */
+function findTemplate(workspace: Workspace, request: CloneRequest): InstalledPackage {
+  const installed = workspace.installed.get(request.package)
+  const { line } = installed
+  if (line.kind === 'router' || line.kind === 'controller') {
+    throw new VmpkgError('USAGE', `${line.name} is a ${line.kind}: it is one machine, not a template`, {
+      hint: `vmpkg start ${line.name}`,
+    })
+  }
+  if (request.ephemeral && !request.start) {
+    throw new VmpkgError('USAGE', 'An ephemeral clone exists only while it runs', {
+      hint: 'Leave out --no-start or --ephemeral.',
+    })
+  }
+  return installed
+}
+
+/** With those that the request grants. */
+function grantsOf({ line, grants }: InstalledPackage, request: CloneRequest): readonly Capability[] {
+  return line.capabilities.filter((one) => isGrantedBy(one, request.grants) || isGranted(one, grants))
+}
+
+interface PreparedClone {
+  readonly pkg: LoadedPackage
+  readonly input: MachineInput
+  readonly draft: MachineDraft
+  readonly facts: DomainFacts
+  readonly missing: readonly Capability[]
+}
+
+async function prepareClone(
+  workspace: Workspace,
+  request: CloneRequest,
+  installed: InstalledPackage,
+): Promise<PreparedClone> {
+  const { line, source, parameters: before } = installed
+  const connect = await workspace.connect()
+  const pkg = await loadPackage(workspace, line)
+  const name = await chooseName(connect, line, request.name)
+  const net = await chooseNet(connect, pkg, request.net)
+  const grants = grantsOf(installed, request).map(grantName)
+  const input = await planClone(workspace, connect, pkg, { ...request, name, net, before, grants })
+  const facts = cloneFacts(workspace, input, { source, net, ephemeral: request.ephemeral })
+  const draft = await draftMachine(input)
+  return { pkg, input, draft, facts, missing: findMissing(input, draft) }
 }
 
 async function waitForAddress(workspace: Workspace, connect: Connect, uuid: string): Promise<string | undefined> {

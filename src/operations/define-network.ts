@@ -2,11 +2,12 @@
 
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
+import type { Capability } from '../model/capability.ts'
 import type { NetworkTemplateContext } from '../model/template-context.ts'
 import { choicesOf } from '../render/choices.ts'
 import { chooseForNetwork } from '../render/chosen.ts'
 import { type RenderNetworkInput, renderNetwork as renderTemplate } from '../render/network.ts'
-import { verifyNetworkPolicy } from '../render/network-policy.ts'
+import { findMissingNetworkGrants, type NetworkPolicyInput, verifyNetworkPolicy } from '../render/network-policy.ts'
 import { stampNetwork } from '../render/stamp.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
@@ -57,16 +58,27 @@ export async function draftNetwork({ request, plan }: NetworkInput): Promise<Net
 }
 
 /** The gate, then what vmpkg itself knows. @throws {VmpkgError} `POLICY_REFUSED` `XML_INVALID` */
-export function finishNetwork({ request, plan, createdAt }: NetworkInput, { rendered, context }: NetworkDraft): string {
-  const verified = verifyNetworkPolicy({
+export function finishNetwork(input: NetworkInput, draft: NetworkDraft): string {
+  const { request, plan, createdAt } = input
+  return stampNetwork(verifyNetworkPolicy(gateInput(input, draft)), networkFacts(request, plan, createdAt))
+}
+
+/** Declared capabilities that the network needs and that are not granted yet. @throws {VmpkgError} `POLICY_REFUSED` */
+export function findNetworkGrants(input: NetworkInput, draft: NetworkDraft): readonly Capability[] {
+  return findMissingNetworkGrants(gateInput(input, draft))
+}
+
+function gateInput({ request, plan }: NetworkInput, { rendered, context }: NetworkDraft): NetworkPolicyInput {
+  const { parameters, pkg, grants } = request
+  const { manifest } = pkg
+  return {
     xml: rendered,
     context,
     kind: plan.role,
-    choices: choicesOf({ parameters: request.parameters, definitions: request.pkg.manifest.parameters, context }),
-    capabilities: request.pkg.manifest.capabilities,
-    granted: request.grants,
-  })
-  return stampNetwork(verified, networkFacts(request, plan, createdAt))
+    choices: choicesOf({ parameters, definitions: manifest.parameters, context }),
+    capabilities: manifest.capabilities,
+    granted: grants,
+  }
 }
 
 /** @throws {VmpkgError} `SCHEMA_INVALID` `HOST_UNSUPPORTED` `NETWORK_EXISTS` `ADDRESS_UNAVAILABLE` `LIBVIRT_FAILED` and what `renderNetwork` refuses */

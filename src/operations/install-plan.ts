@@ -1,5 +1,6 @@
 /** What a command would do to packages, before anything is done: for the person, for `--dry-run --json`, and for apply. */
-import type { GrantName } from '../model/capability.ts'
+import { VmpkgError } from '../errors.ts'
+import { type Capability, explainCapability, type GrantName, grantName } from '../model/capability.ts'
 
 export interface PlanSummary {
   /** In apt's order: what is upgraded first, what is removed last. */
@@ -37,8 +38,26 @@ export interface DefinitionNote {
   readonly conflicts: readonly string[]
 }
 
-interface CapabilityNote {
+export interface CapabilityNote {
   readonly package: string
   readonly capability: GrantName
   readonly reason: string
+}
+
+export function noteOf(name: string, capability: Capability): CapabilityNote {
+  return { package: name, capability: grantName(capability), reason: explainCapability(capability) }
+}
+
+/** @param command that grants it, where it is known */
+export function notGranted(missing: readonly CapabilityNote[], command?: string): VmpkgError {
+  const names = [...new Set(missing.map(({ capability }) => capability))]
+  const words = names.map((name) => `--grant ${name}`).join(' ')
+  return new VmpkgError(
+    'CAPABILITY_NOT_GRANTED',
+    `Not granted: ${missing.map((one) => `${one.capability} to ${one.package}`).join(', ')}`,
+    {
+      hint: command === undefined ? `When you agree, add ${words}.` : `When you agree: ${command} ${words}`,
+      details: { missing },
+    },
+  )
 }

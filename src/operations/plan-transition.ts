@@ -1,25 +1,20 @@
 /** What a transition would do on this host, found out without changing anything. */
 import { listMachines, listOwnNetworks, type Machine, type OwnNetwork } from '../domain/inventory.ts'
-import { VmpkgError } from '../errors.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { checkSpace } from '../host/preflight.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
-import {
-  type Capability,
-  explainCapability,
-  grantName,
-  isGrantedBy,
-  isOptional,
-  needsGrant,
-} from '../model/capability.ts'
+import { type Capability, grantName, isGrantedBy, isOptional, needsGrant } from '../model/capability.ts'
 import type { PackageLine } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import { findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { fetchArchive, measureDownload } from './download.ts'
-import type { DefinitionNote, PlanSummary } from './install-plan.ts'
+import { type DefinitionNote, noteOf, type PlanSummary } from './install-plan.ts'
+import { findRouterGrants } from './needed-grants.ts'
+import { chooseFor, isGranted } from './package-choice.ts'
 import type { LoadedPackage } from './package-store.ts'
-import { assignParameters, parseAssignments } from './parameters.ts'
+import { parseAssignments } from './parameters.ts'
 import { describeConflicts, planRedefinition, type Redefinition } from './redefine-router.ts'
 import { type Change, type Target, type Transition, targetsOf } from './transition.ts'
 import type { Workspace } from './workspace.ts'
@@ -39,13 +34,6 @@ export interface Removal {
   readonly networks: readonly OwnNetwork[]
 }
 
-/** A package, and what the user lets it do here. */
-export interface Choice {
-  readonly pkg: LoadedPackage
-  readonly grants: readonly Capability[]
-  readonly parameters: ParameterValues
-}
-
 /** @param build made anew each time, since what is installed may change while the user thinks. */
 export async function planTransition(
   workspace: Workspace,
@@ -58,15 +46,17 @@ export async function planTransition(
   if (!isAboutMachines) {
     const removal = { machines: [], networks: [] }
     const redefinitions = new Map<string, readonly Redefinition[]>()
-    const summary = await summarise(workspace, transition, redefinitions, removal)
+    const summary = await summarise(workspace, transition, { redefinitions, removal, needed: new Map() })
     return { transition, summary, redefinitions, removal, again }
   }
   const connect = await workspace.connect()
   const [machines, networks] = [await listMachines(connect), await listOwnNetworks(connect)]
   const removal = planRemoval(transition, machines, networks)
   for (const change of targetsOf(transition)) await requireFreeName(connect, change, machines)
-  const redefinitions = await planRedefinitions(workspace, connect, transition, machines, networks)
-  const summary = await summarise(workspace, transition, redefinitions, removal)
+  const there = { machines, networks }
+  const needed = await findNeeded(workspace, connect, transition, there)
+  const redefinitions = await planRedefinitions(workspace, connect, transition, there, needed)
+  const summary = await summarise(workspace, transition, { redefinitions, removal, needed })
   await checkSpace(workspace.paths.images, summary.diskBytes)
   return { transition, summary, redefinitions, removal, again }
 }
@@ -81,45 +71,65 @@ export function fingerprint({ summary, removal }: TransitionPlan): string {
   return JSON.stringify({ changes, packages, definitions, restarts, uuids })
 }
 
-/**
- * What the packages may do and their values, in the order given. What was granted and set at an earlier installation still
- * holds; a capability that asks for more than the granted one of that name does not count as granted (decisions 18).
- */
-export function chooseFor(
+/** By package: optional capabilities that its rendering needs. */
+type Needed = ReadonlyMap<string, readonly Capability[]>
+
+interface There {
+  readonly machines: readonly Machine[]
+  readonly networks: readonly OwnNetwork[]
+}
+
+/** Routers are rendered beforehand where they have optional capabilities that are not granted yet. */
+async function findNeeded(
   workspace: Workspace,
-  { changes, options }: Transition,
-  packages: readonly LoadedPackage[],
-): readonly Choice[] {
-  const targets = targetsOf({ changes }).filter(({ kind }) => kind !== 'mark')
-  const parameters = assignParameters(
-    workspace.paths,
-    targets.map(({ name, target, before }, i) => {
-      const manifest = packages[i]?.manifest
-      if (manifest === undefined) throw new TypeError('a target without its package')
-      const isPartial = !['router', 'controller'].includes(manifest.kind)
-      const kept = before?.parameters ?? workspace.keptValues.find(name)
-      return { manifest, isAsked: !target.isAuto, before: kept, isPartial }
-    }),
-    options,
-  )
-  return targets.map(({ name, target, before }, i) => {
-    const pkg = packages[i]
-    if (pkg === undefined) throw new TypeError('a target without its package')
-    const { restored, entry } = target
-    if (restored !== undefined) return { pkg, ...restored }
-    const grants = entry.line.capabilities.filter(
-      (one) => isGrantedBy(one, options.grants) || isGranted(one, before?.grants ?? []),
+  connect: Connect,
+  transition: Transition,
+  { machines, networks }: There,
+): Promise<Needed> {
+  const { options } = transition
+  const targets = targetsOf(transition).filter(({ kind }) => kind !== 'mark')
+  const isOpen = ({ before, target: { entry, restored } }: Change & { readonly target: Target }): boolean =>
+    entry.line.kind === 'router' &&
+    restored === undefined &&
+    entry.line.capabilities.some(
+      (one) => isOptional(one) && !isGrantedBy(one, options.grants) && !isGranted(one, before?.grants ?? []),
     )
-    return { pkg, grants, parameters: parameters.get(name) ?? {} }
-  })
+  if (!targets.some(isOpen)) return new Map()
+  const packages: LoadedPackage[] = []
+  try {
+    for (const { target } of targets) packages.push(await fetchArchive(workspace, target.entry))
+  } catch (error) {
+    // A plan can be shown without them, offline for instance; what is missing then is refused by the gate.
+    if (!isVmpkgError(error) || error.code === 'ABORTED') throw error
+    return new Map()
+  }
+  const choices = chooseFor(workspace, transition, packages)
+  const needed = new Map<string, readonly Capability[]>()
+  for (const [i, change] of targets.entries()) {
+    const choice = choices[i]
+    if (choice === undefined || !isOpen(change)) continue
+    const { capabilities } = choice.pkg.line
+    // Those that are asked for anyway count as granted.
+    const held = capabilities.filter((one) => choice.grants.includes(one) || isWanted(change.name, one, options))
+    const request = {
+      pkg: choice.pkg,
+      source: change.target.entry.source,
+      parameters: choice.parameters,
+      grants: held.map(grantName),
+    }
+    const own = networks.filter(({ facts }) => facts.package === change.name)
+    const parts = { machine: routerOf(machines, change.name), networks: own }
+    needed.set(change.name, await findRouterGrants(workspace, connect, request, parts))
+  }
+  return needed
 }
 
 async function planRedefinitions(
   workspace: Workspace,
   connect: Connect,
   transition: Transition,
-  machines: readonly Machine[],
-  networks: readonly OwnNetwork[],
+  { machines, networks }: There,
+  needed: Needed,
 ): Promise<ReadonlyMap<string, readonly Redefinition[]>> {
   const targets = targetsOf(transition).filter(({ kind }) => kind !== 'mark')
   const found = new Map<string, readonly Redefinition[]>()
@@ -131,7 +141,7 @@ async function planRedefinitions(
   // What is not granted yet is asked for before anything is done: the plan shows what it will be like then.
   const grants = [
     ...transition.options.grants,
-    ...missingGrants(transition).map(({ capability }) => grantName(capability)),
+    ...missingGrants(transition, needed).map(({ capability }) => grantName(capability)),
   ]
   const choices = chooseFor(workspace, { ...transition, options: { ...transition.options, grants } }, packages)
   for (const [i, change] of targets.entries()) {
@@ -210,8 +220,7 @@ async function requireFreeName(
 async function summarise(
   workspace: Workspace,
   transition: Transition,
-  redefinitions: TransitionPlan['redefinitions'],
-  removal: Removal,
+  { redefinitions, removal, needed }: Pick<TransitionPlan, 'redefinitions' | 'removal'> & { readonly needed: Needed },
 ): Promise<PlanSummary> {
   const { changes, options, purge, purgeKept, notes } = transition
   const targets = targetsOf(transition).filter(({ kind }) => kind !== 'mark')
@@ -224,9 +233,9 @@ async function summarise(
   const fresh = of('install')
   const isRouter = ({ target }: Change): boolean => target?.entry.line.kind === 'router'
   const redefined = [...redefinitions.values()].flat()
-  const wanted = targets.flatMap(({ target }) =>
+  const wanted = targets.flatMap(({ name, target }) =>
     target.entry.line.capabilities
-      .filter((one) => needsGrant(one) && isWanted(target.entry.line, one, options))
+      .filter((one) => needsGrant(one) && isWanted(target.entry.line.name, one, options, needed.get(name)))
       .map((capability) => ({ line: target.entry.line, capability })),
   )
   const marks = of('mark')
@@ -255,8 +264,8 @@ async function summarise(
     })),
     definitions: redefined.map(describeDefinition),
     restarts: redefined.filter(({ old, isActive }) => isActive && old.kind === 'domain').map(({ old }) => old.name),
-    capabilities: wanted.map(({ line, capability }) => noteOf(line, capability)),
-    missingGrants: missingGrants(transition).map(({ line, capability }) => noteOf(line, capability)),
+    capabilities: wanted.map(({ line, capability }) => noteOf(line.name, capability)),
+    missingGrants: missingGrants(transition, needed).map(({ line, capability }) => noteOf(line.name, capability)),
     downloadBytes,
     diskBytes,
     notes,
@@ -276,34 +285,31 @@ function describeDefinition({ old, diff, merged }: Redefinition): DefinitionNote
 
 function missingGrants(
   transition: Transition,
+  needed: Needed,
 ): readonly { readonly line: PackageLine; readonly capability: Capability }[] {
   const { options } = transition
-  return targetsOf(transition).flatMap(({ kind, before, target }) => {
+  return targetsOf(transition).flatMap(({ kind, name, before, target }) => {
     const { line } = target.entry
     const held = target.restored?.grants ?? before?.grants ?? []
     if (kind === 'mark') return []
     return line.capabilities
-      .filter((one) => needsGrant(one) && isWanted(line, one, options))
+      .filter((one) => needsGrant(one) && isWanted(line.name, one, options, needed.get(name)))
       .filter((one) => !isGrantedBy(one, options.grants) && !isGranted(one, held))
       .map((capability) => ({ line, capability }))
   })
 }
 
-/** The same, not only of the same name: a later version may ask for more. */
-function isGranted(capability: Capability, grants: readonly Capability[]): boolean {
-  const text = formatCanonicalJson({ ...capability })
-  return grants.some((one) => formatCanonicalJson({ ...one }) === text)
-}
-
-function noteOf(line: PackageLine, capability: Capability): PlanSummary['capabilities'][number] {
-  return { package: line.name, capability: grantName(capability), reason: explainCapability(capability) }
-}
-
-/** Optional capabilities are asked for when what was set needs them, and shown when the user grants them. */
-function isWanted(line: PackageLine, capability: Capability, { set, grants }: Transition['options']): boolean {
+/** Optional capabilities are asked for when what the user chose needs them, and shown when the user grants them. */
+function isWanted(
+  name: string,
+  capability: Capability,
+  { set, grants }: Transition['options'],
+  needed: readonly Capability[] = [],
+): boolean {
   if (!isOptional(capability) || isGrantedBy(capability, grants)) return true
-  const own = parseAssignments(set).filter(({ package: owner = line.name }) => owner === line.name)
-  const chosen = (name: string): string => own.findLast(({ parameter }) => parameter === name)?.value ?? ''
+  if (isGranted(capability, needed)) return true
+  const own = parseAssignments(set).filter(({ package: owner = name }) => owner === name)
+  const chosen = (parameter: string): string => own.findLast((one) => one.parameter === parameter)?.value ?? ''
   if (capability.name === 'cpu-pinning') return chosen('pin') === 'true'
   if (capability.name === 'hugepages') return chosen('hugepages') === 'true'
   const uplink = chosen('uplink')

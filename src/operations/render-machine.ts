@@ -4,7 +4,7 @@
  */
 import type { Identity } from '../domain/identity.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
-import type { GrantName } from '../model/capability.ts'
+import type { Capability, GrantName } from '../model/capability.ts'
 import { type Sha256, sha256 } from '../model/digest.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { ParameterValue, ParameterValues } from '../model/manifest.ts'
@@ -13,7 +13,7 @@ import type { DomainTemplateContext, NicContext, PciContext, RouterContext } fro
 import { choicesOf } from '../render/choices.ts'
 import { chooseForDomain } from '../render/chosen.ts'
 import { renderDomain } from '../render/domain.ts'
-import { verifyDomainPolicy } from '../render/domain-policy.ts'
+import { type DomainPolicyInput, findMissingDomainGrants, verifyDomainPolicy } from '../render/domain-policy.ts'
 import type { Partials } from '../render/environment.ts'
 import { renderGuestFile } from '../render/guest.ts'
 import { stampDomain } from '../render/stamp.ts'
@@ -117,14 +117,10 @@ export async function draftMachine(input: MachineInput): Promise<MachineDraft> {
 }
 
 /** The gate, then what vmpkg itself knows. @throws {VmpkgError} `POLICY_REFUSED` `XML_INVALID` */
-export function finishMachine(
-  { pkg: { manifest }, name, grants, parameters }: MachineInput,
-  { rendered, context }: MachineDraft,
-  facts: DomainFacts,
-): string {
-  const { capabilities } = manifest
-  const choices = choicesOf({ parameters, definitions: manifest.parameters, context })
-  const verified = verifyDomainPolicy({ xml: rendered, context, capabilities, granted: grants, choices })
+export function finishMachine(input: MachineInput, draft: MachineDraft, facts: DomainFacts): string {
+  const { manifest } = input.pkg
+  const { name } = input
+  const verified = verifyDomainPolicy(gateInput(input, draft))
   return stampDomain(verified, {
     title: `${name} (vmpkg ${manifest.name} ${manifest.version})`,
     description: manifest.description.trim(),
@@ -132,6 +128,20 @@ export function finishMachine(
     definitions: manifest.parameters,
     ...(manifest.os === undefined ? {} : { osId: manifest.os.id }),
   })
+}
+
+/** Declared capabilities that the machine needs and that are not granted yet. @throws {VmpkgError} `POLICY_REFUSED` */
+export function findMachineGrants(input: MachineInput, draft: MachineDraft): readonly Capability[] {
+  return findMissingDomainGrants(gateInput(input, draft))
+}
+
+function gateInput(
+  { pkg: { manifest }, grants, parameters }: MachineInput,
+  { rendered, context }: MachineDraft,
+): DomainPolicyInput {
+  const { capabilities } = manifest
+  const choices = choicesOf({ parameters, definitions: manifest.parameters, context })
+  return { xml: rendered, context, capabilities, granted: grants, choices }
 }
 
 function machineContext(input: MachineInput): DomainTemplateContext {

@@ -5,18 +5,30 @@
 import { listMachines, listOwnNetworks, type Machine } from '../domain/inventory.ts'
 import { isVmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import { type GrantName, grantName, isOptional, needsGrant } from '../model/capability.ts'
+import { type Capability, grantName } from '../model/capability.ts'
+import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { NicContext } from '../model/template-context.ts'
+import { type BaseDefinition, compareDefinition, type DefinitionComparison } from '../render/definition-changes.ts'
 import { traceDomain } from '../render/domain.ts'
 import type { SourcePlace } from '../render/evaluate.ts'
 import { traceNetwork } from '../render/network.ts'
 import { formatPlace, shiftPlaces } from '../render/trace.ts'
 import { findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
+import { choosePciDevices } from './choose-devices.ts'
 import { chooseName, chooseNet, cloneFacts, planClone } from './clone-plan.ts'
-import { draftNetwork, finishNetwork, type NetworkInput } from './define-network.ts'
+import {
+  draftNetwork,
+  findNetworkGrants,
+  finishNetwork,
+  type NetworkDraft,
+  type NetworkInput,
+} from './define-network.ts'
 import { type ExplainedValue, explainValues } from './explain-values.ts'
+import { type CapabilityNote, noteOf } from './install-plan.ts'
 import { machineFiles } from './machine-files.ts'
+import { findMissing } from './needed-grants.ts'
+import { isGranted } from './package-choice.ts'
 import { assignParameters, type ValueRequest } from './parameters.ts'
 import { placeInput } from './place-input.ts'
 import { draftMachine, finishMachine, type MachineInput, renderGuestFiles } from './render-machine.ts'
@@ -41,8 +53,8 @@ interface RenderedDocument {
   readonly text: string
   /** What is defined in libvirt under that identity; absent where nothing is, and for guest files. */
   readonly defined?: string
-  /** Unified difference from what is defined; empty where they say the same. */
-  readonly diff?: string
+  /** What defining it would change there, by meaning. */
+  readonly comparison?: DefinitionComparison
   /** One entry a line of `text`: where it was written, `vmpkg` for what is put in after rendering. */
   readonly places: readonly string[]
 }
@@ -52,8 +64,8 @@ export interface RenderReport {
   readonly version: string
   readonly documents: readonly RenderedDocument[]
   readonly values: readonly ExplainedValue[]
-  /** Capabilities that the package asks for and that are not granted yet: rendered as if they were. */
-  readonly missingGrants: readonly GrantName[]
+  /** Capabilities that this needs and that are not granted yet: rendered as if they were. */
+  readonly missingGrants: readonly CapabilityNote[]
   readonly notes: readonly string[]
 }
 
@@ -62,14 +74,13 @@ export async function render(workspace: Workspace, request: RenderRequest): Prom
   const found = await findRenderedPackage(workspace, request.target)
   const { line, manifest } = found.pkg
   const granted = workspace.installed.find(line.name)?.grants ?? []
-  const missingGrants = manifest.capabilities
-    .filter((one) => needsGrant(one) && !isOptional(one) && !granted.some((held) => grantName(held) === grantName(one)))
-    .map((one) => grantName(one))
-  const grants = manifest.capabilities.map((one) => grantName(one))
+  const grants = manifest.capabilities.filter((one) => isGranted(one, granted)).map((one) => grantName(one))
   const connect = await workspace.connect()
   const context = { workspace, connect, found, request, grants, notes: [] }
   const result = manifest.kind === 'router' ? await renderRouter(context) : await renderClone(context)
-  return { package: line.name, version: line.version, ...result, missingGrants, notes: context.notes }
+  const missingGrants = result.missing.map((one) => noteOf(line.name, one))
+  const { documents, values } = result
+  return { package: line.name, version: line.version, documents, values, missingGrants, notes: context.notes }
 }
 
 interface RenderTask {
@@ -81,7 +92,9 @@ interface RenderTask {
   readonly notes: string[]
 }
 
-type Rendered = Pick<RenderReport, 'documents' | 'values'>
+interface Rendered extends Pick<RenderReport, 'documents' | 'values'> {
+  readonly missing: readonly Capability[]
+}
 
 async function renderRouter(task: RenderTask): Promise<Rendered> {
   const { workspace, connect, found, request, grants } = task
@@ -89,37 +102,51 @@ async function renderRouter(task: RenderTask): Promise<Rendered> {
   const { manifest } = pkg
   const asked = [{ manifest, isAsked: true, before }]
   const parameters = assignParameters(workspace.paths, asked, request).get(manifest.name) ?? {}
-  const router = { pkg, source, parameters, grants }
+  const asIs = { pkg, source, parameters, grants }
   const machine = (await listMachines(connect)).find(
     ({ facts }) => facts.package === manifest.name && facts.kind === 'router',
   )
-  const { place, networks } = await placeRouter(task, router, machine)
-  const input = await placeInput(workspace, await routerInput(workspace, connect, router, place))
+  const { place, networks, base } = await placeRouter(task, asIs, machine)
+  const input = await placeInput(workspace, await routerInput(workspace, connect, asIs, place))
   const guest = renderGuestFiles(input)
   const draft = await draftMachine(input)
-  const text = finishMachine(input, draft, routerFacts(router, place, input, guest))
+  const missing = new Set(findMissing(input, draft))
+  const drafts: (NetworkInput & PlacedNetwork & { readonly draft: NetworkDraft })[] = []
+  for (const one of networks) {
+    const network = { ...one, request: asIs }
+    const known = await draftNetwork(network)
+    for (const more of findNetworkGrants(allowing(network, missing), known)) missing.add(more)
+    drafts.push({ ...network, draft: known })
+  }
+  const router = { ...asIs, grants: [...grants, ...[...missing].map(grantName)] }
+  const text = finishMachine({ ...input, grants: router.grants }, draft, routerFacts(router, place, input, guest))
   const places = namePlaces(manifest.templates.domain, draft.rendered, text, traceDomain(draft))
   const documents: RenderedDocument[] = [
-    { kind: 'domain', name: place.name, text, places, ...(await compare(place.name, machine?.xml, text)) },
+    { kind: 'domain', name: place.name, text, places, ...compare(machine?.xml, text, base) },
   ]
-  for (const { plan, createdAt, xml } of request.networks ? networks : []) {
-    const network = await draftNetwork({ request: router, plan, createdAt })
-    const finished = finishNetwork({ request: router, plan, createdAt }, network)
+  for (const one of request.networks ? drafts : []) {
+    const finished = finishNetwork({ ...one, request: router }, one.draft)
     documents.push({
       kind: 'network',
-      name: plan.network.name,
+      name: one.plan.network.name,
       text: finished,
-      places: namePlaces(network.path, network.rendered, finished, traceNetwork(network)),
-      ...(await compare(plan.network.name, xml, finished)),
+      places: namePlaces(one.draft.path, one.draft.rendered, finished, traceNetwork(one.draft)),
+      ...compare(one.xml, finished, one.base),
     })
   }
   if (request.guestFiles) documents.push(...guestDocuments(guest.files))
-  return { documents, values: explainValues(input, draft.context, machine !== undefined) }
+  const values = explainValues(input, draft.context, machine !== undefined)
+  return { documents, values, missing: [...missing] }
+}
+
+function allowing({ request, ...rest }: NetworkInput, missing: ReadonlySet<Capability>): NetworkInput {
+  return { ...rest, request: { ...request, grants: [...request.grants, ...[...missing].map(grantName)] } }
 }
 
 interface PlacedNetwork extends Pick<NetworkInput, 'plan' | 'createdAt'> {
   /** As libvirt has it. */
   readonly xml?: string
+  readonly base?: BaseDefinition
 }
 
 /** Where the router is, or would be. */
@@ -127,17 +154,24 @@ async function placeRouter(
   { workspace, connect, notes }: RenderTask,
   router: NetworkInput['request'],
   machine: Machine | undefined,
-): Promise<{ readonly place: RouterPlace; readonly networks: readonly PlacedNetwork[] }> {
+): Promise<{
+  readonly place: RouterPlace
+  readonly networks: readonly PlacedNetwork[]
+  readonly base?: BaseDefinition
+}> {
   const saved = machine === undefined ? undefined : workspace.definitions.find(machine.domain.uuid)
   if (machine !== undefined && saved !== undefined) {
     const { uuid } = machine.domain
     const { createdAt, medium = machineFiles(workspace.connectionPaths, uuid).medium } = machine.facts
     const own = (await listOwnNetworks(connect)).filter(({ facts }) => facts.package === router.pkg.line.name)
-    const networks = own.flatMap(({ network, facts, xml }) => {
-      const definition = workspace.definitions.find(network.uuid)
-      return definition === undefined ? [] : [{ plan: networkPlanOf(definition), createdAt: facts.createdAt, xml }]
-    })
-    return { place: { plan: routerPlanOf(saved), name: machine.name, uuid, medium, createdAt }, networks }
+    const networks: PlacedNetwork[] = []
+    for (const { network, facts } of own) {
+      const base = workspace.definitions.find(network.uuid)
+      if (base === undefined) continue
+      const xml = await network.getXMLDesc({ flags: ['inactive'] })
+      networks.push({ plan: networkPlanOf(base), createdAt: facts.createdAt, xml, base })
+    }
+    return { place: { plan: routerPlanOf(saved), name: machine.name, uuid, medium, createdAt }, networks, base: saved }
   }
   notes.push(
     `${router.pkg.line.name} is not defined here: UUIDs, MACs and the subnet are new ones, made for this output.`,
@@ -175,13 +209,38 @@ async function renderClone(task: RenderTask): Promise<Rendered> {
   const facts = cloneFacts(workspace, input, { source, net, ephemeral })
   const draft = await draftMachine(input)
   const kept = machine === undefined ? facts : { ...facts, createdAt: machine.facts.createdAt }
-  const text = finishMachine(input, draft, kept)
+  const missing = findMissing(input, draft)
+  const text = finishMachine({ ...input, grants: [...grants, ...missing.map(grantName)] }, draft, kept)
   const places = namePlaces(manifest.templates.domain, draft.rendered, text, traceDomain(draft))
-  const documents: RenderedDocument[] = [
-    { kind: 'domain', name, text, places, ...(await compare(name, machine?.xml, text)) },
-  ]
+  const base = machine === undefined ? undefined : await renderAgain(task, input, kept, machine)
+  const documents: RenderedDocument[] = [{ kind: 'domain', name, text, places, ...compare(machine?.xml, text, base) }]
   if (request.guestFiles) documents.push(...guestDocuments(renderGuestFiles(input).files))
-  return { documents, values: explainValues(input, draft.context, machine !== undefined) }
+  return { documents, values: explainValues(input, draft.context, machine !== undefined), missing }
+}
+
+/**
+ * What a clone was rendered as when it was made: no copy is kept, but its metadata says of which package and with which
+ * values. Undefined where it is of another version, or where a device is gone that it was given.
+ */
+async function renderAgain(
+  { workspace, found: { pkg } }: RenderTask,
+  input: MachineInput,
+  facts: DomainFacts,
+  { name, facts: known, xml }: Machine,
+): Promise<BaseDefinition | undefined> {
+  if (known.digest !== pkg.line.package.sha256) return undefined
+  // Secret values are not in the metadata, nor in the definition.
+  const parameters = { ...input.parameters, ...known.parameters }
+  try {
+    const pci = await choosePciDevices(workspace, pkg.manifest, parameters, name)
+    const grants = pkg.manifest.capabilities.map((one) => grantName(one))
+    const before = await placeInput(workspace, { ...input, parameters, pci, grants })
+    const rendered = finishMachine(before, await draftMachine(before), { ...facts, parameters })
+    return { rendered, defined: xml }
+  } catch (error) {
+    if (isVmpkgError(error) && error.code !== 'ABORTED') return undefined
+    throw error
+  }
 }
 
 /** For a folder that is being written there need be no router yet. */
@@ -215,14 +274,12 @@ function existing(
   return { identity, nics, medium: facts.medium ?? medium }
 }
 
-async function compare(
-  name: string,
+function compare(
   defined: string | undefined,
   text: string,
-): Promise<Pick<RenderedDocument, 'defined' | 'diff'>> {
-  if (defined === undefined) return {}
-  const { diffDefinitions } = await import('../render/definition-diff.ts') // its library is 20 files
-  return { defined, diff: diffDefinitions(`${name}.xml`, defined, text) }
+  base: BaseDefinition | undefined,
+): Pick<RenderedDocument, 'defined' | 'comparison'> {
+  return defined === undefined ? {} : { defined, comparison: compareDefinition(defined, text, base) }
 }
 
 function guestDocuments(files: ReadonlyMap<string, Uint8Array>): readonly RenderedDocument[] {

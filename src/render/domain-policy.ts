@@ -3,12 +3,14 @@
  * are what vmpkg made them, cards are exactly those of the context, and reaching for the host needs a capability that
  * the package declares and the user granted. The XML comes from a template that may be hostile.
  */
+import type { Capability } from '../model/capability.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
 import { parseXml } from '../xml/parse.ts'
 import { type Gate, type GateInput, openGate } from './gate.ts'
 import { judgeCards, plannedDevices } from './judge-cards.ts'
 import { judgeDisks } from './judge-disks.ts'
 import { judgeMachine } from './judge-machine.ts'
+import { findMissingGrants } from './missing-grants.ts'
 import { type Finding, findViolations, refuseFindings } from './policy.ts'
 import { domain } from './rules/domain.ts'
 
@@ -27,9 +29,17 @@ export interface DomainPolicyInput extends GateInput {
 
 /** @throws {VmpkgError} `POLICY_REFUSED` with `details.findings`, `XML_INVALID` */
 export function verifyDomainPolicy(input: DomainPolicyInput): VerifiedDomainXml {
-  const { xml, context } = input
-  refuseFindings(`Domain ${JSON.stringify(context.domain.name.slice(0, 80))}`, findDomainFaults(input))
-  return { xml, [verified]: true }
+  refuseFindings(subjectOf(input), findDomainFaults(input))
+  return { xml: input.xml, [verified]: true }
+}
+
+/** Declared capabilities that it needs and that are not granted. @throws {VmpkgError} as `verifyDomainPolicy` */
+export function findMissingDomainGrants(input: DomainPolicyInput): readonly Capability[] {
+  return findMissingGrants(subjectOf(input), input, (granted) => findDomainFaults({ ...input, granted }))
+}
+
+function subjectOf({ context }: DomainPolicyInput): string {
+  return `Domain ${JSON.stringify(context.domain.name.slice(0, 80))}`
 }
 
 /** All that the gate has against it, in document order, then what holds between elements. @throws `XML_INVALID` */

@@ -61,7 +61,8 @@ export function grantOf(need: Need): string {
   return need.startsWith('network:') ? 'network' : need
 }
 
-function holds(capability: Capability, need: Need): boolean {
+/** Whether the capability, once granted, meets the need. */
+export function holds(capability: Capability, need: Need): boolean {
   const [name, part] = need.split(':') as [CapabilityName, string | undefined]
   if (capability.name !== name) return false
   if (capability.name === 'network') {

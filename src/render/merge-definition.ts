@@ -48,7 +48,7 @@ function sideOf(path: string, element: XmlElement): Side | undefined {
 }
 
 /** libvirt fills these in from other elements where a text leaves them out; a new value must not meet an old copy. */
-const DERIVED = ['currentMemory']
+export const DERIVED: readonly string[] = ['currentMemory']
 
 function dropDerived({ before, after, base, current }: Readonly<Record<string, XmlElement>>): void {
   for (const name of DERIVED) {

@@ -2,11 +2,13 @@
  * The policy gate for rendered network XML. A router's LAN is a bridge without the host: no address, no forwarding, no
  * DHCP or DNS of libvirt. The uplink is libvirt NAT with exactly the planned addresses, and needs a granted capability.
  */
+import type { Capability } from '../model/capability.ts'
 import type { NetworkTemplateContext } from '../model/template-context.ts'
 import { findElement, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import type { XmlElement } from '../xml/tree.ts'
 import { type Gate, type GateInput, openGate } from './gate.ts'
+import { findMissingGrants } from './missing-grants.ts'
 import { type Finding, findViolations, refuseFindings } from './policy.ts'
 import { lanNetwork, uplinkNetwork } from './rules/network.ts'
 
@@ -26,9 +28,17 @@ export interface NetworkPolicyInput extends GateInput {
 
 /** @throws {VmpkgError} `POLICY_REFUSED` with `details.findings`, `XML_INVALID` */
 export function verifyNetworkPolicy(input: NetworkPolicyInput): VerifiedNetworkXml {
-  const { xml, context } = input
-  refuseFindings(`Network ${JSON.stringify(context.network.name.slice(0, 80))}`, findNetworkFaults(input))
-  return { xml, [verified]: true }
+  refuseFindings(subjectOf(input), findNetworkFaults(input))
+  return { xml: input.xml, [verified]: true }
+}
+
+/** Declared capabilities that it needs and that are not granted. @throws {VmpkgError} as `verifyNetworkPolicy` */
+export function findMissingNetworkGrants(input: NetworkPolicyInput): readonly Capability[] {
+  return findMissingGrants(subjectOf(input), input, (granted) => findNetworkFaults({ ...input, granted }))
+}
+
+function subjectOf({ context }: NetworkPolicyInput): string {
+  return `Network ${JSON.stringify(context.network.name.slice(0, 80))}`
 }
 
 /** @throws {VmpkgError} `XML_INVALID` */

@@ -7,27 +7,9 @@ import { after, before, describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { type Cli, makeCli } from '../support/cli.ts'
 import { schemaErrors } from '../support/json-schema.ts'
+import { runOnTerminal } from '../support/pty.ts'
 
 const TEMPLATES = join(import.meta.dirname, '..', '..', 'templates')
-
-/** Runs a command on a terminal of its own and types each answer once its question is there. */
-const ON_A_TERMINAL = `
-import json, os, pty, sys
-answers, command = json.loads(sys.argv[1]), sys.argv[2:]
-pid, terminal = pty.fork()
-if pid == 0: os.execvp(command[0], command)
-seen = b""
-while True:
-    try: data = os.read(terminal, 4096)
-    except OSError: break
-    if not data: break
-    os.write(1, data)
-    seen += data
-    if answers and answers[0][0].encode() in seen:
-        os.write(terminal, answers.pop(0)[1].encode() + b"\\r")
-        seen = b""
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-`
 
 describe('authoring', () => {
   let cli: Cli
@@ -121,9 +103,8 @@ describe('authoring', () => {
       ['Begin with', ''],
       ['Name of the package', 'app-asked'],
       ['in one line', "It's asked"],
-    ]
-    const prefix = ['python3', '-c', ON_A_TERMINAL, JSON.stringify(answers)]
-    const { status, stdout } = await cli.run(['new', '--out', asked], '', { prefix })
+    ] as const
+    const { status, stdout } = await runOnTerminal(cli, ['new', '--out', asked], answers)
     assert.equal(status, 0, stdout)
     const said = /The same without questions: (vmpkg new .*)\r/.exec(stdout)?.[1]
     assert.equal(said, String.raw`vmpkg new app-asked --from app-console --summary 'It'\''s asked'`)

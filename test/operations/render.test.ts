@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before as beforeAll, describe, test } from 'node:test'
+import type { DefinitionComparison } from '../../src/render/definition-changes.ts'
 import { privateHostMissing } from '../support/private-host.ts'
 import { makeSite, NOTHING, type Site } from '../support/site.ts'
 import { tinyApp, tinyRouter } from '../support/tiny-packages.ts'
@@ -13,11 +14,11 @@ interface Report {
     readonly kind: string
     readonly name: string
     readonly text: string
-    readonly diff?: string
+    readonly comparison?: DefinitionComparison
     readonly places: readonly string[]
   }[]
   readonly values: readonly { readonly name: string; readonly value: string; readonly origin: string }[]
-  readonly missingGrants: readonly string[]
+  readonly missingGrants: readonly { readonly capability: string }[]
   readonly notes: readonly string[]
 }
 
@@ -49,9 +50,12 @@ describe('render', { timeout: 300_000, skip: await privateHostMissing() }, () =>
       documents.map(({ kind, name }) => `${kind} ${name}`),
       ['domain router-tiny', 'network vmpkg-uplink', 'network uni0', 'guest nftables.nft'],
     )
-    assert.deepEqual(missingGrants, ['network'])
+    assert.deepEqual(
+      missingGrants.map(({ capability }) => capability),
+      ['network'],
+    )
     assert.match(notes[0] ?? '', /not defined here/)
-    assert.ok(documents.every(({ diff }) => diff === undefined))
+    assert.ok(documents.every(({ comparison }) => comparison === undefined))
     const { damaged: _, ...seen } = await site.observe()
     const { damaged: __, ...nothing } = NOTHING
     assert.deepEqual(seen, nothing)
@@ -65,21 +69,42 @@ describe('render', { timeout: 300_000, skip: await privateHostMissing() }, () =>
     const uuid = (await site.virsh('domuuid', 'router-tiny')).trim()
     const domain = documents.find(({ kind }) => kind === 'domain')
     assert.match(domain?.text ?? '', new RegExp(`<uuid>${uuid}</uuid>`))
-    for (const { kind, diff = '' } of documents) {
-      // libvirt adds addresses and defaults; nothing that we say is missing from what it has.
-      const lost = diff.split('\n').filter((line) => line.startsWith('+') && !line.startsWith('+++'))
-      const real = lost.filter(
-        (line) =>
-          !/^\+ *<\/?(?:features|acpi|interface|disk|serial|console|channel|rng|backend|controller|metadata|domain|network)\b/.test(
-            line,
-          ),
-      )
-      assert.ok(real.length <= 4, `${kind}: ${real.join('\n')}`)
+    for (const { name, comparison } of documents) {
+      // libvirt adds addresses, controllers and defaults; none of them is a change.
+      assert.deepEqual(comparison, { changes: [], conflicts: [], isWhole: true, isEdited: false }, name)
     }
+    const same = await site.cli.run(['render', 'router-tiny', '--network', '--diff'])
+    assert.equal(same.status, 0, same.stdout)
+    assert.doesNotMatch(same.stdout, /^[-+~>!]/m)
     assert.deepEqual(values.find(({ name }) => name === 'domain.uuid')?.origin, 'the machine as defined')
-    const changed = await render('router-tiny', '--set', 'memory=64MiB')
-    assert.match(changed.documents[0]?.diff ?? '', /^\+ *<memory unit=.KiB.>65536</m)
+    const diff = await site.cli.run(['render', 'router-tiny', '--set', 'memory=64MiB', '--diff'])
+    assert.equal(diff.status, 1)
+    assert.match(diff.stdout, /^~ memory\/text\(\): 32768 → 65536$/m)
+    const lines = diff.stdout.trimEnd().split('\n')
+    assert.deepEqual(
+      lines.filter((line) => /^\S/.test(line) && !/^[-+~] (?:memory|currentMemory|metadata)\b/.test(line)),
+      [],
+    )
+    assert.ok(lines.every((line) => line.length <= 80))
     assert.deepEqual(await site.observe(), before)
+  })
+
+  test('what the user edited is told apart, and is a conflict only where both changed it', async () => {
+    const edit = async (from: string, to: string): Promise<void> => {
+      const file = join(site.cli.folder, 'edit.xml')
+      const xml = await site.virsh('dumpxml', '--inactive', 'router-tiny')
+      assert.ok(xml.includes(from))
+      await writeFile(file, xml.replace(from, to))
+      await site.virsh('define', file)
+    }
+    await edit("<memory unit='KiB'>32768<", "<memory unit='KiB'>49152<")
+    const kept = await site.cli.run(['render', 'router-tiny', '--diff'])
+    assert.equal(kept.status, 0, kept.stdout)
+    assert.match(kept.stderr, /Your edits of router-tiny stay/)
+    const both = await site.cli.run(['render', 'router-tiny', '--set', 'memory=64MiB', '--diff'])
+    assert.equal(both.status, 1)
+    assert.match(both.stdout, /^! memory$/m)
+    await edit("<memory unit='KiB'>49152<", "<memory unit='KiB'>32768<")
   })
 
   test('every value says where it is from, every line where it was written; secrets are not shown', async () => {
@@ -114,6 +139,14 @@ describe('render', { timeout: 300_000, skip: await privateHostMissing() }, () =>
     for (const pattern of [/<uuid>.*<\/uuid>/, /<mac address='[^']+'\/>/, /<memory unit='KiB'>49152</]) {
       assert.equal(pattern.exec(text)?.[0], pattern.exec(xml)?.[0], String(pattern))
     }
+    assert.deepEqual(documents[0]?.comparison, { changes: [], conflicts: [], isWhole: true, isEdited: false })
+    const { documents: changed } = await render('app-tiny', '--name', 'one', '--set', 'memory=64MiB')
+    const said = changed[0]?.comparison?.changes.filter(({ path }) => !path.startsWith('metadata/'))
+    const memory = { kind: 'changed', node: 'text', before: '49152', after: '65536' }
+    assert.deepEqual(said, [
+      { ...memory, path: 'memory/text()' },
+      { ...memory, path: 'currentMemory/text()' },
+    ])
   })
 
   test('a template folder is rendered before anything is built, and refused like a package', async () => {

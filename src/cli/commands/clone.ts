@@ -1,5 +1,7 @@
-import { clone } from '../../operations/clone.ts'
+import { type CloneRequest, clone, findCloneGrants } from '../../operations/clone.ts'
 import { type CommandSpec, optionList, optionText } from '../command.ts'
+import { confirmGrants } from '../plan.ts'
+import { formatCommand } from '../shell-words.ts'
 
 export const command: CommandSpec = {
   args: '<package>',
@@ -11,14 +13,20 @@ export const command: CommandSpec = {
     { flags: '--ephemeral', summary: 'everything it wrote vanishes when it stops' },
     { flags: '--set <name=value>...', summary: 'set a parameter of the package (repeatable)' },
     { flags: '--profile <profile>...', summary: 'a named set of values, of the package or yours (repeatable)' },
+    { flags: '--grant <capability>...', summary: 'grant a capability to the package, for this and later clones' },
     { flags: '--no-start', summary: 'define it but do not start it' },
     { flags: '--wait', summary: 'return when the machine is up and has its address' },
     { flags: '--dry-run', summary: 'print the libvirt XML and stop' },
   ],
-  examples: ['vmpkg clone app-console', 'vmpkg clone app-console --ephemeral --name shell --net uni0 --wait'],
+  examples: [
+    'vmpkg clone app-console',
+    'vmpkg clone app-console --ephemeral --name shell --net uni0 --wait',
+    'vmpkg clone desktop-windows --set disk=/srv/win.qcow2 --grant host-file:write',
+  ],
   async run({ args, options, io }) {
     const [packageName = ''] = args
-    const result = await clone(await io.workspace({ write: !io.dryRun }), {
+    const workspace = await io.workspace({ write: io.dryRun ? false : 'late' })
+    const request: CloneRequest = {
       package: packageName,
       name: optionText(options, 'name'),
       net: optionText(options, 'net'),
@@ -27,8 +35,15 @@ export const command: CommandSpec = {
       profiles: optionList(options, 'profile'),
       start: options['start'] !== false,
       wait: options['wait'] === true,
+      grants: optionList(options, 'grant'),
       dryRun: io.dryRun,
-    })
+    }
+    // The lock is not held while a person thinks: clone looks once more.
+    const missing = io.dryRun ? [] : await findCloneGrants(workspace, request)
+    const granted = await confirmGrants(io, missing, formatCommand('clone', args, options, command.options))
+    const result = await clone(workspace, { ...request, grants: [...request.grants, ...granted] })
+    for (const { package: name, capability, reason } of result.missingGrants)
+      io.note(`${name} is not granted ${capability} yet (${reason}): --grant ${capability}`)
     if (io.json) io.printJson('clone', { ...result })
     else if (io.dryRun) {
       for (const reason of result.placement?.reasons ?? []) io.note(reason)

@@ -1,6 +1,7 @@
 import { VmpkgError } from '../../errors.ts'
 import { listBases, type NewRequest, newPackage } from '../../operations/new-package.ts'
 import { type CommandSpec, type Io, optionList, optionText } from '../command.ts'
+import { formatCommand } from '../shell-words.ts'
 
 const FIRST_CHOICE = 'app-console'
 
@@ -82,6 +83,5 @@ async function ask(io: Io, given: NewRequest): Promise<NewRequest> {
 }
 
 function asCommand({ name, from, summary }: NewRequest): string {
-  const quoted = summary === undefined ? '' : ` --summary '${summary.replaceAll("'", String.raw`'\''`)}'`
-  return `vmpkg new ${name} --from ${from}${quoted}`
+  return formatCommand('new', [name], { from, summary })
 }

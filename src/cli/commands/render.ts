@@ -1,5 +1,6 @@
 import { render } from '../../operations/render.ts'
 import { type CommandSpec, type Io, optionList, optionText } from '../command.ts'
+import { formatDefinitionChanges } from '../definition-changes.ts'
 
 export const command: CommandSpec = {
   args: '<package>',
@@ -7,7 +8,8 @@ export const command: CommandSpec = {
   description:
     'PACKAGE is installed, offered by a source, or a folder with a template or a built\n' +
     'package (./my-app). A machine that is there is rendered as that machine: a router\n' +
-    'always, a clone with --name. Capabilities count as granted.',
+    'always, a clone with --name. What is not granted yet is named, and counts as granted.\n' +
+    'With --diff the exit status is 1 where defining it would change something.',
   options: [
     { flags: '--set <name=value>...', summary: 'set a parameter of the package (repeatable)' },
     { flags: '--profile <profile>...', summary: 'a named set of values, of the package or yours (repeatable)' },
@@ -16,7 +18,7 @@ export const command: CommandSpec = {
     { flags: '--network', summary: 'the networks of a router as well' },
     { flags: '--guest', summary: 'the files of its configuration medium as well' },
     { flags: '--explain', summary: 'where each value and each line comes from' },
-    { flags: '--diff', summary: 'the difference from what is defined in libvirt' },
+    { flags: '--diff', summary: 'what it would change in what is defined in libvirt' },
   ],
   examples: [
     'vmpkg render router-uni --set memory=256MiB --diff',
@@ -34,12 +36,15 @@ export const command: CommandSpec = {
       networks: options['network'] === true,
       guestFiles: options['guest'] === true,
     })
+    const isDiff = options['diff'] === true
+    const status = isDiff && report.documents.some((one) => one.kind !== 'guest' && isChange(one)) ? 1 : 0
     if (io.json) {
       io.printJson('render', { ...report })
-      return 0
+      return status
     }
     for (const note of report.notes) io.note(note)
-    if (report.missingGrants.length > 0) io.note(`Not granted yet: ${report.missingGrants.join(', ')}`)
+    for (const { package: name, capability, reason } of report.missingGrants)
+      io.note(`${name} is not granted ${capability} yet (${reason}): --grant ${capability}`)
     if (options['explain'] === true) {
       io.printTable(
         ['VALUE', 'IS', 'FROM'],
@@ -50,20 +55,32 @@ export const command: CommandSpec = {
     }
     for (const document of report.documents) {
       if (report.documents.length > 1) io.print(`==> ${document.kind} ${document.name} <==`)
-      if (options['diff'] === true && document.kind !== 'guest') printDiff(io, document)
+      if (isDiff && document.kind !== 'guest') printDiff(io, document)
       else if (options['explain'] === true && document.kind !== 'guest') printPlaces(io, document)
       else io.print(document.text.trimEnd())
     }
-    return 0
+    return status
   },
 }
 
 type RenderedDocument = Awaited<ReturnType<typeof render>>['documents'][number]
 
-function printDiff(io: Io, { name, diff }: RenderedDocument): void {
-  if (diff === undefined) io.note(`${name} is not defined in libvirt: there is nothing to compare it with`)
-  else if (diff === '') io.note(`${name} is defined as this`)
-  else io.print(diff)
+/** What is not defined at all changes as a whole. */
+function isChange({ comparison }: RenderedDocument): boolean {
+  return comparison === undefined || comparison.changes.length + comparison.conflicts.length > 0
+}
+
+function printDiff(io: Io, document: RenderedDocument): void {
+  const { name, comparison } = document
+  if (comparison === undefined) {
+    io.note(`${name} is not defined in libvirt: there is nothing to compare it with`)
+    return
+  }
+  if (comparison.isEdited) io.note(`Your edits of ${name} stay`)
+  if (!comparison.isWhole)
+    io.note(`No former rendering of ${name} is known: what only its definition has is not compared`)
+  if (!isChange(document)) io.note(`${name} is defined as this`)
+  else for (const line of formatDefinitionChanges(comparison)) io.print(line)
 }
 
 /** Text on the left, its place on the right. */
