@@ -69,6 +69,13 @@ export function grantName(capability: Capability): GrantName {
   return capability.name
 }
 
+/** What `--grant` may say, for messages and checks. */
+export const GRANT_NAMES: readonly GrantName[] = [
+  ...CAPABILITY_NAMES,
+  ...PCI_CLASSES.map((name) => `pci:${name}` as const),
+  ...ACCESS.flatMap((access) => [`host-folder:${access}` as const, `host-file:${access}` as const]),
+]
+
 /** True where the user must say yes: everything that reaches beyond vmpkg's own networks and files (decisions 18). */
 export function needsGrant(capability: Capability): boolean {
   return capability.name !== 'network' || capability.wan === 'uplink'

@@ -20,6 +20,7 @@ import { InstalledPackages } from '../state/installed.ts'
 import type { Journal } from '../state/journal.ts'
 import { KeptValues } from '../state/kept-values.ts'
 import { type ConnectionPaths, connectionPaths, locatePaths, type Paths } from '../state/paths.ts'
+import { describeCommandLine } from './command-line.ts'
 
 export interface Outside {
   readonly clock: Clock
@@ -75,7 +76,7 @@ export class Workspace {
     this.isRoot = options.uid === 0
     this.env = options.env
     this.folder = options.folder
-    this.command = ['vmpkg', ...options.command].join(' ')
+    this.command = describeCommandLine(options.command)
     this.#waitSeconds = options.waitSeconds
   }
 

@@ -1,5 +1,6 @@
 import { type CloneRequest, clone, findCloneGrants } from '../../operations/clone.ts'
 import { type CommandSpec, optionList, optionText } from '../command.ts'
+import { grantOptions } from '../grants.ts'
 import { confirmGrants } from '../plan.ts'
 import { formatCommand } from '../shell-words.ts'
 
@@ -35,7 +36,7 @@ export const command: CommandSpec = {
       profiles: optionList(options, 'profile'),
       start: options['start'] !== false,
       wait: options['wait'] === true,
-      grants: optionList(options, 'grant'),
+      grants: grantOptions(options),
       dryRun: io.dryRun,
     }
     // The lock is not held while a person thinks: clone looks once more.

@@ -1,6 +1,7 @@
 import { fetchInstead } from '../../operations/bundle-import.ts'
 import { planInstall } from '../../operations/install.ts'
 import { type CommandSpec, optionList, optionText } from '../command.ts'
+import { grantOptions } from '../grants.ts'
 import { CHANGE_OPTIONS, conflictSide, DEFINITION_OPTIONS, runPlan } from '../plan.ts'
 
 export const command: CommandSpec = {
@@ -38,7 +39,7 @@ export const command: CommandSpec = {
       requests: args,
       set: optionList(options, 'set'),
       profiles: optionList(options, 'profile'),
-      grants: optionList(options, 'grant'),
+      grants: grantOptions(options),
       start: options['start'] !== false,
       reinstall: options['reinstall'] === true,
       restart: options['restart'] === true,

@@ -1,5 +1,6 @@
 import { planUpgrade } from '../../operations/install.ts'
-import { type CommandSpec, optionList, optionText } from '../command.ts'
+import { type CommandSpec, optionText } from '../command.ts'
+import { grantOptions } from '../grants.ts'
 import { CHANGE_OPTIONS, conflictSide, DEFINITION_OPTIONS, runPlan } from '../plan.ts'
 
 export const command: CommandSpec = {
@@ -22,7 +23,7 @@ export const command: CommandSpec = {
       names: args,
       set: [],
       profiles: [],
-      grants: optionList(options, 'grant'),
+      grants: grantOptions(options),
       start: true,
       restart: options['restart'] === true,
       conflict: conflictSide(options),
