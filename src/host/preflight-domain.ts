@@ -23,3 +23,18 @@ export function judgeDomain(
     ...judgeNetwork(demand, host, hypervisor),
   ]
 }
+
+/** What stays wrong until the start: files, memory and devices may still come. */
+export function judgeDefinition(
+  demand: DomainDemand,
+  host: HostFacts,
+  hypervisor: HypervisorFacts,
+): readonly PreflightFinding[] {
+  // Without swtpm libvirt does not know that QEMU can have a TPM, and refuses the definition already.
+  const tpm = demand.tpm?.type === 'emulator' ? judgeDevices(demand, host, hypervisor) : []
+  return [
+    ...judgeObjects(demand, hypervisor),
+    ...judgeEmulator(demand, host, hypervisor),
+    ...tpm.filter((one) => one.class === 'tpm-missing'),
+  ]
+}

@@ -3,8 +3,7 @@
  * fix of each (docs/preflight.md). What the definition does not use is not read.
  */
 import { type DomainDemand, parseDomainDemand } from '../host/preflight-demand.ts'
-import { judgeDomain } from '../host/preflight-domain.ts'
-import { judgeEmulator } from '../host/preflight-emulator.ts'
+import { judgeDefinition, judgeDomain } from '../host/preflight-domain.ts'
 import type {
   DomainCapabilities,
   HostFacts,
@@ -14,7 +13,6 @@ import type {
 } from '../host/preflight-facts.ts'
 import { type PreflightFinding, refuseFindings } from '../host/preflight-finding.ts'
 import { judgeNetworkDefinition, parseNetwork } from '../host/preflight-network.ts'
-import { judgeObjects } from '../host/preflight-objects.ts'
 import { readHostFacts, readHostNetworks } from '../host/preflight-read.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
@@ -55,9 +53,7 @@ async function findDomainProblems(
     readHypervisor(connect, demand, { startsNetworks, isKvmUsable: () => isKvmUsable(workspace, connect) }),
     readHost(workspace, demand),
   ])
-  return until === 'start'
-    ? judgeDomain(demand, host, hypervisor)
-    : [...judgeObjects(demand, hypervisor), ...judgeEmulator(demand, host, hypervisor)]
+  return until === 'start' ? judgeDomain(demand, host, hypervisor) : judgeDefinition(demand, host, hypervisor)
 }
 
 /** @throws {VmpkgError} as `preflightDomain` */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parseDomainDemand } from '../../src/host/preflight-demand.ts'
-import { judgeDomain } from '../../src/host/preflight-domain.ts'
+import { judgeDefinition, judgeDomain } from '../../src/host/preflight-domain.ts'
 import type { FileFact, HostFacts, HypervisorFacts, OtherDomain, PciFact } from '../../src/host/preflight-facts.ts'
 import { PREFLIGHT_CLASSES, type PreflightClass } from '../../src/host/preflight-finding.ts'
 
@@ -102,6 +102,7 @@ const DISK =
   "<disk type='file' device='disk'><driver type='qcow2'/><source file='/srv/a.qcow2'/><target dev='vda' bus='virtio'/></disk>"
 
 function judge({
+  by = judgeDomain,
   xml = '',
   disk = DISK,
   head = '',
@@ -110,13 +111,13 @@ function judge({
   type = 'kvm',
   memory = 1_048_576,
   ...facts
-}: Case): readonly PreflightClass[] {
+}: Case & { readonly by?: typeof judgeDomain }): readonly PreflightClass[] {
   const demand = parseDomainDemand(
     `<domain type='${type}'><name>web</name><uuid>${UUID}</uuid><memory unit='KiB'>${memory}</memory>${head.includes('<vcpu') ? '' : '<vcpu>2</vcpu>'}${head}<os><type arch='x86_64' machine='${machine}'>hvm</type>${os}</os><devices><emulator>/usr/bin/qemu-system-x86_64</emulator>${disk}${xml}</devices></domain>`,
   )
   assert.ok(demand !== undefined)
   const host = { ...HOST, ...facts.host, files: new Map([...HOST.files, ...Object.entries(facts.files ?? {})]) }
-  return judgeDomain(demand, host, { ...HYPERVISOR, ...facts.hypervisor }).map((one) => one.class)
+  return by(demand, host, { ...HYPERVISOR, ...facts.hypervisor }).map((one) => one.class)
 }
 
 const nic = (source: string, type = 'network'): string =>
@@ -458,4 +459,13 @@ describe('no false alarm', () => {
       "<disk type='file' device='cdrom'><driver type='raw'/><source file='/srv/a.iso' startupPolicy='optional'/><target dev='sda' bus='sata'/></disk>"
     assert.deepEqual(judge({ xml: medium, files: { '/srv/a.iso': GONE } }), [])
   })
+})
+
+test('a definition is refused for what cannot be until the start: not for a missing file, but for a TPM without swtpm', () => {
+  const GONE_DISK = { files: { '/srv/a.qcow2': GONE } }
+  assert.deepEqual(judge({ by: judgeDefinition, ...GONE_DISK }), [])
+  assert.deepEqual(judge(GONE_DISK), ['disk-missing'])
+  const tpm = "<tpm><backend type='emulator'/></tpm>"
+  assert.deepEqual(judge({ by: judgeDefinition, xml: tpm, host: { hasSwtpm: false } }), ['tpm-missing'])
+  assert.deepEqual(judge({ by: judgeDefinition, xml: tpm }), [])
 })
