@@ -87,7 +87,7 @@ describe('placing', { timeout: 300_000, skip: (await privateHostMissing()) || is
     await site.cli.ok(['install', 'app-tiny', '-y', '--no-start', ...grants])
     const refused = await clone('one', ...pin, '--no-start')
     assert.equal(refused.status, 100)
-    assert.match(refused.stderr, /cputune\/vcpupin: needs the capability cpu-pinning.*POLICY_REFUSED/)
+    assert.match(refused.stderr, /Not granted: cpu-pinning .*CAPABILITY_NOT_GRANTED[\s\S]*--grant cpu-pinning/)
     await site.cli.ok(['install', '--reinstall', 'app-tiny', '-y', ...grants, '--grant', 'cpu-pinning'])
     const dry = await clone('one', ...pin, '--dry-run')
     assert.match(dry.stderr, /Each vCPU has a core to itself/)
