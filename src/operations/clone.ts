@@ -164,8 +164,8 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
 function findTemplate(workspace: Workspace, request: CloneRequest): InstalledPackage {
   const installed = workspace.installed.get(request.package)
   const { line } = installed
-  if (line.kind === 'router' || line.kind === 'controller') {
-    throw new VmpkgError('USAGE', `${line.name} is a ${line.kind}: it is one machine, not a template`, {
+  if (line.kind === 'router') {
+    throw new VmpkgError('USAGE', `${line.name} is a router: it is one machine, not a template`, {
       hint: `vmpkg start ${line.name}`,
     })
   }

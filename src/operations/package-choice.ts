@@ -29,7 +29,7 @@ export function chooseFor(
     targets.map(({ name, target, before }, i) => {
       const manifest = packages[i]?.manifest
       if (manifest === undefined) throw new TypeError('a target without its package')
-      const isPartial = !['router', 'controller'].includes(manifest.kind)
+      const isPartial = manifest.kind !== 'router'
       const kept = before?.parameters ?? workspace.keptValues.find(name)
       return { manifest, isAsked: !target.isAuto, before: kept, isPartial }
     }),

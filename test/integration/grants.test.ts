@@ -35,6 +35,11 @@ function router(version: string, socket: boolean): TestPackage {
   return { ...plain, manifest, version }
 }
 
+function controller(name: string): TestPackage {
+  const plain = app(name)
+  return { ...plain, manifest: (plain.manifest ?? '').replace(/^kind: app$/m, 'kind: controller') }
+}
+
 interface Missing {
   readonly missingGrants: readonly { readonly package: string; readonly capability: string; readonly reason: string }[]
 }
@@ -54,7 +59,12 @@ describe('optional capabilities', { timeout: 600_000, skip: await privateHostMis
   }
 
   beforeAll(async () => {
-    site = await makeSite('grants', [router('1.0-1', false), app('app-tiny'), app('app-other')])
+    site = await makeSite('grants', [
+      router('1.0-1', false),
+      app('app-tiny'),
+      app('app-other'),
+      controller('controller-tiny'),
+    ])
     disk = join(site.cli.folder, 'my disk.qcow2')
     await execute('qemu-img', ['create', '-q', '-f', 'qcow2', disk, '1M'])
   })
@@ -182,5 +192,16 @@ describe('optional capabilities', { timeout: 600_000, skip: await privateHostMis
     assert.equal(yes.status, 0, yes.stdout)
     assert.match(await grantsOf('app-other'), /host-file.*vsock/)
     assert.match(await site.virsh('dumpxml', 'four'), /<vsock /)
+  })
+
+  test('a controller’s machine is made as an app’s is; a router is no template', async () => {
+    await site.cli.ok(['install', '-y', '--no-start', 'controller-tiny', '--grant', 'network'])
+    const args = ['--no-start', '--set', `disk=${disk}`, '--grant', 'host-file']
+    await site.cli.ok(['clone', 'controller-tiny', '--name', 'keeper', ...args])
+    assert.match(await site.virsh('dumpxml', 'keeper'), /my disk\.qcow2/)
+    await site.cli.ok(['rm', '-y', 'keeper'])
+    const { status, stderr } = await site.cli.run(['clone', 'router-tiny'])
+    assert.equal(status, 2)
+    assert.match(stderr, /is a router: it is one machine/)
   })
 })
