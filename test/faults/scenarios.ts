@@ -87,6 +87,8 @@ function owning(...commands: readonly (readonly string[])[]): Scenario['before']
   return async (world) => runFrom(world, { what: 'own registry', begin }, commands)
 }
 
+const LATER = ['key', 'generate', 'later', '--no-passphrase', ...KEYS]
+const ROTATE_ROOT = ['repo', 'rotate-key', '%/registry-own', '--role', 'root', '--add', 'later', '--threshold', '2']
 const OWN = ['repo', 'add', '%/registry-own', '%/built', ...KEYS]
 
 /** The number of the newest entry in the history. */
@@ -256,8 +258,32 @@ export const SCENARIOS: readonly Scenario[] = [
       '1',
       ...KEYS,
     ],
-    before: owning(OWN, ['key', 'generate', 'later', '--no-passphrase', ...KEYS]),
+    before: owning(OWN, LATER),
     renews: true,
+    leaves: IN_REGISTRY,
+  },
+  {
+    name: 'repo rotate-key, a draft',
+    verb: [...ROTATE_ROOT, '--prepare', '%/root.draft', '--keys', '%/keys'],
+    before: owning(OWN, LATER),
+    leaves: IN_MIRROR,
+  },
+  {
+    name: 'repo sign-root',
+    verb: ['repo', 'sign-root', '%/root.draft', '-y', ...KEYS],
+    before: owning(OWN, LATER, [...ROTATE_ROOT, '--prepare', '%/root.draft', ...KEYS]),
+    leaves: IN_REGISTRY,
+  },
+  {
+    name: 'repo rotate-key, a signed draft',
+    verb: ['repo', 'rotate-key', '%/registry-own', '--finish', '%/root.draft', ...KEYS],
+    before: owning(
+      OWN,
+      LATER,
+      [...ROTATE_ROOT, '--prepare', '%/root.draft', ...KEYS],
+      ['repo', 'sign-root', '%/root.draft', '-y', ...KEYS],
+    ),
+    done: ['REGISTRY_CHANGED'],
     leaves: IN_REGISTRY,
   },
   {
@@ -337,6 +363,18 @@ export const SCENARIOS: readonly Scenario[] = [
       await world.cli.ok(words(['import', '%/disk.raw', '--name', 'yours', '--net', 'none'], world))
     },
   },
+  {
+    name: 'import of a machines.conf',
+    verb: ['import', '%/machines.conf', '--net', 'none'],
+    leaves: IN_LOCAL,
+    before: async (world) => {
+      await having()(world)
+      const image = testImage('hand')
+      await writeFile(join(world.folder, 'hand.raw'), image)
+      await writeFile(join(world.folder, 'machines.conf'), '[hand.raw]\ndescription=Put here by hand\n')
+      await world.cli.ok(words(['import', '%/hand.raw', '--name', 'yours', '--net', 'none'], world))
+    },
+  },
   { name: 'upgrade an app', verb: ['upgrade', '-y'], before: having(ADD, UPDATE, OLD_APP) },
   { name: 'downgrade an app', verb: [...OLD_APP, '--allow-downgrade'], before: having(ADD, UPDATE, APP) },
   { name: 'hold', verb: ['hold', 'app-alone'], before: having(ADD, UPDATE, OLD_APP) },
@@ -360,6 +398,17 @@ export const SCENARIOS: readonly Scenario[] = [
     before: async (world) => {
       await having(ADD, UPDATE, OLD_APP, ['upgrade', '-y'])(world)
       return last(world)
+    },
+    done: ['HISTORY_CONFLICT'],
+  },
+  {
+    name: 'history redo of an upgrade',
+    verb: ['history', 'redo', '-y'],
+    before: async (world) => {
+      await having(ADD, UPDATE, OLD_APP, ['upgrade', '-y'])(world)
+      const number = await last(world)
+      await world.cli.ok(['history', 'undo', '-y', ...number])
+      return number
     },
     done: ['HISTORY_CONFLICT'],
   },
@@ -401,6 +450,15 @@ export const SCENARIOS: readonly Scenario[] = [
     done: ['DOMAIN_UNKNOWN'],
   },
   { name: 'upgrade a router', host: true, verb: ['upgrade', '-y'], before: having(ADD, UPDATE, OLD_ROUTER) },
+  {
+    name: 'upgrade a router that runs',
+    host: true,
+    verb: ['upgrade', '-y'],
+    before: async (world) => {
+      await having(ADD, UPDATE, OLD_ROUTER)(world)
+      await world.virsh('start', 'router-tiny')
+    },
+  },
   {
     name: 'history undo of a removal',
     host: true,

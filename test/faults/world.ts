@@ -11,6 +11,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { parseEnvelope, parseSignedFile } from '../../src/model/registry-schema.ts'
 import { readRegistry } from '../../src/publish/registry-state.ts'
+import { parseDraft } from '../../src/publish/root-draft.ts'
 import { type Cli, type CliResult, makeCli } from '../support/cli.ts'
 import { fixedClock } from '../support/fixed-clock.ts'
 import { buildRegistry, type TestPackage, type TestRegistry } from '../support/registry-builder.ts'
@@ -309,6 +310,9 @@ async function observeFiles(folder: string): Promise<Sight> {
     kept: (await listed('downloads')).filter((name) => name.startsWith('kept-')),
     damaged,
     keys: await observeKeys(folder, files),
+    drafts: await Promise.all(
+      files.filter((path) => path.endsWith('.draft')).map((path) => readDraft(join(folder, path))),
+    ),
     registries: await observeRegistries(folder),
     registryFiles: files.filter((path) => /^registry-[^/]*\/.*[0-9a-f]{64}/.test(path)),
     unfinished: files.filter((path) => UNFINISHED.test(path)).map((path) => path.replace(/[^/]*$/, '*')),
@@ -370,6 +374,12 @@ async function findDamaged(folder: string, files: readonly string[]): Promise<re
     if (hash.digest('hex') !== named) damaged.push(path)
   }
   return damaged
+}
+
+/** Of the draft of a root file what it leads to, and how many have signed it. */
+async function readDraft(path: string): Promise<string> {
+  const { root, signatures } = parseDraft(await readFile(path))
+  return `root ${root.version}, ${signatures.length} signatures`
 }
 
 /** How many of each kind, for a fingerprint is another one every time; and those that lack their other half. */
