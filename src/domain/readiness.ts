@@ -13,8 +13,8 @@ import { findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { askAgent, type EarlierQuestions } from './agent-client.ts'
 
-/** Each question is one that the guest has to answer: ask ever more patiently. */
-const FIRST_ANSWER_MS = 3000
+/** A guest answers every question, also when nobody waits any more: one that is asked often falls behind. */
+const FIRST_ANSWER_MS = 20_000
 const LAST_ANSWER_MS = 60_000
 const OPEN_MS = 10_000
 const PAUSE_MS = 100
@@ -31,6 +31,8 @@ export interface WaitOptions {
   readonly signal: AbortSignal
   /** What counts as ready; default: the agent says so. */
   readonly isReady?: (reply: AgentReply) => boolean
+  /** How long an answer may take before the question is put again, in case that it was lost; twice as long each time. */
+  readonly answerMs?: number
 }
 
 /**
@@ -50,7 +52,7 @@ export async function waitUntilReady(domain: AskedDomain, options: WaitOptions):
     },
   }
   let lastProblem: LibvirtError | undefined
-  let answerMs = FIRST_ANSWER_MS
+  let answerMs = options.answerMs ?? FIRST_ANSWER_MS
   while (clock.now().getTime() < deadline) {
     throwIfAborted(signal)
     const began = clock.now().getTime()
@@ -65,8 +67,8 @@ export async function waitUntilReady(domain: AskedDomain, options: WaitOptions):
       lastProblem = problem ?? lastProblem
       if (reply !== undefined && isReady(reply)) return reply
       heard ||= reply !== undefined
-      if (reply === undefined) answerMs = Math.min(LAST_ANSWER_MS, answerMs * 2)
-      else pauseMs = clock.now().getTime() - asked // it has more to do than to answer
+      if (reply === undefined && problem === undefined) answerMs = Math.min(LAST_ANSWER_MS, answerMs * 2)
+      else if (reply !== undefined) pauseMs = clock.now().getTime() - asked // it has more to do than to answer
     }
     await sleep(Math.max(PAUSE_MS, pauseMs), undefined, { signal }).catch(() => {})
   }
