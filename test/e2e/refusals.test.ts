@@ -451,6 +451,12 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
       assert.match(clone.message, /app-tiny-1 did not become ready.*within 1 s; the clone was undone/)
       assert.match(clone.hint ?? '', /--timeout.*--wait/)
       await refused(['start', 'router-tiny', '--timeout', '0'], 'USAGE')
+
+      await site.cli.ok(['clone', 'app-tiny', '--name', 'deaf'])
+      const began = performance.now()
+      await site.cli.ok(['stop', 'deaf', ...waits])
+      assert.ok(performance.now() - began < 19_000, 'a guest without a system never shuts itself down')
+      await site.cli.ok(['rm', 'deaf', '-y'])
       await site.cli.ok(['purge', '-y', 'app-tiny', 'router-tiny'])
     })
 
