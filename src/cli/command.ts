@@ -26,6 +26,12 @@ export const WAIT_OPTION: OptionSpec = {
   summary: 'how long to wait for another vmpkg (default 60)',
 }
 
+/** For commands that wait until a guest is ready. */
+export const TIMEOUT_OPTION: OptionSpec = {
+  flags: '--timeout <seconds>',
+  summary: 'how long a guest may take until it is ready (default: what its package says)',
+}
+
 export type OptionValues = Readonly<Record<string, string | boolean | readonly string[] | undefined>>
 
 interface Invocation {

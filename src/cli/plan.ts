@@ -7,8 +7,18 @@ import { applyTransition, refuseConflicts, type TransitionResult } from '../oper
 import { downgrades, refuseDowngrade } from '../operations/install.ts'
 import { notGranted, type PlanSummary } from '../operations/install-plan.ts'
 import type { TransitionPlan } from '../operations/plan-transition.ts'
+import type { TransitionOptions } from '../operations/transition.ts'
 import type { Side } from '../xml/merge.ts'
-import { type Io, type OptionSpec, type OptionValues, optionText, type Tone, WAIT_OPTION } from './command.ts'
+import {
+  type Io,
+  type OptionSpec,
+  type OptionValues,
+  optionNumber,
+  optionText,
+  TIMEOUT_OPTION,
+  type Tone,
+  WAIT_OPTION,
+} from './command.ts'
 import { redact } from './redact.ts'
 import { formatBytes } from './table.ts'
 
@@ -28,7 +38,17 @@ export const DEFINITION_OPTIONS: readonly OptionSpec[] = [
   { flags: '--diff', summary: 'print how definitions change, however long' },
   { flags: '--conflict <side>', summary: 'where you and the package changed the same: keep or replace' },
   { flags: '--restart', summary: 'restart running machines that changed' },
+  TIMEOUT_OPTION,
 ]
+
+/** What was said of how machines start. @throws {VmpkgError} `USAGE` */
+export function startOptions(options: OptionValues): Pick<TransitionOptions, 'start' | 'restart' | 'timeoutSeconds'> {
+  return {
+    start: options['start'] !== false,
+    restart: options['restart'] === true,
+    timeoutSeconds: optionNumber(options, 'timeout', 1),
+  }
+}
 
 /** Which side wins in a merge. @throws {VmpkgError} `USAGE` */
 export function conflictSide(options: OptionValues): Side | undefined {
@@ -81,7 +101,7 @@ export async function runPlan(
 function explainUnready(error: unknown): never {
   if (!isVmpkgError(error, 'GUEST_NOT_READY')) throw error
   throw new VmpkgError('GUEST_NOT_READY', `${error.message}; the change was undone`, {
-    hint: 'To look into it, add --no-start, then run vmpkg start MACHINE and vmpkg logs MACHINE.',
+    hint: 'A slow host may need longer: --timeout 600. To look into it, add --no-start, then run vmpkg start MACHINE and vmpkg logs MACHINE.',
     cause: error.cause,
     details: error.details,
   })

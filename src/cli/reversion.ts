@@ -2,7 +2,7 @@
 import { planReversion, type Reversion } from '../operations/revert.ts'
 import { type CommandSpec, optionText } from './command.ts'
 import { historyId } from './history-id.ts'
-import { conflictSide, runPlan } from './plan.ts'
+import { conflictSide, runPlan, startOptions } from './plan.ts'
 
 /** @returns the exit status */
 export async function runReversion(
@@ -14,8 +14,7 @@ export async function runReversion(
     set: [],
     profiles: [],
     grants: [],
-    start: options['start'] !== false,
-    restart: options['restart'] === true,
+    ...startOptions(options),
     conflict: conflictSide(options),
     comment: optionText(options, 'comment'),
   })

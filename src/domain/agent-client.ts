@@ -13,18 +13,32 @@ export interface AskOptions {
   /** Milliseconds to wait for the reply. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal
+  /** Where the same was asked before, and a slow guest may only now be answering that. */
+  readonly earlier?: EarlierQuestions
+}
+
+export interface EarlierQuestions {
+  /** Of every question so far; this one's is added. */
+  readonly nonces: Set<string>
+  /** Whether a late reply will do, too. */
+  readonly isEnough: (reply: AgentReply) => boolean
 }
 
 /** The guest's reply, or `undefined` when none came in time or the channel closed. */
 export async function askAgent(channel: Duplex, options: AskOptions): Promise<AgentReply | undefined> {
   const nonce = Buffer.from(options.randomness.bytes(16)).toString('hex')
+  const { earlier } = options
+  const isOurs = (reply: AgentReply | undefined): boolean => {
+    if (reply === undefined) return false
+    return reply.nonce === nonce || (earlier?.nonces.has(reply.nonce) === true && earlier.isEnough(reply))
+  }
   const { promise, resolve } = Promise.withResolvers<AgentReply | undefined>()
   let pending = ''
   const onData = (chunk: Buffer): void => {
     pending += chunk.toString('latin1')
     const lines = pending.split('\n')
     pending = (lines.pop() ?? '').slice(-MAX_REPLY_BYTES)
-    const reply = lines.map(findReply).find((candidate) => candidate?.nonce === nonce)
+    const reply = lines.map(findReply).find(isOurs)
     if (reply !== undefined) resolve(reply)
   }
   const give = (): void => resolve(undefined)
@@ -35,6 +49,7 @@ export async function askAgent(channel: Duplex, options: AskOptions): Promise<Ag
     channel.write(formatRequest(options.verb, nonce))
     return await promise
   } finally {
+    earlier?.nonces.add(nonce)
     clearTimeout(timer)
     options.signal?.removeEventListener('abort', give)
     channel.off('data', onData)

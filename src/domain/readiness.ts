@@ -1,6 +1,7 @@
 /**
  * Waiting for a guest: not by sleeping but by asking its agent until it says that it is ready, or until the guest or the
- * deadline ends. A question that was put before the guest opened its channel is simply put again.
+ * deadline ends. It is asked once libvirt says that it has opened its channel; a question that was lost is put again. A
+ * guest that is emulated may need longer for one answer than anybody foresees, so answers that come late count, too.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { VmpkgError } from '../errors.ts'
@@ -8,12 +9,20 @@ import type { Domain } from '../libvirt/domain.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import type { Clock, Randomness } from '../ports.ts'
 import { AGENT_CHANNEL, type AgentReply } from '../router/agent.ts'
-import { askAgent } from './agent-client.ts'
+import { findElements, getAttribute } from '../xml/find.ts'
+import { parseXml } from '../xml/parse.ts'
+import { askAgent, type EarlierQuestions } from './agent-client.ts'
 
-/** A guest that is asked too early never answers that question; a busy one answers late: so ask again, ever more patiently. */
-const FIRST_ANSWER_MS = 1500
-const LAST_ANSWER_MS = 8000
+/** A guest answers every question, also when nobody waits any more: one that is asked often falls behind. */
+const FIRST_ANSWER_MS = 20_000
+const LAST_ANSWER_MS = 60_000
+const OPEN_MS = 10_000
 const PAUSE_MS = 100
+/** After a look comes a pause this many times as long: where looking takes long, the guest needs the processor more. */
+const PAUSE_FACTOR = 5
+
+/** Of a domain what is needed to ask it. */
+export type AskedDomain = Pick<Domain, 'name' | 'getState' | 'getXMLDesc' | 'openChannel'>
 
 export interface WaitOptions {
   readonly clock: Clock
@@ -22,29 +31,46 @@ export interface WaitOptions {
   readonly signal: AbortSignal
   /** What counts as ready; default: the agent says so. */
   readonly isReady?: (reply: AgentReply) => boolean
+  /** How long an answer may take before the question is put again, in case that it was lost; twice as long each time. */
+  readonly answerMs?: number
 }
 
 /**
  * The reply in which the guest says that it is ready.
  * @throws {VmpkgError} `GUEST_NOT_READY` when it stopped or the time is over; `ABORTED`.
  */
-export async function waitUntilReady(domain: Domain, options: WaitOptions): Promise<AgentReply> {
-  const deadline = options.clock.now().getTime() + options.timeoutMs
+export async function waitUntilReady(domain: AskedDomain, options: WaitOptions): Promise<AgentReply> {
+  const { clock, signal } = options
+  const deadline = clock.now().getTime() + options.timeoutMs
   const isReady = options.isReady ?? (({ ready }) => ready === true)
   let heard = false
+  const earlier: EarlierQuestions = {
+    nonces: new Set(),
+    isEnough: (reply) => {
+      heard = true
+      return isReady(reply)
+    },
+  }
   let lastProblem: LibvirtError | undefined
-  let answerMs = FIRST_ANSWER_MS
-  while (options.clock.now().getTime() < deadline) {
-    throwIfAborted(options.signal)
+  let answerMs = options.answerMs ?? FIRST_ANSWER_MS
+  while (clock.now().getTime() < deadline) {
+    throwIfAborted(signal)
+    const began = clock.now().getTime()
     const { state } = await domain.getState()
     if (state !== 'running') throw notReady(domain, `it is ${state}, not running`, undefined)
-    const leftMs = Math.max(PAUSE_MS, deadline - options.clock.now().getTime())
-    const { reply, problem } = await tryStatus(domain, options, Math.min(answerMs, leftMs))
-    lastProblem = problem ?? lastProblem
-    if (reply !== undefined && isReady(reply)) return reply
-    heard ||= reply !== undefined
-    if (reply === undefined) answerMs = Math.min(LAST_ANSWER_MS, answerMs * 2)
-    await sleep(PAUSE_MS)
+    const isListening = isAgentListening(await domain.getXMLDesc())
+    let pauseMs = PAUSE_FACTOR * (clock.now().getTime() - began)
+    if (isListening) {
+      const asked = clock.now().getTime()
+      const leftMs = Math.max(PAUSE_MS, deadline - asked)
+      const { reply, problem } = await tryStatus(domain, { ...options, earlier, timeoutMs: Math.min(answerMs, leftMs) })
+      lastProblem = problem ?? lastProblem
+      if (reply !== undefined && isReady(reply)) return reply
+      heard ||= reply !== undefined
+      if (reply === undefined && problem === undefined) answerMs = Math.min(LAST_ANSWER_MS, answerMs * 2)
+      else if (reply !== undefined) pauseMs = clock.now().getTime() - asked // it has more to do than to answer
+    }
+    await sleep(Math.max(PAUSE_MS, pauseMs), undefined, { signal }).catch(() => {})
   }
   const waited = `${Math.round(options.timeoutMs / 1000)} s`
   throw notReady(
@@ -54,12 +80,20 @@ export async function waitUntilReady(domain: Domain, options: WaitOptions): Prom
   )
 }
 
-/** One question, one answer; `undefined` when the guest does not answer or the channel cannot be opened just now. */
+/** One question, one answer; `undefined` when the guest does not answer in time or the channel cannot be opened just now. */
 export async function askStatus(
-  domain: Domain,
-  options: Pick<WaitOptions, 'randomness' | 'signal'>,
+  domain: AskedDomain,
+  options: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'>,
 ): Promise<AgentReply | undefined> {
-  return (await tryStatus(domain, options, LAST_ANSWER_MS)).reply
+  const isListening = isAgentListening(await domain.getXMLDesc())
+  return isListening ? (await tryStatus(domain, options)).reply : undefined
+}
+
+/** A question that is put before the guest has opened its end is lost. True where libvirt does not tell. */
+function isAgentListening(xml: string): boolean {
+  const ends = findElements(parseXml(xml).root, 'devices/channel/target')
+  const end = ends.find((target) => getAttribute(target, 'name') === AGENT_CHANNEL)
+  return end === undefined || getAttribute(end, 'state') !== 'disconnected'
 }
 
 interface Attempt {
@@ -69,13 +103,15 @@ interface Attempt {
 }
 
 async function tryStatus(
-  domain: Domain,
-  { randomness, signal }: Pick<WaitOptions, 'randomness' | 'signal'>,
-  timeoutMs: number,
+  domain: AskedDomain,
+  {
+    earlier,
+    ...options
+  }: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'> & { readonly earlier?: EarlierQuestions },
 ): Promise<Attempt> {
   try {
-    const channel = await domain.openChannel({ name: AGENT_CHANNEL, timeoutMs })
-    return { reply: await askAgent(channel, { verb: 'status', randomness, timeoutMs, signal }) }
+    const channel = await domain.openChannel({ name: AGENT_CHANNEL, timeoutMs: OPEN_MS })
+    return { reply: await askAgent(channel, { verb: 'status', ...options, ...(earlier && { earlier }) }) }
   } catch (error) {
     if (error instanceof LibvirtError) return { problem: error }
     throw error
@@ -87,9 +123,9 @@ export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw new VmpkgError('ABORTED', 'Interrupted', { cause: signal.reason })
 }
 
-function notReady(domain: Domain, reason: string, cause: LibvirtError | undefined): VmpkgError {
-  return new VmpkgError('GUEST_NOT_READY', `${domain.name} did not become ready: ${reason}`, {
-    hint: `See what its console said: vmpkg logs ${domain.name}`,
+function notReady({ name }: AskedDomain, reason: string, cause: LibvirtError | undefined): VmpkgError {
+  return new VmpkgError('GUEST_NOT_READY', `${name} did not become ready: ${reason}`, {
+    hint: `See what its console said: vmpkg logs ${name}. A slow host may need longer: vmpkg start ${name} --timeout 600.`,
     cause,
   })
 }

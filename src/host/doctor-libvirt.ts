@@ -81,7 +81,7 @@ async function checkDaemon(host: DoctorHost): Promise<CheckResult> {
 
 async function checkSockets(host: DoctorHost, connection: string): Promise<CheckResult> {
   const paths = ['/run/libvirt/virtqemud-sock', '/run/libvirt/libvirt-sock']
-  const states = await Promise.all(paths.map((path) => inspectSocket(join(host.root, path), 500)))
+  const states = await Promise.all(paths.map((path) => inspectSocket(join(host.root, path))))
   const chosen = `this command uses ${connection}`
   if (states.includes('serving')) return ok('libvirt', 'connection', `the system’s libvirt serves; ${chosen}`)
   const why = 'vmpkg uses a private host of your own instead.'

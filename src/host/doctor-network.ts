@@ -119,7 +119,7 @@ async function checkForwardPolicy(host: DoctorHost, interfaces: readonly string[
 
 async function run(host: DoctorHost, program: string, args: readonly string[]): Promise<string | undefined> {
   const result = await host.processes
-    .run(program, args, { env: { PATH: host.path, LANG: 'C' }, timeoutMs: 1_500 })
+    .run(program, args, { env: { PATH: host.path, LANG: 'C' }, timeoutMs: 10_000 })
     .catch(() => undefined)
   return result?.exitCode === 0 ? result.stdout : undefined
 }

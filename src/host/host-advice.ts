@@ -3,6 +3,7 @@
 import { findFalseAssignments } from './grub-words.ts'
 import type { HostConfigFacts } from './host-config.ts'
 import { GRUB_KEY } from './host-config.ts'
+import type { HostDaemon } from './host-tree.ts'
 import type { HostWishes } from './host-wishes.ts'
 import { isExempt } from './iommu-group.ts'
 import { cardOf, type PciDevice } from './pci-device.ts'
@@ -22,6 +23,8 @@ export interface HostCommand {
   readonly why: string
   /** Runs with `--run`; others are for a person to choose the moment. */
   readonly isSafe: boolean
+  /** It talks to this one, which has to run. */
+  readonly needs?: HostDaemon
 }
 
 /** Everything optional, and what was asked for with its risk. */
@@ -133,6 +136,11 @@ export function adviseHost(
   return advice
 }
 
+const DAEMON_OF: ReadonlyMap<string, HostDaemon> = new Map([
+  ['systemctl', 'systemd'],
+  ['udevadm', 'udev'],
+])
+
 /** What is to be run after the files have changed. @param paths that change, relative to the root */
 export function commandsAfter(
   { tree }: Pick<HostConfigFacts, 'tree'>,
@@ -142,7 +150,10 @@ export function commandsAfter(
 ): readonly HostCommand[] {
   const touches = (prefix: string): boolean => paths.some((path) => path.startsWith(prefix))
   const commands: HostCommand[] = []
-  const add = (argv: readonly string[], why: string, isSafe = true): void => void commands.push({ argv, why, isSafe })
+  const add = (argv: readonly string[], why: string, isSafe = true): void => {
+    const needs = DAEMON_OF.get(argv[0] ?? '')
+    commands.push({ argv, why, isSafe, ...(needs !== undefined && { needs }) })
+  }
   const isBoot = touches('etc/default/grub') || touches('etc/modprobe.d') || touches('etc/initramfs-tools')
   if (touches('etc/default/grub') && tree.grubCommand !== undefined) add(tree.grubCommand, 'writes the boot menu anew')
   if ((touches('etc/modprobe.d') || touches('etc/initramfs-tools')) && tree.initramfsCommand !== undefined) {

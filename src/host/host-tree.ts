@@ -19,9 +19,14 @@ export interface HostTree {
   readonly bridgeHelper?: { readonly path: string; readonly isSetuid: boolean }
 }
 
+/** What reads its part of the configuration when it starts, and again when it is told to. */
+export type HostDaemon = 'systemd' | 'udev'
+
 const UNITS = ['libvirtd.service', 'virtqemud.service']
 const BRIDGE_HELPERS = ['usr/lib/qemu/qemu-bridge-helper', 'usr/libexec/qemu-bridge-helper']
 const SETUID = 0o4000
+/** sd_booted(3); where udevadm talks to udev. */
+const DAEMON_SIGNS: Readonly<Record<HostDaemon, string>> = { systemd: 'run/systemd/system', udev: 'run/udev/control' }
 
 export async function readHostTree(target: string): Promise<HostTree> {
   const text = async (path: string): Promise<string | undefined> =>
@@ -74,6 +79,15 @@ export async function readHostTree(target: string): Promise<HostTree> {
       bridgeHelper: { path: `/${helper}`, isSetuid: ((await stat(join(target, helper))).mode & SETUID) !== 0 },
     }),
   }
+}
+
+/** What does not run: in a container, under another init, or where only libvirt was started. */
+export async function findAbsentDaemons(target: string): Promise<ReadonlySet<HostDaemon>> {
+  const absent = new Set<HostDaemon>()
+  for (const [daemon, path] of Object.entries(DAEMON_SIGNS) as [HostDaemon, string][]) {
+    await stat(join(target, path)).catch(() => absent.add(daemon))
+  }
+  return absent
 }
 
 function parseGroups(text: string): ReadonlyMap<string, readonly string[]> {

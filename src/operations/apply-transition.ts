@@ -177,7 +177,7 @@ async function provide(
     ? await restoreRouter(workspace, connect, transaction, request, saved)
     : await provisionRouter(workspace, connect, transaction, request)
   if (transition.options.start) {
-    await startMachine(workspace, connect, machine)
+    await startMachine(workspace, connect, machine, transition.options)
     started.push(line.name)
   }
   return definitions.map((after) => ({ uuid: after.uuid, before: undefined, after }))
@@ -295,7 +295,7 @@ async function finish(
   const names = summary.restarts
   if (names.length > 0 && transition.options.restart) {
     await stopMachines(workspace, { names, force: false })
-    await startMachines(workspace, names)
+    await startMachines(workspace, names, transition.options)
   }
   if (transition.changes.some(({ before }) => before !== undefined))
     await collectGarbage(workspace, { dryRun: false, keepDownloads: true })

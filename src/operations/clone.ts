@@ -29,7 +29,7 @@ import {
   type MachineInput,
   renderGuestFiles,
 } from './render-machine.ts'
-import { prepareStart, waitForGuest } from './start.ts'
+import { prepareStart, type StartOptions, waitForGuest } from './start.ts'
 import { cloneHolder } from './stop.ts'
 import { validateDefinition } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
@@ -45,6 +45,8 @@ export interface CloneRequest {
   readonly grants: readonly string[]
   readonly start: boolean
   readonly wait: boolean
+  /** How long it may take until it has its address; what its package says where it is absent. */
+  readonly timeoutSeconds: number | undefined
   readonly dryRun: boolean
 }
 
@@ -144,7 +146,7 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     let address: string | undefined
     if (request.start && request.wait) {
       emit({ type: 'stage-started', stage: 'boot', subject: name })
-      address = await waitForAddress(workspace, connect, uuid)
+      address = await waitForAddress(workspace, connect, uuid, request)
       emit({ type: 'stage-finished', stage: 'boot', subject: name })
     }
     throwIfAborted(signal)
@@ -207,12 +209,18 @@ async function prepareClone(
   return { pkg, input, draft, facts, missing: findMissing(input, draft) }
 }
 
-async function waitForAddress(workspace: Workspace, connect: Connect, uuid: string): Promise<string | undefined> {
+async function waitForAddress(
+  workspace: Workspace,
+  connect: Connect,
+  uuid: string,
+  options: StartOptions,
+): Promise<string | undefined> {
   const machine = await readMachine(await connect.domainLookupByUuid({ uuid }))
   if (machine === undefined) return undefined
   const reply = await waitForGuest(
     workspace,
     machine,
+    options,
     ({ ready, lan, wan }) => ready === true && (lan ?? wan)?.address != null,
   )
   return (reply.lan ?? reply.wan)?.address ?? undefined

@@ -3,7 +3,7 @@ import { VmpkgError } from '../errors.ts'
 import { type HostCommand, missingGroups } from '../host/host-advice.ts'
 import { isChange, writeFileChange } from '../host/host-files.ts'
 import { type HostJournal, type JournalFile, rememberDevices, writeHostJournal } from '../host/host-journal.ts'
-import { readHostTree } from '../host/host-tree.ts'
+import { findAbsentDaemons, type HostDaemon, readHostTree } from '../host/host-tree.ts'
 import type { HostPlan } from './host-plan.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -12,8 +12,14 @@ export interface HostApplied {
   /** Absolute, below the target. */
   readonly files: readonly string[]
   readonly ran: readonly HostCommand[]
+  /** What nobody needs here. */
+  readonly skipped: readonly SkippedCommand[]
   /** What is left to a person. */
   readonly left: readonly HostCommand[]
+}
+
+export interface SkippedCommand extends HostCommand {
+  readonly reason: string
 }
 
 /** @throws {VmpkgError} `NO_RIGHTS`, `HOST_UNSUPPORTED` when a command fails */
@@ -41,24 +47,45 @@ export async function applyHost(
     journal = { ...journal, groups: [...journal.groups, ...groups] }
     await writeHostJournal(target, journal)
   }
-  const ran = run ? await runCommands(workspace, target, plan.commands) : []
+  const { ran, skipped, left } = await runCommands(workspace, target, run ? plan.commands : [])
   return {
     changed: changes.some(isChange),
     files: changes.filter(isChange).map(({ path }) => `${target === '/' ? '' : target}/${path}`),
     ran,
-    left: plan.commands.filter((command) => !ran.includes(command)),
+    skipped,
+    left: run ? left : plan.commands,
   }
 }
 
-/** @throws {VmpkgError} `HOST_UNSUPPORTED` when a command fails, or the tree is not the running host */
+/**
+ * Runs those that disturb nobody. What talks to a daemon that does not run here is skipped: that one reads the files when
+ * it starts.
+ * @param absent by default as the host has it
+ * @throws {VmpkgError} `HOST_UNSUPPORTED` when a command fails, or the tree is not the running host
+ */
 export async function runCommands(
   workspace: Workspace,
   target: string,
   commands: readonly HostCommand[],
-): Promise<readonly HostCommand[]> {
+  absent?: ReadonlySet<HostDaemon>,
+): Promise<Pick<HostApplied, 'ran' | 'skipped' | 'left'>> {
+  if (commands.length === 0) return { ran: [], skipped: [], left: [] }
   requireRunningHost(target)
+  const missing = absent ?? (await findAbsentDaemons(target))
   const ran: HostCommand[] = []
-  for (const command of commands.filter(({ isSafe }) => isSafe)) {
+  const skipped: SkippedCommand[] = []
+  const left: HostCommand[] = []
+  for (const command of commands) {
+    if (command.needs !== undefined && missing.has(command.needs)) {
+      const reason = `${command.needs} does not run here, and reads its files when it starts`
+      workspace.outside.emit({ type: 'noted', message: `Skipped ${command.argv.join(' ')}: ${reason}` })
+      skipped.push({ ...command, reason })
+      continue
+    }
+    if (!command.isSafe) {
+      left.push(command)
+      continue
+    }
     const [program = '', ...args] = command.argv
     const { processes, signal, emit } = workspace.outside
     emit({ type: 'noted', message: command.argv.join(' ') })
@@ -70,7 +97,7 @@ export async function runCommands(
     }
     ran.push(command)
   }
-  return ran
+  return { ran, skipped, left }
 }
 
 /** @throws {VmpkgError} `HOST_UNSUPPORTED` */

@@ -7,7 +7,7 @@ import { readHostTree } from '../host/host-tree.ts'
 import { NO_WISHES } from '../host/host-wishes.ts'
 import { hostRoots } from '../host/pci-host.ts'
 import { carryOut, reverseConsoleRelease, unbindFromVfio, type WriteSysfs } from '../host/vfio-bind.ts'
-import { requireRunningHost, runCommands } from './host-apply.ts'
+import { requireRunningHost, runCommands, type SkippedCommand } from './host-apply.ts'
 import { openTarget } from './host-plan.ts'
 import { listPciDomains } from './pci-domains.ts'
 import type { Workspace } from './workspace.ts'
@@ -27,6 +27,7 @@ export interface HostUndone {
   readonly files: readonly string[]
   readonly unbound: readonly string[]
   readonly ran: readonly HostCommand[]
+  readonly skipped: readonly SkippedCommand[]
   readonly left: readonly HostCommand[]
 }
 
@@ -79,7 +80,7 @@ export async function undoHost(
       await writeHostJournal(target, journal)
     })
   }
-  const ran = run ? await runCommands(workspace, target, plan.commands) : []
+  const { ran, skipped, left } = await runCommands(workspace, target, run ? plan.commands : [])
   // Memberships stay known until they are really taken away.
   await writeHostJournal(target, run ? EMPTY_JOURNAL : { ...EMPTY_JOURNAL, groups: journal.groups })
   return {
@@ -87,7 +88,8 @@ export async function undoHost(
     files: plan.changes.filter(isChange).map(({ path }) => `${target === '/' ? '' : target}/${path}`),
     unbound,
     ran,
-    left: plan.commands.filter((command) => !ran.includes(command)),
+    skipped,
+    left: run ? left : plan.commands,
   }
 }
 

@@ -18,6 +18,11 @@ import { findManifest } from './package-store.ts'
 import { preflightDomain } from './preflight.ts'
 import type { Workspace } from './workspace.ts'
 
+export interface StartOptions {
+  /** How long a guest may take until it is ready; what its package says where it is absent. */
+  readonly timeoutSeconds?: number | undefined
+}
+
 export interface Started {
   readonly name: string
   /** False when it was running, and open, already. */
@@ -28,14 +33,25 @@ export interface Started {
 const READY_TIMEOUT_MS = 120_000
 
 /** @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `GUEST_NOT_READY` `ATTESTATION_FAILED` `LIBVIRT_FAILED` */
-export async function startMachines(workspace: Workspace, names: readonly string[]): Promise<readonly Started[]> {
+export async function startMachines(
+  workspace: Workspace,
+  names: readonly string[],
+  options: StartOptions = {},
+): Promise<readonly Started[]> {
   const connect = await workspace.connect()
   const started: Started[] = []
-  for (const name of names) started.push(await startMachine(workspace, connect, await getMachine(connect, name)))
+  for (const name of names) {
+    started.push(await startMachine(workspace, connect, await getMachine(connect, name), options))
+  }
   return started
 }
 
-export async function startMachine(workspace: Workspace, connect: Connect, machine: Machine): Promise<Started> {
+export async function startMachine(
+  workspace: Workspace,
+  connect: Connect,
+  machine: Machine,
+  options: StartOptions,
+): Promise<Started> {
   const { domain, name } = machine
   const { emit } = workspace.outside
   const { state } = await domain.getState()
@@ -49,12 +65,12 @@ export async function startMachine(workspace: Workspace, connect: Connect, machi
     releaseObjects(workspace, runningHolder(domain.uuid)) // it runs on what is defined now
     emit({ type: 'stage-finished', stage: 'start', subject: name })
   }
-  const opened = machine.facts.kind === 'router' && (await openRouter(workspace, machine))
+  const opened = machine.facts.kind === 'router' && (await openRouter(workspace, machine, options))
   return { name, changed: state !== 'running' || opened }
 }
 
 /** Waits for the attestation, then opens the LAN; closes it when there is none. True when the link was down before. */
-async function openRouter(workspace: Workspace, machine: Machine): Promise<boolean> {
+async function openRouter(workspace: Workspace, machine: Machine, options: StartOptions): Promise<boolean> {
   const { emit } = workspace.outside
   const { rules, lanMac } = await runningFacts(machine)
   if (rules === undefined || lanMac === undefined) {
@@ -65,7 +81,7 @@ async function openRouter(workspace: Workspace, machine: Machine): Promise<boole
   const wasOpen = findLink(await machine.domain.getXMLDesc(), lanMac) === 'up'
   try {
     emit({ type: 'stage-started', stage: 'boot', subject: machine.name })
-    const reply = await waitForGuest(workspace, machine)
+    const reply = await waitForGuest(workspace, machine, options)
     emit({ type: 'stage-finished', stage: 'boot', subject: machine.name })
     emit({ type: 'stage-started', stage: 'attest', subject: machine.name })
     verifyAttestation(reply, parseSha256(rules), machine.name)
@@ -87,6 +103,7 @@ async function closeLan({ domain }: Machine, lanMac: string): Promise<void> {
 export async function waitForGuest(
   workspace: Workspace,
   machine: Machine,
+  { timeoutSeconds }: StartOptions,
   isReady?: (reply: AgentReply) => boolean,
 ): Promise<AgentReply> {
   const { clock, randomness, signal } = workspace.outside
@@ -94,7 +111,7 @@ export async function waitForGuest(
     clock,
     randomness,
     signal,
-    timeoutMs: await readyTimeoutMs(workspace, machine),
+    timeoutMs: timeoutSeconds === undefined ? await readyTimeoutMs(workspace, machine) : timeoutSeconds * 1000,
     ...(isReady === undefined ? {} : { isReady }),
   })
 }

@@ -35,10 +35,17 @@ export async function listMachines(workspace: Workspace): Promise<readonly Machi
   return connect === undefined ? [] : Promise.all((await list(connect)).map(rowOf))
 }
 
-/** @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` */
+/** An answer takes a tenth of a second, and several seconds where the processor is emulated. */
+const ANSWER_SECONDS = 8
+
+/**
+ * @param timeoutSeconds how long to wait for a guest's answer
+ * @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN`
+ */
 export async function machineStatus(
   workspace: Workspace,
   names: readonly string[],
+  { timeoutSeconds = ANSWER_SECONDS }: { readonly timeoutSeconds?: number | undefined } = {},
 ): Promise<{ readonly connection: string; readonly machines: readonly MachineStatus[] }> {
   const connect = names.length > 0 ? await workspace.connect() : await workspace.connectIfRunning()
   if (connect === undefined) return { connection: workspace.connectionName, machines: [] }
@@ -46,7 +53,7 @@ export async function machineStatus(
     names.length === 0 ? await list(connect) : await Promise.all(names.map((name) => getMachine(connect, name)))
   return {
     connection: workspace.uri,
-    machines: await Promise.all(machines.map((machine) => statusOf(workspace, machine))),
+    machines: await Promise.all(machines.map((machine) => statusOf(workspace, machine, timeoutSeconds * 1000))),
   }
 }
 
@@ -66,11 +73,11 @@ async function rowOf(machine: Machine): Promise<MachineRow> {
   }
 }
 
-async function statusOf(workspace: Workspace, machine: Machine): Promise<MachineStatus> {
+async function statusOf(workspace: Workspace, machine: Machine, timeoutMs: number): Promise<MachineStatus> {
   const row = await rowOf(machine)
   const facts = await runningFacts(machine)
   const isRunning = row.state === 'running'
-  const reply = isRunning ? await askStatus(machine.domain, workspace.outside) : undefined
+  const reply = isRunning ? await askStatus(machine.domain, { ...workspace.outside, timeoutMs }) : undefined
   const lanLink =
     isRunning && facts.lanMac !== undefined ? findLink(await machine.domain.getXMLDesc(), facts.lanMac) : undefined
   return {

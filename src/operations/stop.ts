@@ -9,8 +9,15 @@ import { intend, transact, type Undo } from './recover.ts'
 import type { Workspace } from './workspace.ts'
 
 /** How long a guest gets to shut itself down before the plug is pulled. */
-const SHUTDOWN_MS = 20_000
+const SHUTDOWN_SECONDS = 20
 const POLL_MS = 200
+
+export interface StopOptions {
+  /** The plug is pulled at once. */
+  readonly force: boolean
+  /** How long a guest gets to shut itself down before that; default 20. */
+  readonly timeoutSeconds?: number | undefined
+}
 
 export interface Stopped {
   readonly name: string
@@ -20,22 +27,26 @@ export interface Stopped {
 /** @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `ABORTED` */
 export async function stopMachines(
   workspace: Workspace,
-  { names, force }: { readonly names: readonly string[]; readonly force: boolean },
+  { names, ...options }: StopOptions & { readonly names: readonly string[] },
 ): Promise<readonly Stopped[]> {
   const connect = await workspace.connect()
   const stopped: Stopped[] = []
-  for (const name of names) stopped.push(await stopMachine(workspace, await getMachine(connect, name), force))
+  for (const name of names) stopped.push(await stopMachine(workspace, await getMachine(connect, name), options))
   return stopped
 }
 
-async function stopMachine(workspace: Workspace, machine: Machine, force: boolean): Promise<Stopped> {
+async function stopMachine(
+  workspace: Workspace,
+  machine: Machine,
+  { force, timeoutSeconds = SHUTDOWN_SECONDS }: StopOptions,
+): Promise<Stopped> {
   const { domain, facts, name } = machine
   if (facts.ephemeral) return removeEphemeral(workspace, machine)
   const { state } = await domain.getState()
   if (state !== 'shutoff') {
     if (facts.lanMac !== undefined) await stopRouter(workspace, machine, state === 'running' ? facts.lanMac : undefined)
     else {
-      if (!force && state === 'running') await shutDown(machine, workspace.outside.signal)
+      if (!force && state === 'running') await shutDown(machine, timeoutSeconds * 1000, workspace.outside.signal)
       await destroyIfRunning(domain)
     }
   }
@@ -83,9 +94,9 @@ export function cloneHolder(uuid: string): string {
   return `clone ${uuid}`
 }
 
-async function shutDown({ domain }: Machine, signal: AbortSignal): Promise<void> {
+async function shutDown({ domain }: Machine, timeoutMs: number, signal: AbortSignal): Promise<void> {
   await domain.shutdown()
-  for (let waited = 0; waited < SHUTDOWN_MS; waited += POLL_MS) {
+  for (let waited = 0; waited < timeoutMs; waited += POLL_MS) {
     throwIfAborted(signal)
     if (!(await domain.isActive())) return
     await sleep(POLL_MS)

@@ -35,6 +35,8 @@ export interface TransitionOptions {
   readonly start: boolean
   /** Restart machines that changed while they ran. */
   readonly restart: boolean
+  /** How long one may take until it is ready; what its package says where it is absent. */
+  readonly timeoutSeconds: number | undefined
   /** Which side wins where both the package and the user changed a definition. */
   readonly conflict: Side | undefined
   /** For the history. */
@@ -47,6 +49,7 @@ export const NO_OPTIONS: TransitionOptions = {
   grants: [],
   start: true,
   restart: false,
+  timeoutSeconds: undefined,
   conflict: undefined,
   comment: undefined,
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Io, Tone } from '../../src/cli/command.ts'
-import { conflictSide, runPlan } from '../../src/cli/plan.ts'
+import { conflictSide, runPlan, startOptions } from '../../src/cli/plan.ts'
 import type { PlanSummary } from '../../src/operations/install-plan.ts'
 import type { TransitionPlan } from '../../src/operations/plan-transition.ts'
 import { NO_OPTIONS } from '../../src/operations/transition.ts'
@@ -160,4 +160,13 @@ test('a conflict has two sides', () => {
     [undefined, 'current', 'after'],
   )
   assert.throws(() => conflictSide({ conflict: 'ours' }), { code: 'USAGE' })
+})
+
+describe('startOptions', () => {
+  test('reads whether machines start and restart, and how long they may take', () => {
+    assert.deepEqual(startOptions({}), { start: true, restart: false, timeoutSeconds: undefined })
+    const said = startOptions({ start: false, restart: true, timeout: '600' })
+    assert.deepEqual(said, { start: false, restart: true, timeoutSeconds: 600 })
+    for (const timeout of ['0', 'soon', '1.5']) assert.throws(() => startOptions({ timeout }), { code: 'USAGE' })
+  })
 })

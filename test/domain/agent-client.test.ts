@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { Duplex } from 'node:stream'
 import { describe, test } from 'node:test'
 import { askAgent } from '../../src/domain/agent-client.ts'
+import type { AgentReply } from '../../src/router/agent.ts'
 
 const randomness = { bytes: (count: number) => randomBytes(count) }
 
@@ -32,6 +33,23 @@ describe('askAgent', () => {
     )
     assert.equal(reply?.ready, true)
     assert.notEqual(reply?.nonce, '0'.repeat(32))
+  })
+
+  test('takes a late reply to what was asked before, where that is enough', async () => {
+    const nonces = new Set<string>()
+    const earlier = { nonces, isEnough: (reply: AgentReply) => reply.ready === true }
+    const silent = guest(() => [])
+    assert.equal(await askAgent(silent, { verb: 'status', randomness, timeoutMs: 20, earlier }), undefined)
+    const [asked = ''] = nonces
+    const late = guest(() => [replyTo(`status ${asked}`)])
+    const reply = await askAgent(late, { verb: 'status', randomness, timeoutMs: 200, earlier })
+    assert.equal(reply?.nonce, asked)
+    assert.equal(nonces.size, 2)
+
+    const busy = guest(() => [replyTo(`status ${asked}`).replace('"ready":true', '"ready":false')])
+    assert.equal(await askAgent(busy, { verb: 'status', randomness, timeoutMs: 20, earlier }), undefined)
+    const stranger = guest(() => [replyTo(`status ${'0'.repeat(32)}`)])
+    assert.equal(await askAgent(stranger, { verb: 'status', randomness, timeoutMs: 20, earlier }), undefined)
   })
 
   test('gives up on silence, on floods and on a closed channel', async () => {

@@ -436,6 +436,30 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
       assert.ok(hint)
     })
 
+    test('--timeout takes the place of the time that the package says, wherever a guest is waited for', async () => {
+      const waits = ['--timeout', '1']
+      const install = ['install', '-y', '--grant', 'network', 'router-tiny', 'app-tiny']
+      const { message, hint } = await refused([...install, ...waits], 'GUEST_NOT_READY')
+      assert.match(message, /within 1 s; the change was undone/)
+      assert.match(hint ?? '', /--timeout/)
+
+      await site.cli.ok([...install, '--no-start'])
+      const start = await site.cli.run(['start', 'router-tiny', ...waits])
+      assert.equal(start.status, 100)
+      assert.match(start.stderr, /router-tiny did not become ready.*within 1 s.*\n.*vmpkg start router-tiny --timeout/)
+      const clone = await refused(['clone', 'app-tiny', '--wait', ...waits], 'GUEST_NOT_READY')
+      assert.match(clone.message, /app-tiny-1 did not become ready.*within 1 s; the clone was undone/)
+      assert.match(clone.hint ?? '', /--timeout.*--wait/)
+      await refused(['start', 'router-tiny', '--timeout', '0'], 'USAGE')
+
+      await site.cli.ok(['clone', 'app-tiny', '--name', 'deaf'])
+      const began = performance.now()
+      await site.cli.ok(['stop', 'deaf', ...waits])
+      assert.ok(performance.now() - began < 19_000, 'a guest without a system never shuts itself down')
+      await site.cli.ok(['rm', 'deaf', '-y'])
+      await site.cli.ok(['purge', '-y', 'app-tiny', 'router-tiny'])
+    })
+
     test('what libvirt itself refuses is told in its words, and everything is undone', async () => {
       const xml = "<network><name>broken</name><forward mode='bridge'/><bridge name='nowhere0'/></network>"
       await writeFile(at('net.xml'), xml)

@@ -3,11 +3,14 @@ import { chmod, lstat, readdir, readFile, readlink, rm, stat, symlink, writeFile
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import fc from 'fast-check'
+import type { Emit } from '../../src/events.ts'
+import type { HostDaemon } from '../../src/host/host-tree.ts'
 import { type HostWishes, NO_WISHES } from '../../src/host/host-wishes.ts'
-import { applyHost } from '../../src/operations/host-apply.ts'
+import { applyHost, runCommands } from '../../src/operations/host-apply.ts'
 import { type HostPlan, planHost } from '../../src/operations/host-plan.ts'
 import { planHostUndo, undoHost } from '../../src/operations/host-undo.ts'
 import type { Workspace } from '../../src/operations/workspace.ts'
+import type { Processes } from '../../src/ports.ts'
 import { DEBIAN_GRUB, writeDebianHost } from '../support/debian-host.ts'
 import { openLocalWorkspace } from '../support/local-workspace.ts'
 import { gpu, nicBehindPort, singleNic, twoEqualCards } from '../support/passthrough-hosts.ts'
@@ -299,6 +302,66 @@ describe('applyHost', () => {
       code: 'HOST_FILE_CHANGED',
       message: /symbolic link/,
     })
+  })
+})
+
+describe('runCommands', () => {
+  const firstWords = (lines: readonly string[]) => lines.map((line) => line.split(' ')[0])
+  async function run(t: TestContext, absent: readonly HostDaemon[], exitCode = 0) {
+    const { workspace, target } = await start(t)
+    const { commands } = await planHost({ target, wishes: wish(everything) })
+    const typed: string[] = []
+    const told: string[] = []
+    const processes: Processes = {
+      ...workspace.outside.processes,
+      run: async (program, args) => {
+        typed.push([program, ...args].join(' '))
+        return { exitCode, stdout: '', stderr: 'no' }
+      },
+    }
+    const emit: Emit = (event) => void (event.type === 'noted' && told.push(event.message))
+    const quiet = Object.create(workspace, {
+      outside: { value: { ...workspace.outside, processes, emit } },
+    }) as Workspace
+    const words = (list: readonly { readonly argv: readonly string[] }[]) => list.map(({ argv }) => argv.join(' '))
+    const { ran, skipped, left } = await runCommands(quiet, '/', commands, new Set(absent))
+    return { typed, told, ran: words(ran), skipped: words(skipped), left: words(left) }
+  }
+
+  test('runs what disturbs nobody and leaves the rest', async (t) => {
+    const { typed, ran, skipped, left } = await run(t, [])
+    assert.deepEqual(typed, ran)
+    assert.ok(ran.includes('systemctl daemon-reload') && ran.includes('udevadm control --reload'))
+    assert.deepEqual(skipped, [])
+    assert.deepEqual(firstWords(left), ['dpkg-statoverride', 'systemctl', 'reboot'])
+  })
+
+  test('skips what talks to a daemon that does not run, says why, and goes on', async (t) => {
+    const { typed, told, skipped, left } = await run(t, ['systemd', 'udev'])
+    assert.deepEqual(typed, [
+      'update-grub',
+      'update-initramfs -u',
+      'sysctl --system',
+      'usermod -aG libvirt ann',
+      'usermod -aG kvm ann',
+    ])
+    assert.deepEqual(skipped, [
+      'udevadm control --reload',
+      'udevadm trigger --subsystem-match=vfio',
+      'systemctl daemon-reload',
+      'systemctl restart systemd-modules-load.service',
+      'systemctl try-restart libvirtd.service',
+    ])
+    assert.ok(
+      told.some((text) => text.startsWith('Skipped systemctl daemon-reload: systemd does not run here')),
+      told.join(),
+    )
+    assert.deepEqual(firstWords(left), ['dpkg-statoverride', 'reboot'])
+    assert.deepEqual((await run(t, ['udev'])).skipped, skipped.slice(0, 2))
+  })
+
+  test('ends at a command that fails', async (t) => {
+    await assert.rejects(run(t, [], 1), { code: 'HOST_UNSUPPORTED', message: /update-grub failed: no/ })
   })
 })
 

@@ -29,6 +29,8 @@ const BEHIND_IOMMU = 'iommu_platform=on,disable-legacy=on,ats=on'
 /** The kernel's KVM would use TCG's emulation of AMD's virtualization, and a guest of it stops the whole machine. */
 const COMMAND_LINE =
   'root=/dev/vda rw rootfstype=ext4 init=/init console=ttyS0 intel_iommu=on module_blacklist=kvm,kvm_amd panic=1 quiet'
+/** Before others who want the processor: a guest of this machine gets a fortieth of it as it is. */
+const PREFERRED = 'ip link set lo up || exit; { echo -10 >/proc/self/autogroup; } 2>/dev/null; exec nice -n -10 "$@"'
 
 export const WAN_ADDRESS = '0000:01:00.0'
 export const WAN_MAC = '52:54:00:00:00:11'
@@ -124,8 +126,12 @@ interface Machine {
 }
 
 async function startMachine(folder: string, args: readonly string[]): Promise<Machine> {
-  const inside = ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', 'qemu-system-x86_64', ...args]
-  const child = spawn('setpriv', ['--pdeathsig=KILL', ...inside], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const inside = ['unshare', '-n', 'sh', '-c', PREFERRED, 'sh', 'qemu-system-x86_64', ...args]
+  // A session of its own, for Linux weighs sessions first (autogroup).
+  const child = spawn('setpriv', ['--pdeathsig=KILL', ...inside], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  })
   let complaint = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
   const end = async (): Promise<void> => {

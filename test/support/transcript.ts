@@ -1,4 +1,5 @@
 /** What was typed on a host and what it said, as a page of Markdown. */
+import { stripVTControlCharacters } from 'node:util'
 import type { PassthroughHost } from './passthrough-host.ts'
 
 export class Transcript {
@@ -23,7 +24,9 @@ export class Transcript {
   async type(line: string, { status = 0, limitMs = 120_000 } = {}): Promise<string> {
     const began = performance.now()
     const result = await this.#host.run(line, limitMs)
-    const said = `${result.stdout}${result.stderr}`.replaceAll(/[ \t]+$/gm, '').trimEnd()
+    const said = stripVTControlCharacters(`${result.stdout}${result.stderr}`)
+      .replaceAll(/[ \t]+$/gm, '')
+      .trimEnd()
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
     this.#parts.push(`\`\`\`console\n# ${line}\n${said}${said === '' ? '' : '\n'}\`\`\`\n`)
     console.error(`${seconds} s  ${line.split('\n')[0]}`)

@@ -1,5 +1,6 @@
+import { isVmpkgError, VmpkgError } from '../../errors.ts'
 import { type CloneRequest, clone, findCloneGrants } from '../../operations/clone.ts'
-import { type CommandSpec, optionList, optionText } from '../command.ts'
+import { type CommandSpec, optionList, optionNumber, optionText, TIMEOUT_OPTION } from '../command.ts'
 import { grantOptions } from '../grants.ts'
 import { confirmGrants } from '../plan.ts'
 import { formatCommand } from '../shell-words.ts'
@@ -17,6 +18,7 @@ export const command: CommandSpec = {
     { flags: '--grant <capability>...', summary: 'grant a capability to the package, for this and later clones' },
     { flags: '--no-start', summary: 'define it but do not start it' },
     { flags: '--wait', summary: 'return when the machine is up and has its address' },
+    TIMEOUT_OPTION,
     { flags: '--dry-run', summary: 'print the libvirt XML and stop' },
   ],
   examples: [
@@ -36,13 +38,14 @@ export const command: CommandSpec = {
       profiles: optionList(options, 'profile'),
       start: options['start'] !== false,
       wait: options['wait'] === true,
+      timeoutSeconds: optionNumber(options, 'timeout', 1),
       grants: grantOptions(options),
       dryRun: io.dryRun,
     }
     // The lock is not held while a person thinks: clone looks once more.
     const missing = io.dryRun ? [] : await findCloneGrants(workspace, request)
     const granted = await confirmGrants(io, missing, formatCommand('clone', args, options, command.options))
-    const result = await clone(workspace, { ...request, grants: [...request.grants, ...granted] })
+    const result = await clone(workspace, { ...request, grants: [...request.grants, ...granted] }).catch(explainUnready)
     for (const { package: name, capability, reason } of result.missingGrants)
       io.note(`${name} is not granted ${capability} yet (${reason}): --grant ${capability}`)
     if (io.json) io.printJson('clone', { ...result })
@@ -52,4 +55,14 @@ export const command: CommandSpec = {
     } else io.print(`${result.name}${result.address === undefined ? '' : ` ${result.address}`}`)
     return 0
   },
+}
+
+/** It is gone, and its log with it. */
+function explainUnready(error: unknown): never {
+  if (!isVmpkgError(error, 'GUEST_NOT_READY')) throw error
+  throw new VmpkgError('GUEST_NOT_READY', `${error.message}; the clone was undone`, {
+    hint: 'A slow host may need longer: --timeout 600. To look into it, leave out --wait.',
+    cause: error.cause,
+    details: error.details,
+  })
 }

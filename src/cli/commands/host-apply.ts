@@ -40,7 +40,7 @@ export const command: CommandSpec = {
       for (const path of applied.files) io.print(`changed ${path}`)
       for (const address of bound) io.print(`bound ${address}`)
       if (isNothing) io.print('The files of this host are as they should be.')
-      if (applied.ran.length > 0) printCommands(io, applied.left, 'careful')
+      if (options['run'] === true) printCommands(io, applied.left, 'careful')
     }
     return 0
   },

@@ -2,7 +2,7 @@ import { fetchInstead } from '../../operations/bundle-import.ts'
 import { planInstall } from '../../operations/install.ts'
 import { type CommandSpec, optionList, optionText } from '../command.ts'
 import { grantOptions } from '../grants.ts'
-import { CHANGE_OPTIONS, conflictSide, DEFINITION_OPTIONS, runPlan } from '../plan.ts'
+import { CHANGE_OPTIONS, conflictSide, DEFINITION_OPTIONS, runPlan, startOptions } from '../plan.ts'
 
 export const command: CommandSpec = {
   args: '<package...>',
@@ -40,9 +40,8 @@ export const command: CommandSpec = {
       set: optionList(options, 'set'),
       profiles: optionList(options, 'profile'),
       grants: grantOptions(options),
-      start: options['start'] !== false,
+      ...startOptions(options),
       reinstall: options['reinstall'] === true,
-      restart: options['restart'] === true,
       conflict: conflictSide(options),
       comment: optionText(options, 'comment'),
     })

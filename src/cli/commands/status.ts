@@ -1,13 +1,16 @@
 import { machineStatus } from '../../operations/status.ts'
-import type { CommandSpec } from '../command.ts'
+import { type CommandSpec, optionNumber } from '../command.ts'
 
 export const command: CommandSpec = {
   args: '[machine...]',
   summary: 'State of machines as libvirt and their guests report it: addresses, LAN link, attested rules.',
-  options: [],
-  examples: ['vmpkg status', 'vmpkg status router-uni --json'],
-  async run({ args, io }) {
-    const { connection, machines } = await machineStatus(await io.workspace(), args)
+  options: [{ flags: '--timeout <seconds>', summary: 'how long to wait for a guest’s answer (default 8)' }],
+  examples: ['vmpkg status', 'vmpkg status router-uni --json', 'vmpkg status --timeout 60'],
+  async run({ args, options, io }) {
+    const timeoutSeconds = optionNumber(options, 'timeout', 1)
+    const { connection, machines } = await machineStatus(await io.workspace(), args, {
+      timeoutSeconds,
+    })
     if (io.json) io.printJson('status', { connection, machines })
     else {
       io.printTable(

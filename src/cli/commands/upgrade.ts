@@ -1,7 +1,7 @@
 import { planUpgrade } from '../../operations/install.ts'
 import { type CommandSpec, optionText } from '../command.ts'
 import { grantOptions } from '../grants.ts'
-import { CHANGE_OPTIONS, conflictSide, DEFINITION_OPTIONS, runPlan } from '../plan.ts'
+import { CHANGE_OPTIONS, conflictSide, DEFINITION_OPTIONS, runPlan, startOptions } from '../plan.ts'
 
 export const command: CommandSpec = {
   args: '[package...]',
@@ -24,8 +24,7 @@ export const command: CommandSpec = {
       set: [],
       profiles: [],
       grants: grantOptions(options),
-      start: true,
-      restart: options['restart'] === true,
+      ...startOptions(options),
       conflict: conflictSide(options),
       comment: optionText(options, 'comment'),
     })
