@@ -38,21 +38,20 @@ export interface VpnProfile {
 export type ProfileFacts = Omit<VpnProfile, 'name' | 'kind'>
 
 /** Characters; the largest of real providers have 20,000. */
-const MAX_PROFILE_LENGTH = 256 * 1024
+export const MAX_PROFILE_LENGTH = 256 * 1024
 
 function isProfileName(text: string): boolean {
   return /^[a-z0-9][a-z0-9-]{0,30}$/.test(text)
 }
 
+/** The text of a file that lies beside a profile, by the path that the profile gives it. */
+export type FindFile = (path: string) => string | undefined
+
 /**
- * @param files texts that lie beside the profile, by relative path: what an OpenVPN profile refers to is put into it
+ * @param findFile what an OpenVPN profile refers to is put into it
  * @throws {VmpkgError} `VPN_PROFILE_INVALID`, naming line and directive
  */
-export function parseVpnProfile(
-  name: string,
-  text: string,
-  files: ReadonlyMap<string, string> = new Map(),
-): VpnProfile {
+export function parseVpnProfile(name: string, text: string, findFile: FindFile = () => undefined): VpnProfile {
   if (!isProfileName(name)) {
     throw new VmpkgError('VPN_PROFILE_INVALID', `Not a name for a VPN profile: ${quote(name)}`, {
       hint: 'Use at most 31 lower-case letters, digits and hyphens, not beginning with a hyphen.',
@@ -63,7 +62,7 @@ export function parseVpnProfile(
     const kind = kindOf(plain)
     if (kind === 'wireguard') return { name, kind, ...parseWireguard(plain) }
     if (kind === 'ssh') return { name, kind, ...parseSsh(plain) }
-    return { name, kind, ...parseOpenvpn(plain, files) }
+    return { name, kind, ...parseOpenvpn(plain, findFile) }
   } catch (error) {
     if (!(error instanceof ProfileProblem)) throw error
     const { line, directive, hint } = error

@@ -2,7 +2,7 @@
  * OpenVPN profiles: reads directives into settings by the tables, then writes a config of its own from the settings.
  * Nothing of the original text is copied. Routes, resolver, user and firewall are the router's.
  */
-import type { Endpoint, ProfileFacts } from '../vpn-profile.ts'
+import type { Endpoint, FindFile, ProfileFacts } from '../vpn-profile.ts'
 import { findAddress, looksLikeIpv6, parseMtu } from './address.ts'
 import { BLOCKS } from './key-material.ts'
 import { judgeCiphers, verifySettings } from './openvpn-checks.ts'
@@ -34,8 +34,8 @@ const NOT_PUSHED = [
   'block-outside-dns',
 ]
 
-/** @param files texts beside the profile. @throws {ProfileProblem} */
-export function parseOpenvpn(text: string, files: ReadonlyMap<string, string>): ProfileFacts {
+/** @param findFile texts beside the profile. @throws {ProfileProblem} */
+export function parseOpenvpn(text: string, findFile: FindFile): ProfileFacts {
   const settings: Settings = {
     kept: new Map(),
     blocks: new Map(),
@@ -45,7 +45,7 @@ export function parseOpenvpn(text: string, files: ReadonlyMap<string, string>): 
     ignored: new Set(),
     isClient: false,
   }
-  for (const directive of parseLines(text.split('\n'))) take(settings, directive, files)
+  for (const directive of parseLines(text.split('\n'))) take(settings, directive, findFile)
   const endpoints = settings.remotes.endpoints()
   verifySettings(settings, endpoints)
   judgeCiphers(settings)
@@ -60,7 +60,7 @@ export function parseOpenvpn(text: string, files: ReadonlyMap<string, string>): 
   }
 }
 
-function take(settings: Settings, directive: Directive, files: ReadonlyMap<string, string>): void {
+function take(settings: Settings, directive: Directive, findFile: FindFile): void {
   const { line, args, block } = directive
   const name = ALIASES.get(directive.name) ?? directive.name
   const refused = REFUSED.get(name)
@@ -69,13 +69,13 @@ function take(settings: Settings, directive: Directive, files: ReadonlyMap<strin
     throw new ProfileProblem(line, KEPT.has(name) || OWN.has(name) ? name : '', 'it cannot be an inline block')
   }
   const own = OWN.get(name)
-  if (own !== undefined) return own(settings, { ...directive, name }, files)
+  if (own !== undefined) return own(settings, { ...directive, name }, findFile)
   const grammar = KEPT.get(name)
   if (grammar !== undefined) {
     verifyArgs({ ...directive, name }, grammar)
     if (name === 'tun-mtu') parseMtu(args[0] ?? '', { line, directive: name })
     settings.kept.set(name, args)
-  } else if (BLOCKS.has(name)) takeBlock(settings, { ...directive, name }, files)
+  } else if (BLOCKS.has(name)) takeBlock(settings, { ...directive, name }, findFile)
   else if (LEFT_OUT.has(name)) settings.notes.drop(LEFT_OUT.get(name) ?? '', name)
   else if (settings.ignored.has(name)) settings.notes.drop('no OpenVPN has to know it', 'ignore-unknown-option')
   else throw unknown(directive)
@@ -109,7 +109,7 @@ function unknown({ line, name }: Directive): ProfileProblem {
   )
 }
 
-type Own = (settings: Settings, directive: Directive, files: ReadonlyMap<string, string>) => void
+type Own = (settings: Settings, directive: Directive, findFile: FindFile) => void
 
 const ITSELF = 'the router sets it itself'
 
@@ -159,11 +159,11 @@ function takeDhcpOption({ dns, notes }: Settings, { line, name, args: [type = ''
 }
 
 /** `setenv opt X` means X, and would even where X runs a program. */
-function takeSetenv(settings: Settings, directive: Directive, files: ReadonlyMap<string, string>): void {
+function takeSetenv(settings: Settings, directive: Directive, findFile: FindFile): void {
   const { line, name, args } = directive
   const [variable = '', option, ...rest] = args
   if (variable === 'opt') {
-    if (option !== undefined) take(settings, { line, name: option, args: rest }, files)
+    if (option !== undefined) take(settings, { line, name: option, args: rest }, findFile)
   } else if (
     /^(?:CLIENT_CERT|FORWARD_COMPATIBLE|PUSH_PEER_INFO|FRIENDLY_NAME|(?:UV|IV)_[A-Z0-9_]{1,40})$/.test(variable)
   ) {
@@ -194,7 +194,7 @@ function takeConnection({ remotes, notes }: Settings, { line, name, block }: Dir
   remotes.endConnection(inner, { line, directive: name })
 }
 
-function takeBlock({ kept, blocks }: Settings, directive: Directive, files: ReadonlyMap<string, string>): void {
+function takeBlock({ kept, blocks, notes }: Settings, directive: Directive, findFile: FindFile): void {
   const { line, name, args, block } = directive
   const rewrite = BLOCKS.get(name)
   if (rewrite === undefined) throw unknown(directive)
@@ -209,13 +209,16 @@ function takeBlock({ kept, blocks }: Settings, directive: Directive, files: Read
   if (block !== undefined) blocks.set(name, rewrite(block, place))
   else if (name === 'peer-fingerprint')
     blocks.set(name, [...new Set([...(blocks.get(name) ?? []), ...rewrite([file], place)])])
-  else blocks.set(name, rewrite(readBeside(file, place, files), place))
+  else {
+    blocks.set(name, rewrite(readBeside(file, place, findFile), place))
+    notes.add(`Put into it as ${name}: the file ${quote(file)}.`)
+  }
 }
 
 function readBeside(
   file: string,
   { line, directive }: { line: number; directive: string },
-  files: ReadonlyMap<string, string>,
+  findFile: FindFile,
 ): readonly string[] {
   if (file === '') {
     throw new ProfileProblem(
@@ -225,7 +228,7 @@ function readBeside(
       `Nobody can on a router: write it into <${directive}>.`,
     )
   }
-  const text = files.get(file.replace(/^\.\//, ''))
+  const text = findFile(file.replace(/^\.\//, ''))
   if (text !== undefined) return text.replaceAll('\r\n', '\n').replace(/\n$/, '').split('\n')
   throw new ProfileProblem(
     line,

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { isVmpkgError } from '../../../src/errors.ts'
-import { parseVpnProfile, type VpnProfile } from '../../../src/router/vpn-profile.ts'
+import { type FindFile, parseVpnProfile, type VpnProfile } from '../../../src/router/vpn-profile.ts'
 import { openvpnSamples, vpnKeys } from '../../support/vpn-profiles.ts'
 
 const { ca, cert, key, staticKey } = vpnKeys()
 const KEYS = `<ca>\n${ca}\n</ca>\n<cert>\n${cert}\n</cert>\n<key>\n${key}\n</key>\n`
-const profile = (lines: string, files?: ReadonlyMap<string, string>): VpnProfile =>
-  parseVpnProfile('a', `client\ndev tun\nremote 192.0.2.1\n${lines}\n${KEYS}`, files)
+const profile = (lines: string, findFile?: FindFile): VpnProfile =>
+  parseVpnProfile('a', `client\ndev tun\nremote 192.0.2.1\n${lines}\n${KEYS}`, findFile)
 const bare = (text: string): VpnProfile => parseVpnProfile('a', text)
-const refused = (lines: string, message: RegExp, files?: ReadonlyMap<string, string>): void =>
+const refused = (lines: string, message: RegExp, findFile?: FindFile): void =>
   assert.throws(
-    () => profile(lines, files),
+    () => profile(lines, findFile),
     (error) => isVmpkgError(error, 'VPN_PROFILE_INVALID') && message.test(error.message),
     lines,
   )
@@ -125,8 +125,8 @@ describe('profiles of providers', () => {
       ['ta.key', staticKey],
       ['login.txt', 'me\nsecret\n'],
     ])
-    const { file } = parseVpnProfile('a', text, files)
-    assert.deepEqual(withoutNotes(bare(file)), withoutNotes(parseVpnProfile('a', text, files)))
+    const { file } = parseVpnProfile('a', text, (path) => files.get(path))
+    assert.deepEqual(withoutNotes(bare(file)), withoutNotes(parseVpnProfile('a', text, (path) => files.get(path))))
     assert.ok(file.includes('\nkey-direction 1\n') && file.includes('<auth-user-pass>\nme\nsecret\n</auth-user-pass>'))
     assert.throws(() => bare(text), { message: 'VPN profile a, line 4, ca: the file "ca.crt" is not there' })
   })
@@ -272,7 +272,7 @@ describe('what is refused', () => {
 
   test('a user that would end its block and go on with a directive', () => {
     for (const text of ['</auth-user-pass>\nup /bin/sh\n', 'me\n </auth-user-pass>\n', 'me\n', 'me\nsecret\nup x\n']) {
-      refused('auth-user-pass login', /a tag|a user and a password/, new Map([['login', text]]))
+      refused('auth-user-pass login', /a tag|a user and a password/, (path) => (path === 'login' ? text : undefined))
     }
   })
 
