@@ -1,10 +1,13 @@
-/** The rendering for Shorewall before Debian's Shorewall, in a network namespace of its own: nothing is loaded. */
+/**
+ * The rendering for Shorewall before Debian's Shorewall, and its rules before packets: a router, a client and all that is
+ * beyond, in three network namespaces.
+ */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { renderShorewall, type ShorewallPolicy } from '../../src/router/shorewall.ts'
+import { checkShorewall, rulesOf, runAlone } from '../support/shorewall-check.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 const skip = process.getuid?.() === 0 ? false : 'shorewall asks the kernel what it can do, which only root may'
@@ -28,26 +31,6 @@ const gal: ShorewallPolicy = {
   tunnel: { device: 'tunnel', endpoints },
 }
 
-interface Checked {
-  readonly status: number | string
-  readonly output: string
-}
-
-/** `shorewall check -r`: its verdict, and the rules it would load. */
-async function check(t: TestContext, files: ReadonlyMap<string, string>): Promise<Checked> {
-  const folder = join(await makeTempFolder(t), 'shorewall')
-  await mkdir(folder)
-  for (const [name, text] of files) await writeFile(join(folder, name), text)
-  return new Promise((resolve) => {
-    execFile(
-      'unshare',
-      ['--net', '--', 'shorewall', 'check', '-r', folder],
-      { timeout: 120_000, maxBuffer: 16 * 1024 * 1024 },
-      (error, stdout, stderr) => resolve({ status: error?.code ?? 0, output: `${stdout}${stderr}` }),
-    )
-  })
-}
-
 /**
  * Rules that accept from one zone to another. A chain for established ones ends in an ACCEPT that nothing reaches where
  * they were dropped before it.
@@ -65,7 +48,7 @@ function accepted(output: string, zones: string): readonly string[] {
 describe('shorewall check', { skip }, () => {
   for (const [name, policy] of Object.entries({ uni, 'uni alone': { wan: uni.wan, lan: uni.lan, lowers: [] }, gal })) {
     test(`takes ${name} without a warning`, async (t) => {
-      const { status, output } = await check(t, renderShorewall(policy))
+      const { status, output } = await checkShorewall(t, renderShorewall(policy))
       assert.equal(status, 0, output)
       assert.match(output, /Shorewall configuration verified/)
       assert.doesNotMatch(output, /WARNING|ERROR/)
@@ -73,7 +56,7 @@ describe('shorewall check', { skip }, () => {
   }
 
   test('makes rules of gal in which nothing is accepted between LAN and WAN', async (t) => {
-    const { output } = await check(t, renderShorewall(gal))
+    const { output } = await checkShorewall(t, renderShorewall(gal))
     assert.deepEqual(accepted(output, 'gal-wan'), [])
     assert.deepEqual(accepted(output, 'wan-gal'), [])
     const out = accepted(output, 'fw-wan')
@@ -86,8 +69,59 @@ describe('shorewall check', { skip }, () => {
 
   test('would tell of a mistake (negative control)', async (t) => {
     const files = new Map(renderShorewall(gal)).set('policy', 'gal nowhere ACCEPT\nall all DROP\n')
-    const { status, output } = await check(t, files)
+    const { status, output } = await checkShorewall(t, files)
     assert.notEqual(status, 0)
     assert.match(output, /ERROR/)
+  })
+})
+
+describe('packets against its rules', { skip }, () => {
+  const script = join(import.meta.dirname, '..', 'support', 'shorewall-packets.sh')
+  const one = [{ address: '203.0.113.7', protocol: 'udp', port: 443 }] as const
+  const other = [{ address: '203.0.113.99', protocol: 'udp', port: 443 }] as const
+  const lan = { device: 'lan', cidr: '10.2.2.0/24', address: '10.2.2.1' }
+  const wan = { device: 'wan' }
+
+  const rules = async (t: TestContext, policy: ShorewallPolicy): Promise<string> =>
+    rulesOf(await checkShorewall(t, renderShorewall(policy)))
+  const probe = async (
+    t: TestContext,
+    layer: 'uni' | 'gal',
+    ...texts: readonly string[]
+  ): Promise<readonly string[]> => {
+    const folder = await makeTempFolder(t)
+    const files = texts.map((_, index) => join(folder, String(index)))
+    for (const [index, text] of texts.entries()) await writeFile(files[index] ?? '', text)
+    const { status, output } = await runAlone(['bash', script, layer, ...files])
+    assert.equal(status, 0, output)
+    return output.trim().split('\n')
+  }
+
+  test('gal lets its LAN into the tunnel only, and itself to the endpoint only', async (t) => {
+    const text = await rules(t, { wan, lan, lowers: [], tunnel: { device: 'tunnel', endpoints: one } })
+    assert.deepEqual(await probe(t, 'gal', text), [
+      'client-by-tunnel 0 1',
+      'client-without-tunnel 0 0',
+      'client-to-endpoint 0 0',
+      'own-to-endpoint 1 0',
+      'own-to-other-port 0 0',
+      'own-to-other-address 0 0',
+    ])
+    // Negative control: with that one rule turned round, the same probes do come out.
+    const open = text.replace('-A gal-wan -j DROP', '-A gal-wan -j ACCEPT')
+    assert.deepEqual((await probe(t, 'gal', open)).slice(1, 3), ['client-without-tunnel 1 0', 'client-to-endpoint 1 0'])
+  })
+
+  test('uni lets a lower router to its endpoint only, and not to an earlier one that still answers', async (t) => {
+    const before = await rules(t, { wan, lan, lowers: [{ address: '10.2.2.9', endpoints: one }] })
+    const later = await rules(t, { wan, lan, lowers: [{ address: '10.2.2.9', endpoints: other }] })
+    assert.deepEqual(await probe(t, 'uni', before, later), [
+      'lower-to-endpoint 1 0',
+      'lower-elsewhere 0 0',
+      'lower-to-old-endpoint 0 0',
+      'lower-to-new-endpoint 1 0',
+    ])
+    const careless = later.split('\n').filter((line) => !/^-A \^uni-wan .*-j DROP$/.test(line))
+    assert.deepEqual((await probe(t, 'uni', before, careless.join('\n'))).at(2), 'lower-to-old-endpoint 1 0')
   })
 })
