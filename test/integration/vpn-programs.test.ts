@@ -1,9 +1,11 @@
 /**
- * Cleaned profiles before the programs that will read them: OpenVPN and WireGuard of Debian, in a network namespace without
- * any link, so that nothing is sent. OpenVPN goes as far as its first packet; `wg-quick strip` reads as `wg setconf` does.
+ * Cleaned profiles before the programs that will read them, OpenVPN and WireGuard of Debian, in network namespaces without
+ * a way out. OpenVPN goes as far as its first packet, and once to a real server; `wg-quick strip` and `wg setconf` read
+ * what is for them.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
@@ -60,6 +62,34 @@ describe('OpenVPN', () => {
     assert.notEqual(status, 0)
     assert.match(output, /Unrecognized option/)
     assert.match((await startOpenvpn(t, `${file}ca /nowhere\n`)).output, /\/nowhere/)
+  })
+
+  const skip = process.getuid?.() === 0 ? false : 'a tunnel takes /dev/net/tun'
+
+  test('comes up with a real server, which cannot push a way past the tunnel', { skip }, async (t) => {
+    const folder = await makeTempFolder(t)
+    const pair = join(import.meta.dirname, '..', 'support', 'openvpn-pair.sh')
+    assert.equal((await run(['bash', pair, 'keys', folder])).status, 0)
+    const profile =
+      'client\ndev tun\nproto udp\nremote 192.0.2.1 1194\nca ca.crt\ncert client.crt\nkey client.key\ncipher AES-256-GCM\n'
+    const pushed = ['redirect-gateway def1', 'route 198.51.100.0 255.255.255.0 net_gateway', 'setenv-safe X 1']
+    const server = ['port 1194', 'proto udp', 'dev tun', 'topology subnet', 'server 10.8.0.0 255.255.255.0', 'dh none']
+    const files = ['ca ca.crt', 'cert server.crt', 'key server.key', ...pushed.map((one) => `push "${one}"`)]
+    await writeFile(join(folder, 'server.conf'), `${[...server, ...files].join('\n')}\n`)
+    const { file } = parseVpnProfile('a', profile, (path) => readFileSync(join(folder, path), 'utf8'))
+    const pairRun = async (text: string): Promise<Ran> => {
+      await writeFile(join(folder, 'clean.ovpn'), text, { mode: 0o600 })
+      return run(['bash', pair, 'run', folder])
+    }
+    const { status, output } = await pairRun(file)
+    assert.equal(status, 0, output)
+    assert.match(output, /Initialization Sequence Completed/)
+    assert.match(output, / tun0\s+inet 10\.8\.0\.2\/24/)
+    for (const one of pushed) assert.ok(output.includes(`Pushed option removed by filter: '${one}'`), one)
+    assert.doesNotMatch(output, /^(?:0\.0\.0\.0\/1|198\.51\.100\.0\/24) /m)
+    // Negative control: without the filters the server does get its way.
+    const trusting = await pairRun(file.replaceAll(/^pull-filter.*\n/gm, ''))
+    assert.match(trusting.output, /^0\.0\.0\.0\/1 via 10\.8\.0\.1 dev tun0/m)
   })
 
   test('cuts lines into the same words', async (t) => {
