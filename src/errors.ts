@@ -112,6 +112,8 @@ export const ERROR_CODES = [
   'ADDRESS_UNAVAILABLE',
   'GUEST_NOT_READY',
   'ATTESTATION_FAILED',
+  // routers
+  'VPN_PROFILE_INVALID',
 ] as const
 
 export interface VmpkgErrorOptions {

@@ -101,4 +101,6 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   ADDRESS_UNAVAILABLE: 'Free a subnet of this host, or remove a router.',
   GUEST_NOT_READY: 'vmpkg logs MACHINE shows what its console said.',
   ATTESTATION_FAILED: 'Look at vmpkg logs MACHINE, then restart it; its LAN stays closed.',
+  VPN_PROFILE_INVALID:
+    'Change the profile, or ask the provider for another one; docs/vpn-profiles.md says what is accepted.',
 }

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import { Header } from 'tar'
+import { isTar, readForeignTar } from '../../src/archive/foreign-tar.ts'
+import { makeTempFolder } from '../support/temp-folder.ts'
+
+const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString()
+
+async function tarOf(
+  t: TestContext,
+  options: readonly string[],
+  names: Readonly<Record<string, string>>,
+): Promise<Buffer> {
+  const folder = await makeTempFolder(t)
+  await mkdir(join(folder, 'sub'))
+  for (const [name, content] of Object.entries(names)) await writeFile(join(folder, name), content)
+  return execFileSync('tar', ['-c', ...options, '-C', folder, '.'], { maxBuffer: 64 * 1024 * 1024 })
+}
+
+/** One entry as an attacker writes it. */
+function crafted(path: string, type: 'File' | 'SymbolicLink' | 'Link' | 'FIFO' | 'CharacterDevice', size = 0): Buffer {
+  const block = Buffer.alloc(512)
+  new Header({
+    path,
+    type,
+    mode: 0o644,
+    size,
+    mtime: new Date(0),
+    linkpath: type.includes('Link') ? '/etc/passwd' : '',
+  }).encode(block)
+  return Buffer.concat([block, Buffer.alloc(Math.ceil(size / 512) * 512), Buffer.alloc(1024)])
+}
+
+describe('readForeignTar', () => {
+  for (const format of ['gnu', 'pax', 'ustar', 'posix']) {
+    test(`reads what GNU tar writes as ${format}`, async (t) => {
+      const long = `${'long-name-'.repeat(format === 'ustar' ? 8 : 20)}.ovpn`
+      const tar = await tarOf(t, [`--format=${format}`], {
+        'a b.ovpn': 'one',
+        'sub/ca.crt': 'two',
+        [long]: 'three',
+        'Zürich.ovpn': '',
+      })
+      assert.ok(isTar(tar))
+      const files = await readForeignTar(tar)
+      assert.deepEqual([...files.keys()].toSorted(), ['Zürich.ovpn', 'a b.ovpn', long, 'sub/ca.crt'].toSorted())
+      assert.equal(text(files.get('sub/ca.crt')), 'two')
+    })
+  }
+
+  test('refuses links, devices and paths that lead elsewhere', async (t) => {
+    for (const type of ['SymbolicLink', 'Link', 'FIFO', 'CharacterDevice'] as const) {
+      await assert.rejects(readForeignTar(crafted('a.ovpn', type)), { code: 'ARCHIVE_ENTRY_REFUSED' }, type)
+    }
+    for (const path of ['/etc/a', '../a', 'a/../../b', 'a//b', 'a\\b', 'a\u001bb']) {
+      await assert.rejects(readForeignTar(crafted(path, 'File')), { code: 'ARCHIVE_ENTRY_REFUSED' }, path)
+    }
+    const folder = await makeTempFolder(t)
+    await symlink('/etc/passwd', join(folder, 'a.ovpn'))
+    const tar = execFileSync('tar', ['-c', '-C', folder, '.'])
+    await assert.rejects(readForeignTar(tar), { code: 'ARCHIVE_ENTRY_REFUSED' })
+  })
+
+  test('refuses too much, and the same name twice', async () => {
+    await assert.rejects(readForeignTar(crafted('a', 'File', 1024 * 1024 + 1)), {
+      code: 'ARCHIVE_ENTRY_REFUSED',
+      message: /too large/,
+    })
+    const one = crafted('a', 'File').subarray(0, 512)
+    const end = Buffer.alloc(1024)
+    await assert.rejects(readForeignTar(Buffer.concat([one, one, end])), { message: /is there twice/ })
+    const many = Array.from({ length: 2001 }, (_, index) => crafted(`n${index}`, 'File').subarray(0, 512))
+    await assert.rejects(readForeignTar(Buffer.concat([...many, end])), { message: /one too many/ })
+    assert.equal((await readForeignTar(Buffer.concat([...many.slice(1), end]))).size, 2000)
+  })
+
+  test('refuses what is cut off or no tar at all', async (t) => {
+    const tar = await tarOf(t, [], { a: 'x'.repeat(2000) })
+    for (const length of [0, 100, 512, 1536, tar.indexOf('x'.repeat(100)) + 600]) {
+      await assert.rejects(readForeignTar(tar.subarray(0, length)), { code: 'ARCHIVE_INVALID' }, String(length))
+    }
+    const damaged = Buffer.from(tar)
+    damaged[148] = 0x39 // a digit of the header's sum
+    await assert.rejects(readForeignTar(damaged), { code: 'ARCHIVE_INVALID' })
+    assert.equal(isTar(Buffer.from('client\n')), false)
+  })
+})
