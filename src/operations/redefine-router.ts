@@ -59,7 +59,7 @@ export async function planRedefinition(
   const planned: Redefinition[] = []
   for (const { network, facts } of networks) {
     const { saved: old, active } = await saveDefinition(workspace, connect, network.uuid)
-    const rendered = await renderNetwork({ request, plan: networkPlanOf(old), createdAt: facts.createdAt })
+    const rendered = await renderNetwork(connect, { request, plan: networkPlanOf(old), createdAt: facts.createdAt })
     await validateDefinition(workspace, connect, 'network', rendered)
     planned.push(compare(old, active, { rendered, shown: rendered, context: old.context }, options.prefer))
   }
