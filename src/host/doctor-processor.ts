@@ -4,6 +4,7 @@
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { findAccess } from './access-rights.ts'
 import {
   bad,
   type CheckResult,
@@ -17,7 +18,6 @@ import {
 } from './doctor-check.ts'
 import type { KvmVerdict } from './kvm-probe.ts'
 import { parseAvailableMemoryKib } from './preflight.ts'
-import { mayAccess } from './preflight-files.ts'
 import { parseMemlockKib } from './preflight-read.ts'
 import { parseQemuConf, parseUserIds } from './qemu-user.ts'
 
@@ -77,22 +77,16 @@ async function checkKvmOfQemu(host: DoctorHost): Promise<CheckResult> {
       'kvm-device-of-qemu',
       device === undefined ? 'there is no /dev/kvm' : `there is no user ${user}`,
     )
-  if (mayAccess(device, ids, 4) && mayAccess(device, ids, 2) && isReallyOpen(device, ids))
+  const path = join(host.root, '/dev/kvm')
+  const rights = await Promise.all(([4, 2] as const).map((right) => findAccess(path, ids, right, host.processes)))
+  // The access lists of device nodes are logind's, which are for people at the screen: what cannot be read gives nothing.
+  if (rights.every((right) => right === true))
     return ok('processor', 'kvm-device-of-qemu', `/dev/kvm is open to ${user}`)
   return bad('problem', 'processor', 'kvm-device-of-qemu', [
     `/dev/kvm is there and closed to ${user}`,
     'libvirt probes QEMU anew at every create: 14 seconds instead of one.',
     `Run: sudo usermod -aG kvm ${user} && sudo chgrp kvm /dev/kvm && sudo chmod 660 /dev/kvm, and restart libvirtd.`,
   ])
-}
-
-/** Device nodes have no access lists to be careful of, but logind's, which are for people at the screen. */
-function isReallyOpen(
-  { uid, gid, mode }: { readonly uid: number; readonly gid: number; readonly mode: number },
-  user: { readonly uid: number; readonly gids: readonly number[] },
-): boolean {
-  if (user.uid === 0 || user.uid === uid || user.gids.includes(gid)) return true
-  return (mode & 0o6) === 0o6
 }
 
 async function checkProbe(host: DoctorHost, probe: (() => Promise<KvmVerdict>) | undefined): Promise<CheckResult> {

@@ -77,12 +77,12 @@ async function checkRights(host: DoctorHost, folder: string, isSystem: boolean):
       'Look for user in /etc/libvirt/qemu.conf.',
     ])
   const probe = `${folder}/x`
-  const closed = (await readFileFacts([probe], ids)).get(probe)?.closedFolder
+  const closed = (await readFileFacts([probe], ids, { processes: host.processes })).get(probe)?.closedFolder
   if (closed === undefined) return ok('storage', 'store-rights', `${user} may search every folder above ${folder}`)
   return bad('problem', 'storage', 'store-rights', [
     `${user} may not search ${closed}`,
     'Every start fails with “Permission denied”, whatever the rights of the image itself are.',
-    `Run: sudo chmod o+x ${closed}, or keep the state below /var/lib.`,
+    `Run: sudo setfacl -m u:${user}:x ${closed} (or chmod o+x), or keep the state below /var/lib.`,
   ])
 }
 

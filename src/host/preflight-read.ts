@@ -7,11 +7,13 @@
  */
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import type { Processes } from '../ports.ts'
+import type { FileUser } from './access-rights.ts'
 import { listFirmware } from './emulator.ts'
 import { parseAvailableMemoryKib } from './preflight.ts'
 import { type DomainDemand, parseIdList } from './preflight-demand.ts'
 import type { HostFacts, Listener, PciFact } from './preflight-facts.ts'
-import { type FileUser, readFileFacts } from './preflight-files.ts'
+import { readFileFacts } from './preflight-files.ts'
 import { SYSTEM_PATH } from './tools.ts'
 
 export interface ReadHostOptions {
@@ -25,6 +27,8 @@ export interface ReadHostOptions {
   /** As whom QEMU runs; `undefined` where that is not known. */
   readonly user: FileUser | undefined
   readonly changesOwners: boolean
+  /** For access lists, which are not seen without it. */
+  readonly processes?: Processes
   /** Unprivileged daemons cannot raise the limit of locked memory. */
   readonly isPrivileged: boolean
 }
@@ -36,7 +40,7 @@ export async function readHostFacts(demand: DomainDemand, options: ReadHostOptio
     isNeeded ? read() : undefined
   const { hostdevs, shares, tpm, pins, hugepages, memoryNodes, nics, ports, renderNodes, firmware } = demand
   const [files, meminfo, pools, nodes, present, online, limits] = await Promise.all([
-    readFileFacts(pathsOf(demand), options.user, proc),
+    readFileFacts(pathsOf(demand), options.user, { proc, processes: options.processes }),
     text(join(proc, 'meminfo')),
     when(hugepages.length > 0, () => readHugepages(sysfs)),
     when(memoryNodes.length > 0, async () =>

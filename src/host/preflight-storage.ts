@@ -11,7 +11,8 @@ import { finding, type PreflightFinding } from './preflight-finding.ts'
 /** libvirt 9.0 refuses to start over such a file, 11.3 makes it anew (both seen); for what lies between, libvirt is asked. */
 const STALE_REFUSED_BEFORE = 9_001_000
 const LEAST_FREE_BYTES = 64 * 1024 * 1024
-const SEARCH_FIX = 'Give QEMU’s user the search right on that folder (chmod o+x), or move the file below /var/lib.'
+const SEARCH_FIX =
+  'Give QEMU’s user the search right on that folder (setfacl -m u:USER:x, or chmod o+x), or move the file below /var/lib.'
 
 export function judgeStorage(
   demand: DomainDemand,
@@ -123,7 +124,7 @@ function judgeAccess(
       'disk-unreadable',
       path,
       `QEMU’s user may not ${right} ${file}`,
-      `Change its owner or mode (chown, chmod), or add QEMU’s user to its group.`,
+      `Change its owner, mode or access list (chown, chmod, setfacl), or add QEMU’s user to its group.`,
     ),
   ]
 }
