@@ -1,5 +1,6 @@
 /** Devices of the host that a guest is to have: PCI, USB, mediated, input, TPM, vsock, render nodes, shares. Pure. */
-import type { DomainDemand, HostdevDemand } from './preflight-demand.ts'
+import type { HostdevDemand } from './demand-device.ts'
+import type { DomainDemand } from './preflight-demand.ts'
 import type { HostFacts, HypervisorFacts, OtherDomain } from './preflight-facts.ts'
 import { finding, type PreflightFinding } from './preflight-finding.ts'
 

@@ -2,7 +2,7 @@
  * What preflight compares a definition with: facts of the host and of its libvirt. A fact that is `undefined` could not
  * be known (a libvirt on another machine, for example), and nothing is refused for it.
  */
-import type { DiskDemand } from './preflight-demand.ts'
+import type { DiskDemand } from './demand-disk.ts'
 
 export interface FileFact {
   readonly kind: 'missing' | 'file' | 'folder' | 'block' | 'other'

@@ -9,9 +9,10 @@ import { readdir, readFile, readlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Processes } from '../ports.ts'
 import type { FileUser } from './access-rights.ts'
+import { toIds } from './demand-values.ts'
 import { listFirmware } from './emulator.ts'
 import { parseAvailableMemoryKib } from './preflight.ts'
-import { type DomainDemand, parseIdList } from './preflight-demand.ts'
+import type { DomainDemand } from './preflight-demand.ts'
 import type { HostFacts, Listener, PciFact } from './preflight-facts.ts'
 import { readFileFacts } from './preflight-files.ts'
 import { SYSTEM_PATH } from './tools.ts'
@@ -43,9 +44,7 @@ export async function readHostFacts(demand: DomainDemand, options: ReadHostOptio
     readFileFacts(pathsOf(demand), options.user, { proc, processes: options.processes }),
     text(join(proc, 'meminfo')),
     when(hugepages.length > 0, () => readHugepages(sysfs)),
-    when(memoryNodes.length > 0, async () =>
-      parseIdList((await text(join(sysfs, 'devices/system/node/online'))) ?? '0'),
-    ),
+    when(memoryNodes.length > 0, async () => toIds((await text(join(sysfs, 'devices/system/node/online'))) ?? '0')),
     when(pins.length > 0, () => text(join(sysfs, 'devices/system/cpu/present'))),
     when(pins.length > 0, () => text(join(sysfs, 'devices/system/cpu/online'))),
     when(!options.isPrivileged && hostdevs.length > 0, () => text(join(proc, 'self/limits'))),
@@ -91,8 +90,8 @@ export async function readHostFacts(demand: DomainDemand, options: ReadHostOptio
     hugepages: pools,
     defaultHugepageKib: defaultSize === undefined ? undefined : Number(defaultSize),
     nodes,
-    presentCpus: present === undefined ? undefined : parseIdList(present),
-    onlineCpus: online === undefined ? undefined : parseIdList(online),
+    presentCpus: present === undefined ? undefined : toIds(present),
+    onlineCpus: online === undefined ? undefined : toIds(online),
     memlockKib: limits === undefined ? undefined : parseMemlockKib(limits),
     pci,
     usb,

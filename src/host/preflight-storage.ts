@@ -4,7 +4,8 @@
  * Source: libvirt's storage_source.c (200 files at most in a chain; a backing file without a recorded format is refused
  * where it has another file below it), libvirt #756 (chains deeper than 25 fail from 10.8 to before 12.0).
  */
-import type { DiskDemand, DomainDemand } from './preflight-demand.ts'
+import type { DiskDemand } from './demand-disk.ts'
+import type { DomainDemand } from './preflight-demand.ts'
 import type { FileFact, HostFacts, HypervisorFacts, OtherDomain } from './preflight-facts.ts'
 import { finding, type PreflightFinding } from './preflight-finding.ts'
 
