@@ -9,6 +9,8 @@ export interface DiskDemand {
   readonly type: string
   readonly device: string
   readonly file: string | undefined
+  /** Of a disk whose file libvirt finds in a storage pool. */
+  readonly volume: { readonly pool: string; readonly name: string } | undefined
   readonly format: string | undefined
   readonly bus: string | undefined
   readonly target: string
@@ -26,12 +28,14 @@ export function readDisk(disk: XmlElement): DiskDemand {
   const target = attribute(findElement(disk, 'target'), 'dev') ?? ''
   const source = findElement(disk, 'source')
   const device = attribute(disk, 'device') ?? 'disk'
+  const [pool, name] = ['pool', 'volume'].map((word) => attribute(source, word))
   const transient = findElement(disk, 'transient')
   return {
     path: `disk ${target}`,
     type: attribute(disk, 'type') ?? 'file',
     device,
     file: attribute(source, 'file') ?? attribute(source, 'dev'),
+    volume: pool === undefined || name === undefined ? undefined : { pool, name },
     format: attribute(findElement(disk, 'driver'), 'type'),
     bus: attribute(findElement(disk, 'target'), 'bus'),
     target,

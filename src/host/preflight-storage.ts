@@ -24,6 +24,7 @@ export function judgeStorage(
     ...demand.disks.flatMap((disk) => [
       ...judgeDisk(disk, demand, host, hypervisor),
       ...judgeTransient(disk, demand, host, hypervisor.libvirtVersion),
+      ...judgeVolume(disk, hypervisor),
     ]),
     ...demand.disks.flatMap((disk) => judgeSharing(disk, hypervisor.domains)),
     ...demand.bootFiles.flatMap(({ path, file }) =>
@@ -104,6 +105,24 @@ function judgeDisk(
         ]
       : []),
   ]
+}
+
+function judgeVolume(
+  { path, volume, device, isOptional }: DiskDemand,
+  { volumes }: HypervisorFacts,
+): readonly PreflightFinding[] {
+  const state = volumes.get(path) ?? 'there'
+  if (volume === undefined || state === 'there' || (isOptional && device !== 'disk')) return []
+  const { pool, name } = volume
+  const [reason, fix] = {
+    'pool-missing': [`there is no storage pool ${pool}`, 'Define it, or correct <source>: virsh pool-list --all'],
+    'pool-inactive': [`the storage pool ${pool} is not active`, `Start it: virsh pool-start ${pool}`],
+    'volume-missing': [
+      `the storage pool ${pool} has no volume ${name}`,
+      `Let libvirt look again (virsh pool-refresh ${pool}), or correct <source>: virsh vol-list ${pool}`,
+    ],
+  }[state]
+  return [finding(state, path, reason ?? '', fix ?? '')]
 }
 
 function judgeBus({ path, bus }: DiskDemand, { machine }: DomainDemand): readonly PreflightFinding[] {

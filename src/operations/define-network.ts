@@ -96,7 +96,7 @@ export async function defineNetwork(
 ): Promise<SavedDefinition> {
   const rendered = await renderNetwork(connect, input)
   await validateDefinition(workspace, connect, 'network', rendered)
-  await preflightNetwork(workspace, connect, rendered)
+  await preflightNetwork(workspace, connect, rendered, { until: 'start' })
   const { name, uuid } = input.plan.network
   intend(transaction, { kind: 'remove-network', uuid, name })
   const network = await connect.networkDefineXML({ xml: rendered })
