@@ -2,6 +2,7 @@
  * Makes a planned change of what is installed: downloads first and without the lock, then the lock, the plan once more, and
  * everything under one journal entry. A failure or Ctrl-C undoes it; after a kill the next command does (threats L01).
  */
+import type { CatalogueEntry } from '../catalogue/catalogue.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { destroyOwnDomain, undefineOwnNetwork } from '../domain/removal.ts'
 import { readRestorable } from '../domain/restore.ts'
@@ -10,6 +11,7 @@ import { grantName } from '../model/capability.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import { type DefinitionChange, historyHolder, type PackageChange } from '../state/history.ts'
 import type { Transaction } from '../state/journal.ts'
+import { requireObtainable } from './download.ts'
 import { collectGarbage } from './gc.ts'
 import { forgetRetained, holdObjects, packageHolder, runningHeld, runningHolder } from './holders.ts'
 import { notGranted } from './install-plan.ts'
@@ -62,11 +64,8 @@ export async function applyTransition(
   granted: readonly string[],
 ): Promise<TransitionResult> {
   if (isEmpty(first.transition)) return UNCHANGED
-  const entries = targetsOf(first.transition)
-    .filter(({ kind }) => kind !== 'mark')
-    .map(({ target }) => target.entry)
   refuseConflicts(first)
-  using downloads = await obtainPackages(workspace, entries)
+  using downloads = await obtainPackages(workspace, entriesOf(first.transition))
   await workspace.lock()
   const plan = await first.again(granted)
   if (isEmpty(plan.transition)) return UNCHANGED
@@ -99,6 +98,17 @@ export function refuseConflicts({ summary }: TransitionPlan): void {
     `You and the package changed the same:${conflicts.map((text) => `\n  ${text}`).join('')}`,
     { hint: '--conflict keep keeps your edits, --conflict replace takes the package’s.', details: { conflicts } },
   )
+}
+
+/** Before anything is asked: a yes would be for nothing. @throws {VmpkgError} `OFFLINE` */
+export async function refuseUnobtainable(workspace: Workspace, { transition }: TransitionPlan): Promise<void> {
+  await requireObtainable(workspace, entriesOf(transition))
+}
+
+function entriesOf(transition: Transition): readonly CatalogueEntry[] {
+  return targetsOf(transition)
+    .filter(({ kind }) => kind !== 'mark')
+    .map(({ target }) => target.entry)
 }
 
 async function apply(
