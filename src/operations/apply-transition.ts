@@ -8,6 +8,7 @@ import { destroyOwnDomain, undefineOwnNetwork } from '../domain/removal.ts'
 import { readRestorable } from '../domain/restore.ts'
 import { VmpkgError } from '../errors.ts'
 import { grantName } from '../model/capability.ts'
+import type { Partials } from '../render/environment.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import { type DefinitionChange, historyHolder, type PackageChange } from '../state/history.ts'
 import type { Transaction } from '../state/journal.ts'
@@ -15,6 +16,7 @@ import { requireObtainable } from './download.ts'
 import { collectGarbage } from './gc.ts'
 import { forgetRetained, holdObjects, packageHolder, runningHeld, runningHolder } from './holders.ts'
 import { notGranted } from './install-plan.ts'
+import { describeLaterGrants } from './later-grants.ts'
 import { removeMachineFiles } from './machine-files.ts'
 import { obtainPackages } from './obtain.ts'
 import { type Choice, chooseFor } from './package-choice.ts'
@@ -26,6 +28,7 @@ import { restoreRouter } from './restore-router.ts'
 import type { RouterRequest } from './router-definition.ts'
 import { startMachine, startMachines } from './start.ts'
 import { stopMachines } from './stop.ts'
+import { readPartials } from './templates.ts'
 import { type Change, type Target, type Transition, targetsOf } from './transition.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -147,7 +150,7 @@ async function apply(
     started: done.started,
     restarted: options.restart ? plan.summary.restarts : [],
     needRestart,
-    messages: messagesFor(plan, choices, done.started, needRestart),
+    messages: messagesFor(plan, { choices, partials: await readPartials() }, done.started, needRestart),
   }
 }
 
@@ -314,7 +317,7 @@ async function finish(
 
 function messagesFor(
   { transition }: TransitionPlan,
-  choices: readonly Choice[],
+  { choices, partials }: { readonly choices: readonly Choice[]; readonly partials: Partials },
   started: readonly string[],
   needRestart: readonly string[],
 ): readonly string[] {
@@ -333,6 +336,7 @@ function messagesFor(
     return [
       `${words[kind]} ${name} ${version}${started.includes(name) ? ', its machine is running' : ''}`,
       ...(what === 'app' && kind === 'install' ? [`Make a machine of it: vmpkg clone ${name}`] : []),
+      ...(choice === undefined || kind !== 'install' ? [] : describeLaterGrants(choice, partials)),
       ...(notes === undefined ? [] : [notes.trim()]),
     ]
   })
