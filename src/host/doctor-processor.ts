@@ -14,12 +14,12 @@ import {
   listFolder,
   notApplicable,
   ok,
+  readQemuUser,
   readText,
 } from './doctor-check.ts'
 import type { KvmVerdict } from './kvm-probe.ts'
 import { parseAvailableMemoryKib } from './preflight.ts'
 import { parseMemlockKib } from './preflight-read.ts'
-import { parseQemuConf, parseUserIds } from './qemu-user.ts'
 
 /** @param probe runs a guest; `undefined` to leave that out */
 export async function checkProcessor(
@@ -65,11 +65,7 @@ async function checkKvmNode(host: DoctorHost, kind: string | undefined): Promise
 
 /** libvirt finds its cached capabilities outdated at every look-up while the device is there and closed to QEMU's user. */
 async function checkKvmOfQemu(host: DoctorHost): Promise<CheckResult> {
-  const [conf = '', passwd = '', group = ''] = await Promise.all(
-    ['/etc/libvirt/qemu.conf', '/etc/passwd', '/etc/group'].map((path) => readText(host, path)),
-  )
-  const { user } = parseQemuConf(conf)
-  const ids = parseUserIds(user, passwd, group)
+  const { user, ids } = await readQemuUser(host)
   const device = await stat(join(host.root, '/dev/kvm')).catch(() => undefined)
   if (device === undefined || ids === undefined)
     return notApplicable(

@@ -5,9 +5,8 @@
  */
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { bad, type CheckResult, type DoctorHost, notApplicable, ok, readText } from './doctor-check.ts'
+import { bad, type CheckResult, type DoctorHost, notApplicable, ok, readQemuUser } from './doctor-check.ts'
 import { readFileFacts } from './preflight-files.ts'
-import { parseQemuConf, parseUserIds } from './qemu-user.ts'
 
 const LEAST_FREE_BYTES = 2 * 1024 ** 3
 
@@ -65,11 +64,7 @@ export async function checkStorage(
 
 async function checkRights(host: DoctorHost, folder: string, isSystem: boolean): Promise<CheckResult> {
   if (!isSystem) return notApplicable('storage', 'store-rights', 'QEMU runs as this user')
-  const [conf = '', passwd = '', group = ''] = await Promise.all(
-    ['/etc/libvirt/qemu.conf', '/etc/passwd', '/etc/group'].map((path) => readText(host, path)),
-  )
-  const { user } = parseQemuConf(conf)
-  const ids = parseUserIds(user, passwd, group)
+  const { user, ids } = await readQemuUser(host)
   if (ids === undefined)
     return bad('unknown', 'storage', 'store-rights', [
       `there is no user ${user}`,
