@@ -4,6 +4,7 @@ import type { Interface } from 'node:readline/promises'
 import { styleText } from 'node:util'
 import { VmpkgError } from '../errors.ts'
 import type { Workspace } from '../operations/workspace.ts'
+import { ASCII_MARGIN, isAsciiOnly, isUtf8, textFor } from './ascii.ts'
 import { type Io, type OptionValues, optionNumber, optionText, type Tone } from './command.ts'
 import { formatJson, redact } from './redact.ts'
 import { humanReporter, jsonReporter, plainReporter, type Reporter } from './report.ts'
@@ -41,9 +42,10 @@ export function createIo(
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
   const columns = columnsOf(process.stdout)
+  const [out, err] = [textFor(process.stdout, process.env), textFor(process.stderr, process.env)]
   const print = (text: string): void => {
     reporter.clear()
-    process.stdout.write(`${wrapText(redact(text), columns)}\n`)
+    process.stdout.write(`${wrapText(out(redact(text)), columns)}\n`)
   }
   const io: Io = {
     json,
@@ -61,14 +63,15 @@ export function createIo(
     },
     printTable: (header, rows, last) => {
       reporter.clear()
-      const lines = formatTable(header, rows, columns, last).map((line) => `${redact(line)}\n`)
+      const width = columns !== undefined && isAsciiOnly(process.stdout, process.env) ? columns - ASCII_MARGIN : columns
+      const lines = formatTable(header, rows, width, last).map((line) => `${out(redact(line))}\n`)
       process.stdout.write(lines.join('')) // at once: a write for each of 2,000 lines takes 10 ms
     },
     note: (text, tone) => {
       reporter.clear()
       if (json) reporter.emit({ type: 'noted', message: text })
       else if (!quiet)
-        process.stderr.write(`${paint(wrapText(redact(text), columnsOf(process.stderr)), tone, process.stderr)}\n`)
+        process.stderr.write(`${paint(wrapText(err(redact(text)), columnsOf(process.stderr)), tone, process.stderr)}\n`)
     },
     confirm: async (question) => {
       if (options['yes'] === true) return true
@@ -80,7 +83,7 @@ export function createIo(
       const { createInterface } = await import('node:readline/promises')
       const prompt = createInterface({ input: process.stdin, output: process.stderr })
       const shown = fallback === '' ? question : `${question} [${fallback}]`
-      const typed = (await answer(prompt, redact(`${shown}: `), abort.signal, onSignal)).trim()
+      const typed = (await answer(prompt, err(redact(`${shown}: `)), abort.signal, onSignal)).trim()
       return typed === '' ? fallback : typed
     },
     passphrase: async (question) => {
@@ -129,12 +132,6 @@ function isOffline({ env }: ProcessLike, options: OptionValues): boolean {
   return options['offline'] === true || !['', '0'].includes(env['VMPKG_OFFLINE'] ?? '')
 }
 
-/** As setlocale(3) finds the character type: LC_ALL, LC_CTYPE, LANG, the first that is set. */
-function isUtf8(env: ProcessLike['env']): boolean {
-  const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find((value) => value !== undefined && value !== '')
-  return /utf-?8/i.test(locale ?? '')
-}
-
 const COLOURS = { good: 'green', careful: 'yellow', bad: 'red' } as const
 
 /** Node heeds NO_COLOR and streams that are no terminal. */
@@ -143,7 +140,8 @@ function paint(text: string, tone: Tone | undefined, stream: NodeJS.WriteStream)
 }
 
 function chooseReporter(process: ProcessLike, json: boolean, quiet: boolean): Reporter {
-  const write = (text: string): void => void process.stderr.write(text)
+  const text = textFor(process.stderr, process.env)
+  const write = (line: string): void => void process.stderr.write(text(line))
   if (json) return jsonReporter(quiet ? () => {} : write, () => new Date())
   if (!process.stderr.isTTY || quiet) return plainReporter(write, quiet)
   return humanReporter(write, {
@@ -166,7 +164,11 @@ async function confirm(
   }
   const { createInterface } = await import('node:readline/promises')
   const prompt = createInterface({ input: process.stdin, output: process.stderr })
-  return /^y(es)?$/i.test((await answer(prompt, redact(`${question} [y/N] `), signal, interrupt)).trim())
+  return /^y(es)?$/i.test(
+    (
+      await answer(prompt, textFor(process.stderr, process.env)(redact(`${question} [y/N] `)), signal, interrupt)
+    ).trim(),
+  )
 }
 
 /** Reads without echo: the line editor writes to nowhere while the person types. */
@@ -188,7 +190,7 @@ async function askPassphrase(
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   const prompt = createInterface({ input: process.stdin, output: silent, terminal: true })
   try {
-    process.stderr.write(`${redact(question)}: `)
+    process.stderr.write(`${textFor(process.stderr, process.env)(redact(question))}: `)
     return await answer(prompt, '', signal, interrupt)
   } finally {
     process.stderr.write('\n')

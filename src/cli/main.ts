@@ -4,6 +4,7 @@
  * What only help and failures need is loaded for them only.
  */
 import { isVmpkgError, VmpkgError } from '../errors.ts'
+import { textFor } from './ascii.ts'
 import type { CommandSpec } from './command.ts'
 import { findCommand, suggestCommand } from './commands.ts'
 import { columnsOf, createIo, type ProcessLike } from './io.ts'
@@ -28,7 +29,8 @@ async function fail(error: unknown, argv: readonly string[], process: ProcessLik
   const status = exitStatusOf(error)
   const json = argv.includes('--json')
   const columns = json ? undefined : columnsOf(process.stderr)
-  const write = (text: string): void => void process.stderr.write(wrapText(text, columns))
+  const plain = textFor(process.stderr, process.env)
+  const write = (text: string): void => void process.stderr.write(wrapText(json ? text : plain(text), columns))
   if (status !== 0) printFailure(error, { json, verbose: argv.includes('--verbose'), write })
   return status
 }
@@ -37,7 +39,7 @@ async function dispatch(given: readonly string[], process: ProcessLike, lost: Ab
   const argv = moveLeadingOptions(given)
   if (argv.length === 0 || argv[0] === '--help' || argv[0] === '-h' || (argv[0] === 'help' && argv.length === 1)) {
     const { formatOverview } = await import('./help.ts')
-    process.stdout.write(formatOverview())
+    process.stdout.write(textFor(process.stdout, process.env)(formatOverview()))
     return argv.length === 0 ? 2 : 0
   }
   if (argv[0] === '--version' || argv[0] === '-V') {
@@ -51,7 +53,7 @@ async function dispatch(given: readonly string[], process: ProcessLike, lost: Ab
     const asked = words.filter((word) => word !== '--help' && word !== '-h')
     const family = formatFamily(asked)
     if (family === undefined) throw unknownCommand(words)
-    process.stdout.write(family)
+    process.stdout.write(textFor(process.stdout, process.env)(family))
     return asked.length < words.length ? 0 : 2
   }
   const spec = await found.entry.load()

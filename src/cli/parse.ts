@@ -1,11 +1,13 @@
 /** Parses one command's arguments with commander, the options that every command has included. */
 import { Command } from 'commander'
+import { textFor } from './ascii.ts'
 import { COMMON_OPTIONS, type CommandSpec } from './command.ts'
 import { describeExamples } from './help.ts'
 import type { Parsed } from './quick-parse.ts'
 
 interface Output {
-  readonly stdout: { write(text: string): unknown }
+  readonly stdout: { readonly isTTY?: boolean; write(text: string): unknown }
+  readonly env?: Readonly<Record<string, string | undefined>>
 }
 
 /** @throws {CommanderError} on wrong usage, and with exit code 0 after printing help. */
@@ -13,7 +15,11 @@ export function parseInvocation(name: string, spec: CommandSpec, argv: readonly 
   const command = new Command(`vmpkg ${name}`)
     .description([spec.summary, spec.description].filter((text) => text !== undefined).join('\n\n'))
     .exitOverride()
-    .configureOutput({ writeOut: (text) => output.stdout.write(text), writeErr: () => {}, outputError: () => {} })
+    .configureOutput({
+      writeOut: (text) => output.stdout.write(textFor(output.stdout, output.env ?? {})(text)),
+      writeErr: () => {},
+      outputError: () => {},
+    })
     .showSuggestionAfterError()
     .allowExcessArguments(false)
     .helpOption('-h, --help', 'print this help')

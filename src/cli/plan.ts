@@ -3,7 +3,12 @@
  * that are not granted yet (decisions 18) and for older versions; then applies it.
  */
 import { isVmpkgError, VmpkgError } from '../errors.ts'
-import { applyTransition, refuseConflicts, type TransitionResult } from '../operations/apply-transition.ts'
+import {
+  applyTransition,
+  refuseConflicts,
+  refuseUnobtainable,
+  type TransitionResult,
+} from '../operations/apply-transition.ts'
 import { downgrades, refuseDowngrade } from '../operations/install.ts'
 import { notGranted, type PlanSummary } from '../operations/install-plan.ts'
 import type { TransitionPlan } from '../operations/plan-transition.ts'
@@ -89,6 +94,7 @@ export async function runPlan(
   if (!io.json || !io.assumeYes) printPlan(io, summary, { diff: options['diff'] === true })
   if (io.dryRun) return 0
   refuseConflicts(plan)
+  await refuseUnobtainable(workspace, plan)
   if (options['allowDowngrade'] !== true) await confirmDowngrade(io, plan)
   const grants = await confirmGrants(io, summary.missingGrants)
   if (!(await io.confirm('Continue?'))) return 1

@@ -3,6 +3,8 @@ import { constants } from 'node:fs'
 import { access, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Processes } from '../ports.ts'
+import type { FileUser } from './access-rights.ts'
+import { parseQemuConf, parseUserIds } from './qemu-user.ts'
 
 type CheckStatus = 'ok' | 'warning' | 'problem' | 'unknown' | 'not-applicable'
 
@@ -83,6 +85,16 @@ export async function findProgram(
     if (found) return path
   }
   return undefined
+}
+
+/** As whom the system's libvirt runs QEMU; `ids` is undefined where there is no such user. */
+export async function readQemuUser(host: DoctorHost): Promise<{ readonly user: string; readonly ids?: FileUser }> {
+  const [conf = '', passwd = '', group = ''] = await Promise.all(
+    ['/etc/libvirt/qemu.conf', '/etc/passwd', '/etc/group'].map((path) => readText(host, path)),
+  )
+  const { user } = parseQemuConf(conf)
+  const ids = parseUserIds(user, passwd, group)
+  return ids === undefined ? { user } : { user, ids }
 }
 
 export function ok(group: CheckResult['group'], id: string, seen: string): CheckResult {

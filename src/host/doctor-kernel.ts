@@ -1,5 +1,5 @@
 /**
- * What the kernel lets this user and guests do: namespaces, tun, AppArmor, control groups, ping, clock, IOMMU, vfio.
+ * What the kernel lets this user and guests do: namespaces, tun, control groups, ping, clock, IOMMU, vfio.
  *
  * Source: user_namespaces(7), Linux Documentation (cgroup-v2.rst, networking/ip-sysctl.rst, ABI sysfs-kernel-iommu_groups),
  * /proc/interrupts, where remapped interrupts begin with IR-.
@@ -22,7 +22,6 @@ export async function checkKernel(host: DoctorHost): Promise<readonly CheckResul
     checkNamespaces(host),
     checkSubordinateIds(host),
     checkTun(host),
-    checkAppArmor(host),
     checkControlGroups(host),
     checkPing(host),
     checkClock(host),
@@ -68,18 +67,6 @@ async function checkTun(host: DoctorHost): Promise<CheckResult> {
     '/dev/net/tun is closed to this user',
     why,
     'Run: sudo chmod 666 /dev/net/tun (udev’s usual mode).',
-  ])
-}
-
-async function checkAppArmor(host: DoctorHost): Promise<CheckResult> {
-  if ((await readText(host, '/sys/module/apparmor/parameters/enabled')) !== 'Y')
-    return notApplicable('kernel', 'apparmor', 'it is not in force')
-  if (await exists(host, '/etc/apparmor.d/abstractions/libvirt-qemu'))
-    return ok('kernel', 'apparmor', 'it is in force, and libvirt’s profiles are installed')
-  return bad('warning', 'kernel', 'apparmor', [
-    'it is in force without libvirt’s profiles',
-    'Guests are not confined, or not allowed to open their disks.',
-    'Run: sudo apt-get install libvirt-daemon-system apparmor',
   ])
 }
 

@@ -4,6 +4,7 @@
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { findAccess } from './access-rights.ts'
 import {
   bad,
   type CheckResult,
@@ -13,13 +14,12 @@ import {
   listFolder,
   notApplicable,
   ok,
+  readQemuUser,
   readText,
 } from './doctor-check.ts'
 import type { KvmVerdict } from './kvm-probe.ts'
 import { parseAvailableMemoryKib } from './preflight.ts'
-import { mayAccess } from './preflight-files.ts'
 import { parseMemlockKib } from './preflight-read.ts'
-import { parseQemuConf, parseUserIds } from './qemu-user.ts'
 
 /** @param probe runs a guest; `undefined` to leave that out */
 export async function checkProcessor(
@@ -65,11 +65,7 @@ async function checkKvmNode(host: DoctorHost, kind: string | undefined): Promise
 
 /** libvirt finds its cached capabilities outdated at every look-up while the device is there and closed to QEMU's user. */
 async function checkKvmOfQemu(host: DoctorHost): Promise<CheckResult> {
-  const [conf = '', passwd = '', group = ''] = await Promise.all(
-    ['/etc/libvirt/qemu.conf', '/etc/passwd', '/etc/group'].map((path) => readText(host, path)),
-  )
-  const { user } = parseQemuConf(conf)
-  const ids = parseUserIds(user, passwd, group)
+  const { user, ids } = await readQemuUser(host)
   const device = await stat(join(host.root, '/dev/kvm')).catch(() => undefined)
   if (device === undefined || ids === undefined)
     return notApplicable(
@@ -77,22 +73,16 @@ async function checkKvmOfQemu(host: DoctorHost): Promise<CheckResult> {
       'kvm-device-of-qemu',
       device === undefined ? 'there is no /dev/kvm' : `there is no user ${user}`,
     )
-  if (mayAccess(device, ids, 4) && mayAccess(device, ids, 2) && isReallyOpen(device, ids))
+  const path = join(host.root, '/dev/kvm')
+  const rights = await Promise.all(([4, 2] as const).map((right) => findAccess(path, ids, right, host.processes)))
+  // The access lists of device nodes are logind's, which are for people at the screen: what cannot be read gives nothing.
+  if (rights.every((right) => right === true))
     return ok('processor', 'kvm-device-of-qemu', `/dev/kvm is open to ${user}`)
   return bad('problem', 'processor', 'kvm-device-of-qemu', [
     `/dev/kvm is there and closed to ${user}`,
     'libvirt probes QEMU anew at every create: 14 seconds instead of one.',
     `Run: sudo usermod -aG kvm ${user} && sudo chgrp kvm /dev/kvm && sudo chmod 660 /dev/kvm, and restart libvirtd.`,
   ])
-}
-
-/** Device nodes have no access lists to be careful of, but logind's, which are for people at the screen. */
-function isReallyOpen(
-  { uid, gid, mode }: { readonly uid: number; readonly gid: number; readonly mode: number },
-  user: { readonly uid: number; readonly gids: readonly number[] },
-): boolean {
-  if (user.uid === 0 || user.uid === uid || user.gids.includes(gid)) return true
-  return (mode & 0o6) === 0o6
 }
 
 async function checkProbe(host: DoctorHost, probe: (() => Promise<KvmVerdict>) | undefined): Promise<CheckResult> {

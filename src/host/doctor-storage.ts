@@ -5,9 +5,8 @@
  */
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { bad, type CheckResult, type DoctorHost, notApplicable, ok, readText } from './doctor-check.ts'
+import { bad, type CheckResult, type DoctorHost, notApplicable, ok, readQemuUser } from './doctor-check.ts'
 import { readFileFacts } from './preflight-files.ts'
-import { parseQemuConf, parseUserIds } from './qemu-user.ts'
 
 const LEAST_FREE_BYTES = 2 * 1024 ** 3
 
@@ -65,11 +64,7 @@ export async function checkStorage(
 
 async function checkRights(host: DoctorHost, folder: string, isSystem: boolean): Promise<CheckResult> {
   if (!isSystem) return notApplicable('storage', 'store-rights', 'QEMU runs as this user')
-  const [conf = '', passwd = '', group = ''] = await Promise.all(
-    ['/etc/libvirt/qemu.conf', '/etc/passwd', '/etc/group'].map((path) => readText(host, path)),
-  )
-  const { user } = parseQemuConf(conf)
-  const ids = parseUserIds(user, passwd, group)
+  const { user, ids } = await readQemuUser(host)
   if (ids === undefined)
     return bad('unknown', 'storage', 'store-rights', [
       `there is no user ${user}`,
@@ -77,12 +72,12 @@ async function checkRights(host: DoctorHost, folder: string, isSystem: boolean):
       'Look for user in /etc/libvirt/qemu.conf.',
     ])
   const probe = `${folder}/x`
-  const closed = (await readFileFacts([probe], ids)).get(probe)?.closedFolder
+  const closed = (await readFileFacts([probe], ids, { processes: host.processes })).get(probe)?.closedFolder
   if (closed === undefined) return ok('storage', 'store-rights', `${user} may search every folder above ${folder}`)
   return bad('problem', 'storage', 'store-rights', [
     `${user} may not search ${closed}`,
     'Every start fails with “Permission denied”, whatever the rights of the image itself are.',
-    `Run: sudo chmod o+x ${closed}, or keep the state below /var/lib.`,
+    `Run: sudo setfacl -m u:${user}:x ${closed} (or chmod o+x), or keep the state below /var/lib.`,
   ])
 }
 

@@ -1,5 +1,5 @@
 /** Huge pages that a running machine holds, counted as free: for planning where that machine itself would go. Pure. */
-import type { HugepageDemand } from './preflight-demand.ts'
+import type { HugepageDemand } from './demand-memory.ts'
 import type { MemoryFacts } from './read-hugepages.ts'
 import type { HostTopology } from './topology.ts'
 

@@ -1,5 +1,7 @@
 /** Devices of the host that a guest is to have: PCI, USB, mediated, input, TPM, vsock, render nodes, shares. Pure. */
-import type { DomainDemand, HostdevDemand } from './preflight-demand.ts'
+import type { HostdevDemand } from './demand-device.ts'
+import { isVfioDriver } from './iommu-group.ts'
+import type { DomainDemand } from './preflight-demand.ts'
 import type { HostFacts, HypervisorFacts, OtherDomain } from './preflight-facts.ts'
 import { finding, type PreflightFinding } from './preflight-finding.ts'
 
@@ -33,8 +35,9 @@ export function judgeDevices(
   ]
 }
 
+/** In nobody's way, also on the oldest kernels. */
 const isVfio = (driver: string | undefined): boolean =>
-  driver === undefined || /^(?:vfio-pci|pci-stub|.*vfio.*)$/.test(driver)
+  driver === undefined || driver === 'pci-stub' || isVfioDriver(driver)
 
 function judgePci(
   { path, pci, isManaged }: HostdevDemand,

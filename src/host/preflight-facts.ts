@@ -2,7 +2,7 @@
  * What preflight compares a definition with: facts of the host and of its libvirt. A fact that is `undefined` could not
  * be known (a libvirt on another machine, for example), and nothing is refused for it.
  */
-import type { DiskDemand } from './preflight-demand.ts'
+import type { DiskDemand } from './demand-disk.ts'
 
 export interface FileFact {
   readonly kind: 'missing' | 'file' | 'folder' | 'block' | 'other'
@@ -87,6 +87,8 @@ export interface OtherNetwork {
   readonly cidrs: readonly string[]
 }
 
+export type VolumeState = 'there' | 'volume-missing' | 'pool-inactive' | 'pool-missing'
+
 export interface HypervisorFacts {
   /** As `11003000` for 11.3.0. */
   readonly libvirtVersion: number
@@ -101,6 +103,8 @@ export interface HypervisorFacts {
   readonly machines?: readonly string[] | undefined
   /** A guest really ran under KVM, or nobody could tell. */
   readonly isKvmUsable?: boolean | undefined
+  /** By the disk that names it; nothing of what libvirt does not tell. */
+  readonly volumes: ReadonlyMap<string, VolumeState>
   /** libvirt networks are started by the operation itself. */
   readonly startsNetworks: boolean
 }

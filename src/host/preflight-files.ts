@@ -3,32 +3,14 @@
  * whether a QEMU has it open.
  *
  * Source: qcow2.txt of QEMU (header, extension 0xE2792ACA); QEMU's block/file-posix.c for the locked bytes (100 and up for
- * what a process does, 200 and up for what it forbids others; writing is bit 1); path_resolution(7). File-system access
- * lists are not seen: where one may be in force, nothing is said.
+ * what a process does, 200 and up for what it forbids others; writing is bit 1); path_resolution(7). Where an access list
+ * may decide and cannot be read, nothing is said.
  */
 import { lstat, open, readFile, stat, statfs } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
+import type { Processes } from '../ports.ts'
+import { type FileUser, findAccess } from './access-rights.ts'
 import type { FileFact } from './preflight-facts.ts'
-
-/** Whose rights count. */
-export interface FileUser {
-  readonly uid: number
-  readonly gids: readonly number[]
-}
-
-interface Rights {
-  readonly uid: number
-  readonly gid: number
-  readonly mode: number
-}
-
-/** May the user do that (4 read, 2 write, 1 search)? Access lists show as rights of the group, so those decide nothing. */
-export function mayAccess({ uid, gid, mode }: Rights, user: FileUser, right: 1 | 2 | 4): boolean {
-  if (user.uid === 0) return true
-  if (user.uid === uid) return (mode & (right << 6)) !== 0
-  if (user.gids.includes(gid)) return (mode & (right << 3)) !== 0
-  return (mode & right) !== 0 || (mode & (right << 3)) !== 0
-}
 
 const CHAIN_LIMIT = 256
 
@@ -36,18 +18,34 @@ const CHAIN_LIMIT = 256
 export async function readFileFacts(
   paths: Iterable<string>,
   user: FileUser | undefined,
-  proc = '/proc',
+  { proc = '/proc', processes }: { readonly proc?: string; readonly processes?: Processes | undefined } = {},
 ): Promise<ReadonlyMap<string, FileFact>> {
   const facts = new Map<string, FileFact>()
   const locks = await readFile(join(proc, 'locks'), 'utf8').catch(() => '')
+  const may = mayUse(user, processes)
   const waiting = [...paths]
   for (let next = waiting.shift(); next !== undefined && facts.size < CHAIN_LIMIT; next = waiting.shift()) {
     if (facts.has(next)) continue
-    const fact = await readFileFact(next, user, locks)
+    const fact = await readFileFact(next, locks, may)
     facts.set(next, fact)
     if (fact.backing !== undefined) waiting.push(fact.backing.file)
   }
   return facts
+}
+
+/** Whether QEMU's user has the right (4 read, 2 write, 1 search); true where that is not known. */
+type MayUse = (path: string, right: 1 | 2 | 4) => Promise<boolean>
+
+/** Folders are above several files. */
+function mayUse(user: FileUser | undefined, processes: Processes | undefined): MayUse {
+  const known = new Map<string, Promise<boolean>>()
+  return async (path, right) => {
+    if (user === undefined) return true
+    const key = `${right} ${path}`
+    const answer = known.get(key) ?? findAccess(path, user, right, processes).then((may) => may ?? true)
+    known.set(key, answer)
+    return answer
+  }
 }
 
 const MISSING: FileFact = {
@@ -59,9 +57,9 @@ const MISSING: FileFact = {
   freeBytes: 0,
 }
 
-async function readFileFact(path: string, user: FileUser | undefined, locks: string): Promise<FileFact> {
+async function readFileFact(path: string, locks: string, may: MayUse): Promise<FileFact> {
   const status = await stat(path).catch((error: NodeJS.ErrnoException) => error)
-  const closedFolder = user === undefined ? undefined : await findClosedFolder(path, user)
+  const closedFolder = await findClosedFolder(path, may)
   const closed = closedFolder === undefined ? {} : { closedFolder }
   // What this user cannot see either is no proof of anything.
   if (status instanceof Error)
@@ -69,16 +67,14 @@ async function readFileFact(path: string, user: FileUser | undefined, locks: str
       ? { ...MISSING, ...closed }
       : { ...MISSING, kind: 'other', isReadable: true, isWritable: true, ...closed }
   const kind = status.isFile() ? 'file' : status.isDirectory() ? 'folder' : status.isBlockDevice() ? 'block' : 'other'
-  const rights = {
-    isReadable: user === undefined || mayAccess(status, user, 4),
-    isWritable: user === undefined || mayAccess(status, user, 2),
-  }
+  const [isReadable, isWritable] = await Promise.all([may(path, 4), may(path, 2)])
   const header = kind === 'file' ? await readHeader(path) : undefined
   const backing = header === undefined ? undefined : parseBacking(header, path)
   return {
     kind,
     ...closed,
-    ...rights,
+    isReadable,
+    isWritable,
     format: header === undefined ? undefined : isQcow2(header) ? 'qcow2' : 'raw',
     ...(backing === undefined ? {} : { backing }),
     isLocked: kind === 'file' && isWriteLocked(locks, status),
@@ -86,7 +82,7 @@ async function readFileFact(path: string, user: FileUser | undefined, locks: str
   }
 }
 
-async function findClosedFolder(path: string, user: FileUser): Promise<string | undefined> {
+async function findClosedFolder(path: string, may: MayUse): Promise<string | undefined> {
   const folders: string[] = []
   for (let folder = dirname(path); ; folder = dirname(folder)) {
     folders.unshift(folder)
@@ -94,7 +90,7 @@ async function findClosedFolder(path: string, user: FileUser): Promise<string | 
   }
   for (const folder of folders) {
     const status = await lstat(folder).catch(() => undefined)
-    if (status?.isDirectory() === true && !mayAccess(status, user, 1)) return folder
+    if (status?.isDirectory() === true && !(await may(folder, 1))) return folder
   }
   return undefined
 }

@@ -29,6 +29,9 @@ export const PREFLIGHT_CLASSES = {
   'disk-shared': facts('PREFLIGHT_FAILED', 'another domain writes to the same file, and it is not marked shareable'),
   'disk-locked': facts('PREFLIGHT_FAILED', 'a running QEMU or qemu-nbd has the file open for writing'),
   'disk-bus': facts('PREFLIGHT_FAILED', 'the machine type has no controller for the disk’s bus'),
+  'pool-missing': facts('PREFLIGHT_FAILED', 'there is no storage pool of the name that a disk gives'),
+  'pool-inactive': facts('PREFLIGHT_FAILED', 'the storage pool of a disk is not active'),
+  'volume-missing': facts('PREFLIGHT_FAILED', 'the storage pool has no volume of the name that a disk gives'),
   'backing-missing': facts('PREFLIGHT_FAILED', 'a file below an overlay is not there'),
   'backing-unreadable': facts('PREFLIGHT_FAILED', 'QEMU’s user has no right on a file below an overlay'),
   'backing-format-unsaid': facts(

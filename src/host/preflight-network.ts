@@ -7,7 +7,8 @@
 import { overlaps, parseSubnet } from '../model/subnet.ts'
 import { findElement, findElements, getAttribute, getText } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
-import type { DomainDemand, PortDemand } from './preflight-demand.ts'
+import type { PortDemand } from './demand-network.ts'
+import type { DomainDemand } from './preflight-demand.ts'
 import type { HostFacts, HypervisorFacts, Listener, OtherNetwork } from './preflight-facts.ts'
 import { finding, type PreflightFinding } from './preflight-finding.ts'
 

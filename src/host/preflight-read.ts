@@ -5,14 +5,21 @@
  * Source: proc_meminfo(5), proc_pid_net(5), Linux Documentation/ABI/testing/sysfs-{devices-system-cpu,bus-usb,bus-pci},
  * admin-guide/mm/hugetlbpage.rst, libvirt's bridge_driver.c (which looks at /proc/net/route, too).
  */
-import { readdir, readFile, readlink } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Processes } from '../ports.ts'
+import type { FileUser } from './access-rights.ts'
+import { listFolder, readAttribute, readLinkName } from './attribute.ts'
+import { toIds } from './demand-values.ts'
 import { listFirmware } from './emulator.ts'
+import { listEntries } from './kernel-files.ts'
 import { parseAvailableMemoryKib } from './preflight.ts'
-import { type DomainDemand, parseIdList } from './preflight-demand.ts'
+import type { DomainDemand } from './preflight-demand.ts'
 import type { HostFacts, Listener, PciFact } from './preflight-facts.ts'
-import { type FileUser, readFileFacts } from './preflight-files.ts'
+import { readFileFacts } from './preflight-files.ts'
+import { readHugepagePools } from './read-hugepages.ts'
 import { SYSTEM_PATH } from './tools.ts'
+import { readUsbDevices } from './usb-device.ts'
 
 export interface ReadHostOptions {
   readonly sysfs?: string
@@ -25,6 +32,8 @@ export interface ReadHostOptions {
   /** As whom QEMU runs; `undefined` where that is not known. */
   readonly user: FileUser | undefined
   readonly changesOwners: boolean
+  /** For access lists, which are not seen without it. */
+  readonly processes?: Processes
   /** Unprivileged daemons cannot raise the limit of locked memory. */
   readonly isPrivileged: boolean
 }
@@ -36,12 +45,10 @@ export async function readHostFacts(demand: DomainDemand, options: ReadHostOptio
     isNeeded ? read() : undefined
   const { hostdevs, shares, tpm, pins, hugepages, memoryNodes, nics, ports, renderNodes, firmware } = demand
   const [files, meminfo, pools, nodes, present, online, limits] = await Promise.all([
-    readFileFacts(pathsOf(demand), options.user, proc),
+    readFileFacts(pathsOf(demand), options.user, { proc, processes: options.processes }),
     text(join(proc, 'meminfo')),
-    when(hugepages.length > 0, () => readHugepages(sysfs)),
-    when(memoryNodes.length > 0, async () =>
-      parseIdList((await text(join(sysfs, 'devices/system/node/online'))) ?? '0'),
-    ),
+    when(hugepages.length > 0, async () => readHugepages(sysfs)),
+    when(memoryNodes.length > 0, async () => toIds((await text(join(sysfs, 'devices/system/node/online'))) ?? '0')),
     when(pins.length > 0, () => text(join(sysfs, 'devices/system/cpu/present'))),
     when(pins.length > 0, () => text(join(sysfs, 'devices/system/cpu/online'))),
     when(!options.isPrivileged && hostdevs.length > 0, () => text(join(proc, 'self/limits'))),
@@ -58,7 +65,7 @@ export async function readHostFacts(demand: DomainDemand, options: ReadHostOptio
     ),
     when(
       hostdevs.some((one) => one.usb !== undefined),
-      () => readUsb(sysfs),
+      () => readUsbDevices(sysfs),
     ),
     when(
       hostdevs.some((one) => one.mdev !== undefined),
@@ -87,8 +94,8 @@ export async function readHostFacts(demand: DomainDemand, options: ReadHostOptio
     hugepages: pools,
     defaultHugepageKib: defaultSize === undefined ? undefined : Number(defaultSize),
     nodes,
-    presentCpus: present === undefined ? undefined : parseIdList(present),
-    onlineCpus: online === undefined ? undefined : parseIdList(online),
+    presentCpus: present === undefined ? undefined : toIds(present),
+    onlineCpus: online === undefined ? undefined : toIds(online),
     memlockKib: limits === undefined ? undefined : parseMemlockKib(limits),
     pci,
     usb,
@@ -136,32 +143,20 @@ function pathsOf(demand: DomainDemand): readonly string[] {
   ].filter((path) => path !== undefined && path.startsWith('/')) as string[]
 }
 
-async function readHugepages(sysfs: string): Promise<HostFacts['hugepages']> {
-  const read = async (folder: string): Promise<ReadonlyMap<number, number>> => {
-    const names = await readdir(folder).catch((): string[] => [])
-    const pairs = names.flatMap(async (name) => {
-      const size = /^hugepages-(\d+)kB$/.exec(name)?.[1]
-      const free = await readFile(join(folder, name, 'free_hugepages'), 'utf8').catch(() => '0')
-      return [Number(size), Number(free)] as const
-    })
-    return new Map((await Promise.all(pairs)).filter(([size]) => Number.isInteger(size)))
-  }
-  const whole = await read(join(sysfs, 'kernel/mm/hugepages'))
-  const nodeFolder = join(sysfs, 'devices/system/node')
-  const ids = (await readdir(nodeFolder).catch((): string[] => [])).flatMap(
-    (name) => /^node(\d+)$/.exec(name)?.[1] ?? [],
-  )
-  const nodes = await Promise.all(
-    ids.map(async (id) => [Number(id), await read(join(nodeFolder, `node${id}`, 'hugepages'))] as const),
-  )
+function readHugepages(sysfs: string): NonNullable<HostFacts['hugepages']> {
+  const nodes = listEntries(join(sysfs, 'devices/system/node')).flatMap((name) => {
+    const id = /^node(\d+)$/.exec(name)?.[1]
+    return id === undefined
+      ? []
+      : [{ id: Number(id), pools: readHugepagePools(join(sysfs, 'devices/system/node', name, 'hugepages')) }]
+  })
   return new Map(
-    [...whole].map(([size, free]) => [
-      size,
-      {
-        free,
-        byNode: new Map(nodes.flatMap(([id, pools]) => (pools.has(size) ? [[id, pools.get(size) ?? 0] as const] : []))),
-      },
-    ]),
+    readHugepagePools(join(sysfs, 'kernel/mm/hugepages')).map(({ sizeKib, free }) => {
+      const byNode = nodes.flatMap(({ id, pools }) =>
+        pools.filter((pool) => pool.sizeKib === sizeKib).map((pool) => [id, pool.free ?? 0] as const),
+      )
+      return [sizeKib, { free: free ?? 0, byNode: new Map(byNode) }]
+    }),
   )
 }
 
@@ -172,53 +167,21 @@ export function parseMemlockKib(limits: string): number | undefined {
   return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Math.floor(Number(soft) / 1_024)
 }
 
+/** Of each device and its mates only what is judged: a whole tree of PCI is long to read. */
 async function readPci(sysfs: string, addresses: readonly string[]): Promise<ReadonlyMap<string, PciFact>> {
-  const folder = join(sysfs, 'bus/pci/devices')
-  const driverOf = async (address: string): Promise<string | undefined> =>
-    readlink(join(folder, address, 'driver')).then(
-      (link) => basename(link),
-      () => undefined,
-    )
-  const isBridge = async (address: string): Promise<boolean> =>
-    (await readFile(join(folder, address, 'class'), 'utf8').catch(() => '')).startsWith('0x06')
+  const at = (address: string, file: string): string => join(sysfs, 'bus/pci/devices', address, file)
   const facts = new Map<string, PciFact>()
   for (const address of new Set(addresses)) {
-    if (
-      !(await readdir(join(folder, address)).then(
-        () => true,
-        () => false,
-      ))
-    )
-      continue
-    const group = await readlink(join(folder, address, 'iommu_group')).then(
-      (link) => Number(basename(link)),
-      () => undefined,
-    )
-    const names = (await readdir(join(folder, address, 'iommu_group/devices')).catch((): string[] => [])).filter(
-      (name) => name !== address,
-    )
-    const mates = await Promise.all(
-      names.map(async (name) => ((await isBridge(name)) ? undefined : { address: name, driver: await driverOf(name) })),
-    )
-    facts.set(address, { driver: await driverOf(address), group, mates: mates.filter((mate) => mate !== undefined) })
+    if ((await listFolder(at(address, '.'))).length === 0) continue
+    const [driver, group] = [await readLinkName(at(address, 'driver')), await readLinkName(at(address, 'iommu_group'))]
+    const mates: PciFact['mates'][number][] = []
+    for (const mate of await listFolder(at(address, 'iommu_group/devices'))) {
+      const isBridge = (await readAttribute(at(mate, 'class')))?.startsWith('0x06') === true
+      if (mate !== address && !isBridge) mates.push({ address: mate, driver: await readLinkName(at(mate, 'driver')) })
+    }
+    facts.set(address, { driver, group: group === undefined ? undefined : Number(group), mates })
   }
   return facts
-}
-
-async function readUsb(sysfs: string): Promise<NonNullable<HostFacts['usb']>> {
-  const folder = join(sysfs, 'bus/usb/devices')
-  const names = await readdir(folder).catch((): string[] => [])
-  const found = await Promise.all(
-    names.map(async (name) => {
-      const text = async (file: string): Promise<string> =>
-        (await readFile(join(folder, name, file), 'utf8').catch(() => '')).trim()
-      const [vendor, product, bus, device] = await Promise.all(['idVendor', 'idProduct', 'busnum', 'devnum'].map(text))
-      return vendor === undefined || vendor === ''
-        ? undefined
-        : { vendor, product: product ?? '', bus: Number(bus), device: Number(device) }
-    }),
-  )
-  return found.filter((one) => one !== undefined)
 }
 
 /** Names in a /proc/net/dev text. */

@@ -4,14 +4,16 @@
  * Source: libvirt's storage_source.c (200 files at most in a chain; a backing file without a recorded format is refused
  * where it has another file below it), libvirt #756 (chains deeper than 25 fail from 10.8 to before 12.0).
  */
-import type { DiskDemand, DomainDemand } from './preflight-demand.ts'
+import type { DiskDemand } from './demand-disk.ts'
+import type { DomainDemand } from './preflight-demand.ts'
 import type { FileFact, HostFacts, HypervisorFacts, OtherDomain } from './preflight-facts.ts'
 import { finding, type PreflightFinding } from './preflight-finding.ts'
 
 /** libvirt 9.0 refuses to start over such a file, 11.3 makes it anew (both seen); for what lies between, libvirt is asked. */
 const STALE_REFUSED_BEFORE = 9_001_000
 const LEAST_FREE_BYTES = 64 * 1024 * 1024
-const SEARCH_FIX = 'Give QEMU’s user the search right on that folder (chmod o+x), or move the file below /var/lib.'
+const SEARCH_FIX =
+  'Give QEMU’s user the search right on that folder (setfacl -m u:USER:x, or chmod o+x), or move the file below /var/lib.'
 
 export function judgeStorage(
   demand: DomainDemand,
@@ -22,6 +24,7 @@ export function judgeStorage(
     ...demand.disks.flatMap((disk) => [
       ...judgeDisk(disk, demand, host, hypervisor),
       ...judgeTransient(disk, demand, host, hypervisor.libvirtVersion),
+      ...judgeVolume(disk, hypervisor),
     ]),
     ...demand.disks.flatMap((disk) => judgeSharing(disk, hypervisor.domains)),
     ...demand.bootFiles.flatMap(({ path, file }) =>
@@ -104,6 +107,24 @@ function judgeDisk(
   ]
 }
 
+function judgeVolume(
+  { path, volume, device, isOptional }: DiskDemand,
+  { volumes }: HypervisorFacts,
+): readonly PreflightFinding[] {
+  const state = volumes.get(path) ?? 'there'
+  if (volume === undefined || state === 'there' || (isOptional && device !== 'disk')) return []
+  const { pool, name } = volume
+  const [reason, fix] = {
+    'pool-missing': [`there is no storage pool ${pool}`, 'Define it, or correct <source>: virsh pool-list --all'],
+    'pool-inactive': [`the storage pool ${pool} is not active`, `Start it: virsh pool-start ${pool}`],
+    'volume-missing': [
+      `the storage pool ${pool} has no volume ${name}`,
+      `Let libvirt look again (virsh pool-refresh ${pool}), or correct <source>: virsh vol-list ${pool}`,
+    ],
+  }[state]
+  return [finding(state, path, reason ?? '', fix ?? '')]
+}
+
 function judgeBus({ path, bus }: DiskDemand, { machine }: DomainDemand): readonly PreflightFinding[] {
   if (bus !== 'ide' || machine === undefined || !/^(?:pc-)?q35/.test(machine)) return []
   return [
@@ -123,7 +144,7 @@ function judgeAccess(
       'disk-unreadable',
       path,
       `QEMU’s user may not ${right} ${file}`,
-      `Change its owner or mode (chown, chmod), or add QEMU’s user to its group.`,
+      `Change its owner, mode or access list (chown, chmod, setfacl), or add QEMU’s user to its group.`,
     ),
   ]
 }

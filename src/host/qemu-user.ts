@@ -3,7 +3,7 @@
  *
  * Source: the comments of libvirt's qemu.conf; Debian's packages build with the user libvirt-qemu. passwd(5), group(5).
  */
-import type { FileUser } from './preflight-files.ts'
+import type { FileUser } from './access-rights.ts'
 
 const DEBIAN_USER = 'libvirt-qemu'
 

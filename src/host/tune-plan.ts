@@ -8,7 +8,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
-import { parseIdList } from './preflight-demand.ts'
+import { formatCpuSet } from '../model/cpu-set.ts'
+import { toIds } from './demand-values.ts'
 
 export interface TuneChange {
   /** As on the host, `/sys/…` or `/proc/…`. */
@@ -33,7 +34,7 @@ const LONGEST_EXIT_US = 2
  * @throws {VmpkgError} `USAGE` for processors that are not online, or when none is left for the host
  */
 export async function planTuning(root: string, pins: readonly number[]): Promise<TunePlan> {
-  const online = parseIdList((await readSetting(root, '/sys/devices/system/cpu/online')) ?? '')
+  const online = toIds((await readSetting(root, '/sys/devices/system/cpu/online')) ?? '')
   checkPins(pins, online)
   const cores = pins.length === 0 ? online : pins
   const notes: string[] = []
@@ -121,24 +122,13 @@ async function planInterrupts(
     .toSorted((a, b) => Number(a) - Number(b))
     .map(async (number) => {
       const file = `/proc/irq/${number}/smp_affinity_list`
-      const own = parseIdList((await readSetting(root, file)) ?? '')
+      const own = toIds((await readSetting(root, file)) ?? '')
       if (!own.some((cpu) => pinned.has(cpu))) return []
       const rest = own.filter((cpu) => !pinned.has(cpu) && online.includes(cpu))
       const others = rest.length > 0 ? rest : online.filter((cpu) => !pinned.has(cpu))
-      return planValue(root, file, formatIdList(others), `interrupt ${number} does not stop a guest`)
+      return planValue(root, file, formatCpuSet(others), `interrupt ${number} does not stop a guest`)
     })
   return (await Promise.all(planned)).flat()
-}
-
-/** `0-2,5`, as the kernel prints lists. */
-export function formatIdList(ids: readonly number[]): string {
-  const ranges: (readonly [first: number, last: number])[] = []
-  for (const id of ids.toSorted((a, b) => a - b)) {
-    const range = ranges.at(-1)
-    if (range !== undefined && range[1] + 1 >= id) ranges[ranges.length - 1] = [range[0], id]
-    else ranges.push([id, id])
-  }
-  return ranges.map(([first, last]) => (first === last ? String(first) : `${first}-${last}`)).join(',')
 }
 
 async function planHaltPolling(root: string): Promise<readonly TuneChange[]> {

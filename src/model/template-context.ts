@@ -178,7 +178,7 @@ export interface NetworkTemplateContext extends Partial<NetworkChoices> {
     readonly rangeLast?: string
   }
   /** Absent: as the oldest. */
-  readonly host?: { readonly libvirtVersion?: string }
+  readonly host?: { readonly libvirtVersion?: string; readonly qemuVersion?: string }
   readonly params?: Readonly<Record<string, ParameterValue>>
 }
 

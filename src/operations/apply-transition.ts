@@ -2,17 +2,21 @@
  * Makes a planned change of what is installed: downloads first and without the lock, then the lock, the plan once more, and
  * everything under one journal entry. A failure or Ctrl-C undoes it; after a kill the next command does (threats L01).
  */
+import type { CatalogueEntry } from '../catalogue/catalogue.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { destroyOwnDomain, undefineOwnNetwork } from '../domain/removal.ts'
 import { readRestorable } from '../domain/restore.ts'
 import { VmpkgError } from '../errors.ts'
 import { grantName } from '../model/capability.ts'
+import type { Partials } from '../render/environment.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import { type DefinitionChange, historyHolder, type PackageChange } from '../state/history.ts'
 import type { Transaction } from '../state/journal.ts'
+import { requireObtainable } from './download.ts'
 import { collectGarbage } from './gc.ts'
 import { forgetRetained, holdObjects, packageHolder, runningHeld, runningHolder } from './holders.ts'
 import { notGranted } from './install-plan.ts'
+import { describeLaterGrants } from './later-grants.ts'
 import { removeMachineFiles } from './machine-files.ts'
 import { obtainPackages } from './obtain.ts'
 import { type Choice, chooseFor } from './package-choice.ts'
@@ -24,6 +28,7 @@ import { restoreRouter } from './restore-router.ts'
 import type { RouterRequest } from './router-definition.ts'
 import { startMachine, startMachines } from './start.ts'
 import { stopMachines } from './stop.ts'
+import { readPartials } from './templates.ts'
 import { type Change, type Target, type Transition, targetsOf } from './transition.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -62,11 +67,8 @@ export async function applyTransition(
   granted: readonly string[],
 ): Promise<TransitionResult> {
   if (isEmpty(first.transition)) return UNCHANGED
-  const entries = targetsOf(first.transition)
-    .filter(({ kind }) => kind !== 'mark')
-    .map(({ target }) => target.entry)
   refuseConflicts(first)
-  using downloads = await obtainPackages(workspace, entries)
+  using downloads = await obtainPackages(workspace, entriesOf(first.transition))
   await workspace.lock()
   const plan = await first.again(granted)
   if (isEmpty(plan.transition)) return UNCHANGED
@@ -99,6 +101,17 @@ export function refuseConflicts({ summary }: TransitionPlan): void {
     `You and the package changed the same:${conflicts.map((text) => `\n  ${text}`).join('')}`,
     { hint: '--conflict keep keeps your edits, --conflict replace takes the package’s.', details: { conflicts } },
   )
+}
+
+/** Before anything is asked: a yes would be for nothing. @throws {VmpkgError} `OFFLINE` */
+export async function refuseUnobtainable(workspace: Workspace, { transition }: TransitionPlan): Promise<void> {
+  await requireObtainable(workspace, entriesOf(transition))
+}
+
+function entriesOf(transition: Transition): readonly CatalogueEntry[] {
+  return targetsOf(transition)
+    .filter(({ kind }) => kind !== 'mark')
+    .map(({ target }) => target.entry)
 }
 
 async function apply(
@@ -137,7 +150,7 @@ async function apply(
     started: done.started,
     restarted: options.restart ? plan.summary.restarts : [],
     needRestart,
-    messages: messagesFor(plan, choices, done.started, needRestart),
+    messages: messagesFor(plan, { choices, partials: await readPartials() }, done.started, needRestart),
   }
 }
 
@@ -304,7 +317,7 @@ async function finish(
 
 function messagesFor(
   { transition }: TransitionPlan,
-  choices: readonly Choice[],
+  { choices, partials }: { readonly choices: readonly Choice[]; readonly partials: Partials },
   started: readonly string[],
   needRestart: readonly string[],
 ): readonly string[] {
@@ -323,6 +336,7 @@ function messagesFor(
     return [
       `${words[kind]} ${name} ${version}${started.includes(name) ? ', its machine is running' : ''}`,
       ...(what === 'app' && kind === 'install' ? [`Make a machine of it: vmpkg clone ${name}`] : []),
+      ...(choice === undefined || kind !== 'install' ? [] : describeLaterGrants(choice, partials)),
       ...(notes === undefined ? [] : [notes.trim()]),
     ]
   })

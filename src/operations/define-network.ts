@@ -11,6 +11,7 @@ import { findMissingNetworkGrants, type NetworkPolicyInput, verifyNetworkPolicy 
 import { stampNetwork } from '../render/stamp.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
+import { readReleases } from './hypervisor.ts'
 import { preflightNetwork } from './preflight.ts'
 import { intend } from './recover.ts'
 import { plainValues } from './render-machine.ts'
@@ -33,13 +34,13 @@ export interface NetworkDraft extends RenderNetworkInput {
   readonly rendered: string
 }
 
-/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `POLICY_REFUSED` */
-export async function renderNetwork(input: NetworkInput): Promise<string> {
-  return finishNetwork(input, await draftNetwork(input))
+/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `POLICY_REFUSED` `HOST_UNSUPPORTED` a feature of a newer release */
+export async function renderNetwork(connect: Connect, input: NetworkInput): Promise<string> {
+  return finishNetwork(input, await draftNetwork(connect, input))
 }
 
-/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `XML_INVALID` */
-export async function draftNetwork({ request, plan }: NetworkInput): Promise<NetworkDraft> {
+/** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` `XML_INVALID` `HOST_UNSUPPORTED` a feature of a newer release */
+export async function draftNetwork(connect: Connect, { request, plan }: NetworkInput): Promise<NetworkDraft> {
   const { manifest, templates } = request.pkg
   const { role, network } = plan
   const path = role === 'lan' ? manifest.templates.network : manifest.templates.uplink
@@ -51,7 +52,12 @@ export async function draftNetwork({ request, plan }: NetworkInput): Promise<Net
   const draft = {
     template,
     partials: await readPartials(),
-    context: { network, params, ...chooseForNetwork({ definitions, values: params }) },
+    context: {
+      network,
+      host: await readReleases(connect),
+      params,
+      ...chooseForNetwork({ definitions, values: params }),
+    },
     parameterNames: Object.keys(definitions),
   }
   return { ...draft, path, rendered: renderTemplate(draft) }
@@ -88,9 +94,9 @@ export async function defineNetwork(
   transaction: Transaction,
   input: NetworkInput,
 ): Promise<SavedDefinition> {
-  const rendered = await renderNetwork(input)
+  const rendered = await renderNetwork(connect, input)
   await validateDefinition(workspace, connect, 'network', rendered)
-  await preflightNetwork(workspace, connect, rendered)
+  await preflightNetwork(workspace, connect, rendered, { until: 'start' })
   const { name, uuid } = input.plan.network
   intend(transaction, { kind: 'remove-network', uuid, name })
   const network = await connect.networkDefineXML({ xml: rendered })

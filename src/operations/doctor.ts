@@ -3,7 +3,9 @@
  * used, and a libvirt that does not run is not started.
  */
 import { userInfo } from 'node:os'
+import { join } from 'node:path'
 import { readComponents } from '../host/components.ts'
+import { type AppArmorSubject, checkAppArmor } from '../host/doctor-apparmor.ts'
 import { bad, CHECK_GROUPS, type CheckResult, type DoctorHost, notApplicable, ok } from '../host/doctor-check.ts'
 import { checkKernel, checkPassthrough } from '../host/doctor-kernel.ts'
 import { checkLibvirt } from '../host/doctor-libvirt.ts'
@@ -43,6 +45,7 @@ export async function examineHost(workspace: Workspace, { probe }: DoctorOptions
     checkProcessor(host, probe ? () => probeHere(workspace) : undefined),
     checkMemoryState(host),
     checkKernel(host),
+    checkAppArmor(host, await appArmorSubject(workspace, connect)),
     checkPassthrough(host),
     checkLibvirt(host, connectionName),
     checkNetwork(host, networks, sharesNetwork),
@@ -51,6 +54,16 @@ export async function examineHost(workspace: Workspace, { probe }: DoctorOptions
   ])
   const order = (check: CheckResult): number => CHECK_GROUPS.indexOf(check.group)
   return { connection: connectionName, checks: groups.flat().toSorted((a, b) => order(a) - order(b)) }
+}
+
+async function appArmorSubject(workspace: Workspace, connect: Connect | undefined): Promise<AppArmorSubject> {
+  const isSystem = workspace.connectionName === 'qemu:///system'
+  const { overlays } = workspace.connectionPaths
+  return {
+    isSystem,
+    capabilities: isSystem ? await connect?.getCapabilities().catch(() => undefined) : undefined,
+    files: [join(workspace.paths.images, '0'.repeat(64)), join(overlays, 'machine.qcow2')],
+  }
 }
 
 export async function examineComponents(workspace: Workspace): ReturnType<typeof readComponents> {

@@ -92,13 +92,29 @@ async function fetchPackage(workspace: Workspace, candidate: Candidate): Promise
     return await fetchFiles(workspace, candidate)
   } catch (error) {
     if (!isVmpkgError(error, 'OFFLINE')) throw error
-    const { name, version } = candidate.line
-    throw new VmpkgError('OFFLINE', `${name} ${version} is not on this host`, {
-      hint: `Without --offline, run: vmpkg download ${name}=${version}`,
-      cause: error,
-      details: { package: `${name} ${version}` },
-    })
+    throw notOnHost(candidate, error)
   }
+}
+
+function notOnHost({ line: { name, version } }: Candidate, cause?: VmpkgError): VmpkgError {
+  return new VmpkgError('OFFLINE', `${name} ${version} is not on this host`, {
+    hint: `Without --offline, run: vmpkg download ${name}=${version}`,
+    cause,
+    details: { package: `${name} ${version}` },
+  })
+}
+
+/** What is missing and in no folder either cannot come while offline. @throws {VmpkgError} `OFFLINE` */
+export async function requireObtainable(workspace: Workspace, candidates: readonly Candidate[]): Promise<void> {
+  if (!workspace.outside.isOffline) return
+  const absent: VmpkgError[] = []
+  for (const candidate of candidates) {
+    const { objects } = await measureDownload(workspace, [candidate])
+    if (objects === 0) continue
+    const { mirrors } = await mirrorsOf(workspace, candidate.source)
+    if (!mirrors.some(({ base }) => base.protocol === 'file:')) absent.push(notOnHost(candidate))
+  }
+  if (absent.length > 0) throw missingOffline(absent)
 }
 
 async function fetchFiles(workspace: Workspace, candidate: Candidate): Promise<LoadedPackage> {

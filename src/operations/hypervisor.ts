@@ -26,6 +26,13 @@ export async function chooseHypervisor(workspace: Workspace, connect: Connect): 
     virtType,
     ...(plain === undefined ? {} : { firmware: { code: plain.code, vars: plain.variables } }),
     ...(secure === undefined ? {} : { secureFirmware: { code: secure.code, vars: secure.variables } }),
+    ...(await readReleases(connect)),
+  }
+}
+
+/** What templates ask for by `(libvirt "9.2")` and `(qemu "8.0")`. */
+export async function readReleases(connect: Connect): Promise<{ libvirtVersion: string; qemuVersion: string }> {
+  return {
     libvirtVersion: formatVersion(await connect.getLibVersion()),
     qemuVersion: formatVersion(await connect.getVersion()),
   }

@@ -51,7 +51,7 @@ export async function findRouterGrants(
     const missing = [...findMachineGrants(input, await draftMachine(input))]
     for (const plan of place.networks) {
       const network = { request, plan, createdAt }
-      missing.push(...findNetworkGrants(network, await draftNetwork(network)))
+      missing.push(...findNetworkGrants(network, await draftNetwork(connect, network)))
     }
     return [...new Set(missing)]
   } catch (error) {

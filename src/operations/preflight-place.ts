@@ -1,7 +1,7 @@
 /** Where preflight may look: what this connection's daemon shares with this process. */
 import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
-import type { FileUser } from '../host/preflight-files.ts'
+import type { FileUser } from '../host/access-rights.ts'
 import type { ReadHostOptions } from '../host/preflight-read.ts'
 import { findPrivateHost } from '../host/private-host-record.ts'
 import { parseQemuConf, parseUserIds } from '../host/qemu-user.ts'
@@ -12,6 +12,7 @@ import type { Workspace } from './workspace.ts'
 /** `undefined` for a libvirt that may see other files than this process. */
 export async function hostReading(workspace: Workspace): Promise<ReadHostOptions | undefined> {
   const { connectionName } = workspace
+  const { processes } = workspace.outside
   // A socket of one's own choice may lead into another root, or to another machine.
   if (!isLocal(connectionName) || connectionName.includes('socket=')) return undefined
   const { uid, gid } = userInfo()
@@ -21,12 +22,18 @@ export async function hostReading(workspace: Workspace): Promise<ReadHostOptions
   if (name !== undefined) {
     const host = await findPrivateHost(name, privateFolders(workspace))
     const procNet = host === undefined ? undefined : `/proc/${host.pid}/net`
-    return { procNet, user: self, changesOwners: false, isPrivileged: uid === 0 }
+    return { procNet, user: self, changesOwners: false, isPrivileged: uid === 0, processes }
   }
   if (/\/session\b/.test(connectionName))
-    return { procNet: '/proc/net', user: self, changesOwners: false, isPrivileged: false }
+    return { procNet: '/proc/net', user: self, changesOwners: false, isPrivileged: false, processes }
   const { user, changesOwners } = parseQemuConf(await text('/etc/libvirt/qemu.conf'))
-  return { procNet: '/proc/net', user: parseUserIds(user, passwd, group), changesOwners, isPrivileged: true }
+  return {
+    procNet: '/proc/net',
+    user: parseUserIds(user, passwd, group),
+    changesOwners,
+    isPrivileged: true,
+    processes,
+  }
 }
 
 async function text(path: string): Promise<string> {

@@ -21,6 +21,7 @@ import { findElement, findElements, getAttribute, getText } from '../xml/find.ts
 import { parseXml } from '../xml/parse.ts'
 import { isKvmUsable } from './kvm.ts'
 import { hostReading } from './preflight-place.ts'
+import { readVolumes } from './preflight-volumes.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface PreflightOptions {
@@ -57,8 +58,13 @@ async function findDomainProblems(
 }
 
 /** @throws {VmpkgError} as `preflightDomain` */
-export async function preflightNetwork(workspace: Workspace, connect: Connect, xml: string): Promise<void> {
-  const reading = await hostReading(workspace)
+export async function preflightNetwork(
+  workspace: Workspace,
+  connect: Connect,
+  xml: string,
+  { until }: Pick<PreflightOptions, 'until'>,
+): Promise<void> {
+  const reading = until === 'start' ? await hostReading(workspace) : undefined
   const networks = await readNetworks(connect)
   const host = reading === undefined ? UNKNOWN_HOST : { ...UNKNOWN_HOST, ...(await readHostNetworks(reading.procNet)) }
   refuseFindings(parseNetwork(xml)?.name ?? 'it', judgeNetworkDefinition(xml, host, networks))
@@ -84,13 +90,14 @@ export async function readHypervisor(
     ...(machine === undefined ? {} : { machine }),
     ...(emulator === undefined ? {} : { emulator }),
   }
-  const [version, others, networks, described, capabilities, isKvm] = await Promise.all([
+  const [version, others, networks, described, capabilities, isKvm, volumes] = await Promise.all([
     connect.getLibVersion(),
     readOthers(connect, demand),
     demand.nics.some(({ network }) => network !== undefined) ? readNetworks(connect) : [],
     connect.getDomainCapabilities(question).catch(refusal),
     machine === undefined ? undefined : connect.getCapabilities().catch(refusal),
     virtType === 'kvm' ? options.isKvmUsable() : undefined,
+    readVolumes(connect, demand.disks),
   ])
   return {
     libvirtVersion: version,
@@ -100,6 +107,7 @@ export async function readHypervisor(
     capabilitiesRefusal: described instanceof LibvirtError ? described.message : undefined,
     machines: typeof capabilities === 'string' ? parseMachines(capabilities, arch) : undefined,
     isKvmUsable: isKvm,
+    volumes,
     startsNetworks: options.startsNetworks,
   }
 }

@@ -19,6 +19,7 @@ import type { Transaction } from '../state/journal.ts'
 import type { MergeConflict, Side } from '../xml/merge.ts'
 import { renderNetwork } from './define-network.ts'
 import { mediumPath } from './machine-files.ts'
+import { preflightDomain, preflightNetwork } from './preflight.ts'
 import { intend } from './recover.ts'
 import type { GuestFiles } from './render-machine.ts'
 import { networkPlanOf, type RouterPlan, type RouterRequest, renderRouter, routerPlanOf } from './router-definition.ts'
@@ -48,7 +49,7 @@ export interface RouterParts {
   readonly networks: readonly OwnNetwork[]
 }
 
-/** Nothing is changed. @throws {VmpkgError} `STATE_INVALID` and what rendering and the gate refuse */
+/** Nothing is changed. @throws {VmpkgError} `STATE_INVALID` and what rendering, the gate and preflight refuse */
 export async function planRedefinition(
   workspace: Workspace,
   connect: Connect,
@@ -59,9 +60,11 @@ export async function planRedefinition(
   const planned: Redefinition[] = []
   for (const { network, facts } of networks) {
     const { saved: old, active } = await saveDefinition(workspace, connect, network.uuid)
-    const rendered = await renderNetwork({ request, plan: networkPlanOf(old), createdAt: facts.createdAt })
+    const rendered = await renderNetwork(connect, { request, plan: networkPlanOf(old), createdAt: facts.createdAt })
     await validateDefinition(workspace, connect, 'network', rendered)
-    planned.push(compare(old, active, { rendered, shown: rendered, context: old.context }, options.prefer))
+    const next = compare(old, active, { rendered, shown: rendered, context: old.context }, options.prefer)
+    if (!next.isSame) await preflightNetwork(workspace, connect, next.merged.xml, { until: 'define' })
+    planned.push(next)
   }
   const { uuid } = machine.domain
   const { saved: old, active } = await saveDefinition(workspace, connect, uuid)
@@ -73,6 +76,7 @@ export async function planRedefinition(
   // Each rendering has a medium of its own: that is no news to anybody.
   const shown = rendered.replaceAll(path, machine.facts.medium ?? path)
   const next = compare(old, active, { rendered, shown, context: { ...plan } }, options.prefer)
+  if (!next.isSame) await preflightDomain(workspace, connect, next.merged.xml, { until: 'define' })
   return [...planned, { ...next, medium: { suffix, path, guest } }]
 }
 

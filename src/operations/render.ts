@@ -35,6 +35,7 @@ import { draftMachine, finishMachine, type MachineInput, renderGuestFiles } from
 import { findRenderedPackage, type RenderedPackage } from './rendered-package.ts'
 import { networkPlanOf, type RouterPlace, routerFacts, routerInput, routerPlanOf } from './router-definition.ts'
 import { planRouter } from './router-plan.ts'
+import { findDefinitionViolations, type Violation } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface RenderRequest extends ValueRequest {
@@ -59,6 +60,12 @@ interface RenderedDocument {
   readonly places: readonly string[]
 }
 
+/** What the libvirt of this host would refuse in one of the documents. */
+interface DocumentViolation extends Violation {
+  /** Its name. */
+  readonly document: string
+}
+
 export interface RenderReport {
   readonly package: string
   readonly version: string
@@ -66,6 +73,8 @@ export interface RenderReport {
   readonly values: readonly ExplainedValue[]
   /** Capabilities that this needs and that are not granted yet: rendered as if they were. */
   readonly missingGrants: readonly CapabilityNote[]
+  /** Of the documents: what install or clone would be refused for. Empty where this libvirt takes them. */
+  readonly violations: readonly DocumentViolation[]
   readonly notes: readonly string[]
 }
 
@@ -80,7 +89,14 @@ export async function render(workspace: Workspace, request: RenderRequest): Prom
   const result = manifest.kind === 'router' ? await renderRouter(context) : await renderClone(context)
   const missingGrants = result.missing.map((one) => noteOf(line.name, one))
   const { documents, values } = result
-  return { package: line.name, version: line.version, documents, values, missingGrants, notes: context.notes }
+  const violations: DocumentViolation[] = []
+  for (const { kind, name: document, text } of documents) {
+    if (kind === 'guest') continue
+    const wrong = await findDefinitionViolations(workspace, connect, kind, text)
+    violations.push(...wrong.map((one) => ({ document, ...one })))
+  }
+  const { notes } = context
+  return { package: line.name, version: line.version, documents, values, missingGrants, violations, notes }
 }
 
 interface RenderTask {
@@ -114,7 +130,7 @@ async function renderRouter(task: RenderTask): Promise<Rendered> {
   const drafts: (NetworkInput & PlacedNetwork & { readonly draft: NetworkDraft })[] = []
   for (const one of networks) {
     const network = { ...one, request: asIs }
-    const known = await draftNetwork(network)
+    const known = await draftNetwork(connect, network)
     for (const more of findNetworkGrants(allowing(network, missing), known)) missing.add(more)
     drafts.push({ ...network, draft: known })
   }

@@ -1,7 +1,7 @@
 /** Plans, applies and takes back the tuning of this host's running kernel for steady guests. */
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
-import { parseDomainDemand, parseIdList } from '../host/preflight-demand.ts'
+import { parseDomainDemand } from '../host/preflight-demand.ts'
 import { readBootId } from '../host/process-identity.ts'
 import {
   applyTuning,
@@ -12,6 +12,7 @@ import {
   undoTuning,
 } from '../host/tune-apply.ts'
 import { planTuning, type TunePlan } from '../host/tune-plan.ts'
+import { parseCpuSet } from '../model/cpu-set.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface TuneRequest {
@@ -23,14 +24,14 @@ export interface TuneRequest {
   readonly root?: string
 }
 
-/** @throws {VmpkgError} `USAGE` `DOMAIN_UNKNOWN` `LIBVIRT_UNREACHABLE` */
+/** @throws {VmpkgError} `USAGE` `PARAMETER_INVALID` `DOMAIN_UNKNOWN` `LIBVIRT_UNREACHABLE` */
 export async function planTune(workspace: Workspace, { pins, machines, root = '' }: TuneRequest): Promise<TunePlan> {
   if (pins !== undefined && !/^\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*$/.test(pins)) {
     throw new VmpkgError('USAGE', `--pins takes processors, not ${JSON.stringify(pins.slice(0, 40))}`, {
       hint: 'Write them as 2-5,8.',
     })
   }
-  const own = pins === undefined ? [] : parseIdList(pins)
+  const own = pins === undefined ? [] : parseCpuSet(pins)
   const ofMachines = await Promise.all(machines.map((name) => readPins(workspace, name)))
   const all = new Set([...own, ...ofMachines.flat()])
   return planTuning(

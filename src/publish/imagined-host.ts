@@ -22,6 +22,8 @@ import type { Choices } from '../render/gate.ts'
 const DEFAULT_MEMORY_BYTES = 256 * 1024 * 1024
 const UUID = '00000000-0000-4000-8000-000000000000'
 const LAN_MAC = '52:54:00:00:00:02'
+/** What a release lacks is refused on hosts that have it, in words of its own. */
+const NEWEST = { libvirtVersion: '999.0.0', qemuVersion: '999.0.0' }
 const WAN_MAC = '52:54:00:00:00:01'
 
 export function imagineDomain(
@@ -40,9 +42,7 @@ export function imagineDomain(
       emulator: '/usr/bin/qemu-system-x86_64',
       firmware: { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', vars: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
       secureFirmware: { code: '/usr/share/OVMF/OVMF_CODE_4M.ms.fd', vars: '/usr/share/OVMF/OVMF_VARS_4M.ms.fd' },
-      // The newest: what a release lacks is refused on hosts that have it, in words of its own.
-      libvirtVersion: '999.0.0',
-      qemuVersion: '999.0.0',
+      ...NEWEST,
     },
     params,
     images,
@@ -128,7 +128,7 @@ export function imagineRouter(layer: RouterContext['layer']): RouterContext {
 
 export function imagineNetwork(manifest: Manifest, isUplink: boolean): NetworkTemplateContext {
   const params = imagineParameters(manifest, true)
-  const chosen = { params, ...chooseForNetwork({ definitions: manifest.parameters, values: params }) }
+  const chosen = { host: NEWEST, params, ...chooseForNetwork({ definitions: manifest.parameters, values: params }) }
   const common = { name: 'lint', uuid: UUID, bridge: 'lint', mac: '52:54:00:00:00:03' }
   if (!isUplink) return { network: common, ...chosen }
   const addresses = {

@@ -3,6 +3,7 @@
  * tests of releases, what the host runs; they cannot reach anything else. Documented in docs/templates.md.
  */
 import { VmpkgError } from '../errors.ts'
+import { formatCpuSet } from '../model/cpu-set.ts'
 
 /** What a call stands in: for messages, and the host's releases. */
 interface CallPlace {
@@ -32,7 +33,7 @@ const HELPERS = {
   mib: helper(1, 1, ([bytes], place) => divide(bytes, 1024 ** 2, place)),
   default: helper(2, 4, (values) => values.find((value) => value !== undefined && value !== '')),
   given: helper(1, 1, ([value]) => value !== undefined),
-  cpuset: helper(1, 1, ([list], place) => formatCpuset(list, place)),
+  cpuset: helper(1, 1, ([list], place) => writeCpuset(list, place)),
   qemuValue: helper(1, 1, ([value]) => (typeof value === 'string' ? value.replaceAll(',', ',,') : value)),
   libvirt: helper(1, 1, ([version], place) => isAtLeast('libvirt', version, place)),
   qemu: helper(1, 1, ([version], place) => isAtLeast('qemu', version, place)),
@@ -62,18 +63,12 @@ function divide(bytes: unknown, unit: number, place: CallPlace): number {
 }
 
 /** Numbers of CPUs or nodes as libvirt writes them: `0-3,8`. Source: libvirt's domain format, "CPU allocation". */
-function formatCpuset(list: unknown, place: CallPlace): string {
+function writeCpuset(list: unknown, place: CallPlace): string {
   const numbers = Array.isArray(list) ? list : [list]
   if (numbers.length === 0 || !numbers.every((one) => Number.isSafeInteger(one) && one >= 0)) {
     return place.refuse('cpuset needs a list of whole numbers')
   }
-  const ranges: { first: number; last: number }[] = []
-  for (const number of [...new Set<number>(numbers)].toSorted((a, b) => a - b)) {
-    const open = ranges.at(-1)
-    if (open !== undefined && number === open.last + 1) open.last = number
-    else ranges.push({ first: number, last: number })
-  }
-  return ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(',')
+  return formatCpuSet(numbers)
 }
 
 const PROGRAMS = { libvirt: 'libvirt', qemu: 'QEMU' } as const

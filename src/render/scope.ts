@@ -96,7 +96,7 @@ export function networkScope(context: NetworkTemplateContext, parameterNames: re
   const { address, netmask, rangeFirst, rangeLast } = network
   return {
     network: { ...network, address, netmask, rangeFirst, rangeLast },
-    host: { libvirtVersion: host?.libvirtVersion },
+    host: { libvirtVersion: host?.libvirtVersion, qemuVersion: host?.qemuVersion },
     params: parameterScope(params, parameterNames),
     reservations: (context.reservations ?? []).map((one) => ({ name: undefined, ...one })),
     routes: (context.routes ?? []).map((one) => ({ ...one })),

@@ -6,6 +6,7 @@
  */
 import { parse } from 'handlebars/dist/cjs/handlebars/compiler/base.js' // the parser alone: a fifth of the files
 import { VmpkgError } from '../errors.ts'
+import { trimChainEnds } from './chain-ends.ts'
 import { type HelperName, helperOf, isHelper } from './helpers.ts'
 import { type Declaration, parseDeclaration } from './partial-arguments.ts'
 
@@ -106,6 +107,7 @@ export function parseTemplate(name: string, source: string): Template {
   let program: hbs.AST.Program
   try {
     program = parse(source)
+    trimChainEnds(source, program)
   } catch (cause) {
     const [first] = cause instanceof Error ? cause.message.split('\n') : []
     return refuse(name, 0, `Handlebars cannot read it: ${JSON.stringify((first ?? '').slice(0, 120))}`)

@@ -10,7 +10,7 @@ import type { XmlElement } from './tree.ts'
  * By local name: lists of places, of which the first counts that finds anything. A place is an attribute, a child's
  * attribute, a child's text, or `.` for the element's own text.
  */
-const IDENTITIES: ReadonlyMap<string, readonly (readonly string[])[]> = new Map([
+export const IDENTITIES: ReadonlyMap<string, readonly (readonly string[])[]> = new Map([
   // Devices of a domain.
   ['disk', [['target/@dev'], ['@name'], ['alias/@name']]],
   ['interface', [['mac/@address'], ['@dev'], ['target/@dev'], ['alias/@name']]],
@@ -63,8 +63,7 @@ const IDENTITIES: ReadonlyMap<string, readonly (readonly string[])[]> = new Map(
   ['secmodel', [['model']]],
   ['entry', [['@name'], ['@file']]],
   ['env', [['@name']]],
-  ['resource', [['@type']]],
-  ['device', [['alias'], ['@alias'], ['@path']]],
+  ['device', [['path']]],
   // Networks.
   ['host', [['@mac'], ['@id'], ['@ip'], ['@name', '@port']]],
   ['hostname', [['.']]],

@@ -8,8 +8,6 @@ const WELL = {
   '/etc/subuid': 'ann:100000:65536\n',
   '/etc/subgid': 'ann:100000:65536\n',
   '/dev/net/tun': '',
-  '/sys/module/apparmor/parameters/enabled': 'Y\n',
-  '/etc/apparmor.d/abstractions/libvirt-qemu': '',
   '/sys/fs/cgroup/cgroup.controllers': 'cpuset cpu io memory pids\n',
   '/proc/sys/net/ipv4/ping_group_range': '0\t2147483647\n',
   '/run/systemd/timesync/synchronized': '',
@@ -40,8 +38,6 @@ const CASES: readonly (readonly [
   ['user-namespaces', 'problem', { '/proc/sys/user/max_user_namespaces': '0\n' }, /max_user_namespaces/],
   ['subordinate-ids', 'warning', { '/etc/subgid': 'bob:100000:65536\n' }, /add-subgids/],
   ['tun-device', 'problem', { '/dev/net/tun': undefined }, /modprobe tun/],
-  ['apparmor', 'warning', { '/etc/apparmor.d/abstractions/libvirt-qemu': undefined }, /libvirt-daemon-system/],
-  ['apparmor', 'not-applicable', { '/sys/module/apparmor/parameters/enabled': 'N\n' }, /^$/],
   ['control-groups', 'warning', { '/sys/fs/cgroup/cgroup.controllers': 'cpu pids\n' }, /Delegate/],
   ['control-groups', 'warning', { '/sys/fs/cgroup/cgroup.controllers': undefined }, /cgroup_controllers/],
   [

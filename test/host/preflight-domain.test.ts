@@ -82,6 +82,7 @@ const HYPERVISOR: HypervisorFacts = {
   },
   machines: ['q35', 'pc-q35-7.2'],
   isKvmUsable: true,
+  volumes: new Map(),
   startsNetworks: false,
 }
 
@@ -100,6 +101,8 @@ interface Case {
 
 const DISK =
   "<disk type='file' device='disk'><driver type='qcow2'/><source file='/srv/a.qcow2'/><target dev='vda' bus='virtio'/></disk>"
+const VOLUME =
+  "<disk type='volume' device='disk'><driver type='qcow2'/><source pool='images' volume='a.qcow2'/><target dev='vda' bus='virtio'/></disk>"
 
 function judge({
   by = judgeDomain,
@@ -173,6 +176,9 @@ const CASES: Readonly<Record<Exclude<PreflightClass, 'network-name-taken'>, read
   ],
   'disk-locked': [{ files: { '/srv/a.qcow2': { ...GOOD, isLocked: true } } }],
   'disk-bus': [{ disk: DISK.replace("bus='virtio'", "bus='ide'") }],
+  'pool-missing': [{ disk: VOLUME, hypervisor: { volumes: new Map([['disk vda', 'pool-missing']]) } }],
+  'pool-inactive': [{ disk: VOLUME, hypervisor: { volumes: new Map([['disk vda', 'pool-inactive']]) } }],
+  'volume-missing': [{ disk: VOLUME, hypervisor: { volumes: new Map([['disk vda', 'volume-missing']]) } }],
   'backing-missing': [{ files: { '/srv/a.qcow2': { ...GOOD, backing: { file: '/b', format: 'raw' } }, '/b': GONE } }],
   'backing-unreadable': [
     {

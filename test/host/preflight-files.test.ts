@@ -2,25 +2,13 @@ import assert from 'node:assert/strict'
 import { chmod, mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { isWriteLocked, mayAccess, readFileFacts } from '../../src/host/preflight-files.ts'
+import type { FileFact } from '../../src/host/preflight-facts.ts'
+import { isWriteLocked, readFileFacts } from '../../src/host/preflight-files.ts'
+import type { Processes } from '../../src/ports.ts'
 import { realProcesses } from '../support/real-processes.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 const nobody = { uid: 65_534, gids: [65_534] }
-
-test('rights are those of the first class that the user is in, as the kernel has it', () => {
-  const file = { uid: 1, gid: 2, mode: 0o604 }
-  assert.equal(mayAccess(file, { uid: 1, gids: [] }, 2), true)
-  assert.equal(mayAccess(file, { uid: 9, gids: [2] }, 4), false)
-  assert.equal(mayAccess(file, { uid: 9, gids: [3] }, 4), true)
-  assert.equal(mayAccess(file, { uid: 9, gids: [3] }, 2), false)
-  assert.equal(mayAccess({ ...file, mode: 0 }, { uid: 0, gids: [] }, 2), true)
-})
-
-test('an access list may give rights that the mode shows as the group’s, so those refuse nobody', () => {
-  assert.equal(mayAccess({ uid: 1, gid: 2, mode: 0o750 }, { uid: 9, gids: [3] }, 1), true)
-  assert.equal(mayAccess({ uid: 1, gid: 2, mode: 0o700 }, { uid: 9, gids: [3] }, 1), false)
-})
 
 test('the first folder that QEMU’s user may not search is named', async (t) => {
   const folder = await makeTempFolder(t)
@@ -32,6 +20,35 @@ test('the first folder that QEMU’s user may not search is named', async (t) =>
   const facts = await readFileFacts([path], nobody)
   assert.equal(facts.get(path)?.closedFolder, join(folder, 'home', 'ann'))
   assert.equal((await readFileFacts([path], undefined)).get(path)?.closedFolder, undefined)
+})
+
+test('an access list opens a folder that its mode closes, and a folder without one stays closed', async (t) => {
+  const folder = await makeTempFolder(t)
+  await chmod(folder, 0o755)
+  const home = join(folder, 'ann')
+  await mkdir(home)
+  await chmod(home, 0o750)
+  const path = join(home, 'a.img')
+  await writeFile(path, 'x')
+  await chmod(path, 0o640)
+  const asked: string[] = []
+  const answering = (search: string, read: string): Processes => ({
+    run: async (program, args) => {
+      const file = args.at(-1) ?? ''
+      asked.push(`${program} ${file}`)
+      const named = file === home ? search : read
+      return { exitCode: 0, stdout: `user::rwx\n${named}group::r-x\nmask::r-x\nother::---\n\n`, stderr: '' }
+    },
+  })
+  const factOf = async (processes?: Processes): Promise<FileFact | undefined> =>
+    (await readFileFacts([path], nobody, { processes })).get(path)
+  const closed = await factOf(answering('', ''))
+  assert.deepEqual([closed?.closedFolder, closed?.isReadable], [home, false])
+  assert.deepEqual(asked, [`getfacl ${home}`, `getfacl ${path}`])
+  const open = await factOf(answering('user:65534:--x\n', 'user:65534:r--\n'))
+  assert.deepEqual([open?.closedFolder, open?.isReadable, open?.isWritable], [undefined, true, false])
+  const unknown = await factOf()
+  assert.deepEqual([unknown?.closedFolder, unknown?.isReadable], [undefined, true])
 })
 
 test('a chain that qemu-img made is followed to its end, relative names and all', async (t) => {

@@ -127,7 +127,10 @@ test('USB, mediated devices, render nodes, swtpm and interfaces', async (t) => {
     root,
     "<hostdev type='usb'><source/></hostdev><hostdev type='mdev'><source><address uuid='x'/></source></hostdev><graphics><gl/></graphics><tpm><backend type='emulator'/></tpm><interface type='bridge'><source bridge='virbr0'/></interface>",
   )
-  assert.deepEqual(facts.usb, [{ vendor: '046d', product: 'c52b', bus: 1, device: 4 }])
+  assert.deepEqual(
+    facts.usb?.map(({ vendor, product, bus, device }) => [vendor, product, bus, device]),
+    [['046d', 'c52b', 1, 4]],
+  )
   assert.deepEqual(facts.mdevs, ['c2177883-f1bb-47f0-914d-32a22e3a8804'])
   assert.deepEqual(facts.renderNodes, ['/dev/dri/renderD128'])
   assert.equal(facts.hasSwtpm, true)

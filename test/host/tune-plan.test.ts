@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
-import { parseIdList } from '../../src/host/preflight-demand.ts'
-import { formatIdList, planTuning } from '../../src/host/tune-plan.ts'
+import { planTuning } from '../../src/host/tune-plan.ts'
 import { makeTuneTree } from '../support/tune-tree.ts'
 
 test('pinned processors keep their frequency, do not sleep deeply, and are spared interrupts', async (t) => {
@@ -44,16 +42,4 @@ test('a processor that is not online, and pins that leave the host none, are ref
 
 test('a host without any of these files has nothing to change', async () => {
   assert.deepEqual((await planTuning('/nowhere', [])).changes, [])
-})
-
-test('lists are printed as the kernel does, and read back the same', () => {
-  assert.equal(formatIdList([5, 0, 2, 1]), '0-2,5')
-  fc.assert(
-    fc.property(fc.uniqueArray(fc.integer({ min: 0, max: 300 })), (ids) => {
-      assert.deepEqual(
-        parseIdList(formatIdList(ids)),
-        ids.toSorted((a, b) => a - b),
-      )
-    }),
-  )
 })

@@ -4,6 +4,8 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { after, before as beforeAll, describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { readRegistry } from '../support/download-site.ts'
+import { startFileServer } from '../support/file-server.ts'
 import { privateHostMissing } from '../support/private-host.ts'
 import { runOnTerminal } from '../support/pty.ts'
 import type { TestPackage } from '../support/registry-builder.ts'
@@ -203,5 +205,24 @@ describe('optional capabilities', { timeout: 600_000, skip: await privateHostMis
     const { status, stderr } = await site.cli.run(['clone', 'router-tiny'])
     assert.equal(status, 2)
     assert.match(stderr, /is a router: it is one machine/)
+  })
+
+  test('offline, what is not here is refused before anything is asked for', async (t) => {
+    const far = app('app-far')
+    await site.registry.add({ ...far, manifest: (far.manifest ?? '').replace('vsock: optional', 'vsock: required') })
+    const server = await startFileServer(t, readRegistry(site.registry))
+    await site.cli.ok(['source', 'remove', '-y', 'test'])
+    const root = join(site.registry.folder, 'root', '1.json')
+    await site.cli.ok(['source', 'add', 'test', server.base.href, '--root-file', root])
+    await site.cli.ok(['update'])
+    const before = await site.observe()
+    const { status, stderr } = await site.cli.run(['install', '-y', '--offline', 'app-far'])
+    assert.equal(status, 100)
+    assert.match(stderr, /^E: Not on this host: app-far 1\.0-1 \[OFFLINE\]$/m)
+    assert.doesNotMatch(stderr, /CAPABILITY_NOT_GRANTED/)
+    assert.match((await site.cli.run(['install', '-y', 'app-far'])).stderr, /CAPABILITY_NOT_GRANTED/)
+    assert.deepEqual(await site.observe(), before)
+    await site.cli.ok(['download', 'app-far'])
+    assert.match((await site.cli.run(['install', '-y', '--offline', 'app-far'])).stderr, /CAPABILITY_NOT_GRANTED/)
   })
 })

@@ -77,6 +77,24 @@ describe('package verbs in trouble', { timeout: 600_000, skip: await privateHost
     t.diagnostic(JSON.stringify([...states]))
   })
 
+  test('a version that this host cannot define is refused with the plan, before anything is changed', async () => {
+    const next = router('1.0-2')
+    const domain = next.files?.['domain.xml.hbs']
+    assert.ok(typeof domain === 'string')
+    const files = { ...next.files, 'domain.xml.hbs': domain.replace("machine='q35'", "machine='pc-q35-99.0'") }
+    await site.registry.add({ ...next, files })
+    await site.cli.ok(['update'])
+    const before = await site.observe()
+    const xml = await xmlOf('router-tiny')
+    for (const more of [['--dry-run'], ['-y']]) {
+      const { status, stderr } = await site.cli.run(['install', 'router-tiny=1.0-2', ...more])
+      assert.equal(status, 100, stderr)
+      assert.match(stderr, /router-tiny would not start here: .*pc-q35-99\.0.*\[HOST_UNSUPPORTED\]/)
+      assert.deepEqual(await site.observe(), before)
+    }
+    assert.equal(await xmlOf('router-tiny'), xml)
+  })
+
   test('when the old version is neither kept nor offered, undo refuses before it changes anything', async () => {
     await site.cli.ok(['upgrade', '-y'])
     const upgraded = await lastEntry()

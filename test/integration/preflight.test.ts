@@ -64,6 +64,12 @@ before(async () => {
   await connect.networkDefineXML({
     xml: "<network><name>clash</name><bridge name='clash0'/><ip address='10.77.0.9' netmask='255.255.255.0'/></network>",
   })
+  await qemuImg('create', '-q', '-f', 'qcow2', at('folder/a.qcow2'), '16M')
+  for (const name of ['images', 'asleep']) {
+    const xml = `<pool type='dir'><name>${name}</name><target><path>${at(name === 'images' ? 'folder' : 'gone')}</path></target></pool>`
+    const pool = await connect.storagePoolDefineXML({ xml })
+    if (name === 'images') await pool.create()
+  }
   await connect.domainDefineXML({ xml: domain({ name: 'other', uuid: '11111111-2222-4333-8444-555555555555' }) })
 })
 
@@ -101,6 +107,10 @@ interface Parts {
 
 function disk(file: string, more = '', driver = 'qcow2', target = "dev='vda' bus='virtio'"): string {
   return `<disk type='file' device='disk'><driver name='qemu' type='${driver}'/><source file='${file}'/><target ${target}/>${more}</disk>`
+}
+
+function volume(pool: string, name: string): string {
+  return `<disk type='volume' device='disk'><driver name='qemu' type='qcow2'/><source pool='${pool}' volume='${name}'/><target dev='vda' bus='virtio'/></disk>`
 }
 
 function domain(parts: Parts): string {
@@ -146,6 +156,7 @@ test('a domain without a fault passes, and starts', { skip, timeout: 60_000 }, a
   for (const xml of [
     domain({}),
     domain({ disk: disk(at('top.qcow2')) }),
+    domain({ disk: volume('images', 'a.qcow2') }),
     domain({
       devices:
         "<graphics type='vnc' port='5998' autoport='no' listen='127.0.0.1'/><interface type='bridge'><source bridge='taken0'/></interface>",
@@ -177,6 +188,9 @@ const CASES: Readonly<Partial<Record<PreflightClass, () => Parts>>> = {
   'disk-format': () => ({ disk: disk(at('raw.img')) }),
   'disk-locked': () => ({ disk: disk(at('busy.qcow2')) }),
   'disk-bus': () => ({ disk: disk(at('good.qcow2'), '', 'qcow2', "dev='hda' bus='ide'") }),
+  'pool-missing': () => ({ disk: volume('nowhere', 'a.qcow2') }),
+  'pool-inactive': () => ({ disk: volume('asleep', 'a.qcow2') }),
+  'volume-missing': () => ({ disk: volume('images', 'none.qcow2') }),
   'backing-missing': () => ({ disk: disk(at('orphan.qcow2')) }),
   'backing-format-unsaid': () => ({ disk: disk(at('unsaid.qcow2')) }),
   'transient-stale': () => ({ disk: disk(at('stale.qcow2'), '<transient/>') }),

@@ -19,6 +19,14 @@ interface Report {
   }[]
   readonly values: readonly { readonly name: string; readonly value: string; readonly origin: string }[]
   readonly missingGrants: readonly { readonly capability: string }[]
+  readonly violations: readonly {
+    readonly document: string
+    readonly code: string
+    readonly path: string
+    readonly line?: number
+    readonly reason: string
+    readonly allowed: readonly string[]
+  }[]
   readonly notes: readonly string[]
 }
 
@@ -165,7 +173,53 @@ describe('render', { timeout: 300_000, skip: await privateHostMissing() }, () =>
       stderr,
       /"domain\.xml\.hbs" \(line 18\): the panic device on PCI needs libvirt 9\.1, and this host has 9\.0\.0/,
     )
+    await writeFile(
+      path,
+      (await readFile(join(TEMPLATES, 'app-console', 'domain.xml.hbs'), 'utf8')).replace(
+        '{{> medium}}',
+        "{{> medium}}\n    <panic model='fancy'/>",
+      ),
+    )
+    const { violations } = JSON.parse((await site.cli.run(['render', folder, '--json'])).stdout) as Report
+    assert.deepEqual(
+      violations.map(({ code, document, path: at, allowed }) => ({ code, document, path: at, allowed })),
+      [
+        {
+          code: 'SCHEMA_INVALID',
+          document: 'app-console-1',
+          path: '/domain/devices/panic/@model',
+          allowed: ['"isa"', '"pseries"', '"hyperv"', '"s390"'],
+        },
+      ],
+    )
+    const warned = await site.cli.run(['render', folder])
+    assert.equal(warned.status, 1)
+    assert.match(warned.stdout, /<panic model='fancy'\/>/)
+    assert.match(
+      warned.stderr,
+      /^W: app-console-1: \/domain\/devices\/panic\/@model \(line \d+\): .*"fancy" is not allowed \[SCHEMA_INVALID\]$/m,
+    )
     const wrong = await site.cli.run(['render', join(site.cli.folder, 'root')])
     assert.match(wrong.stderr, /neither a package nor a folder.*\[USAGE\]/)
+  })
+
+  test('networks are held against the host’s libvirt too, and their templates know its release', async () => {
+    const folder = join(site.cli.folder, 'my-router')
+    await cp(join(TEMPLATES, 'router-uni'), folder, { recursive: true })
+    const path = join(folder, 'network.xml.hbs')
+    const text = await readFile(path, 'utf8')
+    const write = (from: string, to: string): Promise<void> => writeFile(path, text.replace(from, to))
+    assert.deepEqual((await render(folder, '--network')).violations, [])
+    await write('<dns', '<mtu/>\n  <dns')
+    const wrong = await site.cli.run(['render', folder, '--network'])
+    assert.equal(wrong.status, 1, wrong.stderr)
+    assert.match(
+      wrong.stderr,
+      /^W: uni1: \/network\/mtu \(line \d+\): <mtu> lacks an attribute: size \[SCHEMA_INVALID\]\n   Allowed there: size\.$/m,
+    )
+    await write('<dns', '{{#if (needs "libvirt" "99.0" "a feature")}}{{/if}}<dns')
+    const { status, stderr } = await site.cli.run(['render', folder, '--network'])
+    assert.equal(status, 100)
+    assert.match(stderr, /a feature needs libvirt 99\.0, and this host has \d+\.\d+\.\d+ \[HOST_UNSUPPORTED\]/)
   })
 })

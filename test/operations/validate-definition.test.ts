@@ -8,7 +8,7 @@ import { readInstalledRelease } from '../../src/host/libvirt-schemas.ts'
 import { Connect } from '../../src/libvirt/connect.ts'
 import { formatVersion } from '../../src/libvirt/version.ts'
 import { privateFolders } from '../../src/operations/connection.ts'
-import { validateDefinition } from '../../src/operations/validate-definition.ts'
+import { findDefinitionViolations, validateDefinition } from '../../src/operations/validate-definition.ts'
 import type { Workspace } from '../../src/operations/workspace.ts'
 import { openLocalWorkspace } from '../support/local-workspace.ts'
 import { privateHostMissing, startTestHost } from '../support/private-host.ts'
@@ -81,12 +81,37 @@ describe('validateDefinition', { skip: missing }, async () => {
     assert.deepEqual(await both(domain("<serial type='pty'><taget/></serial>")), [false, false])
   })
 
+  test('lists all that is wrong, what is too new once, and nothing where libvirt takes it', async (t) => {
+    const workspace = await onPrivate(t)
+    const found = async (kind: 'domain' | 'network', xml: string, release?: number): Promise<readonly string[]> =>
+      (await findDefinitionViolations(workspace, fresh(release), kind, xml)).map(({ code, path }) => `${code} ${path}`)
+    assert.deepEqual(await found('domain', domain('')), [])
+    assert.deepEqual(await found('network', '<network/>'), ['SCHEMA_INVALID /network'])
+    const both = domain("<sond/><input type='tablett' bus='usb'/>").replace(
+      '<os>',
+      "<features><ps2 state='off'/></features><os>",
+    )
+    const wrong = ['SCHEMA_INVALID /domain/devices/sond', 'SCHEMA_INVALID /domain/devices/input/@type']
+    const release = await connect.getLibVersion()
+    const tooNew = release < 10_007_000 ? ['HOST_UNSUPPORTED domain/features/ps2'] : []
+    assert.deepEqual(await found('domain', both), [...tooNew, ...wrong])
+  })
+
   test('names the release that is needed where the target is older', async (t) => {
     const workspace = await onPrivate(t)
     const xml = domain('').replace('<os>', "<features><ps2 state='off'/></features><os>")
     const error = await refusal(validateDefinition(workspace, fresh(9_000_000), 'domain', xml))
     assert.equal(error.code, 'HOST_UNSUPPORTED')
     assert.equal(error.message, 'domain/features/ps2 needs libvirt 10.7.0, and this host has 9.0.0')
+    const found = await findDefinitionViolations(workspace, fresh(9_000_000), 'domain', xml)
+    assert.deepEqual(found, [
+      {
+        code: 'HOST_UNSUPPORTED',
+        path: 'domain/features/ps2',
+        reason: 'needs libvirt 10.7.0, and this host has 9.0.0',
+        allowed: [],
+      },
+    ])
   })
 
   test('reads this machine’s schemas for its own libvirt only, and none for another machine’s', async (t) => {

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { isVmpkgError } from '../../src/errors.ts'
+import type { NetworkTemplateContext } from '../../src/model/template-context.ts'
 import { renderNetwork } from '../../src/render/network.ts'
 import { findElement, getAttribute, getText } from '../../src/xml/find.ts'
 import { parseXml } from '../../src/xml/parse.ts'
@@ -51,4 +52,18 @@ test('an uplink without its addresses is refused with RENDER_REFUSED', () => {
     () => renderNetwork({ template, partials, context: lanContext }),
     (error) => isVmpkgError(error, 'RENDER_REFUSED') && /network\.address/.test(error.message),
   )
+})
+
+test('a network template asks for the releases of the host, and a host that does not tell them counts as the oldest', () => {
+  const template = `<network><name>{{network.name}}</name>{{#if (libvirt "9.2")}}<title>{{host.qemuVersion}}</title>{{/if}}{{#if (qemu "8.0")}}<ip/>{{/if}}</network>`
+  const render = (host?: NetworkTemplateContext['host']): string =>
+    renderNetwork({
+      template,
+      partials,
+      context: { network: lanContext.network, ...(host === undefined ? {} : { host }) },
+    })
+  const bare = `<network><name>${lanContext.network.name}</name></network>`
+  assert.equal(render(), bare)
+  assert.equal(render({ libvirtVersion: '9.0.0', qemuVersion: '7.2.0' }), bare)
+  assert.match(render({ libvirtVersion: '11.3.0', qemuVersion: '10.0.0' }), /<title>10\.0\.0<\/title><ip\/>/)
 })

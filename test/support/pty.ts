@@ -25,6 +25,7 @@ export async function runOnTerminal(
   cli: Cli,
   args: readonly string[],
   answers: readonly (readonly [question: string, answer: string])[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<CliResult> {
-  return cli.run(args, '', { prefix: ['python3', '-c', ON_A_TERMINAL, JSON.stringify(answers)] })
+  return cli.run(args, '', { env, prefix: ['python3', '-c', ON_A_TERMINAL, JSON.stringify(answers)] })
 }

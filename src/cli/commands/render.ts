@@ -1,4 +1,4 @@
-import { render } from '../../operations/render.ts'
+import { type RenderReport, render } from '../../operations/render.ts'
 import { type CommandSpec, type Io, optionList, optionText } from '../command.ts'
 import { formatDefinitionChanges } from '../definition-changes.ts'
 
@@ -9,7 +9,8 @@ export const command: CommandSpec = {
     'PACKAGE is installed, offered by a source, or a folder with a template or a built\n' +
     'package (./my-app). A machine that is there is rendered as that machine: a router\n' +
     'always, a clone with --name. What is not granted yet is named, and counts as granted.\n' +
-    'With --diff the exit status is 1 where defining it would change something.',
+    'What this host’s libvirt would refuse in it is told as warnings, and the exit status is 1;\n' +
+    'with --diff it is 1 as well where defining it would change something.',
   options: [
     { flags: '--set <name=value>...', summary: 'set a parameter of the package (repeatable)' },
     { flags: '--profile <profile>...', summary: 'a named set of values, of the package or yours (repeatable)' },
@@ -37,7 +38,8 @@ export const command: CommandSpec = {
       guestFiles: options['guest'] === true,
     })
     const isDiff = options['diff'] === true
-    const status = isDiff && report.documents.some((one) => one.kind !== 'guest' && isChange(one)) ? 1 : 0
+    const isChanged = isDiff && report.documents.some((one) => one.kind !== 'guest' && isChange(one))
+    const status = isChanged || report.violations.length > 0 ? 1 : 0
     if (io.json) {
       io.printJson('render', { ...report })
       return status
@@ -59,11 +61,18 @@ export const command: CommandSpec = {
       else if (options['explain'] === true && document.kind !== 'guest') printPlaces(io, document)
       else io.print(document.text.trimEnd())
     }
+    for (const violation of report.violations) warn(io, violation)
     return status
   },
 }
 
-type RenderedDocument = Awaited<ReturnType<typeof render>>['documents'][number]
+type RenderedDocument = RenderReport['documents'][number]
+
+function warn(io: Io, { code, document, path, line, reason, allowed }: RenderReport['violations'][number]): void {
+  const place = line === undefined ? path : `${path} (line ${line})`
+  const hint = allowed.length === 0 ? {} : { hint: `Allowed there: ${allowed.slice(0, 16).join(', ')}.` }
+  io.emit({ type: 'warned', code, message: `${document}: ${place}: ${reason}`, ...hint })
+}
 
 /** What is not defined at all changes as a whole. */
 function isChange({ comparison }: RenderedDocument): boolean {
