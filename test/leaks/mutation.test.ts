@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { LAN_MAC, type Lab, startLab, WAN_MAC } from '../support/leak-lab/lab.ts'
 import { listMutants } from '../support/leak-lab/mutants.ts'
+import { labMissing } from '../support/leak-lab/namespace.ts'
 import { type RouterFiles, readRouterFiles, withChanges } from '../support/leak-lab/router-files.ts'
 import { MutantRunner } from '../support/leak-lab/run-mutant.ts'
 import { UNI_DEPTHS, UNI_UNSEEN } from './cases/depth.ts'
@@ -13,7 +14,7 @@ const SAMPLE = {
   'early: ip option lsrr exists drop': 'caught in depth',
 } as const
 
-describe('mutants of router-uni', () => {
+describe('mutants of router-uni', { skip: labMissing() }, () => {
   let lab: Lab
   let files: RouterFiles
   before(async () => {

@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Layer } from '../../../src/model/line.ts'
 import { LAN_MAC, type Lab, startLab, WAN_MAC } from './lab.ts'
 import type { LeakCase, State } from './leak-case.ts'
+import { labMissing } from './namespace.ts'
 import { type RouterFiles, readRouterFiles } from './router-files.ts'
 import { type Outcome, runScene } from './scene.ts'
 
@@ -19,7 +20,7 @@ const STATE_NAMES: Readonly<Record<State, string>> = {
 }
 
 export function leakTests(packageName: string, layer: Layer, cases: readonly LeakCase[]): void {
-  describe(`${packageName} in network namespaces`, () => {
+  describe(`${packageName} in network namespaces`, { skip: labMissing() }, () => {
     let lab: Lab
     let files: RouterFiles
     const scenes = new Map<string, Promise<Outcome>>()

@@ -5,7 +5,8 @@
  * Root inside is no user of the host's own: as root the lab is mapped to a range of foreign ids, so that no script that
  * runs in it can write a setting of the real kernel (those of a network namespace excepted, which are the lab's).
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { chmod, chown, mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,10 +25,23 @@ export interface Namespace {
   stop(): Promise<void>
 }
 
+const isRoot = process.getuid?.() === 0
+const USER = ['--user', ...(isRoot ? [] : ['--map-root-user', '--map-auto'])]
+
+/** A reason to skip tests that need a lab, or `false`. */
+export function labMissing(): string | false {
+  if (!existsSync('/usr/bin/python3')) return 'There is no /usr/bin/python3'
+  const { status, stderr } = spawnSync(
+    'unshare',
+    [...USER, '--net', ...(isRoot ? ['true'] : ['ip', 'link', 'set', 'lo', 'up'])],
+    { encoding: 'utf8' },
+  )
+  return status === 0 ? false : `This user may make no user namespace with a range of ids: ${stderr?.trim()}`
+}
+
 export async function startNamespace(): Promise<Namespace> {
-  const isRoot = process.getuid?.() === 0
   const dir = await mkdtemp(join(tmpdir(), 'vmpkg-leak-'))
-  const holder = spawn('unshare', ['--user', ...(isRoot ? [] : ['--map-root-user', '--map-auto']), 'cat'], {
+  const holder = spawn('unshare', [...USER, 'cat'], {
     stdio: ['pipe', 'ignore', 'inherit'],
   })
   let server: ChildProcess | undefined
@@ -88,7 +102,7 @@ async function untilOwnUserNamespace(child: ChildProcess): Promise<void> {
   for (let tries = 0; tries < 500; tries++) {
     const theirs = await readlink(`/proc/${child.pid}/ns/user`).catch(() => own)
     const map = await readFile(`/proc/${child.pid}/uid_map`, 'utf8').catch(() => '')
-    if (theirs !== own && (process.getuid?.() === 0 || map.trim().split('\n').length > 1)) return
+    if (theirs !== own && (isRoot || map.trim().split('\n').length > 1)) return
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   throw new Error('unshare makes no user namespace here')
