@@ -43,7 +43,7 @@ export const CONTROL: readonly LeakCase[] = [
       if (await isAnswered(bench, 'a ping of its successor', false)) wrong.push('the old rule is still there')
       return wrong
     },
-    negative: { changes: [{ file: RULES, find: 'delete table inet vmpkg\n', replace: '' }] },
+    negative: { changes: [{ file: RULES, find: 'flush table inet vmpkg\n', replace: '' }] },
   },
   {
     id: 'N1',

@@ -87,7 +87,7 @@ function ipv6Frames(seen: Seen): readonly string[] {
 
 const ONLY_IPV4 = [
   { file: RULES, find: 'table inet vmpkg\n', replace: 'table ip vmpkg\n' },
-  { file: RULES, find: 'delete table inet vmpkg\n', replace: 'delete table ip vmpkg\n' },
+  { file: RULES, find: 'flush table inet vmpkg\n', replace: 'flush table ip vmpkg\n' },
   { file: RULES, find: 'table inet vmpkg {', replace: 'table ip vmpkg {' },
   without('meta nfproto ipv6 drop'),
 ] as const

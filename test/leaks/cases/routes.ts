@@ -6,7 +6,8 @@ import { ALL_STATES, type LeakCase, type Probe, type Sight } from '../../support
 import { fromClient, fromWan, LAN_ADDRESS, SERVER } from '../../support/leak-lab/places.ts'
 import { MASQUERADE, REDIRECTS_OPEN, RULES, SETTING, without, withoutSetting } from './rules.ts'
 
-const NEIGHBOUR = { mac: ISP.mac, address: '198.51.100.66' }
+/** With a card of its own, so that a frame that goes its way is not taken for one to the gateway. */
+const NEIGHBOUR = { mac: '02:00:00:00:01:66', address: '198.51.100.66' }
 /** ARP replies have no room for a token: they are known by operation, sender and who is told. */
 const replyOf = (mac: string, address: string): Buffer =>
   Buffer.concat([Buffer.from([0, 2]), macOf(mac), addressBytes(address)])
@@ -92,8 +93,8 @@ export const ROUTES: readonly LeakCase[] = [
           wrong.push(`an answer for ${address}`)
       }
       const seenBefore = '10.1.1.66'
-      await bench.send('wan', arp({ mac: '02:00:00:00:01:66', address: seenBefore }, ISP.lease))
-      const answer = Buffer.concat([macOf('02:00:00:00:01:66'), macOf(WAN_MAC)])
+      await bench.send('wan', arp({ mac: '02:00:00:00:01:67', address: seenBefore }, ISP.lease))
+      const answer = Buffer.concat([macOf('02:00:00:00:01:67'), macOf(WAN_MAC)])
       if ((await bench.see('wan', answer, 0.1)) !== undefined)
         wrong.push('an answer to a neighbour with an address of the LAN')
       return wrong

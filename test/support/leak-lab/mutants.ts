@@ -47,7 +47,7 @@ function ruleMutants(rules: string, mutant: Make): readonly Mutant[] {
   for (const line of rules.split('\n')) {
     const text = line.trim()
     chain = /^chain (\S+)/.exec(text)?.[1] ?? chain
-    if (/^(table|delete table) inet vmpkg$/.test(text)) {
+    if (/^(flush )?table inet vmpkg$/.test(text)) {
       found.push(mutant(text, { file: RULES, find: `${before}${line}\n`, replace: before }))
     } else if (text.startsWith('type ')) {
       if (text.includes('policy drop'))

@@ -68,6 +68,7 @@ function findFault(tap: TapName, packet: Packet, declared: Declared | undefined)
   if (declared === undefined) return isOwn(side, ip) ? undefined : 'nothing declares this'
   if (!declared.passes.includes(tap)) return 'this must not pass'
   if (side === 'lan') return undefined
+  if (packet.target !== ISP.mac) return 'this goes to another next hop'
   if (ip.source !== ISP.lease) return 'this has another source than the WAN address'
   if (declared.from !== 'router' && ip.ttl !== HOP_LIMIT) return 'this tells how many hops it has behind it'
   return undefined
