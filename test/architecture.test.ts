@@ -126,7 +126,7 @@ describe('layers', () => {
 
 describe('mirrored names', () => {
   const mirrored =
-    /^test\/(?!integration|e2e|bench|support|fixtures|golden|soak|threats|faults|mutation|fuzz|architecture|advisories)/
+    /^test\/(?!integration|e2e|bench|support|fixtures|golden|soak|threats|leaks|faults|mutation|fuzz|architecture|advisories)/
 
   test('a test under a folder of src is named after a file there', () => {
     const known = new Set(sources.map((path) => path.replace(/^src\//, '').replace(/\.ts$/, '')))

@@ -77,7 +77,11 @@ function makePlan(summary: PlanSummary): TransitionPlan {
 }
 
 async function show(printed: Printed, plan = makePlan(SUMMARY), options = {}): Promise<number> {
-  return runPlan(printed.io, { outside: { isOffline: false } } as Workspace, plan, { name: 'upgrade', options, nothing: 'nothing' })
+  return runPlan(printed.io, { outside: { isOffline: false } } as Workspace, plan, {
+    name: 'upgrade',
+    options,
+    nothing: 'nothing',
+  })
 }
 
 describe('a plan', () => {

@@ -9,6 +9,7 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { soakFaults } from './faults.ts'
+import { soakLeaks } from './leaks.ts'
 import { soakLibvirt } from './libvirt.ts'
 import { soakPublish } from './publish.ts'
 import { soakPull } from './pull.ts'
@@ -21,6 +22,7 @@ import { soakXml } from './xml.ts'
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
 const PARTS = {
   faults: soakFaults,
+  leaks: soakLeaks,
   libvirt: soakLibvirt,
   publish: soakPublish,
   pull: soakPull,
@@ -34,6 +36,7 @@ type Part = keyof typeof PARTS
 /** A whole run of each, where no number is named. */
 const CASES: Readonly<Record<Part, number>> = {
   faults: 100_000,
+  leaks: 100,
   libvirt: 107_000,
   publish: 10_000,
   pull: 1000,

@@ -1,0 +1,11 @@
+/** All cases of the first layer. */
+import type { LeakCase } from '../../support/leak-lab/leak-case.ts'
+import { CONTROL } from './control.ts'
+import { FORWARDING } from './forwarding.ts'
+import { IPV6 } from './ipv6.ts'
+import { NAMES } from './names.ts'
+import { ROUTES } from './routes.ts'
+import { SWEEP } from './sweep.ts'
+import { WORKS } from './works.ts'
+
+export const UNI_CASES: readonly LeakCase[] = [...WORKS, ...FORWARDING, ...NAMES, ...IPV6, ...ROUTES, ...CONTROL, SWEEP]

@@ -1,0 +1,102 @@
+/**
+ * `npm run soak -- leaks`: every mutant of the rules and settings of router-uni, all ports, then boots, reloads, shutdowns
+ * and flaps without end. Case numbers run through them in this order.
+ */
+import { UNI_DEPTHS, UNI_UNSEEN } from '../leaks/cases/depth.ts'
+import { ALL_PORTS, sweepCase } from '../leaks/cases/sweep.ts'
+import { UNI_CASES } from '../leaks/cases/uni.ts'
+import { LAN_MAC, type Lab, startLab, WAN_MAC } from '../support/leak-lab/lab.ts'
+import { ALL_STATES, type State } from '../support/leak-lab/leak-case.ts'
+import { listMutants } from '../support/leak-lab/mutants.ts'
+import { type RouterFiles, readRouterFiles } from '../support/leak-lab/router-files.ts'
+import { MutantRunner } from '../support/leak-lab/run-mutant.ts'
+import { runScene } from '../support/leak-lab/scene.ts'
+
+const RELOADS = 100
+
+interface Figures {
+  readonly verdicts: string[]
+  readonly kinds: Record<'caught' | 'caught in depth' | 'survived', number>
+  readonly scenes: Record<State, number>
+  frames: number
+  swept: boolean
+  readonly failures: string[]
+}
+
+export async function soakLeaks({
+  from,
+  cases,
+  until,
+}: {
+  from: number
+  cases: number
+  until: number
+}): Promise<string> {
+  const lab = await startLab()
+  const begun = Date.now()
+  const figures: Figures = {
+    verdicts: [],
+    kinds: { caught: 0, 'caught in depth': 0, survived: 0 },
+    scenes: { B: 0, U: 0, R: 0, H: 0, F: 0 },
+    frames: 0,
+    swept: false,
+    failures: [],
+  }
+  let at = from
+  try {
+    const files = await readRouterFiles('router-uni', 'uni', { wan: WAN_MAC, lan: LAN_MAC })
+    const mutants = listMutants(files, UNI_DEPTHS).filter(({ name }) => !Object.hasOwn(UNI_UNSEEN, name))
+    const runner = new MutantRunner(lab, files, UNI_CASES)
+    for (; at < from + cases && Date.now() < until; at++) {
+      const mutant = mutants[at]
+      if (mutant === undefined) await runState(lab, files, at - mutants.length, figures)
+      else {
+        const verdict = await runner.run(mutant)
+        figures.kinds[verdict.kind]++
+        const by = verdict.kind === 'survived' ? '**nothing**' : verdict.by.slice(0, 4).join(', ')
+        const more = verdict.kind === 'survived' ? 0 : Math.max(0, verdict.by.length - 4)
+        const depth = verdict.kind === 'caught in depth' ? ' (with those before it out)' : ''
+        const row = `| \`${mutant.name.replaceAll('|', String.raw`\|`)}\` | ${by}${more > 0 ? ` and ${more} more` : ''}${depth} |`
+        figures.verdicts.push(row)
+        console.log(row)
+      }
+    }
+    return format(figures, { from, at, mutants: mutants.length, seconds: Math.round((Date.now() - begun) / 1000) })
+  } finally {
+    await lab.stop()
+  }
+}
+
+/** The sweep of all ports first, then one state after the other. */
+async function runState(lab: Lab, files: RouterFiles, number: number, figures: Figures): Promise<void> {
+  const state = number === 0 ? 'U' : (ALL_STATES[number % ALL_STATES.length] ?? 'U')
+  const cases =
+    number === 0
+      ? [sweepCase(ALL_PORTS)]
+      : UNI_CASES.filter(({ frames, states }) => frames === undefined && states.includes(state))
+  const { failures, frames } = await runScene(lab, files, { state, cases, reloads: RELOADS })
+  if (number === 0) figures.swept = true
+  else figures.scenes[state]++
+  figures.frames += frames
+  for (const [id, lines] of failures) figures.failures.push(`${state} ${id}: ${lines[0]}`)
+  if (failures.size > 0) console.log(figures.failures.at(-1))
+}
+
+function format(
+  { verdicts, kinds, scenes, frames, swept, failures }: Figures,
+  { from, at, mutants, seconds }: { from: number; at: number; mutants: number; seconds: number },
+): string {
+  const tried = kinds.caught + kinds['caught in depth'] + kinds.survived
+  const states = ALL_STATES.map((state) => `${state} ${scenes[state]}`).join(', ')
+  return [
+    `Cases ${from} to ${at - 1} in ${seconds} s; the next run goes on with \`--from ${at}\`.`,
+    '',
+    `Mutants: ${tried} of ${mutants} tried, ${kinds.caught} caught, ${kinds['caught in depth']} caught where the lines before them are out, ${kinds.survived} survived. Lines that no packet can tell, not tried: ${Object.keys(UNI_UNSEEN).length} (docs/leaks.md).`,
+    '',
+    `All ports: ${swept ? 'swept' : 'not in this run'}. Whole runs by state: ${states}; ${frames.toLocaleString('en')} frames on the taps. Failures: ${failures.length}${failures.length === 0 ? '' : ` (${failures.slice(0, 5).join('; ')})`}.`,
+    '',
+    '| what is taken out | caught by |',
+    '| --- | --- |',
+    ...verdicts,
+  ].join('\n')
+}

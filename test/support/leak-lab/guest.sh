@@ -1,0 +1,18 @@
+# Of a leak lab: in place of hardware that a namespace has none of. The drive is a folder, the agent's port a terminal,
+# and loading the cards' driver is the moment at which the lab gives the router its cards.
+find_medium() { [ -d /lab/medium ] && echo /lab/medium; }
+read_medium() {
+  rm -rf "$1"
+  mkdir -p "$1"
+  cp /lab/medium/* "$1" 2>/dev/null || { set +f; cp /lab/medium/* "$1"; set -f; }
+}
+find_port() { echo /dev/vport; }
+load_card_drivers() { :; }
+modprobe() {
+  case " $* " in
+    *' virtio_net '*)
+      : >/lab/plug
+      until [ -e /lab/plugged ]; do usleep 2000; done
+      ;;
+  esac
+}

@@ -1,0 +1,181 @@
+/**
+ * Three places around a router: the internet with its uplink (tap T1), the LAN's bridge on the host's side (tap T2 at the
+ * router's port), and clients A and B on isolated ports of it. The router itself is `router.ts`.
+ *
+ * The internet answers as a kernel with a DHCP server and a resolver; clients are frames only, so nothing speaks up that
+ * a case did not send.
+ */
+import { join } from 'node:path'
+import { type Namespace, startNamespace } from './namespace.ts'
+import { type Frame, readCapture } from './pcapng.ts'
+
+/** RFC 5737 keeps these two networks for documentation. */
+export const ISP = {
+  mac: '02:00:00:00:01:fe',
+  address: '198.51.100.1',
+  prefix: '198.51.100.0/24',
+  /** What the router's WAN is given. */
+  lease: '198.51.100.20',
+  resolver: '203.0.113.53',
+} as const
+/** An address of the internet at which nothing listens. */
+export const DEAF = '203.0.113.54'
+export const WAN_MAC = '02:00:00:00:01:01'
+export const LAN_MAC = '02:00:00:00:02:01'
+export const CLIENTS = {
+  a: { mac: '02:00:00:00:02:0a', address: '10.1.1.10' },
+  b: { mac: '02:00:00:00:02:0b', address: '10.1.1.20' },
+} as const
+/** The bridge of the LAN, in the lab's own network namespace, which stands for the host's. */
+export const BRIDGE = 'vmp-uni0'
+
+/** Where frames are sent and seen: T1, the router's port of the LAN (T2), the clients' own cards. */
+export const TAPS = {
+  wan: ['internet', 'isp0'],
+  lan: ['host', 'lan0'],
+  a: ['a', 'eth0'],
+  b: ['b', 'eth0'],
+} as const
+export type TapName = keyof typeof TAPS
+export type Sender = 'wan' | 'a' | 'b'
+
+export interface Lab extends Namespace {
+  /** Adds a card pair whose one end becomes the router's. */
+  pairs(): Promise<void>
+  openTaps(frames?: number): Promise<void>
+  /** What each tap saw since it was opened. @throws when a tap lost a frame: what it did not see proves nothing */
+  closeTaps(): Promise<Readonly<Record<TapName, readonly Frame[]>>>
+  send(
+    from: Sender,
+    frames: readonly Buffer[],
+    more?: { readonly rate?: number; readonly times?: number },
+  ): Promise<void>
+  keepSending(id: string, from: Sender, frames: readonly Buffer[], rate: number): Promise<void>
+  stopSending(id: string): Promise<number>
+}
+
+const NAMES = Object.keys(TAPS) as readonly TapName[]
+
+export async function startLab(): Promise<Lab> {
+  const namespace = await startNamespace()
+  try {
+    await makePlaces(namespace)
+  } catch (error) {
+    await namespace.stop()
+    throw error
+  }
+  const encode = (frames: readonly Buffer[]): string[] => frames.map((frame) => frame.toString('base64'))
+  let captures = 0
+  return {
+    ...namespace,
+    async pairs() {
+      await batch(namespace, [
+        'link add isp0 netns internet type veth peer name card-wan',
+        `link set card-wan address ${WAN_MAC}`,
+        'link add lan0 type veth peer name card-lan',
+        `link set card-lan address ${LAN_MAC}`,
+        `link set lan0 master ${BRIDGE}`,
+      ])
+      await batch(namespace, ['link set isp0 master isp', 'link set isp0 up'], 'internet')
+    },
+    async openTaps(frames = 32_768) {
+      for (const id of NAMES) {
+        const [ns, iface] = TAPS[id]
+        await namespace.request('tap', { id, ns, iface, frames })
+      }
+    },
+    async closeTaps() {
+      const seen: Partial<Record<TapName, readonly Frame[]>> = {}
+      for (const id of NAMES) {
+        const file = join(namespace.dir, `${id}-${captures++}.pcapng`)
+        const { dropped } = await namespace.request<{ dropped: number }>('untap', { id, file })
+        if (dropped > 0) throw new Error(`tap ${id} lost ${dropped} frames`)
+        seen[id] = await readCapture(file)
+      }
+      return seen as Record<TapName, readonly Frame[]>
+    },
+    async send(from, frames, { rate = 20_000, times = 1 } = {}) {
+      const [ns, iface] = TAPS[from]
+      await namespace.request('send', { ns, iface, frames: encode(frames), rate, times })
+    },
+    async keepSending(id, from, frames, rate) {
+      const [ns, iface] = TAPS[from]
+      await namespace.request('keep-sending', { id, ns, iface, frames: encode(frames), rate })
+    },
+    async stopSending(id) {
+      const { sent } = await namespace.request<{ sent: number }>('stop-sending', { id })
+      return sent
+    },
+  }
+}
+
+/** Several `ip` commands at once. */
+async function batch(namespace: Namespace, lines: readonly string[], ns = 'host'): Promise<void> {
+  const input = `${lines.join('\n')}\n`
+  const { status, stderr } = await namespace.request<{ status: number; stderr: string }>('run', {
+    ns,
+    argv: ['ip', '-batch', '-'],
+    input,
+  })
+  if (status !== 0) throw new Error(`ip -batch in ${ns}: ${stderr.trim()}`)
+}
+
+/** DHCP and DNS. Options 121 and 249 name a route of an attacker's, which no router may take. */
+const ISP_SERVICES = `
+user=root
+interface=isp
+listen-address=${ISP.resolver}
+bind-dynamic
+no-resolv
+no-hosts
+no-ping
+leasefile-ro
+address=/example.net/203.0.113.80
+dhcp-authoritative
+dhcp-range=${ISP.lease},${ISP.lease},255.255.255.0,1h
+dhcp-option=option:router,${ISP.address}
+dhcp-option=option:dns-server,${ISP.resolver}
+dhcp-option-force=121,203.0.113.128/25,198.51.100.66
+dhcp-option-force=249,203.0.113.128/25,198.51.100.66
+`
+
+async function makePlaces(namespace: Namespace): Promise<void> {
+  const quiet = { 'net/ipv6/conf/all/disable_ipv6': '1', 'net/ipv6/conf/default/disable_ipv6': '1' }
+  await batch(namespace, ['netns add internet', 'netns add a', 'netns add b'])
+  for (const ns of ['host', 'internet', 'a', 'b']) await namespace.request('settings', { ns, values: quiet })
+  await batch(namespace, [
+    `link add ${BRIDGE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
+    `link set ${BRIDGE} up`,
+    ...(['a', 'b'] as const).flatMap((name) => [
+      `link add port-${name} type veth peer name eth0 netns ${name}`,
+      `link set port-${name} master ${BRIDGE}`,
+      `link set port-${name} type bridge_slave isolated on`,
+      `link set port-${name} up`,
+    ]),
+  ])
+  for (const name of ['a', 'b'] as const) {
+    const { mac, address } = CLIENTS[name]
+    await batch(namespace, [`link set eth0 address ${mac}`, 'link set eth0 arp off', 'link set eth0 up'], name)
+    await namespace.request('answer-arp', { ns: name, iface: 'eth0', mac, addresses: [address] })
+  }
+  await batch(
+    namespace,
+    [
+      'link set lo up',
+      `link add isp address ${ISP.mac} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
+      `address add ${ISP.address}/24 dev isp`,
+      `address add ${ISP.resolver}/32 dev lo`,
+      'link add deaf type bridge',
+      `address add ${DEAF}/32 dev deaf`,
+      'link set deaf up',
+      'link set isp up',
+    ],
+    'internet',
+  )
+  await namespace.request('start', {
+    id: 'isp',
+    ns: 'internet',
+    argv: ['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/stdin', '--pid-file='],
+    input: ISP_SERVICES,
+  })
+}

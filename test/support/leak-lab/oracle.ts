@@ -1,0 +1,104 @@
+/**
+ * The allow-list: every frame that a router puts on a wire is either one of the few that it speaks itself, or a probe that
+ * was declared to pass there, in the form in which it may. Everything else is a failure, of the case whose probe it
+ * carries or else of all.
+ */
+import { describe, dissect, type Ip, type Packet } from './dissect.ts'
+import { CLIENTS, ISP, LAN_MAC, type TapName, WAN_MAC } from './lab.ts'
+import type { Frame } from './pcapng.ts'
+import { LAN_ADDRESS } from './places.ts'
+import type { Declared, Tokens } from './tokens.ts'
+
+export type Seen = Readonly<Record<TapName, readonly Frame[]>>
+
+export interface Findings {
+  /** By case. */
+  readonly leaks: ReadonlyMap<string, readonly string[]>
+  /** Frames without a probe in them that nothing declares. */
+  readonly strays: readonly string[]
+  /** Probes that the sender's own card did not see: they prove nothing. */
+  readonly unsent: ReadonlyMap<string, readonly string[]>
+}
+
+const UDP = 17
+const TCP = 6
+/** What every client's packets leave with. */
+const HOP_LIMIT = 64
+
+export function judge(seen: Seen, tokens: Tokens): Findings {
+  const leaks = new Map<string, string[]>()
+  const strays: string[] = []
+  const sent = new Set<Declared>()
+  for (const tap of ['wan', 'lan', 'a', 'b'] as const) {
+    for (const { bytes, isOutgoing } of seen[tap]) {
+      const declared = tokens.find(bytes)
+      if (isOutgoing) {
+        if (declared?.from === tap) sent.add(declared)
+        continue
+      }
+      const packet = dissect(bytes)
+      const fault = findFault(tap, packet, declared)
+      if (fault === undefined) continue
+      const line = `${tap}: ${fault}: ${describe(bytes)}`
+      if (declared === undefined) strays.push(line)
+      else add(leaks, declared.caseId, `${declared.what}: ${line}`)
+    }
+  }
+  const unsent = new Map<string, string[]>()
+  for (const declared of tokens.all()) {
+    if (declared.from !== 'router' && !sent.has(declared)) add(unsent, declared.caseId, declared.what)
+  }
+  return { leaks, strays, unsent }
+}
+
+function add(map: Map<string, string[]>, key: string, value: string): void {
+  const values = map.get(key)
+  if (values === undefined) map.set(key, [value])
+  else if (values.length < 1000) values.push(value)
+}
+
+function findFault(tap: TapName, packet: Packet, declared: Declared | undefined): string | undefined {
+  const side = tap === 'wan' ? 'wan' : 'lan'
+  if (packet.source !== (side === 'wan' ? WAN_MAC : LAN_MAC)) return 'it comes from no card of the router'
+  if (packet.arp !== undefined) return isOwnArp(side, packet.arp) ? undefined : 'this ARP is not declared'
+  const { ip } = packet
+  if (ip === undefined) return 'this is neither IPv4 nor ARP'
+  if (ip.isFragment) return 'this is a fragment'
+  if (ip.hasOptions) return 'this has options of IP'
+  if (declared === undefined) return isOwn(side, ip) ? undefined : 'nothing declares this'
+  if (!declared.passes.includes(tap)) return 'this must not pass'
+  if (side === 'lan') return undefined
+  if (packet.target !== ISP.mac) return 'this goes to another next hop'
+  if (ip.source !== ISP.lease) return 'this has another source than the WAN address'
+  if (declared.from !== 'router' && ip.ttl !== HOP_LIMIT) return 'this tells how many hops it has behind it'
+  return undefined
+}
+
+function isOwnArp(side: 'wan' | 'lan', { op, sender, asked }: NonNullable<Packet['arp']>): boolean {
+  if (side === 'lan') return sender === LAN_ADDRESS && (op === 2 || asked.startsWith('10.1.1.'))
+  return sender === ISP.lease && (op === 2 || asked === ISP.address)
+}
+
+/** What the router says for itself: DHCP and DNS on both sides. */
+function isOwn(side: 'wan' | 'lan', { source, target, protocol, ports, payload }: Ip): boolean {
+  const [from, to] = ports ?? []
+  if (side === 'lan') {
+    if (source !== LAN_ADDRESS) return false
+    if (protocol === UDP && from === 67 && to === 68) return true
+    const isReset = protocol === TCP && ((payload[13] ?? 0) & 4) !== 0
+    return (protocol === UDP || protocol === TCP) && !isReset && from === 53 && isClient(target)
+  }
+  if (protocol === UDP && from === 68 && to === 67)
+    return target === '255.255.255.255' || (source === ISP.lease && target === ISP.address)
+  const isDns = to === 53 && (protocol === UDP || protocol === TCP)
+  return (
+    isDns &&
+    source === ISP.lease &&
+    target === ISP.resolver &&
+    !/onion|internal|local/i.test(payload.toString('latin1'))
+  )
+}
+
+function isClient(address: string): boolean {
+  return Object.values(CLIENTS).some((client) => client.address === address)
+}

@@ -1,0 +1,15 @@
+/** The two ends of a probe, with the router as next hop. */
+import type { Ends } from './frames.ts'
+import { CLIENTS, ISP, LAN_MAC, WAN_MAC } from './lab.ts'
+
+/** A server somewhere; RFC 5737 keeps its network for documentation. */
+export const SERVER = '203.0.113.9'
+export const LAN_ADDRESS = '10.1.1.1'
+
+export function fromClient(name: 'a' | 'b', target = SERVER, source: string = CLIENTS[name].address): Ends {
+  return { from: { mac: CLIENTS[name].mac, address: source }, to: { mac: LAN_MAC, address: target } }
+}
+
+export function fromWan(source = SERVER, target: string = ISP.lease): Ends {
+  return { from: { mac: ISP.mac, address: source }, to: { mac: WAN_MAC, address: target } }
+}

@@ -1,0 +1,49 @@
+/** Whether a case notices a mutant: alone, or where the lines that stand before it are out as well. */
+import type { Lab } from './lab.ts'
+import type { LeakCase } from './leak-case.ts'
+import type { Mutant } from './mutants.ts'
+import type { Change, RouterFiles } from './router-files.ts'
+import { type Outcome, runScene } from './scene.ts'
+
+export type Verdict =
+  | { readonly kind: 'caught' | 'caught in depth'; readonly by: readonly string[] }
+  | { readonly kind: 'survived' }
+
+/** Cases whose acts load rules several times; asked only when the others notice nothing. */
+const SLOW = new Set(['A5', 'H5', 'N1'])
+
+export class MutantRunner {
+  readonly #lab: Lab
+  readonly #files: RouterFiles
+  readonly #rounds: readonly (readonly LeakCase[])[]
+  readonly #baselines = new Map<string, Promise<Outcome>>()
+
+  constructor(lab: Lab, files: RouterFiles, cases: readonly LeakCase[]) {
+    this.#lab = lab
+    this.#files = files
+    const up = cases.filter(({ states, frames }) => states.includes('U') && frames === undefined)
+    this.#rounds = [up.filter(({ id }) => !SLOW.has(id)), up.filter(({ id }) => SLOW.has(id))]
+  }
+
+  async run({ change, behind }: Mutant): Promise<Verdict> {
+    if (behind.length === 0) {
+      for (const cases of this.#rounds) {
+        const { failures } = await this.#scene(cases, [change])
+        if (failures.size > 0) return { kind: 'caught', by: [...failures.keys()] }
+      }
+      return { kind: 'survived' }
+    }
+    const [cases = []] = this.#rounds
+    const key = JSON.stringify(behind)
+    const baseline = this.#baselines.get(key) ?? this.#scene(cases, behind)
+    this.#baselines.set(key, baseline)
+    const { signs: known } = await baseline
+    const { signs } = await this.#scene(cases, [change, ...behind])
+    const fresh = [...signs].filter((sign) => !known.has(sign)).map((sign) => sign.split(':')[0] ?? sign)
+    return fresh.length > 0 ? { kind: 'caught in depth', by: [...new Set(fresh)] } : { kind: 'survived' }
+  }
+
+  #scene(cases: readonly LeakCase[], changes: readonly Change[]): Promise<Outcome> {
+    return runScene(this.#lab, this.#files, { state: 'U', cases, changes })
+  }
+}
