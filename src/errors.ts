@@ -85,6 +85,7 @@ export const ERROR_CODES = [
   'TARGET_FAILED',
   'SECRET_REFUSED',
   // rendering
+  'VPN_PROFILE_INVALID',
   'XML_INVALID',
   'SCHEMA_INVALID',
   'SCHEMA_UNUSABLE',

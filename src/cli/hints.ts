@@ -75,6 +75,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   REGISTRY_CHANGED: 'Run the command again.',
   TARGET_FAILED: 'Check address, keys and rights; what was uploaded is used again.',
   SECRET_REFUSED: 'Take the file out of the package.',
+  VPN_PROFILE_INVALID: 'Correct the line that the message names.',
   XML_INVALID: CORRECT_TEMPLATE,
   SCHEMA_INVALID: 'Correct the template or the parameter; docs/schema.md tells how to read the place.',
   SCHEMA_UNUSABLE: 'Reinstall the package that holds /usr/share/libvirt/schemas.',

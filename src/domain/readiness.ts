@@ -7,7 +7,7 @@ import { VmpkgError } from '../errors.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import type { Clock, Randomness } from '../ports.ts'
-import { AGENT_CHANNEL, type AgentReply } from '../router/agent.ts'
+import { AGENT_CHANNEL, type AgentReply, type AgentVerb } from '../router/agent.ts'
 import { askAgent } from './agent-client.ts'
 
 /** A guest that is asked too early never answers that question; a busy one answers late: so ask again, ever more patiently. */
@@ -39,7 +39,7 @@ export async function waitUntilReady(domain: Domain, options: WaitOptions): Prom
     const { state } = await domain.getState()
     if (state !== 'running') throw notReady(domain, `it is ${state}, not running`, undefined)
     const leftMs = Math.max(PAUSE_MS, deadline - options.clock.now().getTime())
-    const { reply, problem } = await tryStatus(domain, options, Math.min(answerMs, leftMs))
+    const { reply, problem } = await tryAsk(domain, 'status', options, Math.min(answerMs, leftMs))
     lastProblem = problem ?? lastProblem
     if (reply !== undefined && isReady(reply)) return reply
     heard ||= reply !== undefined
@@ -59,7 +59,17 @@ export async function askStatus(
   domain: Domain,
   options: Pick<WaitOptions, 'randomness' | 'signal'>,
 ): Promise<AgentReply | undefined> {
-  return (await tryStatus(domain, options, LAST_ANSWER_MS)).reply
+  return ask(domain, 'status', options, LAST_ANSWER_MS)
+}
+
+/** The same for any verb. */
+export async function ask(
+  domain: Domain,
+  verb: AgentVerb,
+  options: Pick<WaitOptions, 'randomness' | 'signal'>,
+  timeoutMs: number,
+): Promise<AgentReply | undefined> {
+  return (await tryAsk(domain, verb, options, timeoutMs)).reply
 }
 
 interface Attempt {
@@ -68,14 +78,15 @@ interface Attempt {
   readonly problem?: LibvirtError
 }
 
-async function tryStatus(
+async function tryAsk(
   domain: Domain,
+  verb: AgentVerb,
   { randomness, signal }: Pick<WaitOptions, 'randomness' | 'signal'>,
   timeoutMs: number,
 ): Promise<Attempt> {
   try {
     const channel = await domain.openChannel({ name: AGENT_CHANNEL, timeoutMs })
-    return { reply: await askAgent(channel, { verb: 'status', randomness, timeoutMs, signal }) }
+    return { reply: await askAgent(channel, { verb, randomness, timeoutMs, signal }) }
   } catch (error) {
     if (error instanceof LibvirtError) return { problem: error }
     throw error

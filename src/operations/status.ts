@@ -61,7 +61,7 @@ async function rowOf(machine: Machine): Promise<MachineRow> {
     package: packageName,
     version,
     kind,
-    net: facts.net ?? facts.instance,
+    net: facts.instance ?? facts.net,
     ephemeral,
   }
 }

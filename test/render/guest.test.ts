@@ -11,6 +11,7 @@ const router: RouterContext = {
   layer: 'uni',
   instance: 'uni0',
   wan: { mac: '52:54:00:0a:00:01' },
+  lowers: [],
   lan: {
     mac: '52:54:00:0a:00:02',
     cidr: '10.1.1.0/24',

@@ -3,7 +3,7 @@ import type { CommandSpec } from '../command.ts'
 
 export const command: CommandSpec = {
   args: '<machine...>',
-  summary: 'Start machines. A router’s LAN comes up when the router has attested its firewall rules.',
+  summary: 'Start machines, upper routers first. A router’s LAN comes up when it has attested its firewall rules.',
   options: [],
   examples: ['vmpkg start router-uni'],
   async run({ args, io }) {

@@ -4,12 +4,16 @@ import type { CommandSpec } from '../command.ts'
 export const command: CommandSpec = {
   args: '<machine...>',
   summary: 'Stop machines: links first, then the guest. Ephemeral clones are removed by it.',
-  options: [{ flags: '--force', summary: 'do not wait for the guest to shut itself down' }],
-  examples: ['vmpkg stop router-uni', 'vmpkg stop --force demo'],
+  options: [
+    { flags: '--force', summary: 'do not wait for the guest to shut itself down' },
+    { flags: '--cascade', summary: 'stop routers that run behind these first' },
+  ],
+  examples: ['vmpkg stop router-uni', 'vmpkg stop --force demo', 'vmpkg stop --cascade router-uni'],
   async run({ args, options, io }) {
     const stopped = await stopMachines(await io.workspace({ write: true }), {
       names: args,
       force: options['force'] === true,
+      cascade: options['cascade'] === true,
     })
     if (io.json) io.printJson('stop', { machines: stopped })
     else for (const { name, changed } of stopped) io.print(changed ? `Stopped ${name}` : `${name} is not running`)
