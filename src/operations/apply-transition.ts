@@ -131,9 +131,9 @@ async function apply(
     for (const machine of removal.machines) await settled.above(machine.facts)
     throwIfAborted(signal)
     commit(workspace, transaction, plan, choices, { definitions, settled: settled.definitions() })
-    return { id: transaction.id, started, definitions }
+    return { id: transaction.id, started, hasOldMediums: settled.definitions().length > 0 }
   })
-  const needRestart = await finish(workspace, plan)
+  const needRestart = await finish(workspace, plan, done.hasOldMediums)
   return {
     changed: true,
     transaction: done.id,
@@ -305,6 +305,7 @@ function holdRunning(
 async function finish(
   workspace: Workspace,
   { transition, removal, summary }: TransitionPlan,
+  hasOldMediums: boolean,
 ): Promise<readonly string[]> {
   for (const { domain } of removal.machines) await removeMachineFiles(workspace.connectionPaths, domain.uuid)
   const names = summary.restarts
@@ -312,7 +313,7 @@ async function finish(
     const stopped = await stopMachines(workspace, { names, force: false, cascade: true })
     await startMachines(workspace, [...new Set([...names, ...stopped.map(({ name }) => name)])])
   }
-  if (transition.changes.some(({ before }) => before !== undefined))
+  if (hasOldMediums || transition.changes.some(({ before }) => before !== undefined))
     await collectGarbage(workspace, { dryRun: false, keepDownloads: true })
   return transition.options.restart ? [] : names
 }

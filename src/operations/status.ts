@@ -26,6 +26,8 @@ export interface MachineStatus extends MachineRow {
   readonly lanLink: LinkState | undefined
   readonly wanAddress: string | undefined
   readonly lanAddress: string | undefined
+  /** Routers with a VPN: the profile and how its tunnel stands, by the guest's word. */
+  readonly tunnel: AgentReply['tunnel']
   readonly uptimeSeconds: number | undefined
 }
 
@@ -80,6 +82,7 @@ async function statusOf(workspace: Workspace, machine: Machine): Promise<Machine
     lanLink,
     wanAddress: reply?.wan?.address ?? undefined,
     lanAddress: reply?.lan?.address ?? undefined,
+    tunnel: reply?.tunnel,
     uptimeSeconds: reply?.uptimeSeconds,
   }
 }

@@ -40,6 +40,21 @@ check_config() {
   nft -c -f "$1/$RULES" >/dev/null 2>&1 || { PROBLEM="nft refuses $RULES"; return 1; }
 }
 
+# For scripts beside boot and agent, which have checked the files.
+check_settings() {
+  clear_layer_settings
+  read_settings "$CONFIG/vmpkg.env"
+}
+
+network() { local words; words=$(ipcalc -n "$1/$2") && echo "${words#NETWORK=}"; }
+
+# Whether the network $1/$2 and the LAN have an address in common.
+overlaps_lan() {
+  local shorter=$2
+  [ "$S_LAN_PREFIX" -ge "$shorter" ] || shorter=$S_LAN_PREFIX
+  [ "$(network "$1" "$shorter")" = "$(network "$S_LAN_ADDRESS" "$shorter")" ]
+}
+
 # One transaction; the old set stays when the new one fails.
 load_rules() { nft -f "$1/$RULES" || { PROBLEM="cannot load $RULES"; return 1; }; }
 
