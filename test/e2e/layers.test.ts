@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -34,6 +35,23 @@ while True:
     if place[0] == 'vmp-uplink' or place[0].startswith('vnet'): print(place[0], frame.hex(), flush=True)
 `
 
+/** One UDP packet over Ethernet, sent from a bridge: interface, target and source MAC, source and target, port, payload. */
+const PROBE = `
+import socket, struct, sys
+name, to, own, source, target, port, token = sys.argv[1:]
+mac = lambda text: bytes.fromhex(text.replace(':', ''))
+def total(data):
+    words = sum(struct.unpack('>%dH' % (len(data) // 2), data))
+    words = (words >> 16) + (words & 0xffff)
+    return ~(words + (words >> 16)) & 0xffff
+udp = struct.pack('>HHHH', 40000, int(port), 8 + len(token), 0) + token.encode()
+head = struct.pack('>BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 7, 0x4000, 64, 17, 0, socket.inet_aton(source), socket.inet_aton(target))
+head = head[:10] + struct.pack('>H', total(head)) + head[12:]
+out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+out.bind((name, 0))
+for _ in range(3): out.send(mac(to) + mac(own) + b'\\x08\\x00' + head + udp)
+`
+
 describe('a client behind a VPN behind a router', {
   timeout: 1_800_000,
   skip: !existsSync('/usr/sbin/openvpn'),
@@ -43,6 +61,7 @@ describe('a client behind a VPN behind a router', {
   const frames: Frame[] = []
   let vpn: ChildProcessWithoutNullStreams
   let client = ''
+  let profile = ''
   const at = (...parts: string[]): string => join(cli.folder, ...parts)
 
   /** A process in the private host's namespaces, which ends with its standard input. */
@@ -107,33 +126,46 @@ describe('a client behind a VPN behind a router', {
     await cli.close()
   })
 
-  test('installing it brings the router above, which lets it reach its server before it starts', async () => {
-    const profile = await makeVpn(at('vpn'))
-    vpn = await start(
-      /Initialization Sequence Completed/,
-      'sh',
-      '-c',
-      VPN_SERVER,
-      'sh',
-      at('vpn', 'server.conf'),
-      ENDPOINT,
-    )
-    await cli.ok([
-      'install',
-      '-y',
-      '--grant',
-      'network',
-      'router-gal',
-      'app-console',
-      '--set',
-      `router-gal:vpn=${profile}`,
-    ])
+  const uniRules = async (): Promise<{ recorded: readonly string[]; text: string }> => {
+    const { connection } = await cli.json(['status'])
+    const dump = (...more: readonly string[]): string =>
+      execFileSync('virsh', ['-c', String(connection), 'dumpxml', 'router-uni', ...more], { encoding: 'utf8' })
+    const recorded = [dump(), dump('--inactive')].map((xml) => / rules="([0-9a-f]{64})"/.exec(xml)?.[1] ?? '')
+    const { documents } = (await cli.json(['render', 'router-uni', '--guest'])) as {
+      documents: { name: string; text: string }[]
+    }
+    return { recorded, text: documents.find(({ name }) => name === 'nftables.nft')?.text ?? '' }
+  }
+
+  const statusOf = async (): Promise<readonly unknown[]> => {
     const { machines } = (await cli.json(['status'])) as { machines: Record<string, unknown>[] }
-    const seen = machines.map(({ name, rules, lanLink }) => ({ name, rules, lanLink }))
-    assert.deepEqual(seen, [
+    return machines.map(({ name, rules, lanLink }) => ({ name, rules, lanLink }))
+  }
+
+  test('a change of the router above that is killed after the guest took it is taken back, the guest’s rules too', async () => {
+    profile = await makeVpn(at('vpn'))
+    await cli.ok(['install', '-y', '--grant', 'network', 'router-uni'])
+    const old = await uniRules()
+    const install = cli.start(['install', '-y', 'router-gal', '--set', `vpn=${profile}`], '')
+    install.onLine((line) => /lets through for router-gal/.test(line) && install.kill('SIGKILL'))
+    assert.equal((await install.done).status, 128)
+    const widened = await uniRules()
+    assert.equal(new Set(widened.recorded).size, 1)
+    assert.notEqual(widened.recorded[0], old.recorded[0])
+    await cli.ok(['gc'])
+    assert.deepEqual(await uniRules(), old)
+    assert.deepEqual(await statusOf(), [{ name: 'router-uni', rules: 'attested', lanLink: 'up' }])
+  })
+
+  test('the router above lets it reach its server before it starts', async () => {
+    const server = ['sh', '-c', VPN_SERVER, 'sh', at('vpn', 'server.conf'), ENDPOINT]
+    vpn = await start(/Initialization Sequence Completed/, ...server)
+    await cli.ok(['install', '-y', 'router-gal', 'app-console', '--set', `router-gal:vpn=${profile}`])
+    assert.deepEqual(await statusOf(), [
       { name: 'router-gal', rules: 'attested', lanLink: 'up' },
       { name: 'router-uni', rules: 'attested', lanLink: 'up' },
     ])
+    assert.match((await uniRules()).text, new RegExp(`daddr ${ENDPOINT} udp dport 1194 accept`))
     await untilTunnel('up')
   })
 
@@ -180,11 +212,51 @@ describe('a client behind a VPN behind a router', {
     assert.deepEqual(strangers(since), [])
   })
 
+  test('a hostile router in its place reaches its endpoint through the router above, and nothing else', async () => {
+    await cli.ok(['stop', 'client', 'router-gal'])
+    const { connection } = await cli.json(['status'])
+    const fact = (machine: string, name: string): string => {
+      const xml = execFileSync('virsh', ['-c', String(connection), 'dumpxml', machine, '--inactive'], {
+        encoding: 'utf8',
+      })
+      return new RegExp(` ${name}="([^"]+)"`).exec(xml)?.[1] ?? ''
+    }
+    const [above, own, address] = [
+      fact('router-uni', 'lanMac'),
+      fact('router-gal', 'wanMac'),
+      fact('router-gal', 'wanAddress'),
+    ]
+    const other = '02:00:00:00:00:99'
+    /** Card, source, target, port, and whether it may reach the world. */
+    const probes = [
+      [own, address, ENDPOINT, '1194', true],
+      [own, address, ENDPOINT, '53', false],
+      [own, address, ENDPOINT, '1195', false],
+      [own, address, '198.51.100.2', '1194', false],
+      [own, '10.1.1.77', ENDPOINT, '53', false],
+      [other, address, ENDPOINT, '1194', false],
+      [other, '10.1.1.78', ENDPOINT, '53', true],
+    ] as const
+    const since = frames.length
+    const seen: boolean[] = []
+    for (const [card, source, target, port] of probes) {
+      const token = randomBytes(16).toString('hex')
+      const words = ['python3', '-c', PROBE, 'vmp-uni0', above, card, source, target, port, token]
+      await cli.ok(['host', 'private', 'shell', 'e2e', '--', ...words])
+      await wait(1500)
+      seen.push(frames.slice(since).some(({ place, bytes }) => place === 'vmp-uplink' && bytes.includes(token)))
+    }
+    assert.deepEqual(
+      seen,
+      probes.map((probe) => probe[4]),
+    )
+    await cli.ok(['start', 'router-gal'])
+  })
+
   test('the router above is not stopped under it, and both stop in order', async () => {
     const { status, stderr } = await cli.run(['stop', 'router-uni'])
     assert.equal(status, 100)
     assert.match(stderr, /router-gal runs behind router-uni/)
-    await cli.ok(['stop', 'client'])
     assert.match(await cli.ok(['stop', '--cascade', 'router-uni']), /Stopped router-gal\s+Stopped router-uni/)
   })
 })
