@@ -8,7 +8,7 @@ import { VmpkgError } from '../errors.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import type { Clock, Randomness } from '../ports.ts'
-import { AGENT_CHANNEL, type AgentReply } from '../router/agent.ts'
+import { AGENT_CHANNEL, type AgentReply, type AgentVerb } from '../router/agent.ts'
 import { findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { askAgent, type EarlierQuestions } from './agent-client.ts'
@@ -63,7 +63,11 @@ export async function waitUntilReady(domain: AskedDomain, options: WaitOptions):
     if (isListening) {
       const asked = clock.now().getTime()
       const leftMs = Math.max(PAUSE_MS, deadline - asked)
-      const { reply, problem } = await tryStatus(domain, { ...options, earlier, timeoutMs: Math.min(answerMs, leftMs) })
+      const { reply, problem } = await tryAsk(domain, 'status', {
+        ...options,
+        earlier,
+        timeoutMs: Math.min(answerMs, leftMs),
+      })
       lastProblem = problem ?? lastProblem
       if (reply !== undefined && isReady(reply)) return reply
       heard ||= reply !== undefined
@@ -86,7 +90,16 @@ export async function askStatus(
   options: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'>,
 ): Promise<AgentReply | undefined> {
   const isListening = isAgentListening(await domain.getXMLDesc())
-  return isListening ? (await tryStatus(domain, options)).reply : undefined
+  return isListening ? (await tryAsk(domain, 'status', options)).reply : undefined
+}
+
+/** The same for any verb. */
+export async function ask(
+  domain: AskedDomain,
+  verb: AgentVerb,
+  options: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'>,
+): Promise<AgentReply | undefined> {
+  return (await tryAsk(domain, verb, options)).reply
 }
 
 /** A question that is put before the guest has opened its end is lost. True where libvirt does not tell. */
@@ -102,8 +115,9 @@ interface Attempt {
   readonly problem?: LibvirtError
 }
 
-async function tryStatus(
+async function tryAsk(
   domain: AskedDomain,
+  verb: AgentVerb,
   {
     earlier,
     ...options
@@ -111,7 +125,7 @@ async function tryStatus(
 ): Promise<Attempt> {
   try {
     const channel = await domain.openChannel({ name: AGENT_CHANNEL, timeoutMs: OPEN_MS })
-    return { reply: await askAgent(channel, { verb: 'status', ...options, ...(earlier && { earlier }) }) }
+    return { reply: await askAgent(channel, { verb, ...options, ...(earlier && { earlier }) }) }
   } catch (error) {
     if (error instanceof LibvirtError) return { problem: error }
     throw error

@@ -5,6 +5,7 @@
 import type { Sha256 } from './digest.ts'
 import type { Layer, PackageKind } from './line.ts'
 import type { ParameterValues } from './manifest.ts'
+import type { EndpointContext } from './template-context.ts'
 
 interface PackageFacts {
   readonly package: string
@@ -22,7 +23,7 @@ interface PackageFacts {
 
 export interface DomainFacts extends PackageFacts {
   readonly kind: PackageKind
-  /** Instance name of the router whose LAN it is attached to. */
+  /** Instance name of the router whose LAN it is attached to: of a client, and of a router that stands behind it. */
   readonly net?: string
   readonly ephemeral: boolean
   /** Host paths of the files that belong to this domain alone. */
@@ -35,6 +36,10 @@ export interface DomainFacts extends PackageFacts {
   readonly rules?: Sha256
   /** Routers: MAC of the card on its LAN, whose link is the gate. */
   readonly lanMac?: string
+  /** Routers behind a router: their card on its LAN, the address reserved there, and where their tunnels end. */
+  readonly wanMac?: string
+  readonly wanAddress?: string
+  readonly endpoints?: readonly EndpointContext[]
   readonly parameters: ParameterValues
 }
 

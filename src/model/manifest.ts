@@ -65,8 +65,9 @@ export type Parameter =
       readonly maxLength?: number
     })
   | (ParameterBase & { readonly type: 'choice'; readonly values: readonly string[]; readonly default?: string })
-  /** `auto`, `network:NAME` (libvirt NAT network), `bridge:NAME` (host bridge) or `pci:DDDD:BB:DD.F` (vfio). */
+  /** `auto`, `router:NAME`, `network:NAME` (libvirt), `bridge:NAME` (host bridge) or `pci:DDDD:BB:DD.F` (vfio). */
   | (ParameterBase & { readonly type: 'uplink'; readonly default?: string })
+  /** Its value is what the file holds (stored-file.ts). */
   | (ParameterBase & { readonly type: 'file'; readonly format: string })
   | ChoiceParameter
 

@@ -182,12 +182,49 @@ export interface NetworkTemplateContext extends Partial<NetworkChoices> {
   readonly params?: Readonly<Record<string, ParameterValue>>
 }
 
+/** Where a tunnel of a router ends: an IPv4 address, never a name. */
+export interface EndpointContext {
+  readonly address: string
+  readonly protocol: 'udp' | 'tcp'
+  readonly port: number
+}
+
+/** What a router knows of one that stands behind it. */
+export interface LowerContext {
+  readonly name: string
+  readonly wanMac: string
+  readonly wanAddress: string
+  readonly endpoints: readonly EndpointContext[]
+}
+
+/** Of a VPN profile what is not secret; its file lies on the medium as `vpn.conf`. */
+export interface VpnContext {
+  readonly name: string
+  readonly kind: 'openvpn' | 'wireguard' | 'ssh'
+  readonly endpoints: readonly EndpointContext[]
+  /** Resolvers inside the tunnel. */
+  readonly dns: readonly string[]
+  /** Of the tunnel, with prefix; empty where the server gives one. */
+  readonly addresses: readonly string[]
+  readonly mtu?: number
+}
+
 /** The address plan of one router (routers.md): what guest templates turn into nftables, DHCP and DNS configuration. */
 export interface RouterContext {
   readonly layer: Layer
   /** `uni0`, `uni1`, … */
   readonly instance: string
-  readonly wan: { readonly mac: string }
+  /** What is beside the MAC is set where the WAN is the LAN of an upper router. */
+  readonly wan: {
+    readonly mac: string
+    readonly address?: string
+    readonly prefix?: number
+    readonly broadcast?: string
+    readonly gateway?: string
+  }
+  /** Routers whose WAN is this one's LAN; each may reach its endpoints and nothing else. */
+  readonly lowers: readonly LowerContext[]
+  readonly vpn?: VpnContext
   readonly lan: {
     readonly mac: string
     /** `10.1.1.0/24` */

@@ -3,13 +3,14 @@
  * everything under one journal entry. A failure or Ctrl-C undoes it; after a kill the next command does (threats L01).
  */
 import type { CatalogueEntry } from '../catalogue/catalogue.ts'
+import { listMachines } from '../domain/inventory.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { destroyOwnDomain, undefineOwnNetwork } from '../domain/removal.ts'
 import { readRestorable } from '../domain/restore.ts'
 import { VmpkgError } from '../errors.ts'
 import { grantName } from '../model/capability.ts'
 import type { Partials } from '../render/environment.ts'
-import type { SavedDefinition } from '../state/definitions.ts'
+import type { Definition, SavedDefinition } from '../state/definitions.ts'
 import { type DefinitionChange, historyHolder, type PackageChange } from '../state/history.ts'
 import type { Transaction } from '../state/journal.ts'
 import { requireObtainable } from './download.ts'
@@ -26,10 +27,12 @@ import { intend, transact } from './recover.ts'
 import { applyRedefinition, type Redefinition } from './redefine-router.ts'
 import { restoreRouter } from './restore-router.ts'
 import type { RouterRequest } from './router-definition.ts'
+import { Settled } from './settled.ts'
 import { startMachine, startMachines } from './start.ts'
 import { stopMachines } from './stop.ts'
 import { readPartials } from './templates.ts'
 import { type Change, type Target, type Transition, targetsOf } from './transition.ts'
+import { findUpper } from './upper.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface TransitionResult {
@@ -128,20 +131,22 @@ async function apply(
   const done = await transact(workspace, facts, async (transaction) => {
     const definitions: DefinitionChange[] = []
     const started: string[] = []
+    const settled = new Settled(workspace, transaction, definitions)
     for (const [i, change] of targets.entries()) {
       throwIfAborted(signal)
       const choice = choices[i]
       if (choice === undefined) throw new TypeError('a target without its choice')
       const own = redefinitions.get(change.name)
-      definitions.push(...(await provide(workspace, transaction, plan, { change, choice, own, started })))
+      await provide(workspace, transaction, plan, { change, choice, own, started, settled })
     }
     throwIfAborted(signal)
     definitions.push(...(await remove(workspace, transaction, removal)))
+    for (const machine of removal.machines) await settled.above(machine.facts)
     throwIfAborted(signal)
-    commit(workspace, transaction, plan, choices, definitions)
-    return { id: transaction.id, started, definitions }
+    commit(workspace, transaction, plan, choices, { definitions, settled: settled.definitions() })
+    return { id: transaction.id, started, hasOldMediums: settled.definitions().length > 0 }
   })
-  const needRestart = await finish(workspace, plan)
+  const needRestart = await finish(workspace, plan, done.hasOldMediums)
   return {
     changed: true,
     transaction: done.id,
@@ -160,6 +165,7 @@ interface Step {
   readonly own: readonly Redefinition[] | undefined
   /** Names of packages whose machine was started. */
   readonly started: string[]
+  readonly settled: Settled
 }
 
 /** Routers get their definitions, and are started when they are new, unless told otherwise. */
@@ -167,8 +173,8 @@ async function provide(
   workspace: Workspace,
   transaction: Transaction,
   { transition }: TransitionPlan,
-  { change, choice, own, started }: Step,
-): Promise<readonly DefinitionChange[]> {
+  { change, choice, own, started, settled }: Step,
+): Promise<void> {
   const { pkg, grants, parameters } = choice
   const { line } = pkg
   workspace.outside.emit({
@@ -176,24 +182,30 @@ async function provide(
     stage: 'verify',
     subject: `${line.name} ${line.version}: signatures, archive and images`,
   })
-  if (line.kind !== 'router') return []
+  if (line.kind !== 'router') return
   const connect = await workspace.connect()
-  if (own !== undefined) {
-    const changed: DefinitionChange[] = []
-    for (const one of own) changed.push(await applyRedefinition(workspace, connect, transaction, one))
-    return changed
-  }
   const { source } = change.target.entry
   const request: RouterRequest = { pkg, source, parameters, grants: grants.map(grantName) }
+  settled.requests.set(line.name, request)
+  if (own !== undefined) {
+    for (const one of own) settled.changes.push(await applyRedefinition(workspace, connect, transaction, one))
+    const machine = (await listMachines(connect)).find(({ facts }) => facts.package === line.name)
+    if (machine !== undefined) await settled.above(machine.facts)
+    return
+  }
   const saved = transition.saved.filter((one) => one.package === line.name)
   const { machine, definitions } = saved.some(({ kind }) => kind === 'domain')
     ? await restoreRouter(workspace, connect, transaction, request, saved)
     : await provisionRouter(workspace, connect, transaction, request)
-  if (transition.options.start) {
-    await startMachine(workspace, connect, machine, transition.options)
-    started.push(line.name)
-  }
-  return definitions.map((after) => ({ uuid: after.uuid, before: undefined, after }))
+  settled.changes.push(...definitions.map((after) => ({ uuid: after.uuid, before: undefined, after })))
+  await settled.above(machine.facts)
+  await settled.itself(machine)
+  if (!transition.options.start) return
+  const starting = { ...transition.options, isSettled: true }
+  const upper = findUpper(await listMachines(connect), machine.facts)
+  if (upper !== undefined) await startMachine(workspace, connect, upper, starting)
+  await startMachine(workspace, connect, machine, starting)
+  started.push(line.name)
 }
 
 /** Files go once the transaction is committed: until then the journal can bring everything back. */
@@ -233,7 +245,10 @@ function commit(
   transaction: Transaction,
   { transition, redefinitions }: TransitionPlan,
   choices: readonly Choice[],
-  definitions: readonly DefinitionChange[],
+  {
+    definitions,
+    settled,
+  }: { readonly definitions: readonly DefinitionChange[]; readonly settled: readonly Definition[] },
 ): void {
   const { installed, imageReferences, keptValues, history } = workspace
   const { changes, purge, purgeKept } = transition
@@ -264,6 +279,7 @@ function commit(
       if (after === undefined) workspace.definitions.remove(uuid)
       else workspace.definitions.put(after)
     }
+    for (const one of settled) workspace.definitions.put(one)
     for (const name of purgeKept) keptValues.drop(name)
     history.record(transaction.id, { packages, definitions })
     retain(workspace, transaction.id, packages, purge)
@@ -303,14 +319,16 @@ function holdRunning(
 async function finish(
   workspace: Workspace,
   { transition, removal, summary }: TransitionPlan,
+  hasOldMediums: boolean,
 ): Promise<readonly string[]> {
   for (const { domain } of removal.machines) await removeMachineFiles(workspace.connectionPaths, domain.uuid)
   const names = summary.restarts
   if (names.length > 0 && transition.options.restart) {
-    await stopMachines(workspace, { names, force: false })
-    await startMachines(workspace, names, transition.options)
+    const stopped = await stopMachines(workspace, { names, force: false, cascade: true })
+    const again = [...new Set([...names, ...stopped.map(({ name }) => name)])]
+    await startMachines(workspace, again, transition.options)
   }
-  if (transition.changes.some(({ before }) => before !== undefined))
+  if (hasOldMediums || transition.changes.some(({ before }) => before !== undefined))
     await collectGarbage(workspace, { dryRun: false, keepDownloads: true })
   return transition.options.restart ? [] : names
 }

@@ -11,10 +11,10 @@ import { findMissingNetworkGrants, type NetworkPolicyInput, verifyNetworkPolicy 
 import { stampNetwork } from '../render/stamp.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
+import { templateValues } from './file-parameters.ts'
 import { readReleases } from './hypervisor.ts'
 import { preflightNetwork } from './preflight.ts'
 import { intend } from './recover.ts'
-import { plainValues } from './render-machine.ts'
 import { type NetworkPlan, networkFacts, type RouterRequest } from './router-definition.ts'
 import { readPartials } from './templates.ts'
 import { validateDefinition } from './validate-definition.ts'
@@ -48,7 +48,7 @@ export async function draftNetwork(connect: Connect, { request, plan }: NetworkI
   if (path === undefined || template === undefined)
     throw new VmpkgError('TEMPLATE_INVALID', `${manifest.name} has no template for its ${role} network`)
   const definitions = manifest.parameters
-  const params = plainValues(request.parameters)
+  const params = templateValues(definitions, request.parameters)
   const draft = {
     template,
     partials: await readPartials(),

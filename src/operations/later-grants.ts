@@ -10,8 +10,8 @@ import { choicesOf } from '../render/choices.ts'
 import { renderDomain } from '../render/domain.ts'
 import { findMissingDomainGrants } from '../render/domain-policy.ts'
 import type { Partials } from '../render/environment.ts'
+import { templateValues } from './file-parameters.ts'
 import { type Choice, isGranted } from './package-choice.ts'
-import { plainValues } from './render-machine.ts'
 
 /** Sentences for a person; none for a package whose machines need no more than it has. */
 export function describeLaterGrants(choice: Choice, partials: Partials): readonly string[] {
@@ -48,7 +48,7 @@ function findNeeded(
   partials: Partials,
 ): readonly Capability[] {
   const { capabilities } = manifest
-  const chosen = plainValues(parameters)
+  const chosen = templateValues(manifest.parameters, parameters)
   const imagined = imagineParameters(manifest, false)
   const params = { ...imagined, ...chosen }
   const context = imagineDomain(

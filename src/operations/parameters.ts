@@ -7,6 +7,7 @@ import type { Manifest, Origin, ParameterValue, ParameterValues } from '../model
 import { formatParameter, mergeParameters, type ParameterLayer } from '../render/parameters.ts'
 import type { Paths } from '../state/paths.ts'
 import { readHostValues, readProfile, type UserValues } from '../state/user-values.ts'
+import { storeFiles } from './file-parameters.ts'
 
 export interface Assignment {
   /** Absent: for every package that was asked for and has the parameter. */
@@ -82,7 +83,8 @@ export function assignParameters(
         layerOf(manifest, readHostValues(paths, manifest.name)),
         { origin: 'command line', values: collect(manifest, own) },
       ]
-      return [manifest.name, mergeParameters(manifest.parameters, layers, { isPartial })]
+      const merged = mergeParameters(manifest.parameters, layers, { isPartial })
+      return [manifest.name, storeFiles(manifest.parameters, merged)]
     }),
   )
 }

@@ -186,7 +186,7 @@ function planRemoval({ changes }: Transition, machines: readonly Machine[], netw
       : names.includes(facts.package),
   )
   const lans = going.map(({ name }) => name)
-  const users = machines.filter((machine) => machine.facts.net !== undefined && lans.includes(machine.facts.net))
+  const users = staying.filter(({ facts }) => facts.net !== undefined && lans.includes(facts.net))
   if (users.length === 0) return { machines: own, networks: going }
   const list = users.map(({ name }) => name)
   throw new VmpkgError('PACKAGE_IN_USE', `${list.join(', ')} still use the LAN of ${names.join(', ')}`, {

@@ -5,6 +5,7 @@
  */
 import { rm } from 'node:fs/promises'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
+import { parseSha256, type Sha256 } from '../model/digest.ts'
 import type { Transaction, UndoRecord } from '../state/journal.ts'
 import { connectionKey } from '../state/paths.ts'
 import { mediumPath, removeMachineFiles } from './machine-files.ts'
@@ -20,6 +21,7 @@ export type Undo =
   | { readonly kind: 'settle-local' }
   | { readonly kind: 'forget-registry'; readonly source: string; readonly registryId: string }
   | { readonly kind: 'remove-medium'; readonly uuid: string; readonly suffix: string }
+  | { readonly kind: 'restore-configuration'; readonly uuid: string; readonly medium: string; readonly rules: Sha256 }
   | {
       readonly kind: 'restore-domain' | 'restore-network'
       readonly uuid: string
@@ -138,6 +140,11 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
     case 'remove-medium':
       await rm(mediumPath(workspace.connectionPaths, undo.uuid, undo.suffix), { force: true })
       return
+    case 'restore-configuration': {
+      const { restoreConfiguration } = await import('../domain/configuration.ts')
+      await restoreConfiguration(await workspace.connect(), undo, workspace.outside)
+      return
+    }
     case 'restore-domain':
       await (await loadRestore()).restoreDomain(await workspace.connect(), undo)
       return
@@ -172,6 +179,13 @@ function parseUndo(record: UndoRecord): Undo {
       return { kind: record.kind, source: String(record['source']), registryId: String(record['registryId']) }
     case 'remove-medium':
       return { kind: record.kind, uuid: parseUuid(record['uuid']), suffix: parseSuffix(record['suffix']) }
+    case 'restore-configuration':
+      return {
+        kind: record.kind,
+        uuid: parseUuid(record['uuid']),
+        medium: String(record['medium']),
+        rules: parseSha256(String(record['rules'])),
+      }
     case 'restore-domain':
     case 'restore-network':
       return {

@@ -13,7 +13,7 @@ import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { diffDefinitions } from '../render/definition-diff.ts'
 import { type MergedDefinition, mergeDefinition } from '../render/merge-definition.ts'
-import type { SavedDefinition } from '../state/definitions.ts'
+import type { Definition, SavedDefinition } from '../state/definitions.ts'
 import type { DefinitionChange } from '../state/history.ts'
 import type { Transaction } from '../state/journal.ts'
 import type { MergeConflict, Side } from '../xml/merge.ts'
@@ -24,7 +24,7 @@ import { intend } from './recover.ts'
 import type { GuestFiles } from './render-machine.ts'
 import { networkPlanOf, type RouterPlan, type RouterRequest, renderRouter, routerPlanOf } from './router-definition.ts'
 import { readTaken } from './taken.ts'
-import { planWan } from './uplink.ts'
+import { planWanOf } from './uplink.ts'
 import { validateDefinition } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -62,7 +62,7 @@ export async function planRedefinition(
     const { saved: old, active } = await saveDefinition(workspace, connect, network.uuid)
     const rendered = await renderNetwork(connect, { request, plan: networkPlanOf(old), createdAt: facts.createdAt })
     await validateDefinition(workspace, connect, 'network', rendered)
-    const next = compare(old, active, { rendered, shown: rendered, context: old.context }, options.prefer)
+    const next = compareRendering(old, active, { rendered, shown: rendered, context: old.context }, options.prefer)
     if (!next.isSame) await preflightNetwork(workspace, connect, next.merged.xml, { until: 'define' })
     planned.push(next)
   }
@@ -75,12 +75,13 @@ export async function planRedefinition(
   const { xml: rendered, guest } = await renderRouter(workspace, connect, request, facts)
   // Each rendering has a medium of its own: that is no news to anybody.
   const shown = rendered.replaceAll(path, machine.facts.medium ?? path)
-  const next = compare(old, active, { rendered, shown, context: { ...plan } }, options.prefer)
+  const next = compareRendering(old, active, { rendered, shown, context: { ...plan } }, options.prefer)
   if (!next.isSame) await preflightDomain(workspace, connect, next.merged.xml, { until: 'define' })
   return [...planned, { ...next, medium: { suffix, path, guest } }]
 }
 
-function compare(
+/** @param prefer which side wins where both changed one thing; undefined: neither, the caller asks */
+export function compareRendering(
   old: SavedDefinition,
   isActive: boolean,
   { rendered, shown, context }: { readonly rendered: string; readonly shown: string; readonly context: object },
@@ -95,30 +96,32 @@ function compare(
 async function moveWan(
   workspace: Workspace,
   connect: Connect,
-  { parameters }: RouterRequest,
+  { pkg, parameters }: RouterRequest,
   plan: RouterPlan,
 ): Promise<RouterPlan> {
-  const value = String(parameters['uplink']?.value ?? 'auto')
-  const { nic, define } = await planWan(workspace, connect, value, await readTaken(workspace, connect))
+  const taken = await readTaken(workspace, connect)
+  const { nic, define, place } = await planWanOf(workspace, connect, { ...pkg, parameters }, taken)
   if (define !== undefined) {
     throw new VmpkgError('NETWORK_UNAVAILABLE', 'The uplink network that vmpkg makes is not there any more', {
       hint: 'Name another uplink with --set uplink=network:NAME, or remove the package and install it again.',
     })
   }
   const mac = nic.pci === undefined ? plan.wanNic.mac : nic.mac
-  return { ...plan, wanNic: { role: 'wan', ...nic, mac, link: 'up', isolated: false } }
+  const isolated = place !== undefined
+  return { ...plan, ...(isolated ? { wan: place } : {}), wanNic: { role: 'wan', ...nic, mac, link: 'up', isolated } }
 }
 
 /**
  * What we know of a domain or network, with its present XML. @throws {VmpkgError} `STATE_INVALID` when libvirt or the
  * state database does not know it
  */
-async function saveDefinition(
+export async function saveDefinition(
   workspace: Workspace,
   connect: Connect,
   uuid: string,
+  uncommitted?: Definition,
 ): Promise<{ readonly saved: SavedDefinition; readonly active: boolean }> {
-  const [known, found] = [workspace.definitions.find(uuid), await readRestorable(connect, uuid)]
+  const [known, found] = [uncommitted ?? workspace.definitions.find(uuid), await readRestorable(connect, uuid)]
   if (known === undefined || found === undefined) {
     throw new VmpkgError('STATE_INVALID', `The definition ${uuid} is not known any more`, {
       hint: 'vmpkg verify --fix brings back what is missing.',

@@ -17,6 +17,7 @@ import { type DomainPolicyInput, findMissingDomainGrants, verifyDomainPolicy } f
 import type { Partials } from '../render/environment.ts'
 import { renderGuestFile } from '../render/guest.ts'
 import { stampDomain } from '../render/stamp.ts'
+import { templateValues } from './file-parameters.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { readPartials } from './templates.ts'
 
@@ -41,6 +42,8 @@ export interface MachineInput {
   /** What PCI parameters chose, by parameter (`choose-devices.ts`). */
   readonly pci?: Readonly<Record<string, readonly PciContext[]>>
   readonly placement?: Placement
+  /** Files of the medium that no template makes. */
+  readonly more?: ReadonlyMap<string, Uint8Array>
 }
 
 export interface MachineDraft {
@@ -60,16 +63,16 @@ export interface GuestFiles {
 }
 
 /** @throws {VmpkgError} `TEMPLATE_INVALID` `RENDER_REFUSED` */
-export function renderGuestFiles({ pkg, identity, nics, router, parameters }: MachineInput): GuestFiles {
+export function renderGuestFiles({ pkg, identity, nics, router, parameters, more }: MachineInput): GuestFiles {
   const context = {
     identity,
     nics,
     ...byRole(nics),
     ...(router === undefined ? {} : { router }),
-    params: plainValues(parameters),
+    params: templateValues(pkg.manifest.parameters, parameters),
   }
   const names = Object.keys(pkg.manifest.parameters)
-  const files = new Map<string, Uint8Array>()
+  const files = new Map(more)
   for (const [path, bytes] of pkg.guestFiles) {
     const name = path.replace(/\.hbs$/, '')
     const isTemplate = name !== path
@@ -147,8 +150,8 @@ function gateInput(
 function machineContext(input: MachineInput): DomainTemplateContext {
   const { pkg, name, identity, nics, host, images, overlay, nvram, medium, serialLog, placement, pci } = input
   const { uuid } = identity
-  const params = plainValues(input.parameters)
   const definitions = pkg.manifest.parameters
+  const params = templateValues(definitions, input.parameters)
   return {
     domain: { name, uuid, memoryKib: memoryKib(params), vcpus: Number(params['vcpus'] ?? 1) },
     host,
@@ -163,11 +166,6 @@ function machineContext(input: MachineInput): DomainTemplateContext {
     ...(placement === undefined ? {} : { placement }),
     ...chooseForDomain({ definitions, values: params, uuid, ...(pci === undefined ? {} : { pci }) }),
   }
-}
-
-/** Without their origins. */
-export function plainValues(parameters: ParameterValues): Readonly<Record<string, ParameterValue>> {
-  return Object.fromEntries(Object.entries(parameters).map(([name, { value }]) => [name, value]))
 }
 
 function byRole(nics: readonly NicContext[]): { wan?: NicContext; lan?: NicContext } {

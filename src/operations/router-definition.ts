@@ -9,10 +9,12 @@ import type { GrantName } from '../model/capability.ts'
 import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
 import type { Layer } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
-import type { NetworkTemplateContext, NicContext } from '../model/template-context.ts'
-import { type LanPlan, routerContext } from '../router/plan.ts'
+import type { LowerContext, NetworkTemplateContext, NicContext, VpnContext } from '../model/template-context.ts'
+import { type LanPlan, routerContext, type WanPlan } from '../router/plan.ts'
+import type { VpnProfile } from '../router/vpn-profile.ts'
 import type { Definition } from '../state/definitions.ts'
 import { choosePciDevices } from './choose-devices.ts'
+import { findVpnProfile } from './file-parameters.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
@@ -30,6 +32,10 @@ export interface RouterPlan {
   readonly lan: LanPlan
   readonly wanNic: NicContext
   readonly lanNic: NicContext
+  /** Where its WAN is on an upper router's LAN. */
+  readonly wan?: WanPlan
+  /** What its rules let through for the routers behind it. */
+  readonly lowers?: readonly LowerContext[]
 }
 
 /** What a network is rendered from besides its package. */
@@ -83,8 +89,10 @@ export async function routerInput(
   workspace: Workspace,
   connect: Connect,
   { pkg, parameters, grants }: RouterRequest,
-  { plan: { hostname, machineId, layer, lan, wanNic, lanNic }, name, uuid, medium }: RouterPlace,
+  { plan, name, uuid, medium }: RouterPlace,
 ): Promise<MachineInput> {
+  const { hostname, machineId, layer, lan, wanNic, lanNic, wan, lowers } = plan
+  const profile = findVpnProfile(pkg.manifest.parameters, parameters)
   return {
     pkg,
     parameters,
@@ -92,7 +100,17 @@ export async function routerInput(
     name,
     identity: { ...newIdentity(hostname, workspace.outside.randomness), uuid, machineId },
     nics: [wanNic, lanNic],
-    router: routerContext(layer, lan, { wan: wanNic.mac, lan: lanNic.mac }),
+    router: routerContext(
+      layer,
+      lan,
+      { wan: wanNic.mac, lan: lanNic.mac },
+      {
+        ...(wan === undefined ? {} : { wan }),
+        ...(lowers === undefined ? {} : { lowers }),
+        ...(profile === undefined ? {} : { vpn: vpnContext(profile) }),
+      },
+    ),
+    ...(profile === undefined ? {} : { more: new Map([[VPN_FILE, Buffer.from(profile.file)]]) }),
     host: await chooseHypervisor(workspace, connect),
     images: imagePaths(workspace, pkg.line),
     medium,
@@ -101,10 +119,18 @@ export async function routerInput(
   }
 }
 
+/** On the medium, beside what templates make. */
+const VPN_FILE = 'vpn.conf'
+
+function vpnContext(profile: VpnProfile): VpnContext {
+  const { file: _, ...context } = profile
+  return context
+}
+
 export function routerFacts(
   request: RouterRequest,
-  { plan: { layer, lan, lanNic }, medium, createdAt }: RouterPlace,
-  { serialLog }: MachineInput,
+  { plan: { layer, lan, lanNic, wanNic, wan }, medium, createdAt }: RouterPlace,
+  { serialLog, router }: MachineInput,
   { rules }: GuestFiles,
 ): DomainFacts {
   return {
@@ -118,6 +144,9 @@ export function routerFacts(
     parameters: request.parameters,
     ...(rules === undefined ? {} : { rules }),
     lanMac: lanNic.mac,
+    ...(wan === undefined
+      ? {}
+      : { net: wan.net, wanMac: wanNic.mac, wanAddress: wan.address, endpoints: router?.vpn?.endpoints ?? [] }),
   }
 }
 

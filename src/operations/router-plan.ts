@@ -5,7 +5,7 @@ import type { Connect } from '../libvirt/connect.ts'
 import { planLan } from '../router/plan.ts'
 import type { NetworkPlan, RouterPlan, RouterRequest } from './router-definition.ts'
 import { readTaken } from './taken.ts'
-import { planWan } from './uplink.ts'
+import { planWanOf } from './uplink.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface NewRouter {
@@ -26,10 +26,15 @@ export async function planRouter(
   if (layer === undefined) throw new VmpkgError('MANIFEST_INVALID', `${line.name} is a router without a layer`)
   const taken = await readTaken(workspace, connect)
   const lan = planLan(layer, taken)
-  const wan = await planWan(workspace, connect, String(parameters['uplink']?.value ?? 'auto'), {
-    ...taken,
-    subnets: [...taken.subnets, lan.cidr],
-  })
+  const wan = await planWanOf(
+    workspace,
+    connect,
+    { line, manifest, parameters },
+    {
+      ...taken,
+      subnets: [...taken.subnets, lan.cidr],
+    },
+  )
   const { instance, bridge, cidr } = lan
   const networks: readonly NetworkPlan[] = [
     ...(wan.define === undefined ? [] : [{ role: 'uplink', ...wan.define } as const]),
@@ -41,8 +46,9 @@ export async function planRouter(
     machineId,
     layer,
     lan,
-    wanNic: { role: 'wan', ...wan.nic, link: 'up', isolated: false },
+    wanNic: { role: 'wan', ...wan.nic, link: 'up', isolated: wan.place !== undefined },
     lanNic: { role: 'lan', mac: newMac(randomness), network: instance, link: 'down', isolated: false },
+    ...(wan.place === undefined ? {} : { wan: wan.place }),
   }
   return { uuid, plan, networks }
 }

@@ -3,7 +3,7 @@
  * for it (decisions 10): until then clients hear nothing.
  */
 
-import { getMachine, type Machine, runningFacts } from '../domain/inventory.ts'
+import { getMachine, listMachines, type Machine, runningFacts } from '../domain/inventory.ts'
 import { findLink, setLink } from '../domain/link.ts'
 import { waitUntilReady } from '../domain/readiness.ts'
 import { VmpkgError } from '../errors.ts'
@@ -16,11 +16,15 @@ import { parseXml } from '../xml/parse.ts'
 import { releaseObjects, runningHolder } from './holders.ts'
 import { findManifest } from './package-store.ts'
 import { preflightDomain } from './preflight.ts'
+import { settleRouter } from './settle-router.ts'
+import { findUpper } from './upper.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface StartOptions {
   /** How long a guest may take until it is ready; what its package says where it is absent. */
   readonly timeoutSeconds?: number | undefined
+  /** The caller has seen to what the upper router lets through. */
+  readonly isSettled?: boolean
 }
 
 export interface Started {
@@ -46,6 +50,7 @@ export async function startMachines(
   return started
 }
 
+/** A router's upper routers are started first, each attested before the next, and let it through before it runs. */
 export async function startMachine(
   workspace: Workspace,
   connect: Connect,
@@ -58,15 +63,32 @@ export async function startMachine(
   if (state === 'paused') {
     throw new VmpkgError('DOMAIN_STATE', `${name} is paused`, { hint: `Resume it: virsh resume ${name}` })
   }
+  if (machine.facts.kind === 'router' && options.isSettled !== true)
+    await startUppers(workspace, connect, machine, options)
   if (state !== 'running') {
     emit({ type: 'stage-started', stage: 'start', subject: name })
-    await prepareStart(workspace, connect, machine.xml)
+    await prepareStart(workspace, connect, await domain.getXMLDesc({ flags: ['inactive'] }))
     await domain.create()
     releaseObjects(workspace, runningHolder(domain.uuid)) // it runs on what is defined now
     emit({ type: 'stage-finished', stage: 'start', subject: name })
   }
   const opened = machine.facts.kind === 'router' && (await openRouter(workspace, machine, options))
   return { name, changed: state !== 'running' || opened }
+}
+
+/** What it lets through itself follows from what is behind it now. */
+async function startUppers(
+  workspace: Workspace,
+  connect: Connect,
+  machine: Machine,
+  options: StartOptions,
+): Promise<void> {
+  const upper = findUpper(await listMachines(connect), machine.facts)
+  if (upper !== undefined) {
+    await startMachine(workspace, connect, upper, options)
+    await settleRouter(workspace, connect, upper)
+  }
+  if (!(await machine.domain.isActive())) await settleRouter(workspace, connect, machine)
 }
 
 /** Waits for the attestation, then opens the LAN; closes it when there is none. True when the link was down before. */

@@ -26,6 +26,8 @@ export interface MachineStatus extends MachineRow {
   readonly lanLink: LinkState | undefined
   readonly wanAddress: string | undefined
   readonly lanAddress: string | undefined
+  /** Routers with a VPN: the profile and how its tunnel stands, by the guest's word. */
+  readonly tunnel: AgentReply['tunnel']
   readonly uptimeSeconds: number | undefined
 }
 
@@ -68,7 +70,7 @@ async function rowOf(machine: Machine): Promise<MachineRow> {
     package: packageName,
     version,
     kind,
-    net: facts.net ?? facts.instance,
+    net: facts.instance ?? facts.net,
     ephemeral,
   }
 }
@@ -87,6 +89,7 @@ async function statusOf(workspace: Workspace, machine: Machine, timeoutMs: numbe
     lanLink,
     wanAddress: reply?.wan?.address ?? undefined,
     lanAddress: reply?.lan?.address ?? undefined,
+    tunnel: reply?.tunnel,
     uptimeSeconds: reply?.uptimeSeconds,
   }
 }

@@ -1,18 +1,21 @@
 /** Stops machines: links first, then the guest (routers.md rule 10). Stopping an ephemeral clone removes it. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { getMachine, type Machine } from '../domain/inventory.ts'
+import { getMachine, listMachines, type Machine } from '../domain/inventory.ts'
 import { setLink } from '../domain/link.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { destroyIfRunning } from '../domain/removal.ts'
+import { VmpkgError } from '../errors.ts'
+import type { Connect } from '../libvirt/connect.ts'
 import { removeMachineFiles } from './machine-files.ts'
 import { intend, transact, type Undo } from './recover.ts'
+import { listLowers } from './upper.ts'
 import type { Workspace } from './workspace.ts'
 
 /** How long a guest gets to shut itself down before the plug is pulled. */
 const SHUTDOWN_SECONDS = 20
 const POLL_MS = 200
 
-export interface StopOptions {
+interface StopOptions {
   /** The plug is pulled at once. */
   readonly force: boolean
   /** How long a guest gets to shut itself down before that; default 20. */
@@ -24,15 +27,51 @@ export interface Stopped {
   readonly changed: boolean
 }
 
-/** @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `ABORTED` */
+export interface StopRequest extends StopOptions {
+  readonly names: readonly string[]
+  /** Stops running routers behind those named as well. */
+  readonly cascade: boolean
+}
+
+/**
+ * Routers behind others first. @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `ABORTED`, `DOMAIN_STATE` for a
+ * router that others run behind
+ */
 export async function stopMachines(
   workspace: Workspace,
-  { names, ...options }: StopOptions & { readonly names: readonly string[] },
+  { names, cascade, ...options }: StopRequest,
 ): Promise<readonly Stopped[]> {
   const connect = await workspace.connect()
+  const named = await Promise.all(names.map((name) => getMachine(connect, name)))
   const stopped: Stopped[] = []
-  for (const name of names) stopped.push(await stopMachine(workspace, await getMachine(connect, name), options))
+  for (const machine of await orderStop(connect, named, cascade)) {
+    stopped.push(await stopMachine(workspace, machine, options))
+  }
   return stopped
+}
+
+async function orderStop(connect: Connect, named: readonly Machine[], cascade: boolean): Promise<readonly Machine[]> {
+  if (!named.some(({ facts }) => facts.kind === 'router')) return named
+  const all = await listMachines(connect)
+  const ordered = new Map<string, Machine>()
+  const visit = async (machine: Machine): Promise<void> => {
+    for (const lower of listLowers(all, machine)) {
+      const isNamed = named.some(({ name }) => name === lower.name)
+      if (!isNamed && !(await lower.domain.isActive())) continue
+      if (!isNamed && !cascade) throw isInUse(machine.name, lower.name)
+      await visit(lower)
+    }
+    ordered.set(machine.domain.uuid, machine)
+  }
+  for (const machine of named) await visit(machine)
+  return [...ordered.values()]
+}
+
+function isInUse(name: string, lower: string): VmpkgError {
+  return new VmpkgError('DOMAIN_STATE', `${lower} runs behind ${name}`, {
+    hint: `vmpkg stop --cascade ${name} stops what runs behind it first.`,
+    details: { machine: name, lower },
+  })
 }
 
 async function stopMachine(

@@ -1,17 +1,20 @@
-/** Where a uni router's WAN goes: a NIC given away by vfio, a bridge of the host, or a libvirt NAT network (TOP-1). */
+/** Where a router's WAN goes: an upper router's LAN, a NIC given away by vfio, a bridge, or a NAT network (TOP-1). */
 import { newMac, newUuid } from '../domain/identity.ts'
 import { VmpkgError } from '../errors.ts'
 import { readHostJournal } from '../host/host-journal.ts'
 import { planPciNic } from '../host/pci-nic.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
+import type { ParameterValues } from '../model/manifest.ts'
 import { parsePciAddress } from '../model/pci.ts'
 import type { NetworkTemplateContext, NicContext } from '../model/template-context.ts'
 import type { Randomness } from '../ports.ts'
 import { readNetworkFacts } from '../render/facts-xml.ts'
-import { planUplink, type Taken } from '../router/plan.ts'
+import { planUplink, type Taken, type WanPlan } from '../router/plan.ts'
 import { privateHostName } from './connection-name.ts'
+import type { LoadedPackage } from './package-store.ts'
 import { readConnectionHost } from './pci-facts.ts'
+import { planUpper } from './upper.ts'
 import type { Workspace } from './workspace.ts'
 
 /** The NAT network that vmpkg makes where nobody names an uplink. */
@@ -19,8 +22,27 @@ const UPLINK_NETWORK = 'vmpkg-uplink'
 
 export interface UplinkPlan {
   readonly nic: Pick<NicContext, 'network' | 'bridge' | 'pci' | 'mac'>
+  /** On the LAN of an upper router. */
+  readonly place?: WanPlan
   /** A NAT network that is to be defined first. */
   readonly define?: NetworkTemplateContext & { readonly cidr: string }
+}
+
+/** By what the package asks for: the host's uplink, or the LAN of an upper router. @throws {VmpkgError} as both */
+export async function planWanOf(
+  workspace: Workspace,
+  connect: Connect,
+  { line, manifest, parameters }: Pick<LoadedPackage, 'line' | 'manifest'> & { readonly parameters: ParameterValues },
+  taken: Taken,
+): Promise<UplinkPlan> {
+  const value = String(parameters['uplink']?.value ?? 'auto')
+  const wanted = manifest.capabilities.find((one) => one.name === 'network')?.wan
+  const { layer } = manifest
+  if (wanted === undefined || wanted === 'uplink' || layer === undefined) {
+    return planWan(workspace, connect, value, taken)
+  }
+  const place = await planUpper(connect, { name: line.name, layer, wanted, value })
+  return { nic: { mac: newMac(workspace.outside.randomness), network: place.net }, place }
 }
 
 /**
@@ -28,12 +50,7 @@ export interface UplinkPlan {
  * @throws {VmpkgError} `HOST_UNSUPPORTED` on a private host, `NETWORK_UNAVAILABLE` `NETWORK_EXISTS` `ADDRESS_UNAVAILABLE`;
  * `DEVICE_UNKNOWN` `DEVICE_REFUSED` for a card of the host that cannot be given away
  */
-export async function planWan(
-  workspace: Workspace,
-  connect: Connect,
-  value: string,
-  taken: Taken,
-): Promise<UplinkPlan> {
+async function planWan(workspace: Workspace, connect: Connect, value: string, taken: Taken): Promise<UplinkPlan> {
   const mac = newMac(workspace.outside.randomness)
   if (value === 'auto') return planNat(connect, taken, workspace.outside.randomness)
   const [kind = '', ...rest] = value.split(':')
@@ -45,6 +62,11 @@ export async function planWan(
       })
     }
     return { nic: { mac, network: name } }
+  }
+  if (kind === 'router') {
+    throw new VmpkgError('NETWORK_UNAVAILABLE', `A router of the first layer stands behind no other: ${value}`, {
+      hint: 'Its WAN takes auto, network:NAME, bridge:NAME or pci:DDDD:BB:DD.F.',
+    })
   }
   if (privateHostName(workspace.connectionName) !== undefined) {
     throw new VmpkgError(

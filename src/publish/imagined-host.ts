@@ -107,11 +107,27 @@ export function byRole(nics: readonly NicContext[]): { wan?: NicContext; lan?: N
   return { ...(wan === undefined ? {} : { wan }), ...(lan === undefined ? {} : { lan }) }
 }
 
+/** As full as it can be, so that every branch of a template is seen. */
 export function imagineRouter(layer: RouterContext['layer']): RouterContext {
+  const endpoints = [{ address: '192.0.2.7', protocol: 'udp', port: 1194 }] as const
+  const place = { address: '192.0.2.2', prefix: 24, broadcast: '192.0.2.255', gateway: '192.0.2.1' }
   return {
     layer,
     instance: `${layer}0`,
-    wan: { mac: WAN_MAC },
+    wan: { mac: WAN_MAC, ...(layer === 'uni' ? {} : place) },
+    lowers: [{ name: 'lint-lower', wanMac: '52:54:00:00:00:04', wanAddress: '10.1.1.2', endpoints }],
+    ...(layer === 'gal'
+      ? {
+          vpn: {
+            name: 'lint',
+            kind: 'openvpn',
+            endpoints,
+            dns: ['192.0.2.53'],
+            addresses: ['192.0.2.66/32'],
+            mtu: 1400,
+          },
+        }
+      : {}),
     lan: {
       mac: LAN_MAC,
       cidr: '10.1.1.0/24',

@@ -6,13 +6,14 @@ import { isSha256 } from '../model/digest.ts'
 import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
 import type { Layer, PackageKind } from '../model/line.ts'
 import type { Origin, Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
+import type { EndpointContext } from '../model/template-context.ts'
 import { childElements, findInNamespace, getAttribute } from '../xml/find.ts'
 import { escapeXml } from '../xml/lexical.ts'
 import { parseXml } from '../xml/parse.ts'
 import type { XmlElement } from '../xml/tree.ts'
 
 /** Of both elements, `vmpkg:domain` and `vmpkg:network`. */
-const VMPKG_NAMESPACE = 'urn:vmpkg:domain:1'
+export const VMPKG_NAMESPACE = 'urn:vmpkg:domain:1'
 
 const KINDS: readonly PackageKind[] = ['os-image', 'router', 'controller', 'app', 'utility']
 const LAYERS: readonly Layer[] = ['uni', 'gal', 'sol']
@@ -20,6 +21,7 @@ const ORIGINS: readonly Origin[] = ['default', 'package', 'profile', 'host', 'co
 const NAME = /^[a-z0-9][a-z0-9+.-]{0,127}$/
 const MAC = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/
 const CIDR = /^\d{1,3}(?:\.\d{1,3}){3}\/\d{1,2}$/
+const ADDRESS = /^\d{1,3}(?:\.\d{1,3}){3}$/
 const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/
 
 /** Parameters that libvirt may hold: declared, not secret, not the content of a file. */
@@ -36,14 +38,27 @@ export function publicParameters(
 
 /** `<vmpkg:domain …>`; `facts.parameters` must be public already. @throws {VmpkgError} `XML_INVALID` control characters */
 export function formatDomainFacts(facts: DomainFacts): string {
-  const { parameters, ephemeral, ...plain } = facts
+  return formatFacts(facts, 'vmpkg:', ` xmlns:vmpkg="${VMPKG_NAMESPACE}"`)
+}
+
+/** The same without our prefix and namespace, which libvirt adds where it is given the element alone. */
+export function formatPlainDomainFacts(facts: DomainFacts): string {
+  return formatFacts(facts, '', '')
+}
+
+function formatFacts(facts: DomainFacts, prefix: string, namespace: string): string {
+  const { parameters, ephemeral, endpoints, ...plain } = facts
   const children = Object.entries(parameters).map(([name, { value, origin }]) => {
     const written = formatAttributes({ name, type: typeof value, value: String(value), origin })
-    return `\n  <vmpkg:parameter${written}/>`
+    return `\n  <${prefix}parameter${written}/>`
   })
-  const attributes = formatAttributes({ ...plain, ephemeral: ephemeral ? 'yes' : 'no' })
-  const end = children.length === 0 ? '/>' : `>${children.join('')}\n</vmpkg:domain>`
-  return `<vmpkg:domain xmlns:vmpkg="${VMPKG_NAMESPACE}"${attributes}${end}`
+  const attributes = formatAttributes({
+    ...plain,
+    endpoints: endpoints?.map(formatEndpoint).join(' '),
+    ephemeral: ephemeral ? 'yes' : 'no',
+  })
+  const end = children.length === 0 ? '/>' : `>${children.join('')}\n</${prefix}domain>`
+  return `<${prefix}domain${namespace}${attributes}${end}`
 }
 
 /** `<vmpkg:network …/>`. @throws {VmpkgError} `XML_INVALID` control characters */
@@ -64,6 +79,8 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
   const kind = KINDS.find((candidate) => candidate === read('kind'))
   const ephemeral = read('ephemeral')
   const [base, rules, lanMac] = [read('base'), read('rules'), read('lanMac')]
+  const [wanMac, wanAddress] = [read('wanMac'), read('wanAddress')]
+  const endpoints = readEndpoints(read('endpoints'))
   const parameters = readParameters(element)
   if (kind === undefined || parameters === undefined || (ephemeral !== 'yes' && ephemeral !== 'no')) return undefined
   return {
@@ -77,6 +94,9 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
     ...(base !== undefined && isSha256(base) ? { base } : {}),
     ...(rules !== undefined && isSha256(rules) ? { rules } : {}),
     ...(lanMac !== undefined && MAC.test(lanMac) ? { lanMac } : {}),
+    ...(wanMac !== undefined && MAC.test(wanMac) ? { wanMac } : {}),
+    ...(wanAddress !== undefined && ADDRESS.test(wanAddress) ? { wanAddress } : {}),
+    ...(endpoints === undefined ? {} : { endpoints }),
     parameters,
   }
 }
@@ -89,6 +109,23 @@ export function readNetworkFacts(xml: string): NetworkFacts | undefined {
   const cidr = element && getAttribute(element, 'cidr')
   if (common === undefined || cidr === undefined || !CIDR.test(cidr)) return undefined
   return role === 'lan' || role === 'uplink' ? { ...common, role, cidr } : undefined
+}
+
+/** `udp:203.0.113.7:1194`, with blanks between several. */
+function formatEndpoint({ protocol, address, port }: EndpointContext): string {
+  return `${protocol}:${address}:${port}`
+}
+
+/** All of them or none: half a list would be another policy. */
+function readEndpoints(text: string | undefined): readonly EndpointContext[] | undefined {
+  if (text === undefined) return undefined
+  const words = text.split(' ').filter((word) => word !== '')
+  const endpoints = words.map((word): EndpointContext | undefined => {
+    const [, protocol, address = '', port] = /^(udp|tcp):([\d.]+):(\d{1,5})$/.exec(word) ?? []
+    if ((protocol !== 'udp' && protocol !== 'tcp') || !ADDRESS.test(address)) return undefined
+    return { protocol, address, port: Number(port) }
+  })
+  return endpoints.every((one) => one !== undefined) ? endpoints : undefined
 }
 
 function findOurs(xml: string, name: 'domain' | 'network'): XmlElement | undefined {

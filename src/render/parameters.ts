@@ -7,6 +7,7 @@ import { VmpkgError } from '../errors.ts'
 import { choicePattern, describeChoice, isChoice, isChoiceParameter, MAX_CHOICES } from '../model/choice.ts'
 import type { ChoiceParameter, Origin, Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
 import { formatSize, parseSize } from '../model/size.ts'
+import { isStoredFile } from '../model/stored-file.ts'
 import { compilePattern } from './pattern.ts'
 
 export type ParameterDefinitions = Readonly<Record<string, Parameter>>
@@ -21,7 +22,7 @@ const ORDER: readonly Origin[] = ['default', 'package', 'profile', 'host', 'comm
 const MAXIMUM_STRING = 256
 const MAXIMUM_PATH = 4096
 const UPLINK =
-  /^(?:auto|network:[A-Za-z0-9._-]{1,64}|bridge:[A-Za-z0-9._-]{1,15}|pci:[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7])$/
+  /^(?:auto|router:[a-z0-9][a-z0-9+.-]{0,62}|network:[A-Za-z0-9._-]{1,64}|bridge:[A-Za-z0-9._-]{1,15}|pci:[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7])$/
 
 /**
  * The checked value of every parameter that has one. Sizes are bytes.
@@ -77,7 +78,7 @@ function describeAllowed(definition: Parameter): string {
     case 'choice':
       return `one of ${definition.values.join(', ')}`
     case 'uplink':
-      return 'auto, network:NAME, bridge:NAME or pci:DDDD:BB:DD.F'
+      return 'auto, router:NAME, network:NAME, bridge:NAME or pci:DDDD:BB:DD.F'
     case 'file':
       return `the path of a file in format ${definition.format}`
     case 'string': {
@@ -117,6 +118,7 @@ function readValue(definition: Parameter, written: unknown): ParameterValue | un
     case 'uplink':
       return typeof written === 'string' && UPLINK.test(written) ? written : undefined
     case 'file':
+      if (typeof written === 'string' && isStoredFile(written)) return written
       return isOneLine(written) && written !== '' && written.length <= MAXIMUM_PATH ? written : undefined
     case 'string': {
       if (!isOneLine(written) || written.length > (definition.maxLength ?? MAXIMUM_STRING)) return undefined

@@ -11,6 +11,7 @@ import type {
   GuestTemplateContext,
   NetworkTemplateContext,
   NicContext,
+  RouterContext,
 } from '../model/template-context.ts'
 
 const ROLES: readonly ImageRole[] = ['kernel', 'initrd', 'root', 'verity', 'disk']
@@ -86,8 +87,19 @@ export function guestScope(context: GuestTemplateContext, parameterNames: readon
   return {
     identity: { ...identity },
     ...nicScopes(context),
-    router: router === undefined ? undefined : { ...router, wan: { ...router.wan }, lan: { ...router.lan } },
+    router: router === undefined ? undefined : routerScope(router),
     params: parameterScope(context.params, parameterNames),
+  }
+}
+
+function routerScope({ layer, instance, wan, lan, lowers, vpn }: RouterContext): Scope {
+  return {
+    layer,
+    instance,
+    wan: { address: undefined, prefix: undefined, broadcast: undefined, gateway: undefined, ...wan },
+    lan: { ...lan },
+    lowers: lowers.map((one) => ({ ...one, endpoints: one.endpoints.map((endpoint) => ({ ...endpoint })) })),
+    vpn: vpn === undefined ? undefined : { mtu: undefined, ...vpn },
   }
 }
 

@@ -32,6 +32,14 @@ const replySchema = z.object({
   wan: z.object({ address }).optional(),
   lan: z.object({ address }).optional(),
   dns: z.enum(['up', 'down']).optional(),
+  tunnel: z
+    .object({
+      profile: z.string().max(31),
+      kind: z.enum(['openvpn', 'wireguard', 'ssh']),
+      state: z.enum(['up', 'connecting']),
+      address,
+    })
+    .optional(),
   uptimeSeconds: z.number().nonnegative().optional(),
 })
 

@@ -12,6 +12,9 @@ import type { RouterContext } from '../model/template-context.ts'
 /** Second octet of a layer's subnets. */
 const LAYER_OCTET: Readonly<Record<Layer, number>> = { uni: 1, gal: 2, sol: 3 }
 const LEASE_SECONDS = 12 * 3600
+/** Last bytes on a LAN: the router has 1, then come lower routers, then what DHCP gives out. */
+const FIRST_LOWER = 2
+const FIRST_LEASE = 32
 
 export interface Taken {
   /** Subnets in use on the host side, by any libvirt network or by other routers, as CIDR texts. */
@@ -69,9 +72,53 @@ export function planUplink(taken: Taken): { readonly cidr: string } & Omit<LanPl
 }
 
 /** What guest templates see of the plan. */
-export function routerContext(layer: Layer, plan: LanPlan, macs: { wan: string; lan: string }): RouterContext {
+export function routerContext(
+  layer: Layer,
+  plan: LanPlan,
+  macs: { wan: string; lan: string },
+  around: Partial<Pick<RouterContext, 'lowers' | 'vpn'>> & { readonly wan?: WanPlan } = {},
+): RouterContext {
   const { instance, bridge: _bridge, ...lan } = plan
-  return { layer, instance, wan: { mac: macs.wan }, lan: { mac: macs.lan, ...lan, leaseSeconds: LEASE_SECONDS } }
+  const { wan, lowers = [], vpn } = around
+  return {
+    layer,
+    instance,
+    wan: { mac: macs.wan, ...(wan === undefined ? {} : placeOf(wan)) },
+    lan: { mac: macs.lan, ...lan, leaseSeconds: LEASE_SECONDS },
+    lowers,
+    ...(vpn === undefined ? {} : { vpn }),
+  }
+}
+
+function placeOf({ address, prefix, broadcast, gateway }: WanPlan): Omit<WanPlan, 'net'> {
+  return { address, prefix, broadcast, gateway }
+}
+
+/** A router's place on the LAN of an upper one: fixed, so that the upper one's rules can name it. */
+export interface WanPlan {
+  /** The upper router's instance, which is the name of its LAN. */
+  readonly net: string
+  readonly address: string
+  readonly prefix: number
+  readonly broadcast: string
+  readonly gateway: string
+}
+
+/**
+ * The first free address below those that DHCP gives out.
+ * @param reserved addresses of other routers on that LAN
+ * @throws {VmpkgError} `ADDRESS_UNAVAILABLE`
+ */
+export function planPlace(net: string, cidr: string, reserved: readonly string[]): WanPlan {
+  const { address, prefix, broadcast } = describeLan(net, cidr)
+  const first = parseSubnet(cidr).address
+  for (let host = FIRST_LOWER; host < FIRST_LEASE; host++) {
+    const own = formatAddress(first + host)
+    if (!reserved.includes(own)) return { net, address: own, prefix, broadcast, gateway: address }
+  }
+  throw new VmpkgError('ADDRESS_UNAVAILABLE', `No address is left for another router on ${net}`, {
+    hint: `At most ${FIRST_LEASE - FIRST_LOWER} routers stand behind one: remove one of them first.`,
+  })
 }
 
 function bridgeOf(instance: string): string {
@@ -106,7 +153,7 @@ function describeLan(instance: string, cidr: string): LanPlan {
     prefix,
     netmask: formatAddress((0xffff_ffff << (32 - prefix)) >>> 0),
     broadcast: formatAddress(last),
-    rangeFirst: formatAddress(address + 2),
+    rangeFirst: formatAddress(address + FIRST_LEASE),
     rangeLast: formatAddress(last - 1),
   }
 }

@@ -42,6 +42,7 @@ const routerContext: GuestTemplateContext = {
     layer: 'uni',
     instance: 'uni0',
     wan: { mac: WAN_MAC },
+    lowers: [],
     lan: {
       mac: LAN_MAC,
       cidr: '10.1.1.0/24',
@@ -49,7 +50,7 @@ const routerContext: GuestTemplateContext = {
       prefix: 24,
       netmask: '255.255.255.0',
       broadcast: '10.1.1.255',
-      rangeFirst: '10.1.1.2',
+      rangeFirst: '10.1.1.32',
       rangeLast: '10.1.1.254',
       leaseSeconds: 3600,
     },

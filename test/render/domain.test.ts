@@ -11,6 +11,7 @@ import { parseXml } from '../../src/xml/parse.ts'
 import type { XmlElement } from '../../src/xml/tree.ts'
 import {
   consoleContext,
+  lowerContext,
   osContext,
   passthroughContext,
   readPartials,
@@ -80,6 +81,7 @@ const golden = (name: string): string => fileURLToPath(new URL(`../golden/render
 for (const [name, template, context] of [
   ['router-uni', 'router-uni/domain.xml.hbs', routerContext],
   ['router-uni-passthrough', 'router-uni/domain.xml.hbs', passthroughContext],
+  ['router-gal', 'router-gal/domain.xml.hbs', lowerContext],
   ['app-console', 'app-console/domain.xml.hbs', consoleContext],
   ['os-debian', 'os-debian/domain.xml.hbs', osContext],
 ] as const) {

@@ -11,6 +11,7 @@ const router: RouterContext = {
   layer: 'uni',
   instance: 'uni0',
   wan: { mac: '52:54:00:0a:00:01' },
+  lowers: [],
   lan: {
     mac: '52:54:00:0a:00:02',
     cidr: '10.1.1.0/24',
@@ -32,18 +33,73 @@ const context: GuestTemplateContext = {
   params: { greeting: 'it is; reboot' },
 }
 
+const endpoints = [{ address: '203.0.113.7', protocol: 'udp', port: 1194 }] as const
+/** Behind another router, with a tunnel and with a router behind it. */
+const lower: GuestTemplateContext = {
+  ...context,
+  router: {
+    ...router,
+    layer: 'gal',
+    wan: { mac: router.wan.mac, address: '10.9.9.2', prefix: 24, broadcast: '10.9.9.255', gateway: '10.9.9.1' },
+    lowers: [{ name: 'router-sol', wanMac: '52:54:00:0a:00:03', wanAddress: '10.1.1.2', endpoints }],
+    vpn: { name: 'home', kind: 'openvpn', endpoints, dns: ['10.8.0.1'], addresses: ['10.8.0.2/32'], mtu: 1400 },
+  },
+}
+
 test('every guest template of this repository renders, with no placeholder left', () => {
   let count = 0
-  for (const name of ['router-uni', 'app-console']) {
+  for (const name of ['router-uni', 'router-gal', 'app-console']) {
     for (const file of readdirSync(fileURLToPath(new URL(`../../templates/${name}/guest`, import.meta.url)))) {
       const template = readTemplate(`${name}/guest/${file}`)
-      const text = renderGuestFile(file, template, context)
+      const text = renderGuestFile(file, template, name === 'router-gal' ? lower : context)
       assert.ok(text.length > 0 && !text.includes('{{'), file)
       assert.ok(!template.includes('identity.hostname') || text.includes('router-uni'), file)
       count += 1
     }
   }
-  assert.ok(count >= 4, `${count} templates`)
+  assert.ok(count >= 7, `${count} templates`)
+})
+
+for (const name of ['router-uni', 'router-gal']) {
+  const rules = (one: GuestTemplateContext): readonly string[] =>
+    renderGuestFile('nftables.nft.hbs', readTemplate(`${name}/guest/nftables.nft.hbs`), one).split('\n')
+
+  test(`${name}: what its rules say of a router behind it stands before what they say of clients`, () => {
+    const text = rules(lower)
+    const all = text.map((line) => line.trim())
+    const forClients = all.findIndex((line) => /^iifname "lan" oifname "\w+" ip saddr 10\.1\.1\.0\/24/.test(line))
+    const toEndpoint = all.findIndex((line) =>
+      line.endsWith(' ip saddr 10.1.1.2 ip daddr 203.0.113.7 udp dport 1194 accept'),
+    )
+    const nothingElse = all.indexOf('ip saddr 10.1.1.2 drop')
+    assert.ok(toEndpoint > 0 && toEndpoint < nothingElse && nothingElse < forClients)
+    const early = all.indexOf('iifname "lan" ip saddr 10.1.1.0/24 accept')
+    const bound = all.indexOf('iifname "lan" ether saddr != 52:54:00:0a:00:03 ip saddr 10.1.1.2 drop')
+    assert.ok(bound > 0 && bound < early)
+    const unbound = all.indexOf('iifname "lan" ether saddr 52:54:00:0a:00:03 ip saddr != 10.1.1.2 drop')
+    assert.ok(unbound > 0 && unbound < early)
+  })
+
+  test(`${name}: without routers behind it, its rules name none`, () => {
+    const { router: full } = lower
+    assert.ok(full !== undefined)
+    assert.doesNotMatch(rules({ ...lower, router: { ...full, lowers: [] } }).join('\n'), /ether saddr|10\.1\.1\.2\b/)
+  })
+}
+
+test('router-gal: no rule leads clients to the WAN, and nothing is accepted there for being established alone', () => {
+  const text = renderGuestFile('nftables.nft.hbs', readTemplate('router-gal/guest/nftables.nft.hbs'), lower)
+  const accepted = text.split('\n').filter((line) => /\baccept$/.test(line) && !/policy/.test(line))
+  const atWan = accepted.filter((line) => /(?:iif|oif)name "wan"/.test(line))
+  assert.deepEqual(
+    atWan.map((line) => line.trim()),
+    [
+      'iifname "wan" ip saddr 203.0.113.7 udp sport 1194 ct state established accept',
+      'oifname "wan" ip saddr 10.9.9.2 ip daddr 203.0.113.7 udp dport 1194 meta skuid 900 accept',
+    ],
+  )
+  assert.ok(accepted.every((line) => !/^\s*ct state established/.test(line)))
+  assert.match(text, /oifname "tunnel" ip saddr 10\.1\.1\.0\/24 masquerade/)
 })
 
 test('one value is quoted for a shell and refused in a rule file', () => {

@@ -7,7 +7,7 @@ import type { DomainFacts, NetworkFacts } from '../../src/model/libvirt-facts.ts
 import type { Parameter } from '../../src/model/manifest.ts'
 import { renderDomain } from '../../src/render/domain.ts'
 import { verifyDomainPolicy } from '../../src/render/domain-policy.ts'
-import { readDomainFacts, readNetworkFacts } from '../../src/render/facts-xml.ts'
+import { formatPlainDomainFacts, readDomainFacts, readNetworkFacts } from '../../src/render/facts-xml.ts'
 import { renderNetwork } from '../../src/render/network.ts'
 import { verifyNetworkPolicy } from '../../src/render/network-policy.ts'
 import { stampDomain, stampNetwork } from '../../src/render/stamp.ts'
@@ -79,6 +79,27 @@ test('stamped networks are valid and read back the same facts', () => {
   assert.equal(findSchemaFault(xml, 'network'), undefined)
   assert.deepEqual(readNetworkFacts(xml), lan)
   assert.equal(readDomainFacts(xml), undefined)
+})
+
+test('what a router behind a router declares reads back the same, and half a list as none', () => {
+  const lower: DomainFacts = {
+    ...facts,
+    kind: 'router',
+    net: 'uni0',
+    wanMac: '02:00:00:00:00:01',
+    wanAddress: '10.1.1.2',
+    endpoints: [
+      { address: '203.0.113.7', protocol: 'udp', port: 1194 },
+      { address: '203.0.113.8', protocol: 'tcp', port: 443 },
+    ],
+  }
+  const xml = stampDomain(domain, { ...stamp, facts: lower })
+  assert.equal(findSchemaFault(xml, 'domain'), undefined)
+  assert.deepEqual(readDomainFacts(xml), lower)
+  assert.equal(readDomainFacts(xml.replace('tcp:203', 'icmp:203'))?.endpoints, undefined)
+  const plain = formatPlainDomainFacts(lower)
+  assert.match(plain, /^<domain package=/)
+  assert.doesNotMatch(plain, /vmpkg:/)
 })
 
 test('stamping adds lines and changes none of the rendered ones', () => {

@@ -22,7 +22,7 @@ describe('planLan', () => {
       prefix: 24,
       netmask: '255.255.255.0',
       broadcast: '10.1.1.255',
-      rangeFirst: '10.1.1.2',
+      rangeFirst: '10.1.1.32',
       rangeLast: '10.1.1.254',
     })
   })

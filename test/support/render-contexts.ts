@@ -67,6 +67,14 @@ const client: NicContext = {
   isolated: true,
 }
 
+/** A router behind the first: its WAN is an isolated port on that one's LAN. */
+export const lowerContext: DomainTemplateContext = (() => {
+  const above: NicContext = { ...client, mac: wan.mac }
+  const below: NicContext = { ...lan, network: 'vmpkg-gal0' }
+  const { domain } = routerContext
+  return { ...routerContext, domain: { ...domain, name: 'router-gal' }, nics: [above, below], wan: above, lan: below }
+})()
+
 /** An ephemeral clone: no serial log. */
 export const consoleContext: DomainTemplateContext = {
   domain: { name: 'app-console-1', uuid: 'b2c7c5fb-7fbd-4a35-9a4a-0d0f1d4f8a11', memoryKib: 131_072, vcpus: 1 },

@@ -3,7 +3,7 @@ import { type CommandSpec, optionNumber, TIMEOUT_OPTION } from '../command.ts'
 
 export const command: CommandSpec = {
   args: '<machine...>',
-  summary: 'Start machines. A router’s LAN comes up when the router has attested its firewall rules.',
+  summary: 'Start machines, upper routers first. A router’s LAN comes up when it has attested its firewall rules.',
   options: [TIMEOUT_OPTION],
   examples: ['vmpkg start router-uni', 'vmpkg start router-uni --timeout 600'],
   async run({ args, options, io }) {

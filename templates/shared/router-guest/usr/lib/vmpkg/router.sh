@@ -1,5 +1,7 @@
-# The router's own part: its settings, its rules and what the kernel makes of them.
+# What all routers share: their settings, their rules and what the kernel makes of them. `layer.sh` says what a layer has
+# besides: LAYER, and the functions that are called by name here and in `boot` and `agent`.
 . /usr/lib/vmpkg/base.sh
+. /usr/lib/vmpkg/layer.sh
 
 RULES=nftables.nft
 
@@ -9,14 +11,14 @@ accept_setting() {
     HOSTNAME) is_hostname "$2" && S_HOSTNAME=$2 ;;
     MACHINE_ID) is_hex "$2" 32 && S_MACHINE_ID=$2 ;;
     SEED) is_hex "$2" 64 && S_SEED=$2 ;;
-    LAYER) [ "$2" = uni ] ;;
+    LAYER) [ "$2" = "$LAYER" ] ;;
     INSTANCE) is_hostname "$2" && S_INSTANCE=$2 ;;
     WAN_MAC) is_mac "$2" && S_WAN_MAC=$2 ;;
     LAN_MAC) is_mac "$2" && S_LAN_MAC=$2 ;;
     LAN_ADDRESS) is_ipv4 "$2" && S_LAN_ADDRESS=$2 ;;
     LAN_PREFIX) is_prefix "$2" && S_LAN_PREFIX=$2 ;;
     LAN_BROADCAST) is_ipv4 "$2" && S_LAN_BROADCAST=$2 ;;
-    *) return 1 ;;
+    *) accept_layer_setting "$1" "$2" ;;
   esac
 }
 
@@ -24,16 +26,33 @@ accept_setting() {
 check_config() {
   S_HOSTNAME='' S_MACHINE_ID='' S_SEED='' S_INSTANCE='' S_WAN_MAC='' S_LAN_MAC=''
   S_LAN_ADDRESS='' S_LAN_PREFIX='' S_LAN_BROADCAST=''
+  clear_layer_settings
   read_settings "$1/vmpkg.env" || return 1
   local value
   for value in "$S_HOSTNAME" "$S_MACHINE_ID" "$S_SEED" "$S_INSTANCE" "$S_WAN_MAC" "$S_LAN_MAC" "$S_LAN_ADDRESS" "$S_LAN_PREFIX" "$S_LAN_BROADCAST"; do
     [ -n "$value" ] || { PROBLEM='vmpkg.env lacks a setting'; return 1; }
   done
   [ "$S_WAN_MAC" != "$S_LAN_MAC" ] || { PROBLEM='both cards have the same MAC'; return 1; }
+  check_layer "$1" || return 1
   [ -s "$1/$RULES" ] || { PROBLEM="the medium has no $RULES"; return 1; }
   [ -s "$1/dnsmasq.conf" ] || { PROBLEM='the medium has no dnsmasq.conf'; return 1; }
   dnsmasq --test -C "$1/dnsmasq.conf" >/dev/null 2>&1 || { PROBLEM='dnsmasq refuses dnsmasq.conf'; return 1; }
   nft -c -f "$1/$RULES" >/dev/null 2>&1 || { PROBLEM="nft refuses $RULES"; return 1; }
+}
+
+# For scripts beside boot and agent, which have checked the files.
+check_settings() {
+  clear_layer_settings
+  read_settings "$CONFIG/vmpkg.env"
+}
+
+network() { local words; words=$(ipcalc -n "$1/$2") && echo "${words#NETWORK=}"; }
+
+# Whether the network $1/$2 and the LAN have an address in common.
+overlaps_lan() {
+  local shorter=$2
+  [ "$S_LAN_PREFIX" -ge "$shorter" ] || shorter=$S_LAN_PREFIX
+  [ "$(network "$1" "$shorter")" = "$(network "$S_LAN_ADDRESS" "$shorter")" ]
 }
 
 # One transaction; the old set stays when the new one fails.

@@ -1,0 +1,111 @@
+/**
+ * Brings a router's configuration in step with the routers behind it. What those need follows from what libvirt knows of
+ * them, so this is the same step for one that comes, one that changes and one that goes: widened before a lower router
+ * starts, narrowed when it is gone. A running router gets the new medium and attests it; a stopped one has it at its start.
+ */
+import { loadConfiguration } from '../domain/configuration.ts'
+import { listMachines, type Machine, runningFacts } from '../domain/inventory.ts'
+import { VmpkgError } from '../errors.ts'
+import type { Connect } from '../libvirt/connect.ts'
+import { grantName } from '../model/capability.ts'
+import type { LowerContext } from '../model/template-context.ts'
+import { findLowers, type KnownRouter, sameLowers } from '../router/policy.ts'
+import type { Definition } from '../state/definitions.ts'
+import type { Transaction } from '../state/journal.ts'
+import { mediumPath } from './machine-files.ts'
+import { loadPackage } from './package-store.ts'
+import { intend, transact } from './recover.ts'
+import { applyRedefinition, compareRendering, saveDefinition } from './redefine-router.ts'
+import { type RouterRequest, renderRouter, routerPlanOf } from './router-definition.ts'
+import type { Workspace } from './workspace.ts'
+
+/** What a transaction has not committed yet. */
+export interface Uncommitted {
+  readonly definition: Definition | undefined
+  readonly request: RouterRequest | undefined
+}
+
+/** In a transaction of its own, where there is something to do. True where there was. */
+export async function settleRouter(workspace: Workspace, connect: Connect, machine: Machine): Promise<boolean> {
+  const known = workspace.definitions.find(machine.domain.uuid)
+  if (known === undefined || (await isSettled(connect, machine, known))) return false
+  return transact(workspace, { operation: 'settle', subject: machine.name }, async (transaction) => {
+    const definition = await settleInto(workspace, connect, transaction, machine)
+    transaction.commit(() => {
+      if (definition !== undefined) workspace.definitions.put(definition)
+    })
+    return definition !== undefined
+  })
+}
+
+/** @returns the definition to record, where it changed. @throws {VmpkgError} `DOMAIN_STATE` and what the guest refuses */
+export async function settleInto(
+  workspace: Workspace,
+  connect: Connect,
+  transaction: Transaction,
+  machine: Machine,
+  uncommitted: Uncommitted = { definition: undefined, request: undefined },
+): Promise<Definition | undefined> {
+  const { name, domain, facts } = machine
+  const { emit, randomness, signal } = workspace.outside
+  const known = uncommitted.definition ?? workspace.definitions.find(domain.uuid)
+  if (known === undefined || (await isSettled(connect, machine, known))) return undefined
+  const lowers = await wantedLowers(connect, machine)
+  const { saved: old, active } = await saveDefinition(workspace, connect, domain.uuid, known)
+  const running = active ? await runningFacts(machine) : undefined
+  if (running !== undefined && running.digest !== facts.digest) throw isBehind(name, running.version)
+  if (active && (await domain.getState()).state !== 'running') {
+    throw new VmpkgError('DOMAIN_STATE', `${name} is paused`, { hint: `Resume it: virsh resume ${name}` })
+  }
+  emit({ type: 'stage-started', stage: 'attest', subject: name })
+  const suffix = Buffer.from(randomness.bytes(4)).toString('hex')
+  const medium = mediumPath(workspace.connectionPaths, domain.uuid, suffix)
+  const plan = { ...routerPlanOf(known), lowers }
+  const place = { plan, name: known.name, uuid: domain.uuid, medium, createdAt: facts.createdAt }
+  const request = uncommitted.request ?? (await requestOf(workspace, machine))
+  const { xml: rendered, guest } = await renderRouter(workspace, connect, request, place)
+  const next = compareRendering(old, active, { rendered, shown: rendered, context: { ...plan } }, 'after')
+  const change = await applyRedefinition(workspace, connect, transaction, {
+    ...next,
+    medium: { suffix, path: medium, guest },
+  })
+  if (running?.medium !== undefined && running.rules !== undefined && guest.rules !== undefined) {
+    const before = { uuid: domain.uuid, medium: running.medium, rules: running.rules }
+    intend(transaction, { kind: 'restore-configuration', ...before })
+    await loadConfiguration(domain, { medium, rules: guest.rules }, { randomness, signal })
+  }
+  const behind = lowers.length === 0 ? 'no router' : lowers.map((one) => one.name).join(', ')
+  emit({ type: 'stage-finished', stage: 'attest', subject: `what ${name} lets through for ${behind} behind it` })
+  return change.after
+}
+
+/** A running machine that is not what is stored says so by its rules. */
+async function isSettled(connect: Connect, machine: Machine, known: Definition): Promise<boolean> {
+  return sameLowers(routerPlanOf(known).lowers ?? [], await wantedLowers(connect, machine))
+}
+
+async function wantedLowers(connect: Connect, { facts: { instance } }: Machine): Promise<readonly LowerContext[]> {
+  if (instance === undefined) return []
+  const routers = (await listMachines(connect)).filter(({ facts }) => facts.kind === 'router')
+  const known = await Promise.all(
+    routers.map(async (one): Promise<KnownRouter> => ({ ...one, running: await runningFacts(one) })),
+  )
+  return findLowers(instance, known)
+}
+
+/** @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` */
+async function requestOf(workspace: Workspace, { facts }: Machine): Promise<RouterRequest> {
+  const { line, source, parameters, grants } = workspace.installed.get(facts.package)
+  return { pkg: await loadPackage(workspace, line), source, parameters, grants: grants.map(grantName) }
+}
+
+/** Its agent and templates are of another version than what we would render for it. */
+function isBehind(name: string, version: string): VmpkgError {
+  return new VmpkgError(
+    'DOMAIN_STATE',
+    `${name} still runs version ${version}: its rules cannot follow a change behind it`,
+    {
+      hint: `Restart it first: vmpkg stop --cascade ${name}, then vmpkg start ${name}.`,
+    },
+  )
+}
