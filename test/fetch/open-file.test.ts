@@ -15,7 +15,7 @@ import type { HttpRequest } from '../../src/ports.ts'
 import { startFileServer } from '../support/file-server.ts'
 import { testMirror } from '../support/mirror.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
-import { openBelow } from '../support/watch-files.ts'
+import { beforeOpen, openBelow } from '../support/watch-files.ts'
 
 const BLOB = `blob/${sha256('content')}`
 
@@ -342,6 +342,13 @@ describe('what a folder answers', () => {
     const { body, start } = await open('file')
     assert.equal(start, 0)
     assert.equal(await read(body), '0123456789')
+  })
+
+  test('takes a fault of the program for no fault of the folder', async (t) => {
+    beforeOpen(t, async () => {
+      throw new RangeError('a fault')
+    })
+    await assert.rejects(openFile(testMirror(pathToFileURL('/')), { path: 'envelope.json' }), RangeError)
   })
 
   test('names no address that is neither web nor folder as reachable', async () => {
