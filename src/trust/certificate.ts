@@ -90,8 +90,11 @@ async function readPublicKeys(source: Uint8Array | string): Promise<readonly Pub
     if (source.split('-----BEGIN ').length !== 2) throw new Error('not exactly one armored block')
     return await readKeys({ armoredKeys: source, config: OPENPGP_CONFIG })
   } catch (error) {
-    const hint = 'It begins with -----BEGIN PGP PUBLIC KEY BLOCK-----, or is its binary form.'
-    throw invalid('is not an OpenPGP certificate', error, hint)
+    throw invalid(
+      'is not an OpenPGP certificate',
+      error,
+      'It begins with -----BEGIN PGP PUBLIC KEY BLOCK-----, or is its binary form.',
+    )
   }
 }
 

@@ -70,11 +70,11 @@ export class TrustSession {
   private constructor(options: TrustSessionOptions, now: Date, keysAt: Date, root: TrustedRoot) {
     this.#options = options
     this.#policy = options.policy
-    this.#minimumVersion = options.minimumVersion ?? 1
     this.#now = now
     this.#keysAt = keysAt
     this.#root = root
-    const { marks, earlier } = options
+    const { marks, earlier, minimumVersion = 1 } = options
+    this.#minimumVersion = minimumVersion
     this.#earlierRoot = marks === undefined ? earlier?.root : undefined // own marks were made with the earlier ones in view
     this.#marks = marks ?? {
       ...earlier,

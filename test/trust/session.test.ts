@@ -301,6 +301,17 @@ describe('a session', () => {
     })
   })
 
+  test('begins where its own marks are, which were made with the earlier ones in view', async () => {
+    const { marks } = await walk(await open())
+    const file = await readFile(join(registry.folder, 'root/2.json'))
+    const earlier = { ...marks, root: { version: 2, sha256: sha256('other') } }
+    const options = { pin: registry.pin, policy: { kind: 'strict' }, now: registry.clock.now() } as const
+    const session = await TrustSession.open({ ...options, marks, earlier }, file)
+    assert.deepEqual([session.root.root.version, session.isCaughtUp], [2, true])
+    await session.acceptEnvelope(await envelopeFile())
+    await assert.rejects(open({ marks }), { code: 'SOURCE_CHANGED', message: /^Root file 2 is not the one/ })
+  })
+
   test('walks as many root files in one go as it may, its forks included', async () => {
     const tooMany = { code: 'ROOT_INVALID', message: 'The registry offers more than 1 root files in one go' }
     const session = await walk(await open({ maxRootSteps: 1 }))
