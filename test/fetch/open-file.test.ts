@@ -316,6 +316,23 @@ describe('what a server answers', () => {
   })
 })
 
+describe('a user who gives up', () => {
+  test('is heard by the request that is under way', async () => {
+    const stop = new AbortController()
+    const heard: (boolean | undefined)[] = []
+    const request = async ({ signal }: HttpRequest): Promise<never> => {
+      heard.push(signal?.aborted)
+      stop.abort()
+      heard.push(signal?.aborted)
+      throw new Error('the request was cut')
+    }
+    const mirror = testMirror(new URL('https://registry.example/'), { http: { request } })
+    const opening = openFile(mirror, { path: 'envelope.json', signal: stop.signal })
+    await assert.rejects(opening, { code: 'ABORTED' })
+    assert.deepEqual(heard, [false, true])
+  })
+})
+
 describe('what a folder answers', () => {
   test('tells what is missing from what cannot be read, and leaves nothing open', async (t) => {
     const folder = await makeTempFolder(t)
