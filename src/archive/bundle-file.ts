@@ -37,9 +37,19 @@ const FORMS: readonly (readonly [RegExp, number])[] = [
   [new RegExp(`^blob/${DIGEST}$`), Number.MAX_SAFE_INTEGER],
 ]
 
-/** Writes the files, named below `folder`, to an open file. @throws {VmpkgError} `ARCHIVE_ENTRY_REFUSED` */
+/**
+ * Writes the files, named below `folder`, to an open file.
+ *
+ * @throws {VmpkgError} `ARCHIVE_ENTRY_REFUSED`, `ARCHIVE_INVALID` where they are too many for a reader
+ */
 export async function writeBundle(output: FileHandle, folder: string, paths: readonly string[]): Promise<void> {
-  for (const path of inOrder(paths)) {
+  const all = inOrder(paths)
+  if (all.length > MAX_ENTRIES) {
+    throw new VmpkgError('ARCHIVE_INVALID', `A bundle of ${all.length} files has more than ${MAX_ENTRIES} entries`, {
+      hint: 'Put fewer packages into one bundle.',
+    })
+  }
+  for (const path of all) {
     await using input = await open(join(folder, path), constants.O_RDONLY | constants.O_NOFOLLOW)
     const { size } = await input.stat()
     await output.appendFile(formatHeader(path, size))
@@ -72,11 +82,12 @@ export async function unpackBundle(file: string, folder: string, signal?: AbortS
 export async function listBundle(
   file: string,
   signal?: AbortSignal,
+  maxEntries = MAX_ENTRIES,
 ): Promise<{ readonly info: Uint8Array; readonly entries: readonly BundleEntry[] }> {
   await using input = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
   const info: Uint8Array[] = []
   const entries: BundleEntry[] = []
-  for await (const entry of readEntries(input, signal)) {
+  for await (const entry of readEntries(input, signal, maxEntries)) {
     await copy(input, entry.size, async (piece) => {
       if (entry.path === BUNDLE_INFO) info.push(Uint8Array.from(piece))
     })
@@ -91,7 +102,11 @@ export interface BundleEntry {
 }
 
 /** Whoever iterates reads exactly `size` bytes before going on. */
-async function* readEntries(input: FileHandle, signal: AbortSignal | undefined): AsyncGenerator<BundleEntry> {
+async function* readEntries(
+  input: FileHandle,
+  signal: AbortSignal | undefined,
+  maxEntries = MAX_ENTRIES,
+): AsyncGenerator<BundleEntry> {
   const { size: total } = await statFile(input)
   let position = 0
   let count = 0
@@ -105,7 +120,7 @@ async function* readEntries(input: FileHandle, signal: AbortSignal | undefined):
     if (count === 0 && entry.path !== BUNDLE_INFO) throw invalid(`does not begin with ${BUNDLE_INFO}`)
     if (count > 0 && entry.path === BUNDLE_INFO) throw refused(entry.path, 'is there twice')
     if (entry.path <= before) throw refused(entry.path, 'is out of order')
-    if (count >= MAX_ENTRIES) throw invalid(`has more than ${MAX_ENTRIES} entries`)
+    if (count >= maxEntries) throw invalid(`has more than ${maxEntries} entries`)
     const padding = paddingOf(entry.size)
     position += entry.size + padding
     if (position > total) throw invalid('is cut off')

@@ -68,7 +68,7 @@ export async function* download(from: Mirrors, options: DownloadOptions): AsyncG
         tags.set(place, opened.etag)
         onTag?.({ base: place, etag: opened.etag })
       }
-      const isPart = range !== undefined && opened.start === range.start && opened.start > 0
+      const isPart = opened.start > 0 // only the answer to a range begins elsewhere than the file
       const isOther = opened.etag !== ifRange && !(isPart && opened.etag === undefined)
       if (mustBeSame && ifRange !== undefined && isOther) {
         opened.body.on('error', () => {}).destroy()

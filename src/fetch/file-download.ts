@@ -60,8 +60,7 @@ async function fetchChecked(from: Mirrors, options: FetchToFileOptions, file: Fi
   const partial = `${target}.partial`
   for (let round = 0; ; round++) {
     if (round > 0) await file.truncate(0)
-    const tag = round === 0 ? await readTag(tagOf(partial)) : undefined
-    const { digest, senders } = await fetchRest(from, options, file, tag)
+    const { digest, senders } = await fetchRest(from, options, file)
     if (digest === expected.sha256) return
     if (digest !== CHANGED) for (const { base } of senders) penalties.blame(base, 'wrong-bytes')
     if (round < mirrors.length) continue
@@ -87,14 +86,15 @@ async function fetchRest(
   from: Mirrors,
   { path, expected, target, subject = path, emit = emitNothing, signal }: FetchToFileOptions,
   file: FileHandle,
-  tag: FileTag | undefined,
 ): Promise<{ readonly digest: string; readonly senders: ReadonlySet<Mirror> }> {
   const hash = createHash('sha256')
   const senders = new Set<Mirror>()
+  const tagPath = tagOf(`${target}.partial`)
   let position = await hashPart(file, expected.size, hash)
-  if (position === 0) await file.truncate(0)
-  if (position > 0) emit({ type: 'fetch-progressed', subject, receivedBytes: position })
   const isResumed = position > 0 // whoever sends the rest is not to blame for what was there
+  const tag = isResumed ? await readTag(tagPath) : undefined
+  if (isResumed) emit({ type: 'fetch-progressed', subject, receivedBytes: position })
+  else await file.truncate(0)
   let tagging = Promise.resolve()
   try {
     const pieces = download(from, {
@@ -105,7 +105,7 @@ async function fetchRest(
       tag,
       signal,
       onTag: (found) => {
-        tagging = tagging.then(() => writeTag(tagOf(`${target}.partial`), found))
+        tagging = tagging.then(() => writeTag(tagPath, found))
       },
       onServed: (mirror) => void (isResumed || senders.add(mirror)),
     })
@@ -134,9 +134,7 @@ const TAG_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | c
 
 async function readTag(path: string): Promise<FileTag | undefined> {
   try {
-    const found: unknown = JSON.parse(await readFile(path, 'utf8'))
-    if (typeof found !== 'object' || found === null) return undefined
-    const { base, etag } = found as Partial<Record<string, unknown>>
+    const { base, etag } = JSON.parse(await readFile(path, 'utf8')) as Partial<Record<string, unknown>>
     // What is sent as a header must be one line.
     const isTag = typeof base === 'string' && typeof etag === 'string' && /^"[!#-~]*"$/.test(etag)
     return isTag && etag.length <= MAX_TAG_CHARACTERS ? { base, etag } : undefined

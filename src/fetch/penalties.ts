@@ -68,18 +68,16 @@ function decayed(entry: Entry | undefined, now: number): number {
 /** Whatever is not as we write it counts as nothing known. */
 function read(path: string): Map<string, Entry> {
   try {
-    const found: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    if (typeof found !== 'object' || found === null) return new Map()
+    const found = JSON.parse(readFileSync(path, 'utf8')) as Readonly<Record<string, unknown>>
     return new Map(Object.entries(found).filter((pair): pair is [string, Entry] => isEntry(pair[1])))
   } catch {
-    return new Map()
+    return new Map() // also where it holds `null`, which has no entries
   }
 }
 
 function isEntry(value: unknown): value is Entry {
-  if (typeof value !== 'object' || value === null) return false
-  const { weight, at } = value as Partial<Record<string, unknown>>
-  return [weight, at].every((number) => typeof number === 'number' && Number.isFinite(number) && number >= 0)
+  const { weight, at } = (value ?? {}) as Partial<Record<string, unknown>>
+  return [weight, at].every((number) => Number.isFinite(number))
 }
 
 function write(path: string, entries: ReadonlyMap<string, Entry>, now: number): void {

@@ -41,9 +41,9 @@ export async function probeFile(
         details: { status: response.status },
       })
     }
-    const name = url.pathname.slice(url.pathname.lastIndexOf('/') + 1)
     const base = new URL(url)
-    base.pathname = url.pathname.slice(0, -name.length)
+    base.pathname = url.pathname.replace(/[^/]*$/, '')
+    const name = url.pathname.slice(base.pathname.length)
     return { mirror: { ...mirror, base }, path: name, size: Number(response.length) }
   }
   throw new VmpkgError('REDIRECT_REFUSED', `${showUrl(first)} redirects more than ${MAX_REDIRECTS} times`)

@@ -22,7 +22,6 @@ export interface Certificate {
 }
 
 const MAX_CERTIFICATE_BYTES = 64 * 1024
-const ARMOR = '-----BEGIN PGP PUBLIC KEY BLOCK-----'
 
 /** One certificate, binary or armored. @throws {VmpkgError} `KEY_INVALID`; also for secret keys and for several at once */
 export async function readCertificate(source: Uint8Array | string): Promise<Certificate> {
@@ -91,7 +90,11 @@ async function readPublicKeys(source: Uint8Array | string): Promise<readonly Pub
     if (source.split('-----BEGIN ').length !== 2) throw new Error('not exactly one armored block')
     return await readKeys({ armoredKeys: source, config: OPENPGP_CONFIG })
   } catch (error) {
-    throw invalid('is not an OpenPGP certificate', error, `It begins with ${ARMOR}, or is its binary form.`)
+    throw invalid(
+      'is not an OpenPGP certificate',
+      error,
+      'It begins with -----BEGIN PGP PUBLIC KEY BLOCK-----, or is its binary form.',
+    )
   }
 }
 

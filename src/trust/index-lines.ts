@@ -13,7 +13,7 @@ import type { Envelope } from '../model/registry.ts'
 import { parseIndexEntry } from '../model/registry-schema.ts'
 import { verifyContent } from './content.ts'
 import { type PackageEntry, type SigningRoot, verifyPackageEntry } from './package-entry.ts'
-import { unpackIndex } from './package-index.ts'
+import { findLines, type Lines, splitLines, unpackIndex } from './package-index.ts'
 import type { TrustedRoot } from './root-chain.ts'
 import { markVerified, type Verified } from './verified.ts'
 
@@ -62,13 +62,9 @@ export async function* verifyIndexLines(
   keysAt: Date,
   options: IndexLinesOptions,
 ): AsyncGenerator<readonly IndexLine[]> {
-  const ends = findEnds(unpacked)
-  const count = ends.length
+  const wire = findLines(unpacked)
+  const { count } = wire
   if (count !== envelope.index.count) throw invalid(`has ${count} lines where ${envelope.index.count} were signed`)
-  const wire: Wire = {
-    count,
-    line: (at) => unpacked.subarray(at === 0 ? 0 : (ends[at - 1] ?? 0) + 1, ends[at]),
-  }
   const digests = Array.from({ length: count }, (_, at) => sha256(wire.line(at)))
   const known = digests.map((digest) => options.known(digest))
   const verify = options.verifier(root, keysAt, known.filter((one) => one === undefined).length)
@@ -98,35 +94,29 @@ export async function* verifyIndexLines(
   }
 }
 
-/** Lines of a large buffer, cut out when they are needed: a hundred thousand views of it would weigh as much as the text. */
-interface Wire {
-  readonly count: number
-  readonly line: (at: number) => Uint8Array
-}
-
 async function verifyBatch(
-  wire: Wire,
+  wire: Lines,
   digests: readonly Sha256[],
   known: readonly (Named | undefined)[],
   start: number,
   verify: LineVerifier,
 ): Promise<readonly IndexLine[]> {
-  const end = Math.min(start + BATCH, wire.count)
-  const fresh: Uint8Array[] = []
-  for (let at = start; at < end; at++) if (known[at] === undefined) fresh.push(wire.line(at))
-  const entries = fresh.length === 0 ? [] : await verify(joinLines(fresh))
-  if (entries.length !== fresh.length) throw new TypeError('a verifier that loses lines')
-  const lines: IndexLine[] = []
-  let used = 0
-  for (let at = start; at < end; at++) {
-    const wireDigest = digests[at]
-    const entry = known[at] === undefined ? entries[used++] : undefined
-    const named = known[at] ?? entry?.line
-    if (wireDigest === undefined || named === undefined) throw new TypeError('a verifier that loses lines')
-    const { name, version, arch } = named
-    lines.push({ name, version, arch, wireDigest, ...(entry === undefined ? {} : { entry }) })
-  }
+  const batch = digests.slice(start, start + BATCH).map((wireDigest, i) => ({ at: start + i, wireDigest }))
+  const fresh = batch.filter(({ at }) => known[at] === undefined).map(({ at }) => wire.line(at))
+  const entries = (fresh.length === 0 ? [] : await verify(joinLines(fresh))).values()
+  const lines = batch.map(({ at, wireDigest }): IndexLine => {
+    const named = known[at]
+    if (named !== undefined) return { ...nameOf(named), wireDigest }
+    const { value: entry } = entries.next()
+    if (entry === undefined) throw new TypeError('a verifier that loses lines')
+    return { ...nameOf(entry.line), wireDigest, entry }
+  })
+  if (entries.next().done !== true) throw new TypeError('a verifier that makes lines up')
   return lines
+}
+
+function nameOf({ name, version, arch }: Named): Named {
+  return { name, version, arch }
 }
 
 /** In a buffer of its own, which may be given to a thread. */
@@ -139,22 +129,6 @@ function joinLines(lines: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     joined[at++] = NEWLINE
   }
   return joined
-}
-
-function splitLines(bytes: Uint8Array): readonly Uint8Array[] {
-  const ends = findEnds(bytes)
-  return Array.from(ends, (end, at) => bytes.subarray(at === 0 ? 0 : (ends[at - 1] ?? 0) + 1, end))
-}
-
-/** Where each line ends. Every line ends in a newline, the last one too. */
-function findEnds(bytes: Uint8Array): Uint32Array {
-  const ends: number[] = []
-  for (let start = 0; start < bytes.length; start = (ends.at(-1) ?? 0) + 1) {
-    const end = bytes.indexOf(NEWLINE, start)
-    if (end === -1) throw invalid('does not end in a newline')
-    ends.push(end)
-  }
-  return Uint32Array.from(ends)
 }
 
 function invalid(problem: string): VmpkgError {

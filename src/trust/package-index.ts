@@ -64,7 +64,7 @@ export function unpackIndex(file: Uint8Array, unpackedSize: number): Uint8Array 
   try {
     unpacked = zstdDecompressSync(file, {
       maxOutputLength: Math.max(unpackedSize, 1),
-      chunkSize: Math.max(unpackedSize, 64), // one buffer instead of many that are joined
+      chunkSize: Math.max(unpackedSize, constants.Z_MIN_CHUNK), // one buffer instead of many that are joined
       params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG },
     })
   } catch (error) {
@@ -75,17 +75,32 @@ export function unpackIndex(file: Uint8Array, unpackedSize: number): Uint8Array 
   return unpacked
 }
 
-/** Every line ends in a newline, the last one too. */
-function splitLines(bytes: Uint8Array): readonly Uint8Array[] {
-  const lines: Uint8Array[] = []
+/** Lines of a large buffer, cut out when they are needed: a hundred thousand views of it would weigh as much as the text. */
+export interface Lines {
+  readonly count: number
+  readonly line: (at: number) => Uint8Array
+}
+
+/** Every line ends in a newline, the last one too. @throws {VmpkgError} `INDEX_INVALID` */
+export function findLines(bytes: Uint8Array): Lines {
+  const starts: number[] = []
+  const ends: number[] = []
   let start = 0
   while (start < bytes.length) {
     const end = bytes.indexOf(NEWLINE, start)
     if (end === -1) throw invalid('does not end in a newline')
-    lines.push(bytes.subarray(start, end))
+    starts.push(start)
+    ends.push(end)
     start = end + 1
   }
-  return lines
+  const [from, to] = [Uint32Array.from(starts), Uint32Array.from(ends)]
+  return { count: from.length, line: (at) => bytes.subarray(from[at], to[at]) }
+}
+
+/** @throws {VmpkgError} `INDEX_INVALID` */
+export function splitLines(bytes: Uint8Array): readonly Uint8Array[] {
+  const { count, line } = findLines(bytes)
+  return Array.from({ length: count }, (_, at) => line(at))
 }
 
 function invalid(problem: string, cause?: unknown): VmpkgError {

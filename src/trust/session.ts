@@ -42,6 +42,8 @@ export interface TrustSessionOptions {
   readonly policy: FreshnessPolicy
   /** Envelopes below this version are refused even where the state was wiped: known from elsewhere, as from a release. */
   readonly minimumVersion?: number
+  /** Most root files walked in one go; `MAX_ROOT_STEPS` by default. */
+  readonly maxRootSteps?: number
   /** The newest time that any registry of this host has signed: the clock cannot stand before it. */
   readonly newestSeen?: Date
   /** Read from the clock once. */
@@ -68,11 +70,11 @@ export class TrustSession {
   private constructor(options: TrustSessionOptions, now: Date, keysAt: Date, root: TrustedRoot) {
     this.#options = options
     this.#policy = options.policy
-    this.#minimumVersion = options.minimumVersion ?? 1
     this.#now = now
     this.#keysAt = keysAt
     this.#root = root
-    const { marks, earlier } = options
+    const { marks, earlier, minimumVersion = 1 } = options
+    this.#minimumVersion = minimumVersion
     this.#earlierRoot = marks === undefined ? earlier?.root : undefined // own marks were made with the earlier ones in view
     this.#marks = marks ?? {
       ...earlier,
@@ -123,7 +125,7 @@ export class TrustSession {
 
   /** False while the chain has not come to the root file of earlier marks: ours are not worth storing until then. */
   get isCaughtUp(): boolean {
-    return this.#root.root.version >= (this.#earlierRoot?.version ?? 0)
+    return this.#root.root.version >= (this.#earlierRoot?.version ?? 1)
   }
 
   /** The next file to ask for, `root/<n>.json`; when it is absent the chain is at its end. */
@@ -134,8 +136,9 @@ export class TrustSession {
   /** @throws {VmpkgError} `ROOT_INVALID`, or why the signatures do not count */
   async acceptRoot(file: Uint8Array): Promise<void> {
     if (this.#accepted !== undefined) throw new TypeError('the root chain comes before the envelope')
-    if (this.#steps >= MAX_ROOT_STEPS) {
-      throw new VmpkgError('ROOT_INVALID', `The registry offers more than ${MAX_ROOT_STEPS} root files in one go`, {
+    const { maxRootSteps = MAX_ROOT_STEPS } = this.#options
+    if (this.#steps >= maxRootSteps) {
+      throw new VmpkgError('ROOT_INVALID', `The registry offers more than ${maxRootSteps} root files in one go`, {
         hint: 'Run `vmpkg update` again; it continues from there.',
       })
     }

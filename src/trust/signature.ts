@@ -9,6 +9,7 @@ import { createMessage, enums, readSignature, type SignaturePacket, verify } fro
 import { VmpkgError } from '../errors.ts'
 import type { Fingerprint } from '../model/fingerprint.ts'
 import { type Certificate, getSigningKey } from './certificate.ts'
+import { readSignatureFrame } from './packet-frame.ts'
 import { isStrongHash, OPENPGP_CONFIG } from './policy.ts'
 
 export interface Signer {
@@ -18,7 +19,8 @@ export interface Signer {
   readonly signingKey: string
 }
 
-const SIGNATURE_TAG = 2
+/** The first header whose length takes four bytes; none of our signatures needs it. */
+const LONG_HEADER = 5
 const ISSUER_KEY_ID_SUBPACKET = 16
 
 /**
@@ -62,32 +64,13 @@ export async function verifySignature(
   return { fingerprint: certificate.fingerprint, signingKey: signer.getFingerprint() }
 }
 
-/** The body of the one packet that `bytes` must be, in old or new framing without partial lengths. */
+/** The body of the one packet that `bytes` must be, in old or new framing with a length of one or two bytes. */
 function unwrapSinglePacket(bytes: Uint8Array): Uint8Array {
-  const [tagByte = 0, first = 0, second = 0] = bytes
-  const isNew = (tagByte & 0xc0) === 0xc0
-  const tag = isNew ? tagByte & 0x3f : (tagByte & 0x3c) >> 2
-  const frame = isNew ? newFrame(first, second) : oldFrame(tagByte & 3, first, second)
-  const isSignature = (tagByte & 0x80) !== 0 && tag === SIGNATURE_TAG
-  if (!isSignature || frame === undefined || bytes.length !== frame.header + frame.length) {
+  const frame = readSignatureFrame(bytes, 0)
+  if (frame === undefined || frame.header >= LONG_HEADER || bytes.length !== frame.header + frame.length) {
     throw invalid('is not exactly one OpenPGP signature packet')
   }
   return bytes.subarray(frame.header)
-}
-
-interface Frame {
-  readonly header: number
-  readonly length: number
-}
-
-function newFrame(first: number, second: number): Frame | undefined {
-  if (first < 192) return { header: 2, length: first }
-  return first < 224 ? { header: 3, length: ((first - 192) << 8) + second + 192 } : undefined
-}
-
-function oldFrame(lengthType: number, first: number, second: number): Frame | undefined {
-  if (lengthType === 0) return { header: 2, length: first }
-  return lengthType === 1 ? { header: 3, length: (first << 8) + second } : undefined
 }
 
 async function readPacket(signature: Uint8Array, body: Uint8Array, now: Date): Promise<SignaturePacket> {

@@ -25,13 +25,13 @@ import type { Fingerprint } from '../model/fingerprint.ts'
 import { isArmored, unarmorSignature } from './armor.ts'
 import type { Certificate } from './certificate.ts'
 import { parseClearSigned } from './clear-signed.ts'
+import { readSignatureFrame } from './packet-frame.ts'
 import { isStrongHash } from './policy.ts'
 import { markVerified, type Verified } from './verified.ts'
 
 const MIN_RSA_BITS = 2048
 /** Enough for every release key that signs side by side. */
 const MAX_SIGNATURES = 8
-const SIGNATURE_TAG = 2
 
 const VENDOR_CONFIG: Config = {
   ...config,
@@ -164,10 +164,10 @@ async function refuseUnusable({ key, fingerprint }: Certificate, signer: PublicK
       hint: 'A newer vmpkg brings the key that the vendor signs with now.',
       details: { fingerprint },
     })
-  const { algorithm, bits = 0 } = signer.getAlgorithmInfo()
+  const { algorithm, bits } = signer.getAlgorithmInfo()
   const isRsa = algorithm === 'rsaEncryptSign' || algorithm === 'rsaSign'
   const isCurve = ['ed25519', 'ed448', 'eddsaLegacy', 'ecdsa'].includes(algorithm)
-  if (!isCurve && !(isRsa && bits >= MIN_RSA_BITS)) throw refuse('KEY_WEAK', 'is too weak')
+  if (!isCurve && !(isRsa && Number(bits) >= MIN_RSA_BITS)) throw refuse('KEY_WEAK', 'is too weak')
   const isSubkeyRevoked = 'revocationSignatures' in signer && signer.revocationSignatures.length > 0
   if (key.revocationSignatures.length > 0 || isSubkeyRevoked) throw refuse('KEY_REVOKED', 'is revoked')
   const primary = await key.getExpirationTime(undefined, VENDOR_CONFIG)
@@ -197,36 +197,17 @@ async function readPackets(
 async function parsePackets(block: Uint8Array, subject: string): Promise<readonly unknown[]> {
   // The library skips packets that it does not know; every one has to announce itself as a signature.
   for (let at = 0; at < block.length; ) {
-    const tagByte = block[at] ?? 0
-    const isNew = (tagByte & 0xc0) === 0xc0
-    const tag = isNew ? tagByte & 0x3f : (tagByte & 0x3c) >> 2
-    const length = packetLength(block, at, isNew)
-    if ((tagByte & 0x80) === 0 || tag !== SIGNATURE_TAG || length === undefined || at + length > block.length) {
+    const frame = readSignatureFrame(block, at)
+    if (frame === undefined || at + frame.header + frame.length > block.length) {
       throw invalid(subject, 'holds something else than signatures')
     }
-    at += length
+    at += frame.header + frame.length
   }
   try {
     return [...(await readSignature({ binarySignature: block, config: VENDOR_CONFIG })).packets]
   } catch (error) {
     throw invalid(subject, 'cannot be read', error)
   }
-}
-
-/** Header and body together; no partial and no indeterminate lengths. */
-function packetLength(block: Uint8Array, at: number, isNew: boolean): number | undefined {
-  const view = new DataView(block.buffer, block.byteOffset, block.byteLength)
-  const has = (count: number): boolean => at + count < block.length
-  if (isNew) {
-    const first = block[at + 1] ?? 0xff
-    if (first < 192) return 2 + first
-    if (first < 224 && has(2)) return 3 + ((first - 192) << 8) + (block[at + 2] ?? 0) + 192
-    return first === 255 && has(5) ? 6 + view.getUint32(at + 2) : undefined
-  }
-  const kind = (block[at] ?? 0) & 3
-  if (kind === 0 && has(1)) return 2 + (block[at + 1] ?? 0)
-  if (kind === 1 && has(2)) return 3 + view.getUint16(at + 1)
-  return kind === 2 && has(4) ? 5 + view.getUint32(at + 1) : undefined
 }
 
 function readBlock(signature: Uint8Array): Uint8Array {

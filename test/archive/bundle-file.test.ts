@@ -176,6 +176,23 @@ describe('a bundle', () => {
     await assert.rejects(writeBundle(output, folder, []), { code: 'ELOOP' })
   })
 
+  test('has no more entries than it may have, for who reads it and for who writes it', async (t) => {
+    const { folder, file } = await makeBundle(t)
+    const count = Object.keys(FILES).length
+    assert.equal((await listBundle(file, undefined, count)).entries.length, count)
+    await assert.rejects(listBundle(file, undefined, count - 1), {
+      code: 'ARCHIVE_INVALID',
+      message: `The bundle has more than ${count - 1} entries`,
+    })
+    await using output = await open(file, 'w')
+    const write = (files: number) => writeBundle(output, folder, Array(files).fill('envelope.json'))
+    await assert.rejects(write(999_999), { code: 'ENOENT' }) // with its list, a million: the first one is not there
+    await assert.rejects(write(1_000_000), {
+      code: 'ARCHIVE_INVALID',
+      message: 'A bundle of 1000001 files has more than 1000000 entries',
+    })
+  })
+
   test('is a file and nothing else', async (t) => {
     const folder = await makeTempFolder(t)
     const fifo = join(folder, 'fifo')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { Readable } from 'node:stream'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { readBody, type StallPolicy, stalled } from '../../src/fetch/body.ts'
 
 const PATIENT: StallPolicy = { floor: 1000, windowMs: 2000 }
@@ -19,6 +20,25 @@ async function* drip(pieces: readonly (readonly [bytes: number, afterMs: number]
   for (const [bytes, afterMs] of pieces) {
     await new Promise((resolve) => setTimeout(resolve, afterMs))
     yield Buffer.alloc(bytes)
+  }
+}
+
+type TimedPieces = readonly (readonly [bytes: number, tookMs: number])[]
+
+/** Makes bodies whose pieces take as long as is said, by a clock that is set by hand; after the last one they end or say no more. */
+function timer(t: TestContext): (pieces: TimedPieces, last?: 'ends' | 'is silent') => Readable {
+  let nowMs = 0
+  t.mock.method(performance, 'now', () => nowMs)
+  return (pieces, last = 'ends') => {
+    const body = silent()
+    async function* send(): AsyncGenerator<Buffer> {
+      for (const [bytes, tookMs] of pieces) {
+        nowMs += tookMs
+        yield Buffer.alloc(bytes)
+      }
+      if (last === 'is silent') await once(body, 'close')
+    }
+    return Object.assign(body, { [Symbol.asyncIterator]: send })
   }
 }
 
@@ -46,6 +66,13 @@ describe('readBody', () => {
     const large = Readable.from([Buffer.alloc(11)])
     await assert.rejects(total(large, { maxBytes: 10 }))
     assert.equal(large.destroyed, true)
+  })
+
+  test('leaves a body destroyed that harms nobody where it was not even begun', async () => {
+    const body = silent()
+    await assert.rejects(total(body, { signal: AbortSignal.abort() }), { code: 'ABORTED' })
+    assert.equal(body.destroyed, true)
+    body.emit('error', new Error('later'))
   })
 
   test('passes the error of a body on', async () => {
@@ -121,6 +148,39 @@ describe('readBody', () => {
       ]),
     )
     await assert.rejects(total(early, { stall, maxBytes: 1e6 }), { code: 'DOWNLOAD_STALLED', message: /: \d bytes/ })
+  })
+})
+
+describe('the window of a stall', () => {
+  const stall = { floor: 1000, windowMs: 60_000 }
+  const judging = (t: TestContext): ((pieces: TimedPieces) => Promise<number>) => {
+    const make = timer(t)
+    return async (pieces) => total(make(pieces), { stall })
+  }
+  const stalledWith = (bytes: number) => ({ code: 'DOWNLOAD_STALLED', message: `it stalled: ${bytes} bytes in 60 s` })
+
+  test('is full at its last millisecond and not before', async (t) => {
+    const judge = judging(t)
+    assert.equal(await judge([[1, 59_999]]), 1)
+    await assert.rejects(judge([[1, 60_000]]), stalledWith(1))
+  })
+
+  test('needs the floor in each second and not a byte more', async (t) => {
+    const judge = judging(t)
+    assert.equal(await judge([[60_000, 60_000]]), 60_000)
+    await assert.rejects(judge([[59_999, 60_000]]), stalledWith(59_999))
+  })
+
+  test('begins anew with the piece that brought enough, with no time waited and no byte counted', async (t) => {
+    const judge = judging(t)
+    const enough = [60_000, 30_000] as const
+    assert.equal(await judge([enough, [1, 59_999]]), 60_001)
+    await assert.rejects(judge([enough, [1, 59_999], [1, 1]]), stalledWith(2))
+  })
+
+  test('ends by itself where a sender falls silent in it', async (t) => {
+    const soon = timer(t)([[1, 59_990]], 'is silent')
+    await assert.rejects(total(soon, { stall, signal: AbortSignal.timeout(2000) }), stalledWith(1))
   })
 })
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { describe, type TestContext, test } from 'node:test'
-import { type DownloadOptions, download, ResourceChanged } from '../../src/fetch/download.ts'
+import { type DownloadOptions, download, type FileTag, ResourceChanged } from '../../src/fetch/download.ts'
 import type { Mirror } from '../../src/fetch/mirror.ts'
 import { sha256 } from '../../src/model/digest.ts'
 import type { HttpRequest } from '../../src/ports.ts'
@@ -237,7 +237,7 @@ describe('a download of a part', () => {
   type Answer = readonly [status: number, headers: Readonly<Record<string, string>>, body: Iterable<Buffer>]
 
   /** A server that answers with these, one after the other; the last one again and again. */
-  function begin(answers: readonly Answer[], options: Partial<DownloadOptions> = {}) {
+  function begin(answers: readonly Answer[], options: Partial<DownloadOptions> = {}, onAsked = () => {}) {
     const asked: HttpRequest[] = []
     const bodies: Readable[] = []
     const served: [number, number][] = []
@@ -245,6 +245,7 @@ describe('a download of a part', () => {
       request: async (request: HttpRequest) => {
         const [status, headers, pieces] = answers[Math.min(asked.length, answers.length - 1)] ?? [500, {}, []]
         asked.push(request)
+        onAsked()
         const body = Readable.from(pieces, { highWaterMark: 1 })
         bodies.push(body)
         return { status, headers, body }
@@ -302,22 +303,60 @@ describe('a download of a part', () => {
     }
     for (const answer of [part(100, SIZE, { etag: '"b"' }), whole({ etag: '"b"' }), whole()]) {
       const { bodies, read } = begin([answer], same)
-      await assert.rejects(read(), ResourceChanged)
+      await assert.rejects(read(), { name: 'ResourceChanged', constructor: ResourceChanged })
       assert.equal(bodies[0]?.destroyed, true)
+      bodies[0]?.emit('error', new Error('a body that was destroyed harms nobody'))
       assert.ok((await begin([answer], { ...same, mustBeSame: false }).read()).equals(BYTES.subarray(100)))
     }
   })
 
   test('tells who served which bytes, without gaps and without what was passed over', async () => {
     const pieces = Array.from({ length: 10 }, (_, i) => BYTES.subarray(100 * i, 100 * (i + 1)))
-    const { served, read } = begin([[200, {}, pieces]], { start: 250, end: 600 })
-    assert.ok((await read()).equals(BYTES.subarray(250, 600)))
-    assert.deepEqual(served, [
-      [250, 300],
-      [300, 400],
-      [400, 500],
-      [500, 600],
-    ])
+    for (const start of [250, 300]) {
+      const { served, read } = begin([[200, {}, pieces]], { start, end: 600 })
+      assert.ok((await read()).equals(BYTES.subarray(start, 600)))
+      const later = [300, 400, 500].map((at) => [at, at + 100])
+      assert.deepEqual(served, start === 300 ? later : [[start, 300], ...later])
+    }
+  })
+
+  test('tells each strong tag and from where, and nothing where there is none', async () => {
+    const told: FileTag[] = []
+    const onTag = (found: FileTag): void => void told.push(found)
+    await begin([whole({ etag: '"a"' })], { onTag }).read()
+    assert.deepEqual(told, [known])
+    for (const headers of [{}, { etag: 'W/"a"' }]) await begin([whole(headers)], { onTag }).read()
+    assert.equal(told.length, 1)
+  })
+
+  test('takes the whole where the server ignores that only its beginning is wanted', async () => {
+    const { served, read } = begin([whole()], { end: 100 })
+    assert.ok((await read()).equals(BYTES.subarray(0, 100)))
+    assert.deepEqual(served, [[0, 100]])
+  })
+
+  test('takes no byte after its end, in the same piece or in one of its own', async () => {
+    for (const start of [1, 50]) {
+      for (const pieces of [[BYTES.subarray(start, 101)], [BYTES.subarray(start, 100), BYTES.subarray(100, 101)]]) {
+        const answer: Answer = [206, { 'content-range': `bytes ${start}-99/${SIZE}` }, pieces]
+        await assert.rejects(begin([answer], { start, end: 100 }).read(), { code: 'SIZE_EXCEEDED' })
+      }
+    }
+  })
+
+  test('is asked for once more without a range after 416, unless the user gave up', async () => {
+    const stop = new AbortController()
+    const options = { start: 5, end: 10, signal: stop.signal }
+    const refused: Answer = [416, {}, []]
+    const patient = begin([refused, whole()], options)
+    assert.ok((await patient.read()).equals(BYTES.subarray(5, 10)))
+    assert.deepEqual(
+      patient.asked.map(({ headers }) => headers?.['range']),
+      ['bytes=5-9', undefined],
+    )
+    const given = begin([refused, whole()], options, () => stop.abort())
+    await assert.rejects(given.read(), { code: 'ABORTED' })
+    assert.equal(given.asked.length, 1)
   })
 
   test('leaves a server that ignores ranges when it has what it asked for, and reads the whole to its end', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import type { VmpkgEvent } from '../../src/events.ts'
@@ -10,7 +10,7 @@ import { noise } from '../support/disk-image.ts'
 import { startFileServer } from '../support/file-server.ts'
 import { testMirror } from '../support/mirror.ts'
 import { listTree, makeTempFolder } from '../support/temp-folder.ts'
-import { recordSyncs } from '../support/watch-files.ts'
+import { recordSyncs, shortWrites, slowWrites } from '../support/watch-files.ts'
 
 const FILE = noise('package', 200_000)
 const EXPECTED = { sha256: sha256(FILE), size: FILE.length }
@@ -62,18 +62,46 @@ describe('fetchToFile', () => {
     }
   })
 
-  test('gives no other bytes the name and keeps no part of them', async (t) => {
+  test('gives no other bytes the name and keeps no part of them, tag or not', async (t) => {
     const { folder, server, fetch } = await prepare(t)
-    server.files.set(PATH, noise('other', FILE.length))
+    const other = noise('other', FILE.length)
+    server.files.set(PATH, other)
+    await assert.rejects(fetch(), { code: 'DIGEST_MISMATCH' })
+    assert.deepEqual(await listTree(folder), [])
+    server.misbehave = (response) => {
+      response.writeHead(200, { 'content-length': FILE.length }).end(other)
+      return true
+    }
     await assert.rejects(fetch(), { code: 'DIGEST_MISMATCH' })
     assert.deepEqual(await listTree(folder), [])
   })
 
+  test('asks nobody for a file without bytes, and names the first mirror where it should be another', async (t) => {
+    const { folder, server, target } = await prepare(t)
+    const mirror = testMirror(server.base)
+    await fetchToFile(mirror, { path: PATH, expected: { sha256: sha256(''), size: 0 }, target })
+    assert.equal((await stat(target)).size, 0)
+    await rm(target)
+    const attempt = fetchToFile(mirror, { path: PATH, expected: { ...EXPECTED, size: 0 }, target })
+    await assert.rejects(attempt, { code: 'DIGEST_MISMATCH', message: new RegExp(server.base.host) })
+    assert.deepEqual([await listTree(folder), server.requests], [[], []])
+  })
+
+  test('goes on where the disk took only a part of what it was given', async (t) => {
+    const { target, fetch } = await prepare(t)
+    await shortWrites(t, 10_007)
+    await fetch()
+    assert.ok((await readFile(target)).equals(FILE))
+  })
+
   test('leaves nothing of a file that is refused before its first byte', async (t) => {
-    const { folder, server, fetch } = await prepare(t)
+    const { folder, server, target, fetch } = await prepare(t)
     server.files.set(PATH, Buffer.concat([FILE, Buffer.alloc(1)]))
     await assert.rejects(fetch(), { code: 'SIZE_EXCEEDED' })
     server.files.delete(PATH)
+    await assert.rejects(fetch(), { code: 'DOWNLOAD_FAILED' })
+    assert.deepEqual(await listTree(folder), [])
+    await writeFile(`${target}.partial`, noise('long', 300_000))
     await assert.rejects(fetch(), { code: 'DOWNLOAD_FAILED' })
     assert.deepEqual(await listTree(folder), [])
   })
@@ -111,7 +139,8 @@ describe('a part that an earlier run left', () => {
       await writeFile(`${target}.partial`, part)
       await writeFile(`${target}.partial.tag`, typeof tag === 'string' ? tag : JSON.stringify(tag))
     }
-    return { folder, target, first, second, events, blamed, mirrors, penalties, fetch, leave }
+    const received = () => events.flatMap((one) => (one.type === 'fetch-progressed' ? [one.receivedBytes] : []))
+    return { folder, target, first, second, events, received, blamed, mirrors, penalties, fetch, leave }
   }
 
   test('is continued on condition that the file at its mirror is still the same', async (t) => {
@@ -126,7 +155,7 @@ describe('a part that an earlier run left', () => {
   })
 
   test('is thrown away where the file at its mirror became another, and nobody is blamed', async (t) => {
-    const { first, blamed, target, fetch, leave } = await prepareTwo(t)
+    const { first, blamed, received, target, fetch, leave } = await prepareTwo(t)
     await leave(noise('older', PART), { base: first.base.href, etag: '"older"' })
     await fetch()
     assert.ok((await readFile(target)).equals(FILE))
@@ -134,6 +163,50 @@ describe('a part that an earlier run left', () => {
     assert.equal(first.requests[1]?.headers['if-range'], undefined)
     assert.equal(first.requests[1]?.headers['range'], undefined)
     assert.deepEqual(blamed, [])
+    assert.equal(received().filter((bytes) => bytes === FILE.length).length, 1, 'the other one is not read to its end')
+  })
+
+  test('is no longer than a byte and yet a part', async (t) => {
+    const { first, target, fetch, leave } = await prepareTwo(t)
+    await leave(FILE.subarray(0, 1), null)
+    await fetch()
+    assert.equal(first.requests[0]?.headers['range'], `bytes=1-${FILE.length - 1}`)
+    assert.ok((await readFile(target)).equals(FILE))
+  })
+
+  test('is none where it is longer than the file, or has no byte: nobody is asked on its condition', async (t) => {
+    const { first, second, target, fetch, leave, received } = await prepareTwo(t)
+    for (const left of [noise('long', FILE.length + 1), Buffer.alloc(0)]) {
+      second.requests.length = 0
+      first.misbehave = (response) => {
+        response.writeHead(200, { 'content-length': FILE.length })
+        response.write(FILE.subarray(0, 1000), () => setTimeout(() => response.destroy(), 20))
+        return true
+      }
+      await leave(left, { base: second.base.href, etag: '"older"' })
+      await fetch()
+      assert.equal(first.requests[0]?.headers['range'], undefined)
+      assert.equal(second.requests.length, 1)
+      assert.equal(second.requests[0]?.headers['if-range'], undefined)
+      assert.ok((await readFile(target)).equals(FILE))
+      assert.ok(received().every((bytes) => bytes <= FILE.length))
+      await rm(target)
+    }
+  })
+
+  test('is of another version where the file changes on the way, and nobody is blamed', async (t) => {
+    const { first, blamed, target, fetch, mirrors, penalties } = await prepareTwo(t)
+    first.misbehave = (response, _path, count) => {
+      if (count !== 1) return false
+      response.writeHead(200, { 'content-length': FILE.length, etag: '"older"' })
+      response.write(noise('older', 1000), () => setTimeout(() => response.destroy(), 20))
+      return true
+    }
+    const patient = testMirror(mirrors[0].base)
+    await fetch({ mirrors: [patient], penalties })
+    assert.ok((await readFile(target)).equals(FILE))
+    assert.equal(first.requests[1]?.headers['if-range'], '"older"')
+    assert.deepEqual(blamed, ['first failed'], 'for the line, not for the bytes')
   })
 
   test('is continued without a condition where its tag is of another mirror or none of ours', async (t) => {
@@ -143,6 +216,8 @@ describe('a part that an earlier run left', () => {
       { base: first.base.href, etag: 'W/"x"' },
       { base: first.base.href, etag: '"x"\r\nX-Injected: 1' },
       { base: first.base.href, etag: 7 },
+      { base: first.base.href, etag: ['"x"'] },
+      { base: [first.base.href], etag: '"x"' },
       { base: 7, etag: '"x"' },
       { base: first.base.href, etag: `"${'x'.repeat(999)}"` },
       { base: first.base.href },
@@ -183,6 +258,18 @@ describe('a part that an earlier run left', () => {
     assert.deepEqual(JSON.parse(await readFile(`${target}.partial.tag`, 'utf8')), { base: first.base.href, etag: long })
     assert.equal((await stat(`${target}.partial.tag`)).mode & 0o777, 0o600)
     assert.ok((await readFile(`${target}.partial`)).equals(FILE.subarray(0, PART)))
+  })
+
+  test('has its tag on the disk by the time that the failure is told', async (t) => {
+    const { folder, first, mirrors, penalties, fetch } = await prepareTwo(t)
+    slowWrites(t, 200)
+    first.misbehave = (response) => {
+      response.writeHead(200, { 'content-length': FILE.length, etag: TAG })
+      response.write(FILE.subarray(0, 1000), () => setTimeout(() => response.destroy(), 20))
+      return true
+    }
+    await assert.rejects(fetch({ mirrors: [mirrors[0]], penalties }), { code: 'DOWNLOAD_FAILED' })
+    assert.deepEqual(await listTree(folder), ['file.partial', 'file.partial.tag'])
   })
 
   test('has no tag that is longer than any in use, and none through a link', async (t) => {

@@ -15,7 +15,7 @@ import type { HttpRequest } from '../../src/ports.ts'
 import { startFileServer } from '../support/file-server.ts'
 import { testMirror } from '../support/mirror.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
-import { openBelow } from '../support/watch-files.ts'
+import { beforeOpen, openBelow } from '../support/watch-files.ts'
 
 const BLOB = `blob/${sha256('content')}`
 
@@ -316,6 +316,23 @@ describe('what a server answers', () => {
   })
 })
 
+describe('a user who gives up', () => {
+  test('is heard by the request that is under way', async () => {
+    const stop = new AbortController()
+    const heard: (boolean | undefined)[] = []
+    const request = async ({ signal }: HttpRequest): Promise<never> => {
+      heard.push(signal?.aborted)
+      stop.abort()
+      heard.push(signal?.aborted)
+      throw new Error('the request was cut')
+    }
+    const mirror = testMirror(new URL('https://registry.example/'), { http: { request } })
+    const opening = openFile(mirror, { path: 'envelope.json', signal: stop.signal })
+    await assert.rejects(opening, { code: 'ABORTED' })
+    assert.deepEqual(heard, [false, true])
+  })
+})
+
 describe('what a folder answers', () => {
   test('tells what is missing from what cannot be read, and leaves nothing open', async (t) => {
     const folder = await makeTempFolder(t)
@@ -342,6 +359,13 @@ describe('what a folder answers', () => {
     const { body, start } = await open('file')
     assert.equal(start, 0)
     assert.equal(await read(body), '0123456789')
+  })
+
+  test('takes a fault of the program for no fault of the folder', async (t) => {
+    beforeOpen(t, async () => {
+      throw new RangeError('a fault')
+    })
+    await assert.rejects(openFile(testMirror(pathToFileURL('/')), { path: 'envelope.json' }), RangeError)
   })
 
   test('names no address that is neither web nor folder as reachable', async () => {

@@ -57,6 +57,19 @@ describe('packSource', () => {
     }
   })
 
+  test('blames nobody for a gap between two ranges that one mirror sent, in whatever order', async (t) => {
+    const { read, distrust } = await prepare(t)
+    for (const [start, end] of [
+      [100, 200],
+      [400, 500],
+      [0, 50],
+    ] as const) {
+      await read(PATH_A, start, end)
+    }
+    for (const at of [20, 150, 450]) assert.deepEqual(distrust(PATH_A, at, at + 10), ['first wrong-bytes'], `${at}`)
+    for (const at of [70, 300, 600]) assert.deepEqual(distrust(PATH_A, at, at + 10), [], `${at}`)
+  })
+
   test('blames a mirror once for what it sent in many pieces, and both for what two sent', async (t) => {
     const { first, read, distrust } = await prepare(t)
     for (let start = 0; start < 300; start += 100) await read(PATH_A, start, start + 100)

@@ -120,13 +120,15 @@ test('what is not as we write it counts as nothing, entry by entry', async (t) =
     return filePenalties(path, clock).weightOf(A)
   }
   assert.equal(await weigh({ weight: 3, at }), 3)
+  assert.equal(await weigh({ weight: -3, at }), 0, 'no mirror is better than one in good standing')
   assert.equal(await weigh({ weight: 3, at: 0 }), 0)
   for (const entry of [null, 3, 'x', [], {}, { weight: '3', at }, { weight: 3, at: '0' }, { weight: 3, at: -1 }]) {
     assert.equal(await weigh(entry), 0, JSON.stringify(entry))
   }
   await writeFile(path, `{"${key}":{"weight":1e999,"at":${at}}}`)
   assert.equal(filePenalties(path, clock).weightOf(A), 0)
-  await writeFile(path, `{"${key}":null}`)
-  filePenalties(path, clock).blame(B, 'failed')
-  assert.equal(filePenalties(path, clock).weightOf(B), 2, 'a bad entry spoils no other')
+  for (const bad of [null, 3, 'x', []]) {
+    await writeFile(path, JSON.stringify({ bad, [key]: { weight: 3, at } }))
+    assert.equal(filePenalties(path, clock).weightOf(A), 3, 'a bad entry spoils no other')
+  }
 })

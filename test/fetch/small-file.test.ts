@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import type { VmpkgEvent } from '../../src/events.ts'
 import { noPenalties } from '../../src/fetch/penalties.ts'
@@ -83,11 +84,25 @@ describe('fetchDigested', () => {
     await assert.rejects(fetchDigested(mirror, { path: PATH, expected: EXPECTED }), { code: 'DOWNLOAD_FAILED' })
   })
 
+  test('counts what has come, piece by piece', async () => {
+    const received: number[] = []
+    const emit = (event: VmpkgEvent) => {
+      if (event.type === 'fetch-progressed') received.push(event.receivedBytes)
+    }
+    const pieces = ['the ', 'cont', 'ent'].map((text) => Buffer.from(text))
+    const request = async () => ({ status: 200, headers: {}, body: Readable.from(pieces) })
+    const mirror = testMirror(new URL('https://registry.example/'), { http: { request } })
+    await fetchDigested(mirror, { path: PATH, expected: EXPECTED, emit })
+    assert.deepEqual(received, [4, 8, 11])
+  })
+
   test('returns an empty file', async (t) => {
     const path = `channels/${sha256('')}.json`
     const server = await startFileServer(t, { [path]: '' })
     const bytes = await fetchDigested(testMirror(server.base), { path, expected: { sha256: sha256(''), size: 0 } })
     assert.equal(bytes.length, 0)
+    const wrong = fetchDigested(testMirror(server.base), { path: PATH, expected: { ...EXPECTED, size: 0 } })
+    await assert.rejects(wrong, { code: 'DIGEST_MISMATCH', message: new RegExp(`^http://${server.base.host}/`) })
   })
 })
 
@@ -135,5 +150,13 @@ describe('what is not there', () => {
     }
     for (const status of [404, 410]) assert.equal(await find(status), undefined)
     for (const status of [403, 411]) await assert.rejects(find(status), { code: 'DOWNLOAD_FAILED' })
+    const weightOf = () => {
+      throw new RangeError('a fault of the program')
+    }
+    const from = {
+      mirrors: [testMirror(server.base), testMirror(server.base)],
+      penalties: { ...noPenalties, weightOf },
+    }
+    await assert.rejects(findSmallFile(from as never, { path: 'root/2.json', maxBytes: 4096 }), RangeError)
   })
 })

@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { coverTest, reaches, type TestCoverage } from './coverage.ts'
 import { findMutants, type Mutant } from './mutants.ts'
@@ -111,11 +111,13 @@ async function mutateFolder(folder: string): Promise<void> {
   }
 }
 
-/** The quickest tests first, in one process, as many as fit into the budget; at least one. */
+/** Those of the file itself first, then the quickest, in one process, as many as fit into the budget; at least one. */
 async function tryMutant(source: string, mutant: Mutant, covered: readonly TestCoverage[]): Promise<Outcome> {
+  const name = `${basename(source, '.ts')}.test.ts`
+  const isOwn = ({ test }: TestCoverage): boolean => basename(test) === name
   const reaching = covered
     .filter((one) => reaches(one, source, mutant.start))
-    .toSorted((a, b) => a.durationMs - b.durationMs)
+    .toSorted((a, b) => Number(isOwn(b)) - Number(isOwn(a)) || a.durationMs - b.durationMs)
   let sumMs = 0
   const tests = reaching.filter(({ durationMs }, i) => {
     sumMs += durationMs

@@ -21,6 +21,35 @@ export function beforeOpen(t: Pick<TestContext, 'after'>, act: (path: string) =>
   t.after(() => set(genuine))
 }
 
+/** Makes each whole file that `node:fs/promises` writes take so long, until the test is over. */
+export function slowWrites(t: Pick<TestContext, 'after'>, ms: number): void {
+  const genuine = files.writeFile
+  const set = (value: typeof genuine): void => {
+    Object.assign(files, { writeFile: value })
+    syncBuiltinESMExports()
+  }
+  set(async (...args) => {
+    await new Promise((resolve) => setTimeout(resolve, ms))
+    return genuine(...args)
+  })
+  t.after(() => set(genuine))
+}
+
+/** Makes open files take no more than so many bytes at once, as a file system may, until the test is over. */
+export async function shortWrites(t: Pick<TestContext, 'after'>, most: number): Promise<void> {
+  type Write = (bytes: Uint8Array, offset: number, length: number, position: number | null) => Promise<unknown>
+  await using any = await open('/dev/null')
+  const methods = Object.getPrototypeOf(any) as { write: Write }
+  const genuine = methods.write
+  methods.write = async function (bytes, offset, length, position) {
+    if (offset + length > bytes.length) throw new RangeError(`${offset} and ${length} are beyond ${bytes.length}`)
+    return genuine.call(this, bytes, offset, Math.min(length, most), position)
+  }
+  t.after(() => {
+    methods.write = genuine
+  })
+}
+
 /** The paths of files and folders that are synchronised from now on, in order. Linux only. */
 export async function recordSyncs(t: Pick<TestContext, 'after'>): Promise<readonly string[]> {
   const synced: string[] = []

@@ -255,8 +255,8 @@ threatCase({
     [
       {
         file: SIGNATURE,
-        find: '!isSignature || frame === undefined || bytes.length !== frame.header + frame.length',
-        replace: 'frame === undefined',
+        find: ' || frame.header >= LONG_HEADER || bytes.length !== frame.header + frame.length',
+        replace: '',
       },
       { file: SIGNATURE, find: CANONICAL, replace: '' },
     ],
@@ -430,7 +430,7 @@ threatCase({
     const tooMany = await makeFile(1026, [only])
     await refused('ROOT_INVALID', () => session.acceptRoot(tooMany))
   },
-  controls: [{ file: 'src/trust/session.ts', find: 'this.#steps >= MAX_ROOT_STEPS', replace: 'false' }],
+  controls: [{ file: 'src/trust/session.ts', find: 'this.#steps >= maxRootSteps', replace: 'false' }],
 })
 
 threatCase({

@@ -122,7 +122,10 @@ describe('verifyIndexLines', () => {
     await assert.rejects(serve(t, registry, [second, first]), { code: 'INDEX_INVALID' })
     await assert.rejects(serve(t, registry, [first, first]), { code: 'INDEX_INVALID' })
     await assert.rejects(serve(t, registry, [first], NONE, 2), { code: 'INDEX_INVALID' })
-    assert.throws(() => session.unpackIndex(file.subarray(1)), { code: 'DIGEST_MISMATCH' })
+    assert.throws(() => session.unpackIndex(file.subarray(1)), {
+      code: 'DIGEST_MISMATCH',
+      message: 'The package index is not what was signed',
+    })
     assert.throws(() => session.unpackIndex(Buffer.concat([file, file])), { code: 'SIZE_EXCEEDED' })
   })
 })
@@ -188,9 +191,15 @@ describe('lines in batches', () => {
   })
 
   test('may not be lost by a verifier, nor become more', async () => {
-    const verifier = (change: (lines: readonly never[]) => readonly never[]) => () => async () => change([])
-    for (const wrong of [verifier(() => []), verifier(() => [{}, {}] as never[])]) {
-      await assert.rejects(collect(begin(textOf(1), { verifier: wrong }).lines), TypeError)
+    const giving = (count: number) => () => async () =>
+      Array.from({ length: count }, (_, i) => ({ line: named(name(i)) })) as never[]
+    assert.equal((await collect(begin(textOf(2), { verifier: giving(2) }).lines)).length, 2)
+    for (const [count, message] of [
+      [0, 'a verifier that loses lines'],
+      [1, 'a verifier that loses lines'],
+      [3, 'a verifier that makes lines up'],
+    ] as const) {
+      await assert.rejects(collect(begin(textOf(2), { verifier: giving(count) }).lines), { name: 'TypeError', message })
     }
   })
 
@@ -204,6 +213,7 @@ describe('lines in batches', () => {
     await assert.rejects(collect(begin('a').lines), { code: 'INDEX_INVALID', message: /does not end in a newline/ })
     await assert.rejects(collect(begin('a\nb', {}, 2).lines), { message: /does not end in a newline/ })
     await assert.rejects(collect(begin('\na\n', {}, 1).lines), { message: /has 2 lines where 1 were signed/ })
+    await assert.rejects(collect(begin('\n\n', {}, 1).lines), { message: /has 2 lines where 1 were signed/ })
     await assert.rejects(collect(begin('a\nb\n', {}, 3).lines), { message: /has 2 lines where 3 were signed/ })
     assert.deepEqual(await collect(begin('').lines), [])
   })

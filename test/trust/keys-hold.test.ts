@@ -33,6 +33,9 @@ test('a verification holds a month, or until the first publisher key expires', a
     certificates: new Map([...root.certificates, ...extra.map((one) => [one.fingerprint, one] as const)]),
   })
   assert.equal(days(await publisherKeysHold(withKeys(soon), now)), Math.ceil(age) + 10 - age)
+  const { until } = await publisherKeysHold(withKeys(soon), now)
+  const atItsEnd = await publisherKeysHold(withKeys(soon), until)
+  assert.equal((atItsEnd.until.getTime() - until.getTime()) / DAY_MS, 30, 'a key has ended at its end')
   const without = { ...root, certificates: new Map() }
   assert.equal(days(await publisherKeysHold(without, now)), 0, 'what cannot be looked at does not hold')
   assert.equal(days(await publisherKeysHold(withKeys(gone), now)), 30, 'what has ended changes no more')

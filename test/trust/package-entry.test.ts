@@ -3,9 +3,11 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { zstdDecompressSync } from 'node:zlib'
+import { sha256 } from '../../src/model/digest.ts'
 import { formatPackageLine } from '../../src/model/line-schema.ts'
 import { parseIndexEntry } from '../../src/model/registry-schema.ts'
 import { signEnvelope } from '../../src/publish/registry-version.ts'
+import { signFile } from '../../src/publish/signer.ts'
 import { verifyPackageEntry } from '../../src/trust/package-entry.ts'
 import { openPinnedRoot } from '../../src/trust/root-chain.ts'
 import { buildRegistry } from '../support/registry-builder.ts'
@@ -69,10 +71,50 @@ describe('verifyPackageEntry', () => {
       },
     } as unknown as typeof root.certificates
     await assert.rejects(verify([publisher, publisher], broken), RangeError)
+    let isFirst = true
+    const faulty = {
+      get: (key: typeof registry.publisher.fingerprint) => {
+        if (isFirst) {
+          isFirst = false
+          throw new RangeError('a fault')
+        }
+        return root.certificates.get(key)
+      },
+    } as unknown as typeof root.certificates
+    await assert.rejects(verify([publisher, publisher], faulty), RangeError)
     const none = { ...wire, transport: { ...wire.transport, images: {} } }
     await assert.rejects(verify([publisher], root.certificates, none), {
       code: 'INDEX_INVALID',
       message: /is not that of its images$/,
     })
+  })
+
+  test('takes the transport of exactly the images that the line has', async () => {
+    await using registry = await buildRegistry({ packages: [{ name: 'app-one' }] })
+    const now = registry.clock.now()
+    const root = await openPinnedRoot(await readFile(join(registry.folder, 'root/1.json')), registry.pin, now)
+    const [entry] = (await refresh({ ...registry, now })).index.entries
+    const [disk] = entry?.line.images ?? []
+    assert.ok(entry && disk)
+    const [first, second, other] = ['first', 'second', 'other'].map((text) => sha256(text))
+    assert.ok(first && second && other)
+    const images = [
+      { ...disk, digest: first },
+      { ...disk, digest: second, role: 'kernel' as const },
+    ]
+    const line = formatPackageLine({ ...entry.line, images })
+    const { signatures } = await signFile([registry.publisher], 'publisher', 'line', line)
+    const how = entry.transport.images[disk.digest]
+    assert.ok(how)
+    const verify = async (...digests: readonly (typeof first)[]) =>
+      verifyPackageEntry(
+        { line, signatures, transport: { images: Object.fromEntries(digests.map((one) => [one, how])) } },
+        root,
+        now,
+      )
+    await verify(first, second)
+    for (const wrong of [[], [first], [first, second, other], [first, other], [other, second]]) {
+      await assert.rejects(verify(...wrong), { code: 'INDEX_INVALID', message: /is not that of its images$/ })
+    }
   })
 })

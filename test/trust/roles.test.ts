@@ -115,9 +115,16 @@ describe('verifyRole', () => {
       format: 'object',
     })
     const [a] = (await three) as [Signer, Signer, Signer]
-    const signer = await signerOf(privateKey, clock)
-    const signatures = [await sign(signer), await sign(signer)]
-    await assert.rejects(check([signer, a], 2, signatures), { code: 'THRESHOLD_UNMET' })
+    const whole = await signerOf(privateKey, clock)
+    const [first, second] = privateKey.subkeys
+    assert.ok(first && second)
+    const signatures: WireSignature[] = []
+    for (const subkey of [first, second]) {
+      privateKey.subkeys = [subkey]
+      signatures.push(await sign(await signerOf(privateKey, clock)))
+    }
+    for (const one of signatures) assert.deepEqual(await check([whole], 1, [one]), [whole.fingerprint])
+    await assert.rejects(check([whole, a], 2, signatures), { code: 'THRESHOLD_UNMET' })
   })
 })
 

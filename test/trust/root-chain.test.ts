@@ -6,7 +6,14 @@ import { sha256 } from '../../src/model/digest.ts'
 import type { Root } from '../../src/model/registry.ts'
 import { formatRoot, formatSignedFile, parseRoot, parseSignedFile } from '../../src/model/registry-schema.ts'
 import { type Signer, signFile } from '../../src/publish/signer.ts'
-import { inspectRoot, isRotated, openPinnedRoot, verifyNextRoot } from '../../src/trust/root-chain.ts'
+import {
+  describeRoot,
+  inspectRoot,
+  isRotated,
+  MAX_ROOT_STEPS,
+  openPinnedRoot,
+  verifyNextRoot,
+} from '../../src/trust/root-chain.ts'
 import { buildRegistry, type TestRegistry } from '../support/registry-builder.ts'
 import { testSigner } from '../support/test-keys.ts'
 
@@ -53,6 +60,19 @@ describe('root files', () => {
     await assert.rejects(inspectRoot(Buffer.from('{}'), keysAt), { code: 'ROOT_INVALID', message: /^The root file/ })
     const envelope = await readFile(join(registry.folder, 'envelope.json'))
     await assert.rejects(inspectRoot(envelope, keysAt), { code: 'ROOT_INVALID', message: /^The root file/ })
+  })
+
+  test('one that was accepted is described with the names of its keys, and what is none is refused as such', async () => {
+    const described = await describeRoot(file, pinOf(file))
+    assert.deepEqual(described.root, root)
+    assert.deepEqual(described.userIds.get(registry.promoter.fingerprint), registry.promoter.certificate.userIds)
+    await assert.rejects(describeRoot(file, pinOf(Buffer.from('other'))), { code: 'STATE_INVALID' })
+    const rubbish = Buffer.from('{}')
+    await assert.rejects(describeRoot(rubbish, pinOf(rubbish)), { code: 'ROOT_INVALID', message: /^The root file/ })
+  })
+
+  test('are walked 1,024 in one go, as the format says', () => {
+    assert.equal(MAX_ROOT_STEPS, 1024)
   })
 
   test('a certificate that is none, or another key’s, is refused', async () => {

@@ -301,6 +301,70 @@ describe('a session', () => {
     })
   })
 
+  test('begins where its own marks are, which were made with the earlier ones in view', async () => {
+    const { marks } = await walk(await open())
+    const file = await readFile(join(registry.folder, 'root/2.json'))
+    const earlier = { ...marks, root: { version: 2, sha256: sha256('other') } }
+    const options = { pin: registry.pin, policy: { kind: 'strict' }, now: registry.clock.now() } as const
+    const session = await TrustSession.open({ ...options, marks, earlier }, file)
+    assert.deepEqual([session.root.root.version, session.isCaughtUp], [2, true])
+    await session.acceptEnvelope(await envelopeFile())
+    await assert.rejects(open({ marks }), { code: 'SOURCE_CHANGED', message: /^Root file 2 is not the one/ })
+  })
+
+  test('walks as many root files in one go as it may, its forks included', async () => {
+    const tooMany = { code: 'ROOT_INVALID', message: 'The registry offers more than 1 root files in one go' }
+    const session = await walk(await open({ maxRootSteps: 1 }))
+    await assert.rejects(walk(session), tooMany)
+    await assert.rejects(walk(session.fork()), tooMany)
+    const patient = await walk(await open({ maxRootSteps: 2 }))
+    await assert.rejects(walk(patient), { message: /does not follow root file 2$/ })
+  })
+
+  test('remembers no document that it has not seen, and in a fork where the chain has come to', async () => {
+    const session = await walk(await open())
+    const { registryId, version } = session.root.root
+    const marks = { registryId, root: { version, sha256: session.root.file.sha256 } }
+    assert.deepEqual(session.marks, marks)
+    const seen = { ...marks, root: registry.pin, channels: { version: 1, sha256: sha256('channels') } }
+    assert.deepEqual((await walk(await open({ marks: seen }))).fork().marks, { ...seen, root: marks.root })
+  })
+
+  test('keeps the counter of earlier marks, which began anew before them', async () => {
+    await using own = await buildRegistry()
+    const replacement = await testSigner('timestamp-2', own.clock)
+    await rotateRoot({
+      ...own,
+      setup: { ...own.setup, timestamp: { certificates: [replacement.certificate] } },
+      promoters: [own.promoter],
+      timestamping: { ...own.timestamping, signers: [replacement] },
+    })
+    const { marks: earlier } = await refresh({ ...own, now: own.clock.now() })
+    const session = await TrustSession.open(
+      { pin: own.pin, policy: { kind: 'strict' }, now: own.clock.now(), earlier },
+      await readFile(join(own.folder, 'root/1.json')),
+    )
+    await session.acceptRoot(await readFile(join(own.folder, 'root/2.json')))
+    assert.deepEqual(session.marks, earlier)
+  })
+
+  test('asks for its documents in order, and takes no envelope older than is known to exist', async () => {
+    const session = await walk(await open({ minimumVersion: 2 }))
+    await assert.rejects(session.acceptIndex(new Uint8Array()), TypeError)
+    await assert.rejects(session.acceptChannels(new Uint8Array()), TypeError)
+    assert.throws(() => session.unpackIndex(new Uint8Array()), {
+      name: 'TypeError',
+      message: 'the envelope comes first',
+    })
+    await session.acceptEnvelope(await envelopeFile())
+    await assert.rejects(session.acceptEnvelope(await envelopeFile()), TypeError)
+    await assert.rejects(walk(session), TypeError)
+    await assert.rejects((await walk(await open({ minimumVersion: 3 }))).acceptEnvelope(await envelopeFile()), {
+      code: 'ENVELOPE_ROLLED_BACK',
+      message: 'The registry offers version 2; at least 3 is known to exist',
+    })
+  })
+
   test('is of the registry that was seen before', async () => {
     const { marks } = await open()
     const foreign = { ...marks, registryId: 'f'.repeat(32) }

@@ -4,7 +4,7 @@ import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { createMessage, generateKey, type PrivateKey, revokeKey, sign } from 'openpgp'
+import { createMessage, enums, generateKey, type PartialConfig, type PrivateKey, revokeKey, sign } from 'openpgp'
 import { readCertificate } from '../../src/trust/certificate.ts'
 import { verifyVendorClearSigned, verifyVendorFile, verifyVendorStream } from '../../src/trust/vendor-signature.ts'
 import { withoutGpgv } from '../support/gnupg.ts'
@@ -225,13 +225,18 @@ describe('keys of a vendor', () => {
   const make = async (options: Partial<Parameters<typeof generateKey>[0]>): Promise<PrivateKey> =>
     (await generateKey({ userIDs: [{ name: 'vendor' }], date: born, subkeys: [], ...options, format: 'object' }))
       .privateKey
-  const signWith = async (key: PrivateKey, date = new Date('2026-02-01T00:00:00Z')): Promise<Uint8Array> =>
+  const signWith = async (
+    key: PrivateKey,
+    date = new Date('2026-02-01T00:00:00Z'),
+    config: PartialConfig = {},
+  ): Promise<Uint8Array> =>
     sign({
       message: await createMessage({ binary: new Uint8Array(file) }),
       signingKeys: key,
       detached: true,
       format: 'binary',
       date,
+      config,
     })
   const judge = async (block: Uint8Array, keys: readonly { write(): Uint8Array }[], at = now) =>
     verifyVendorFile(file, block, {
@@ -354,6 +359,61 @@ describe('keys of a vendor', () => {
       },
     })
     const facts = { subject: 'it', certificates: [certificate], now }
-    await assert.rejects(verifyVendorFile(file, await signWith(key), facts), RangeError)
+    const block = await signWith(key)
+    await assert.rejects(verifyVendorFile(file, block, facts), RangeError)
+    const other = await make(kinds.Ed25519)
+    const both = { ...facts, certificates: [certificate, await readCertificate(other.toPublic().write())] }
+    const side = Buffer.concat([block, await signWith(other)])
+    await assert.rejects(verifyVendorFile(file, side, both), RangeError)
+  })
+
+  test('sign nothing with a subkey that is bound to nothing, and in no version that is unknown', async () => {
+    const key = await make({ ...kinds['Ed25519 as GnuPG has it'], subkeys: [{ sign: true }] })
+    const block = Buffer.from(await signWith(key))
+    const loose = key.toPublic()
+    const [subkey] = loose.subkeys
+    assert.ok(subkey)
+    subkey.bindingSignatures = []
+    await assert.rejects(judge(block, [loose]), { code: 'SIGNATURE_INVALID', message: /does not verify with key/ })
+    block[2] = 3
+    await assert.rejects(judge(block, [key.toPublic()]), { message: /holds something else than signatures$/ })
+  })
+
+  test('sign a file that comes in pieces', async () => {
+    const key = await make(kinds.Ed25519)
+    const facts = { subject: 'it', certificates: [await readCertificate(key.toPublic().write())], now }
+    const signed = await signWith(key)
+    const open = (...pieces: readonly string[]) => ReadableStream.from(pieces.map((text) => Buffer.from(text)))
+    await verifyVendorStream(() => open('the', ' ', 'file'), signed, facts)
+    await assert.rejects(
+      verifyVendorStream(() => open('the', ' ', 'File'), signed, facts),
+      { code: 'SIGNATURE_INVALID' },
+    )
+  })
+
+  test('may not be bound to their user by MD5', async () => {
+    const any = { rejectHashAlgorithms: new Set<enums.hash>(), nonDeterministicSignaturesViaNotation: false }
+    const config = { ...any, preferredHashAlgorithm: enums.hash.md5 }
+    const key = await make({ ...kinds['RSA of 2048 bits'], config })
+    assert.equal(key.users[0]?.selfCertifications[0]?.hashAlgorithm, enums.hash.md5)
+    const block = await signWith(key, undefined, any)
+    await assert.rejects(judge(block, [key.toPublic()]), {
+      code: 'SIGNATURE_INVALID',
+      message: /does not verify with key/,
+    })
+  })
+
+  test('may not hang on a DSA key', async () => {
+    // By GnuPG 2.2: a DSA key of 2048 bits, and below it the RSA key of 2048 bits that signed.
+    const [armored, block] = ['dsa-above-rsa.asc', 'dsa-above-rsa.signature.asc'].map((name) =>
+      readFileSync(join(FIXTURES, '..', name)),
+    )
+    assert.ok(armored && block)
+    const certificate = await readCertificate(armored.toString())
+    assert.equal(certificate.key.getAlgorithmInfo().algorithm, 'dsa')
+    await assert.rejects(verifyVendorFile(file, block, { subject: 'it', certificates: [certificate], now }), {
+      code: 'SIGNATURE_INVALID',
+      message: /does not verify with key/,
+    })
   })
 })
