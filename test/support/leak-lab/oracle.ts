@@ -66,12 +66,19 @@ function findFault(tap: TapName, packet: Packet, declared: Declared | undefined)
   if (ip.isFragment) return 'this is a fragment'
   if (ip.hasOptions) return 'this has options of IP'
   if (declared === undefined) return isOwn(side, ip) ? undefined : 'nothing declares this'
+  if (side === 'lan' && isNoRoute(ip, declared)) return undefined
   if (!declared.passes.includes(tap)) return 'this must not pass'
   if (side === 'lan') return undefined
   if (packet.target !== ISP.mac) return 'this goes to another next hop'
   if (ip.source !== ISP.lease) return 'this has another source than the WAN address'
   if (declared.from !== 'router' && ip.ttl !== HOP_LIMIT) return 'this tells how many hops it has behind it'
   return undefined
+}
+
+/** Without a lease there is no way out, which the router tells the sender, and nobody else. */
+function isNoRoute({ source, target, protocol, payload }: Ip, { from }: Declared): boolean {
+  if ((from !== 'a' && from !== 'b') || protocol !== 1 || payload[0] !== 3 || (payload[1] ?? 2) > 1) return false
+  return source === LAN_ADDRESS && target === CLIENTS[from].address
 }
 
 function isOwnArp(side: 'wan' | 'lan', { op, sender, asked }: NonNullable<Packet['arp']>): boolean {
