@@ -1,11 +1,12 @@
 /**
- * The soak run of faults: every way at every operation of every verb in the table, in an order that the seed gives. The
- * verbs share the time evenly, and what one does not need goes to those after it. A mix of old and new state ends the
+ * The soak run of faults: every way at every operation of every verb in the table, first a crash before each operation and
+ * then the other ways, each in an order that the seed gives. The verbs share the time evenly, and what one does not need
+ * goes to those after it. A mix of old and new state ends the
  * run; `--from` with its number and `--cases 1` repeats it.
  */
 
 import { PACKAGES, SCENARIOS } from '../faults/scenarios.ts'
-import { allPoints, prepare, strike } from '../faults/sweep.ts'
+import { allPoints, type FaultPoint, prepare, strike } from '../faults/sweep.ts'
 import { makeWorld, type World } from '../faults/world.ts'
 import { Random } from '../support/random.ts'
 
@@ -21,6 +22,8 @@ interface Row {
   readonly name: string
   readonly operations: number
   readonly points: number
+  /** Operations before which it was killed. */
+  crashes: number
   before: number
   after: number
 }
@@ -42,12 +45,13 @@ export async function soakFaults({ seed, from, cases, until }: Range): Promise<s
       const world = worlds.get(host) ?? (await makeWorld({ name: 'soak-faults', packages: PACKAGES, host }))
       worlds.set(host, world)
       const prepared = await prepare(scenario, world)
-      const points = new Random(seed).shuffle(allPoints(prepared))
+      const points = inOrder(allPoints(prepared), seed)
       const { operations } = prepared
       const row: Row = {
         name: scenario.name,
         operations: operations.length,
         points: points.length,
+        crashes: 0,
         before: 0,
         after: 0,
       }
@@ -57,6 +61,7 @@ export async function soakFaults({ seed, from, cases, until }: Range): Promise<s
         if (done >= cases || (row.before + row.after > 0 && Date.now() >= share)) break
         try {
           row[await strike(prepared, point)]++
+          if (point.way === 'before') row.crashes++
         } catch (error) {
           const again = `--seed ${seed} --from ${current} --cases 1`
           throw new Error(`case ${current}: repeat it with ${again}`, { cause: error })
@@ -71,6 +76,14 @@ export async function soakFaults({ seed, from, cases, until }: Range): Promise<s
   return report(rows, { seed, done, seconds: (Date.now() - began) / 1000 })
 }
 
+/** A crash after an operation is, but for the last one, a crash before the next: so those before come first. */
+function inOrder(points: readonly FaultPoint[], seed: number): readonly FaultPoint[] {
+  const random = new Random(seed)
+  const [crashes, others]: [FaultPoint[], FaultPoint[]] = [[], []]
+  for (const point of points) (point.way === 'before' ? crashes : others).push(point)
+  return [...random.shuffle(crashes), ...random.shuffle(others)]
+}
+
 function report(
   rows: readonly Row[],
   { seed, done, seconds }: { readonly seed: number; readonly done: number; readonly seconds: number },
@@ -78,7 +91,7 @@ function report(
   const points = rows.reduce((sum, row) => sum + row.points, 0)
   return `${done} of ${points} faults, chosen by seed ${seed}, in ${Math.round(seconds)} s. Mixes of old and new state: 0.
 
-| verb | operations | fault points | tried | old state after | new state after |
-| --- | ---: | ---: | ---: | ---: | ---: |
-${rows.map((row) => `| ${row.name} | ${row.operations} | ${row.points} | ${row.before + row.after} | ${row.before} | ${row.after} |`).join('\n')}`
+| verb | operations | killed before | fault points | tried | old state after | new state after |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |
+${rows.map((row) => `| ${row.name} | ${row.operations} | ${row.crashes} | ${row.points} | ${row.before + row.after} | ${row.before} | ${row.after} |`).join('\n')}`
 }
