@@ -30,11 +30,18 @@ export async function chooseHypervisor(workspace: Workspace, connect: Connect): 
   }
 }
 
-/** What templates ask for by `(libvirt "9.2")` and `(qemu "8.0")`. */
+/**
+ * What templates ask for by `(libvirt "9.2")` and `(qemu "8.0")`.
+ * @throws {VmpkgError} `HOST_UNSUPPORTED` where libvirt finds no QEMU that could have a version
+ */
 export async function readReleases(connect: Connect): Promise<{ libvirtVersion: string; qemuVersion: string }> {
   return {
     libvirtVersion: formatVersion(await connect.getLibVersion()),
-    qemuVersion: formatVersion(await connect.getVersion()),
+    qemuVersion: formatVersion(
+      await connect.getVersion().catch((cause: unknown) => {
+        throw cause instanceof LibvirtError && cause.is('internalError') ? unsupported(cause) : cause
+      }),
+    ),
   }
 }
 

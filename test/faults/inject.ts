@@ -56,14 +56,26 @@ async function install(plan: FaultPlan): Promise<void> {
     }
     if (isDue && ERRORS[way] !== undefined) throw failure(kind, path)
     const note = power?.prepare(kind, path, args)
-    const finish = <T>(result: T): T => {
-      note?.()
+    const end = (): void => {
       if (isDue && way === 'power') power?.strike()
       if (isDue) die()
+    }
+    const finish = <T>(result: T): T => {
+      note?.()
+      end()
       return result
     }
-    const result: unknown = Reflect.apply(call, self, args)
-    return result instanceof Promise ? result.then(finish) : finish(result)
+    // One that fails by itself is over as well.
+    const fail = (error: unknown): never => {
+      end()
+      throw error
+    }
+    try {
+      const result: unknown = Reflect.apply(call, self, args)
+      return result instanceof Promise ? result.then(finish, fail) : finish(result)
+    } catch (error) {
+      return fail(error)
+    }
   }
 
   function pathOf(value: unknown): string {

@@ -340,6 +340,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ),
     next: ['pin', 'list'],
     leaves: /\*$/,
+    first: ADD,
     piecemeal: ['stores', 'kept'],
   },
   {

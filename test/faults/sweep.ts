@@ -32,6 +32,8 @@ export interface Scenario {
    * list is as good as either.
    */
   readonly piecemeal?: readonly string[]
+  /** A verb of its own that it begins with: the state after that one is whole as well. */
+  readonly first?: readonly string[]
   /** To run it again once it is done is a change of its own, such as a renewal. */
   readonly renews?: boolean
   /** Points that once left a mix; of several operations the last one counts. They are always tried. */
@@ -54,6 +56,8 @@ export interface Prepared {
   readonly operations: readonly Operation[]
   readonly before: Sight
   readonly after: Sight
+  /** After the verb that it begins with, where there is one. */
+  readonly between?: Sight
 }
 
 /** Comes to the state from before, runs the verb once without a fault, and notes both states and every operation. */
@@ -68,7 +72,12 @@ export async function prepare(scenario: Scenario, world: World): Promise<Prepare
   assert.ok(operations.length > 0, 'nothing was counted')
   const after = relevant(scenario, await world.observe())
   assert.notDeepEqual(after, before, `${scenario.name} changes nothing that is looked at`)
-  return { scenario, world, verb, operations, before, after }
+  if (scenario.first === undefined) return { scenario, world, verb, operations, before, after }
+  await world.restore()
+  await world.cli.ok(words(scenario.first, world))
+  const between = relevant(scenario, await world.observe())
+  assert.notDeepEqual(between, before)
+  return { scenario, world, verb, operations, before, after, between }
 }
 
 const WAYS: readonly FaultWay[] = ['before', 'after', 'torn', 'power', 'ENOSPC', 'EIO', 'EACCES']
@@ -124,7 +133,7 @@ function readProcedures(pattern: RegExp): ReadonlySet<string> {
 
 /** Runs the verb with the fault and fails with an `AssertionError` where a mix is left. */
 export async function strike(prepared: Prepared, { operation, way }: FaultPoint): Promise<'before' | 'after'> {
-  const { scenario, world, verb, before, after } = prepared
+  const { scenario, world, verb, after } = prepared
   const what = `${scenario.name}: ${way} at ${operation.number} of ${prepared.operations.length}, ${operation.kind} ${operation.path}`
   await world.restore()
   const hit = await world.runFaulty(verb, { at: operation.number, way }, scenario.env)
@@ -140,6 +149,9 @@ export async function strike(prepared: Prepared, { operation, way }: FaultPoint)
   assert.equal(next.status, 0, `the next command: ${next.stderr}\n${where}`)
   const look = async (): Promise<Sight> => relevant(scenario, await world.observe())
   const seen = await look()
+  // What the first verb did is done: from there on the old state is the one that it left.
+  const isPast = prepared.between !== undefined && !isDeepStrictEqual(seen['sources'], prepared.before['sources'])
+  const before = isPast ? (prepared.between ?? prepared.before) : prepared.before
   const found = settlePieces(scenario, seen, before, after)
   const isOld = isDeepStrictEqual(found, before)
   const isNew = isDeepStrictEqual(found, after)

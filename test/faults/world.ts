@@ -300,11 +300,12 @@ async function observeFiles(folder: string): Promise<Sight> {
     machines: files
       .filter((path) => /connections\/[^/]+\/(overlays|mediums|logs)\/./.test(path))
       .map((path) => path.replace(/\.[0-9a-f]{8}\.iso$/, '.NEW.iso')),
-    // A damaged image is none; the next that needs it puts it aside and fetches it. What stands beside a partial is gc's.
+    // A damaged image is none; the next that needs it puts it aside and fetches it. What stands beside a partial, and what was
+    // to be renamed, is gc's.
     stores: files.filter(
       (path) =>
         /lib\/vmpkg\/(packages|images)\/(maps\/)?[0-9a-f]{64}[^/]*$/.test(path) &&
-        !/\.partial\.(?:tag|frames)$/.test(path) &&
+        !/\.partial\.(?:tag|frames)$|\.tmp$/.test(path) &&
         !damaged.includes(path),
     ),
     kept: (await listed('downloads')).filter((name) => name.startsWith('kept-')),
