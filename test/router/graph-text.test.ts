@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { toAscii } from '../../src/cli/ascii.ts'
+import { buildTopology } from '../../src/router/build-topology.ts'
+import { renderText } from '../../src/router/graph-text.ts'
+import { growTrees } from '../../src/router/topology-tree.ts'
+import { assertGolden } from '../support/golden.ts'
+import { anyKnown, HOUSE } from '../support/topologies.ts'
+
+const render = (known: Parameters<typeof buildTopology>[0]): readonly string[] => renderText(buildTopology(known))
+
+describe('renderText', () => {
+  test('draws the known picture, in box characters and where there are none', () => {
+    const text = `${render(HOUSE).join('\n')}\n`
+    assertGolden('net/house.txt', text)
+    assert.match(toAscii(text), /^[\x20-\x7e\n]*$/)
+  })
+
+  test('has a line for each place in the trees, whatever machines are called', () => {
+    fc.assert(
+      fc.property(anyKnown, (known) => {
+        const lines = render(known)
+        const count = (branches: ReturnType<typeof growTrees>): number =>
+          branches.reduce((sum, one) => sum + 1 + count(one.branches), 0)
+        assert.equal(lines.length, count(growTrees(buildTopology(known))))
+        for (const line of lines) assert.doesNotMatch(line, /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/)
+      }),
+    )
+  })
+})
