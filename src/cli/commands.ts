@@ -140,6 +140,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     () => import('./commands/net-list.ts'),
   ),
   entry('Machines', 'net graph', 'draw who is behind whom', () => import('./commands/net-graph.ts')),
+  entry(
+    'Machines',
+    'router export',
+    'write a router’s policy as files of Shorewall',
+    () => import('./commands/router-export.ts'),
+  ),
   entry('Machines', 'vpn check', 'what a router makes of VPN profiles', () => import('./commands/vpn-check.ts')),
   entry(
     'Host',

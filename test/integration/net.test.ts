@@ -1,81 +1,22 @@
 /** net list and net graph as processes, on a real daemon whose test driver has networks and machines without running any. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { Connect } from '../../src/libvirt/connect.ts'
-import type { DomainFacts } from '../../src/model/libvirt-facts.ts'
-import { formatDomainFacts, formatNetworkFacts } from '../../src/render/facts-xml.ts'
 import { findElements, getText } from '../../src/xml/find.ts'
-import { escapeXml } from '../../src/xml/lexical.ts'
 import { parseXml } from '../../src/xml/parse.ts'
-import { type Cli, makeCli } from '../support/cli.ts'
-import { type PrivateLibvirt, startPrivateLibvirt, withoutLibvirt } from '../support/private-libvirt.ts'
-import { behind, client, lan, mac, router, UPLINK } from '../support/topologies.ts'
-
-interface Nic {
-  readonly network?: string
-  readonly bridge?: string
-  readonly mac: string
-  readonly link?: string
-}
-
-function formatNic({ network, bridge, mac: address, link = 'up' }: Nic): string {
-  const source = network === undefined ? `bridge='${bridge}'` : `network='${network}'`
-  const type = network === undefined ? 'bridge' : 'network'
-  return `<interface type='${type}'><mac address='${address}'/><source ${source}/><link state='${link}'/></interface>`
-}
-
-function domainXml(name: string, facts: DomainFacts | undefined, nics: readonly Nic[]): string {
-  const metadata = facts === undefined ? '' : `<metadata>${formatDomainFacts(facts)}</metadata>`
-  return `<domain type='test'><name>${escapeXml(name)}</name>${metadata}<memory>8192</memory><os><type>hvm</type></os>
-    <devices>${nics.map(formatNic).join('')}</devices></domain>`
-}
-
-function networkXml({ name, bridge, facts }: ReturnType<typeof lan>): string {
-  assert.ok(facts)
-  return `<network><name>${name}</name><metadata>${formatNetworkFacts(facts)}</metadata><bridge name='${bridge}'/></network>`
-}
+import { makeCli } from '../support/cli.ts'
+import { type LibvirtHouse, startHouse } from '../support/libvirt-house.ts'
+import { withoutLibvirt } from '../support/private-libvirt.ts'
 
 describe('net', { skip: withoutLibvirt, timeout: 120_000 }, () => {
-  let daemon: PrivateLibvirt
-  /** Kept open: the driver forgets everything with its last connection. */
-  let connect: Connect
-  let cli: Cli
+  let house: LibvirtHouse
   before(async () => {
-    daemon = await startPrivateLibvirt()
-    connect = await Connect.open(daemon.uri('test:///default'))
-    cli = await makeCli(daemon.uri('test:///default'))
-    for (const one of [UPLINK, lan('uni0', 'uni', '10.1.1.0/24'), lan('gal0', 'gal', '10.2.2.0/24')]) {
-      await (await connect.networkDefineXML({ xml: networkXml(one) })).create()
-    }
-    const uni = { network: 'uni0', mac: mac(2), link: 'up' }
-    const machines: readonly [string, DomainFacts | undefined, readonly Nic[]][] = [
-      ['router-uni', router('router-uni', 'uni', 'uni0').facts, [{ network: 'vmpkg-uplink', mac: mac(1) }, uni]],
-      [
-        'router-gal',
-        router('router-gal', 'gal', 'gal0', behind('uni0', '10.1.1.2')).facts,
-        [
-          { network: 'uni0', mac: mac(3) },
-          { network: 'gal0', mac: mac(2), link: 'down' },
-        ],
-      ],
-      ['app', client('app', 'gal0').facts, [{ network: 'gal0', mac: mac(5) }]],
-      ['<snoop> "1"', undefined, [{ bridge: 'vmp-uni0', mac: mac(6) }]],
-      ['elsewhere', undefined, [{ network: 'default', mac: mac(7) }]],
-    ]
-    for (const [name, facts, nics] of machines) {
-      const domain = await connect.domainDefineXML({ xml: domainXml(name, facts, nics) })
-      if (name !== 'app') await domain.create()
-    }
+    house = await startHouse()
   })
-  after(async () => {
-    await cli?.close()
-    await connect?.close()
-    await daemon?.stop()
-  })
+  after(() => house?.stop())
 
   test('graph draws the tree that libvirt knows, with the link that is down and who should not be there', async () => {
     assert.equal(
-      await cli.ok(['net', 'graph']),
+      await house.cli.ok(['net', 'graph']),
       [
         'vmpkg-uplink  192.168.130.0/24, vmp-uplink, uplink',
         '└─ router-uni  uni, running',
@@ -90,9 +31,9 @@ describe('net', { skip: withoutLibvirt, timeout: 120_000 }, () => {
   })
 
   test('graph in the other formats and as JSON has the same nodes', async () => {
-    const { nodes, edges } = (await cli.json(['net', 'graph'])) as Record<'nodes' | 'edges', readonly unknown[]>
-    const mermaid = await cli.ok(['net', 'graph', '--format', 'mermaid'])
-    const svg = await cli.ok(['net', 'graph', '--format', 'svg'])
+    const { nodes, edges } = (await house.cli.json(['net', 'graph'])) as Record<'nodes' | 'edges', readonly unknown[]>
+    const mermaid = await house.cli.ok(['net', 'graph', '--format', 'mermaid'])
+    const svg = await house.cli.ok(['net', 'graph', '--format', 'svg'])
     const titles = findElements(parseXml(svg).root, "g/g/text[@class='title']").map(getText)
     assert.deepEqual([nodes.length, edges.length], [7, 6])
     assert.equal(titles.length, 7)
@@ -102,13 +43,13 @@ describe('net', { skip: withoutLibvirt, timeout: 120_000 }, () => {
   })
 
   test('list says of each network whose it is, who is above and below, and who is on it', async () => {
-    assert.deepEqual((await cli.ok(['net', 'list'])).replaceAll('\t', ' | ').split('\n'), [
+    assert.deepEqual((await house.cli.ok(['net', 'list'])).replaceAll('\t', ' | ').split('\n'), [
       'vmpkg-uplink | uplink | 192.168.130.0/24 | vmp-uplink | - | - | - | router-uni | - | ',
       'gal0 | gal | 10.2.2.0/24 | vmp-gal0 | router-gal | running, no link | router-uni | - | app (shutoff) | ',
       'uni0 | uni | 10.1.1.0/24 | vmp-uni0 | router-uni | running | - | router-gal | <snoop> "1" (foreign, running) | ',
       '',
     ])
-    const { networks } = (await cli.json(['net', 'list'])) as { networks: readonly Record<string, unknown>[] }
+    const { networks } = (await house.cli.json(['net', 'list'])) as { networks: readonly Record<string, unknown>[] }
     assert.deepEqual(
       networks.map(({ network, uppers }) => [network, uppers]),
       [
@@ -120,19 +61,31 @@ describe('net', { skip: withoutLibvirt, timeout: 120_000 }, () => {
   })
 
   test('a format that is none is a usage error', async () => {
-    const { status, stderr } = await cli.run(['net', 'graph', '--format', 'png'])
+    const { status, stderr } = await house.cli.run(['net', 'graph', '--format', 'png'])
     assert.equal(status, 2)
     assert.match(stderr, /There is no format "png"/)
   })
 
+  test('a running machine is where it runs, and from its next start where its definition puts it', async () => {
+    const domain = await house.connect.domainLookupByName({ name: 'elsewhere' })
+    const xml = await domain.getXMLDesc({ flags: ['inactive'] })
+    await house.connect.domainDefineXML({ xml: xml.replace("network='default'", "network='uni0'") })
+    const text = await house.cli.ok(['net', 'graph'])
+    assert.match(text, /^default .*not made by vmpkg\n└─ elsewhere {2}running {2}! not made by vmpkg$/m)
+    assert.match(text, /^ {6}└─ elsewhere {2}see above {2}! from the next start$/m)
+  })
+
   test('a router that is gone leaves its LAN and who stood behind it, marked', async () => {
-    const domain = await connect.domainLookupByName({ name: 'router-uni' })
+    const domain = await house.connect.domainLookupByName({ name: 'router-uni' })
     await domain.destroy()
     await domain.undefine()
-    const text = await cli.ok(['net', 'graph'])
+    const text = await house.cli.ok(['net', 'graph'])
     assert.match(text, /^uni0 .* ! its router is gone$/m)
     assert.match(text, /^├─ router-gal .* ! the router above is gone$/m)
-    assert.match(await cli.ok(['net', 'list']), /^uni0\t.*\tits router is gone; router-gal: the router above is gone$/m)
+    assert.match(
+      await house.cli.ok(['net', 'list']),
+      /^uni0\t.*\tits router is gone; router-gal: the router above is gone$/m,
+    )
   })
 })
 

@@ -38,7 +38,7 @@ describe('buildTopology', () => {
 
   test('takes in who else is on a network of ours: by name, by its bridge, by a network on its bridge', () => {
     const topology = buildTopology({
-      networks: [...WELL.networks, { name: 'tap', bridge: 'vmp-gal0', isActive: true }],
+      networks: [{ name: 'tap', bridge: 'vmp-gal0', isActive: true }, ...WELL.networks],
       machines: [
         ...WELL.machines,
         foreign('named', [card('gal0')]),
@@ -51,6 +51,9 @@ describe('buildTopology', () => {
     assert.ok(pairs(topology).includes('network:tap > machine:tapped'))
     for (const id of ['machine:named', 'machine:bridged', 'machine:tapped', 'network:tap'])
       assert.equal(nodeOf(topology, id).isForeign, true)
+    const tap = { name: 'tap', bridge: 'vmp-gal0', isActive: true }
+    const misled = { networks: [tap, ...WELL.networks], machines: [...WELL.machines, client('misled', 'tap')] }
+    assert.deepEqual(marksOf(misled, 'machine:misled'), ['no-upper'])
   })
 
   test('leaves out what touches no network of ours, and keeps a network of others that a machine of ours is on', () => {
@@ -101,6 +104,8 @@ describe('buildTopology', () => {
     const edge = buildTopology(known).edges.find(({ to }) => to === 'machine:app')
     assert.deepEqual(edge, { from: 'network:gal0', to: 'machine:app', isCut: false, isNext: false })
     assert.deepEqual(marksOf(known, 'machine:app'), ['no-card'])
+    const strayed = { ...WELL, machines: [UNI, GAL, client('app', 'uni0', { cards: [card('gal0')] })] }
+    assert.deepEqual(marksOf(strayed, 'machine:app'), ['no-card'])
   })
 
   test('two routers on one LAN, a machine on two networks, a network that is off', () => {
@@ -110,6 +115,10 @@ describe('buildTopology', () => {
     assert.deepEqual(marksOf(known, 'network:uni0'), ['several-routers'])
     assert.deepEqual(marksOf(known, 'machine:both'), ['several-networks'])
     assert.deepEqual(marksOf(known, 'network:gal0'), ['inactive'])
+    const abroad = client('abroad', 'gal0', { cards: [card('one'), card('two')] })
+    const { net: _net, ...facts } = abroad.facts ?? {}
+    const elsewhere = { ...abroad, facts: facts as NonNullable<typeof abroad.facts> }
+    assert.deepEqual(marksOf({ ...known, machines: [UNI, GAL, elsewhere] }, 'machine:abroad'), [])
     const moving = foreign('both', [card('uni0'), card('gal0', { isNext: true })])
     assert.deepEqual(marksOf({ ...known, machines: [UNI, GAL, moving] }, 'machine:both'), [])
   })
