@@ -3,22 +3,29 @@ import { describeBranch } from './graph-words.ts'
 import type { Topology } from './topology.ts'
 import { type Branch, growTrees } from './topology-tree.ts'
 
-/** One line for each place in the trees; warnings follow a `!`. */
-export function renderText(topology: Topology): readonly string[] {
-  return growTrees(topology).flatMap((root) => [formatLine(root), ...formatBelow(root, '')])
+export interface TreeLine {
+  /** What stands before the text. */
+  readonly lead: string
+  /** The same for a further line, where the text does not fit into one. */
+  readonly hang: string
+  readonly text: string
 }
 
-function formatBelow({ branches }: Branch, indent: string): string[] {
-  return branches.flatMap((branch, i) => {
+/** One for each place in the trees; warnings follow a `!`. */
+export function renderText(topology: Topology): readonly TreeLine[] {
+  return growTrees(topology).flatMap((root) => formatBranch(root, '', ''))
+}
+
+function formatBranch(branch: Branch, lead: string, indent: string): TreeLine[] {
+  const { branches } = branch
+  const below = branches.flatMap((one, i) => {
     const isLast = i === branches.length - 1
-    return [
-      `${indent}${isLast ? '└─' : '├─'} ${formatLine(branch)}`,
-      ...formatBelow(branch, `${indent}${isLast ? '  ' : '│ '} `),
-    ]
+    return formatBranch(one, `${indent}${isLast ? '└─ ' : '├─ '}`, `${indent}${isLast ? '   ' : '│  '}`)
   })
+  return [{ lead, hang: `${indent}${branches.length === 0 ? '   ' : '│  '}`, text: formatText(branch) }, ...below]
 }
 
-function formatLine(branch: Branch): string {
+function formatText(branch: Branch): string {
   const { title, details, warnings } = describeBranch(branch)
   const said = details.length === 0 ? '' : `  ${details.join(', ')}`
   return `${title}${said}${warnings.length === 0 ? '' : `  ! ${warnings.join(', ')}`}`

@@ -8,13 +8,27 @@ import { growTrees } from '../../src/router/topology-tree.ts'
 import { assertGolden } from '../support/golden.ts'
 import { anyKnown, HOUSE } from '../support/topologies.ts'
 
-const render = (known: Parameters<typeof buildTopology>[0]): readonly string[] => renderText(buildTopology(known))
+const render = (known: Parameters<typeof buildTopology>[0]): readonly string[] =>
+  renderText(buildTopology(known)).map(({ lead, text }) => lead + text)
 
 describe('renderText', () => {
   test('draws the known picture, in box characters and where there are none', () => {
     const text = `${render(HOUSE).join('\n')}\n`
     assertGolden('net/house.txt', text)
     assert.match(toAscii(text), /^[\x20-\x7e\n]*$/)
+  })
+
+  test('a further line of a text keeps the lines of the tree, down to what is below and beside', () => {
+    const hangs = new Map(renderText(buildTopology(HOUSE)).map(({ hang, text }) => [text.split('  ')[0], hang]))
+    const expected = {
+      'vmpkg-uplink': '│  ',
+      uni0: '      │  ',
+      'tap-in': '      │  │  ',
+      deep: '      │        ',
+      gal0: '      │     │  ',
+      'console-1': '      │     │     ',
+    }
+    for (const [name, hang] of Object.entries(expected)) assert.equal(hangs.get(name), hang, name)
   })
 
   test('has a line for each place in the trees, whatever machines are called', () => {

@@ -5,10 +5,12 @@ import { renderSvg } from '../../router/graph-svg.ts'
 import { renderText } from '../../router/graph-text.ts'
 import type { Topology } from '../../router/topology.ts'
 import { type CommandSpec, optionText } from '../command.ts'
+import { columnsOf } from '../io.ts'
+import { formatTree } from '../tree.ts'
 
 /** Without the line end that printing adds. */
-const FORMATS: Readonly<Record<string, (topology: Topology) => string>> = {
-  text: (topology) => renderText(topology).join('\n'),
+const FORMATS: Readonly<Record<string, (topology: Topology, columns: number | undefined) => string>> = {
+  text: (topology, columns) => formatTree(renderText(topology), columns),
   mermaid: (topology) => renderMermaid(topology).trimEnd(),
   svg: (topology) => renderSvg(topology).trimEnd(),
 }
@@ -34,7 +36,7 @@ export const command: CommandSpec = {
     const topology = await readTopology(await io.workspace())
     if (io.json) io.printJson('net-graph', { nodes: topology.nodes, edges: topology.edges })
     else if (name === 'text' && topology.nodes.length === 0) io.note('There are no networks and no routers yet.')
-    else io.print(format(topology))
+    else io.print(format(topology, columnsOf(io.stdout)))
     return 0
   },
 }
