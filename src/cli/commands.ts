@@ -133,6 +133,19 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('Machines', 'console', 'open the serial console of a machine', () => import('./commands/console.ts')),
   entry('Machines', 'logs', 'print the serial log of a machine', () => import('./commands/logs.ts')),
   entry('Machines', 'gc', 'remove what dead commands and stopped clones left', () => import('./commands/gc.ts')),
+  entry(
+    'Machines',
+    'net list',
+    'list the networks of routers, and who is on them',
+    () => import('./commands/net-list.ts'),
+  ),
+  entry('Machines', 'net graph', 'draw who is behind whom', () => import('./commands/net-graph.ts')),
+  entry(
+    'Machines',
+    'router export',
+    'write a router’s policy as files of Shorewall',
+    () => import('./commands/router-export.ts'),
+  ),
   entry('Machines', 'vpn check', 'what a router makes of VPN profiles', () => import('./commands/vpn-check.ts')),
   entry(
     'Host',

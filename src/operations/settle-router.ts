@@ -4,12 +4,11 @@
  * starts, narrowed when it is gone. A running router gets the new medium and attests it; a stopped one has it at its start.
  */
 import { loadConfiguration } from '../domain/configuration.ts'
-import { listMachines, type Machine, runningFacts } from '../domain/inventory.ts'
+import { type Machine, runningFacts } from '../domain/inventory.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { grantName } from '../model/capability.ts'
-import type { LowerContext } from '../model/template-context.ts'
-import { findLowers, type KnownRouter, sameLowers } from '../router/policy.ts'
+import { sameLowers } from '../router/policy.ts'
 import type { Definition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
 import { mediumPath } from './machine-files.ts'
@@ -17,6 +16,7 @@ import { loadPackage } from './package-store.ts'
 import { intend, transact } from './recover.ts'
 import { applyRedefinition, compareRendering, saveDefinition } from './redefine-router.ts'
 import { type RouterRequest, renderRouter, routerPlanOf } from './router-definition.ts'
+import { readLowers } from './upper.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What a transaction has not committed yet. */
@@ -50,7 +50,7 @@ export async function settleInto(
   const { emit, randomness, signal } = workspace.outside
   const known = uncommitted.definition ?? workspace.definitions.find(domain.uuid)
   if (known === undefined || (await isSettled(connect, machine, known))) return undefined
-  const lowers = await wantedLowers(connect, machine)
+  const lowers = await readLowers(connect, machine)
   const { saved: old, active } = await saveDefinition(workspace, connect, domain.uuid, known)
   const running = active ? await runningFacts(machine) : undefined
   if (running !== undefined && running.digest !== facts.digest) throw isBehind(name, running.version)
@@ -81,16 +81,7 @@ export async function settleInto(
 
 /** A running machine that is not what is stored says so by its rules. */
 async function isSettled(connect: Connect, machine: Machine, known: Definition): Promise<boolean> {
-  return sameLowers(routerPlanOf(known).lowers ?? [], await wantedLowers(connect, machine))
-}
-
-async function wantedLowers(connect: Connect, { facts: { instance } }: Machine): Promise<readonly LowerContext[]> {
-  if (instance === undefined) return []
-  const routers = (await listMachines(connect)).filter(({ facts }) => facts.kind === 'router')
-  const known = await Promise.all(
-    routers.map(async (one): Promise<KnownRouter> => ({ ...one, running: await runningFacts(one) })),
-  )
-  return findLowers(instance, known)
+  return sameLowers(routerPlanOf(known).lowers ?? [], await readLowers(connect, machine))
 }
 
 /** @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` */

@@ -28,7 +28,8 @@ export async function readTaken(workspace: Workspace, connect: Connect): Promise
   }
 }
 
-function subnetOf(ip: Parameters<typeof getAttribute>[0]): string | undefined {
+/** Of an `ip` element of a network, in the form `10.1.1.1/24`; IPv4 only. */
+export function subnetOf(ip: Parameters<typeof getAttribute>[0]): string | undefined {
   const address = getAttribute(ip, 'address')
   const prefix = getAttribute(ip, 'prefix') ?? prefixOf(getAttribute(ip, 'netmask') ?? '255.255.255.0')
   return address !== undefined && /^[\d.]+$/.test(address) ? `${address}/${prefix}` : undefined

@@ -1,10 +1,12 @@
 /** Where a router goes that stands behind another: on whose LAN, at which address there. */
-import { listMachines, listOwnNetworks, type Machine } from '../domain/inventory.ts'
+import { listMachines, listOwnNetworks, type Machine, runningFacts } from '../domain/inventory.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { Layer } from '../model/line.ts'
+import type { LowerContext } from '../model/template-context.ts'
 import { planPlace, type WanPlan } from '../router/plan.ts'
+import { findLowers, type KnownRouter } from '../router/policy.ts'
 
 export interface UpperRequest {
   /** The package's name. */
@@ -99,4 +101,14 @@ export function findUpper(machines: readonly Machine[], { net, kind }: DomainFac
 export function listLowers(machines: readonly Machine[], { facts: { instance } }: Machine): readonly Machine[] {
   if (instance === undefined) return []
   return machines.filter(({ facts }) => facts.kind === 'router' && facts.net === instance)
+}
+
+/** What a router has to let through for those behind it, by what libvirt knows of them now. */
+export async function readLowers(connect: Connect, { facts: { instance } }: Machine): Promise<readonly LowerContext[]> {
+  if (instance === undefined) return []
+  const routers = (await listMachines(connect)).filter(({ facts }) => facts.kind === 'router')
+  const known = await Promise.all(
+    routers.map(async (one): Promise<KnownRouter> => ({ ...one, running: await runningFacts(one) })),
+  )
+  return findLowers(instance, known)
 }

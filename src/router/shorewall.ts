@@ -5,6 +5,7 @@
  *
  * Source: shorewall-zones(5), -interfaces, -hosts, -policy, -rules, -snat, shorewall.conf(5). Test oracle: `shorewall check`.
  */
+import { VmpkgError } from '../errors.ts'
 import type { Endpoint } from './vpn-profile.ts'
 
 interface ShorewallSide {
@@ -37,7 +38,7 @@ type Row = readonly string[]
 
 const PROTECTED = 'tcpflags,nosmurfs,routefilter,logmartians,sourceroute=0'
 
-/** Files of a folder for `shorewall check` and `shorewall start`, by name. */
+/** Files of a folder for `shorewall check` and `shorewall start`, by name. @throws {VmpkgError} `PARAMETER_INVALID` */
 export function renderShorewall(policy: ShorewallPolicy): ReadonlyMap<string, string> {
   verifyDevices(policy)
   return new Map([
@@ -51,12 +52,14 @@ export function renderShorewall(policy: ShorewallPolicy): ReadonlyMap<string, st
   ])
 }
 
-/** A device name is the one free word in these files. */
+/** A device name is the one free word in these files. @throws {VmpkgError} `PARAMETER_INVALID` */
 function verifyDevices({ wan, lan, tunnel }: ShorewallPolicy): void {
   const names = [wan, lan, ...(tunnel === undefined ? [] : [tunnel])].map(({ device }) => device)
   const isPlain = names.every((name) => /^[A-Za-z][A-Za-z0-9._-]{0,14}$/.test(name))
-  if (!isPlain || new Set(names).size < names.length)
-    throw new TypeError(`not the devices of a router: ${names.join(' ')}`)
+  if (isPlain && new Set(names).size === names.length) return
+  throw new VmpkgError('PARAMETER_INVALID', `Not the network devices of a router: ${JSON.stringify(names)}`, {
+    hint: 'Each side has a device of its own: a letter, then at most 14 letters, digits, dots, lines and underlines.',
+  })
 }
 
 /** The side that clients leave by. */

@@ -106,8 +106,8 @@ test('the last policy drops everything, whatever comes before (SHW-U8)', () => {
   for (const policy of [uni, gal, { ...uni, lowers: [] }]) assert.equal(rows(policy, 'policy').at(-1), 'all all DROP')
 })
 
-test('a device that is no name, or stands for two sides, is a mistake of the caller', () => {
+test('a device that is no name, or stands for two sides, is refused', () => {
   for (const device of ['', 'eth0 x', 'eth0\nall', 'eth1', '-', 'a'.repeat(16)]) {
-    assert.throws(() => renderShorewall({ ...uni, lan: { ...uni.lan, device } }), TypeError, device)
+    assert.throws(() => renderShorewall({ ...uni, lan: { ...uni.lan, device } }), { code: 'PARAMETER_INVALID' }, device)
   }
 })
