@@ -73,6 +73,8 @@ const INIT = ['repo', 'init', '%/registry-own', ...ROLES]
 
 /** The registry sweeps away what is older than a day; `repo init` takes over what an earlier one left. */
 const IN_REGISTRY = /^registry-own|^\*$/
+/** And what was read of a registry, into the system's folder for temporary files. */
+const BESIDE_DRAFT = /^registry-own|^\*$|^tmp\//
 /** As in other registries. */
 const IN_LOCAL = /vmpkg\/local\/registry\//
 /** What a copy that was broken off has fetched: the next one goes on there. What it read into the system's folder for temporary files. */
@@ -266,7 +268,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'repo rotate-key, a draft',
     verb: [...ROTATE_ROOT, '--prepare', '%/root.draft', '--keys', '%/keys'],
     before: owning(OWN, LATER),
-    leaves: IN_MIRROR,
+    leaves: BESIDE_DRAFT,
   },
   {
     name: 'repo sign-root',
