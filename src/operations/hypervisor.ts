@@ -39,7 +39,7 @@ export async function readReleases(connect: Connect): Promise<{ libvirtVersion: 
     libvirtVersion: formatVersion(await connect.getLibVersion()),
     qemuVersion: formatVersion(
       await connect.getVersion().catch((cause: unknown) => {
-        throw cause instanceof LibvirtError && cause.is('internalError') ? unsupported(cause) : cause
+        throw cause instanceof LibvirtError ? unsupported(cause) : cause
       }),
     ),
   }

@@ -305,7 +305,7 @@ async function observeFiles(folder: string): Promise<Sight> {
     stores: files.filter(
       (path) =>
         /lib\/vmpkg\/(packages|images)\/(maps\/)?[0-9a-f]{64}[^/]*$/.test(path) &&
-        !/\.partial\.(?:tag|frames)$|\.tmp$/.test(path) &&
+        !/\.partial(?:\.(?:tag|frames))?$|\.tmp$/.test(path) &&
         !damaged.includes(path),
     ),
     kept: (await listed('downloads')).filter((name) => name.startsWith('kept-')),
