@@ -270,7 +270,9 @@ async function observeFiles(folder: string): Promise<Sight> {
   const config = join(folder, 'root/etc/vmpkg')
   const paths = (await readdir(folder, { recursive: true })).filter((path) => !APART.test(path)).toSorted()
   const files = paths.filter((path) => !/\.(db|lock)(-wal|-shm|-journal)?$|\/lock(\.holder)?$/.test(path))
-  const damaged = await findDamaged(folder, files)
+  // What a command unpacks for itself is nobody's yet.
+  const kept = files.filter((path) => !/cache\/vmpkg\/(scratch|import)-/.test(path))
+  const damaged = await findDamaged(folder, kept)
   const stateDb = join(state, 'state.db')
   const ofState = (sql: string): string[] => column(stateDb, sql)
   const listed = async (path: string): Promise<string[]> => readdir(join(state, path)).catch(() => [])
