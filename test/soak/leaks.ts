@@ -1,7 +1,8 @@
 /**
- * `npm run soak -- leaks`: every mutant of the rules and settings of router-uni, all ports, then boots, reloads, shutdowns
- * and flaps without end. Case numbers run through them in this order.
+ * `npm run soak -- leaks`: every mutant of the rules and settings of router-uni, all ports, 100,000
+ * messages to the agent, then boots, reloads, shutdowns and flaps without end. Case numbers run through them in this order.
  */
+import { agentCase, MANY_MESSAGES } from '../leaks/cases/agent.ts'
 import { UNI_DEPTHS, UNI_UNSEEN } from '../leaks/cases/depth.ts'
 import { ALL_PORTS, sweepCase } from '../leaks/cases/sweep.ts'
 import { UNI_CASES } from '../leaks/cases/uni.ts'
@@ -20,6 +21,7 @@ interface Figures {
   readonly scenes: Record<State, number>
   frames: number
   swept: boolean
+  told: boolean
   readonly failures: string[]
 }
 
@@ -40,6 +42,7 @@ export async function soakLeaks({
     scenes: { B: 0, U: 0, R: 0, H: 0, F: 0 },
     frames: 0,
     swept: false,
+    told: false,
     failures: [],
   }
   let at = from
@@ -67,15 +70,20 @@ export async function soakLeaks({
   }
 }
 
-/** The sweep of all ports first, then one state after the other. */
+/** Cases that the tests have a small part of. */
+const LONG = [() => sweepCase(ALL_PORTS), () => agentCase(MANY_MESSAGES)]
+
+/** The sweep of all ports and the messages for the agent first, then one state after the other. */
 async function runState(lab: Lab, files: RouterFiles, number: number, figures: Figures): Promise<void> {
-  const state = number === 0 ? 'U' : (ALL_STATES[number % ALL_STATES.length] ?? 'U')
+  const long = LONG[number]?.()
+  const state = long === undefined ? (ALL_STATES[number % ALL_STATES.length] ?? 'U') : 'U'
   const cases =
-    number === 0
-      ? [sweepCase(ALL_PORTS)]
+    long !== undefined
+      ? [long]
       : UNI_CASES.filter(({ frames, states }) => frames === undefined && states.includes(state))
   const { failures, frames } = await runScene(lab, files, { state, cases, reloads: RELOADS })
   if (number === 0) figures.swept = true
+  else if (number === 1) figures.told = true
   else figures.scenes[state]++
   figures.frames += frames
   for (const [id, lines] of failures) figures.failures.push(`${state} ${id}: ${lines[0]}`)
@@ -83,7 +91,7 @@ async function runState(lab: Lab, files: RouterFiles, number: number, figures: F
 }
 
 function format(
-  { verdicts, kinds, scenes, frames, swept, failures }: Figures,
+  { verdicts, kinds, scenes, frames, swept, told, failures }: Figures,
   { from, at, mutants, seconds }: { from: number; at: number; mutants: number; seconds: number },
 ): string {
   const tried = kinds.caught + kinds['caught in depth'] + kinds.survived
@@ -93,7 +101,7 @@ function format(
     '',
     `Mutants: ${tried} of ${mutants} tried, ${kinds.caught} caught, ${kinds['caught in depth']} caught where the lines before them are out, ${kinds.survived} survived. Lines that no packet can tell, not tried: ${Object.keys(UNI_UNSEEN).length} (docs/leaks.md).`,
     '',
-    `All ports: ${swept ? 'swept' : 'not in this run'}. Whole runs by state: ${states}; ${frames.toLocaleString('en')} frames on the taps. Failures: ${failures.length}${failures.length === 0 ? '' : ` (${failures.slice(0, 5).join('; ')})`}.`,
+    `All ports: ${swept ? 'swept' : 'not in this run'}. Messages to the agent: ${told ? MANY_MESSAGES.toLocaleString('en') : 'not in this run'}. Whole runs by state: ${states}; ${frames.toLocaleString('en')} frames on the taps. Failures: ${failures.length}${failures.length === 0 ? '' : ` (${failures.slice(0, 5).join('; ')})`}.`,
     '',
     '| what is taken out | caught by |',
     '| --- | --- |',

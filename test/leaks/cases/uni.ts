@@ -1,5 +1,6 @@
 /** All cases of the first layer. */
 import type { LeakCase } from '../../support/leak-lab/leak-case.ts'
+import { AGENT } from './agent.ts'
 import { CONTROL } from './control.ts'
 import { FORWARDING } from './forwarding.ts'
 import { IPV6 } from './ipv6.ts'
@@ -8,4 +9,13 @@ import { ROUTES } from './routes.ts'
 import { SWEEP } from './sweep.ts'
 import { WORKS } from './works.ts'
 
-export const UNI_CASES: readonly LeakCase[] = [...WORKS, ...FORWARDING, ...NAMES, ...IPV6, ...ROUTES, ...CONTROL, SWEEP]
+export const UNI_CASES: readonly LeakCase[] = [
+  ...WORKS,
+  ...FORWARDING,
+  ...NAMES,
+  ...IPV6,
+  ...ROUTES,
+  ...CONTROL,
+  ...AGENT,
+  SWEEP,
+]

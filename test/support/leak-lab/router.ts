@@ -23,6 +23,8 @@ export interface Router {
   /** Waits for the agent's word that the router is up; `false` when it does not come. */
   ready(seconds?: number): Promise<boolean>
   ask(verb: AgentVerb): Promise<AgentReply>
+  /** Bytes of any kind for the agent; its answers, of which `wanted` should come. */
+  talk(bytes: Uint8Array, wanted: number): Promise<readonly string[]>
   /** Asks for the status and throws unless the rules of the medium are attested and the router says it is ready. */
   attest(): Promise<void>
   setLanLink(state: 'up' | 'down'): Promise<void>
@@ -96,6 +98,18 @@ export async function startRouter(lab: Lab, files: RouterFiles): Promise<Router>
       const reply = findReply((await line(formatRequest(verb, nonce), nonce, 20)) ?? '')
       if (reply === undefined) throw unattested(`the agent gives no answer to ${verb}`)
       return reply
+    },
+    async talk(bytes, wanted) {
+      const data = Buffer.from(bytes).toString('base64')
+      return (
+        await lab.request<{ lines: readonly string[] }>('talk', {
+          id: 'agent',
+          data,
+          wanted,
+          timeout: 30,
+          of: 'router',
+        })
+      ).lines
     },
     async attest() {
       const reply = verifyAttestation(await router.ask('status'), expected, 'the router of the lab')

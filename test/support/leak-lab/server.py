@@ -184,6 +184,30 @@ def ask(id, text, wanted, timeout):
         rest[0] += os.read(master, 65536)
 
 
+def talk(id, data, wanted, timeout, of):
+    """Writes bytes of any kind and reads all the while; lines until there are `wanted` and none more, or a silence of
+    `timeout` seconds, or the end of the process `of`."""
+    master, _, rest = channels[id]
+    data, lines, heard = base64.b64decode(data), [], time.monotonic()
+    os.set_blocking(master, False)
+    try:
+        while True:
+            readable, writable, _ = select.select([master], [master] if data else [], [], 0.1)
+            if readable or writable:
+                heard = time.monotonic()
+            if readable:
+                *more, rest[0] = (rest[0] + os.read(master, 65536)).split(b'\n')
+                lines += more
+            if writable:
+                # Less than a terminal holds, or it would throw bytes away.
+                data = data[os.write(master, data[:512]):]
+            enough = not data and len(lines) >= wanted or started[of].poll() is not None
+            if not readable and not writable and (enough or time.monotonic() - heard > timeout):
+                return {'lines': [line.decode('latin-1') for line in lines]}
+    finally:
+        os.set_blocking(master, True)
+
+
 def close_channel(id, node):
     master, slave, _ = channels.pop(id)
     subprocess.run(['umount', '--lazy', node])
@@ -402,7 +426,7 @@ def untap(id, file):
 
 OPERATIONS = {
     'run': run, 'start': start, 'child-of': child_of, 'end': end, 'settings': settings, 'read-files': read_files,
-    'write-files': write_files, 'link-files': link_files, 'remove': remove, 'see': see, 'when': when, 'open-channel': open_channel, 'ask': ask, 'close-channel': close_channel,
+    'write-files': write_files, 'link-files': link_files, 'remove': remove, 'see': see, 'when': when, 'open-channel': open_channel, 'ask': ask, 'talk': talk, 'close-channel': close_channel,
     'send': send, 'keep-sending': keep_sending, 'stop-sending': stop_sending, 'sweep': sweep, 'local': local,
     'answer-arp': answer_arp, 'tap': tap, 'untap': untap,
 }
