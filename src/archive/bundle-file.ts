@@ -26,7 +26,7 @@ const DIGEST = '[0-9a-f]{64}'
 /** The names there may be, and how large a file of each may be. */
 const FORMS: readonly (readonly [RegExp, number])[] = [
   [/^bundle\.json$/, MAX_BUNDLE_INFO_BYTES],
-  [/^envelope\.json$/, FILE_LIMITS.envelope],
+  [/^envelope\.json$/, FILE_LIMITS.envelopeFile],
   [/^snapshot\/[0-9]{8}T[0-9]{6}Z\.json$/, FILE_LIMITS.envelope],
   [/^root\/[1-9][0-9]{0,9}\.json$/, FILE_LIMITS.root],
   [new RegExp(`^channels/${DIGEST}\\.json$`), FILE_LIMITS.channels],

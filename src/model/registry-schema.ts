@@ -3,13 +3,13 @@
  * `x-…` ignored). `parse(format(x))` equals `x`, and the bytes are the same every time. All of it is hostile input.
  */
 import { z } from 'zod'
-import type { ErrorCode } from '../errors.ts'
+import { type ErrorCode, VmpkgError } from '../errors.ts'
 import { toBase64 } from './base64.ts'
 import { canonicalJsonBytes, parseCanonicalJson } from './canonical-json.ts'
 import type { Fingerprint } from './fingerprint.ts'
 import { arch, transport } from './line-schema.ts'
 import { isNamePattern } from './name.ts'
-import type { Channels, Envelope, IndexEntry, Root, SignedFile, Submission } from './registry.ts'
+import type { Channels, Envelope, EnvelopeFile, IndexEntry, Root, SignedFile, Submission } from './registry.ts'
 import {
   bytes,
   count,
@@ -27,7 +27,10 @@ import {
 
 /** Bytes of each file, signatures included. */
 export const FILE_LIMITS = {
+  /** Payload and signatures. */
   envelope: 4 * 1024,
+  /** With the root files that it carries. */
+  envelopeFile: 4 * 1024 * 1024,
   root: 1024 * 1024,
   channels: 4 * 1024 * 1024,
   submission: 4 * 1024 * 1024,
@@ -52,6 +55,13 @@ const signatures = z
   .max(64)
 
 const signedFile: z.ZodType<SignedFile> = z.strictObject({ payload: bytes, signatures })
+
+const rootNumber = z.string().regex(/^[1-9][0-9]{0,15}$/, 'not the number of a root file')
+const envelopeFile = z.strictObject({
+  payload: bytes,
+  signatures,
+  roots: z.record(rootNumber, bytes).exactOptional(),
+})
 
 const envelope: z.ZodType<Envelope> = z
   .strictObject({
@@ -138,6 +148,27 @@ export function parseSignedFile(file: Uint8Array, code: ErrorCode, subject: stri
 
 export function formatSignedFile(file: SignedFile): Uint8Array {
   return canonicalJsonBytes({ payload: toBase64(file.payload), signatures: spellSignatures(file.signatures) })
+}
+
+/** `envelope.json`, signatures not asked. @throws {VmpkgError} `ENVELOPE_INVALID` */
+export function parseEnvelopeFile(file: Uint8Array): EnvelopeFile {
+  const failure = { code: 'ENVELOPE_INVALID', subject: 'The envelope' } as const
+  const value = parseCanonicalJson(file, { ...failure, maxBytes: FILE_LIMITS.envelopeFile })
+  const { roots = {}, ...signed } = parseShape(envelopeFile, value, failure)
+  if (formatSignedFile(signed).length > FILE_LIMITS.envelope) {
+    throw new VmpkgError('ENVELOPE_INVALID', `The envelope is larger than ${FILE_LIMITS.envelope} bytes`)
+  }
+  return { ...signed, roots: new Map(Object.entries(roots).map(([number, file]) => [Number(number), file] as const)) }
+}
+
+/** Without root files it is any other signed file. */
+export function formatEnvelopeFile({ payload, signatures: signed, roots }: EnvelopeFile): Uint8Array {
+  if (roots.size === 0) return formatSignedFile({ payload, signatures: signed })
+  return canonicalJsonBytes({
+    payload: toBase64(payload),
+    signatures: spellSignatures(signed),
+    roots: Object.fromEntries([...roots].map(([number, file]) => [String(number), toBase64(file)])),
+  })
 }
 
 /** @throws {VmpkgError} `ENVELOPE_INVALID` */

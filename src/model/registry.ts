@@ -24,6 +24,15 @@ export interface SignedFile {
   readonly signatures: readonly WireSignature[]
 }
 
+/** `envelope.json` as it lies: an envelope, and what readers need to get to it. */
+export interface EnvelopeFile extends SignedFile {
+  /**
+   * Root files by their number that are not in their own places yet. Nobody signs this list, and nobody needs to: a root
+   * file counts by its own signatures wherever it comes from.
+   */
+  readonly roots: ReadonlyMap<number, Uint8Array>
+}
+
 /** The one mutable file: names everything else by digest. Signed by the timestamp role. */
 export interface Envelope {
   /** 32 hexadecimal digits, chosen at `repo init`, the same for ever. */

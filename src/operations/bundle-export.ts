@@ -17,7 +17,7 @@ import { parseTransportIndex } from '../image/transport-index.ts'
 import { formatBundleInfo } from '../model/bundle-info.ts'
 import type { Digested } from '../model/digest.ts'
 import { parsePackageName } from '../model/name.ts'
-import { FILE_LIMITS, parseEnvelope, parseSignedFile } from '../model/registry-schema.ts'
+import { FILE_LIMITS, parseEnvelope, parseEnvelopeFile } from '../model/registry-schema.ts'
 import { resolve as solve } from '../resolve/resolve.ts'
 import {
   channelsPath,
@@ -154,10 +154,9 @@ async function gatherLists(gathered: Gathered, { expiry }: Source): Promise<{ ve
     await gathered.put(rootPath(version), file)
   }
   const path = expiry.kind === 'snapshot' ? snapshotPath(expiry.at) : ENVELOPE_PATH
-  const file = await fetchSmallFile(from, { path, maxBytes: FILE_LIMITS.envelope, signal })
+  const file = await fetchSmallFile(from, { path, maxBytes: FILE_LIMITS.envelopeFile, signal })
   await gathered.put(path, file)
-  const { payload } = parseSignedFile(file, 'ENVELOPE_INVALID', 'The envelope', FILE_LIMITS.envelope)
-  const { index, channels, version, expiresAt } = parseEnvelope(payload)
+  const { index, channels, version, expiresAt } = parseEnvelope(parseEnvelopeFile(file).payload)
   await gathered.read(indexPath(index.sha256), index)
   await gathered.read(channelsPath(channels.sha256), channels)
   return { version, expiresAt }

@@ -12,7 +12,7 @@ import { makeFolder } from '../durable-file.ts'
 import { isVmpkgError, systemErrorCode, VmpkgError } from '../errors.ts'
 import { type BundleInfo, parseBundleInfo } from '../model/bundle-info.ts'
 import { parsePackageName } from '../model/name.ts'
-import { FILE_LIMITS, parseEnvelope, parseSignedFile } from '../model/registry-schema.ts'
+import { parseEnvelope, parseEnvelopeFile } from '../model/registry-schema.ts'
 import { ENVELOPE_PATH, packagePath, rootPath } from '../sources/locations.ts'
 import type { Source } from '../sources/source.ts'
 import { openCatalogue } from './catalogue.ts'
@@ -140,8 +140,7 @@ async function readRegistryId(folder: string): Promise<string> {
       },
     )
   })
-  const { payload } = parseSignedFile(file, 'ENVELOPE_INVALID', 'The envelope', FILE_LIMITS.envelope)
-  return parseEnvelope(payload).registryId
+  return parseEnvelope(parseEnvelopeFile(file).payload).registryId
 }
 
 /** By what the bundle says; whether it is of that registry, its root chain then has to prove. */

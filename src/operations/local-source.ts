@@ -33,7 +33,7 @@ const LEVEL = 3
 export async function settleLocalSource(workspace: Workspace): Promise<void> {
   const folder = join(workspace.paths.state, 'local')
   const registry = join(folder, 'registry')
-  const isMade = (await findRegistryFile(registry, 'envelope.json', FILE_LIMITS.envelope)) !== undefined
+  const isMade = (await findRegistryFile(registry, 'envelope.json', FILE_LIMITS.envelopeFile)) !== undefined
   if (isMade && (await readRegistry(registry)).entries.length > 0) {
     await updateOne(workspace, await openSource(workspace, registry))
     return
@@ -57,7 +57,7 @@ export async function addToLocalSource(workspace: Workspace, built: string): Pro
   const signer = await openLocalSigner(workspace, join(folder, 'keys'))
   const { clock, randomness, signal } = workspace.outside
   const timestamping = { signers: [signer], clock, lifetimeDays: LIFETIME_DAYS }
-  if ((await findRegistryFile(registry, 'envelope.json', FILE_LIMITS.envelope)) === undefined) {
+  if ((await findRegistryFile(registry, 'envelope.json', FILE_LIMITS.envelopeFile)) === undefined) {
     const { certificate } = signer
     const role = { certificates: [certificate] }
     const setup = {

@@ -86,14 +86,11 @@ export async function refreshSource(
   const refreshing = { workspace, source, from, memory, envelopePath, options, take }
   const passed: PassedOver[] = []
   const walked = await walkRoots(refreshing, passed)
-  // A new root may have withdrawn a publisher: its packages are then judged anew although the index is the same. What the
-  // catalogue was judged by is asked, not the marks, which rise before the catalogue changes (L01).
-  const same = known?.rootSha256 === walked.root.file.sha256 ? known : undefined
   for (let round = 1; ; round++) {
     const failed: PassedOver[] = []
     for (const mirror of inOrder(from)) {
       try {
-        const refreshed = await refreshFrom(refreshing, mirror, walked, same)
+        const refreshed = await refreshFrom(refreshing, mirror, walked, known)
         for (const { mirror: other, error } of [...passed, ...failed]) warn(emit, source, other, error)
         return refreshed
       } catch (error) {
@@ -139,7 +136,7 @@ async function walkRoots(refreshing: Refreshing, passed: PassedOver[]): Promise<
   // A snapshot is looked at under the root file of its own time, which it names; the newest one may know nothing of it.
   const lastRoot =
     source.expiry.kind === 'snapshot'
-      ? peekRootVersion(await fetchSmallFile(from, { path: envelopePath, maxBytes: FILE_LIMITS.envelope, signal }))
+      ? peekRootVersion(await fetchSmallFile(from, { path: envelopePath, maxBytes: FILE_LIMITS.envelopeFile, signal }))
       : Number.MAX_SAFE_INTEGER
   for (;;) {
     if (session.nextRootVersion > lastRoot) return session
@@ -171,14 +168,21 @@ async function walkRoots(refreshing: Refreshing, passed: PassedOver[]): Promise<
 }
 
 async function refreshFrom(
-  { workspace, from, memory, envelopePath, take }: Refreshing,
+  { workspace, source, from, memory, envelopePath, take }: Refreshing,
   mirror: Mirror,
   walked: TrustSession,
-  known: KnownLists | undefined,
+  before: KnownLists | undefined,
 ): Promise<RefreshedLists> {
   const { signal } = workspace.outside
+  const file = await fetchSmallFile(mirror, { path: envelopePath, maxBytes: FILE_LIMITS.envelopeFile, signal })
+  // A root file that was seen holds for every mirror, and for good; a snapshot's chain has its end already.
+  if (source.expiry.kind !== 'snapshot') {
+    await walked.acceptCarriedRoots(file, (root) => memory.keepRoot(walked, root))
+  }
+  // A new root may have withdrawn a publisher: its packages are then judged anew although the index is the same. What the
+  // catalogue was judged by is asked, not the marks, which rise before the catalogue changes (L01).
+  const known = before?.rootSha256 === walked.root.file.sha256 ? before : undefined
   const session = walked.fork()
-  const file = await fetchSmallFile(mirror, { path: envelopePath, maxBytes: FILE_LIMITS.envelope, signal })
   const { envelope, freshness } = await acceptEnvelope(session, file, memory)
   const { index, channels } = envelope
   const isSameIndex = known?.indexSha256 === index.sha256

@@ -10,7 +10,6 @@ import { isNamePattern } from '../model/name.ts'
 import type { RoleName, Root } from '../model/registry.ts'
 import { FILE_LIMITS, parseRoot, parseSignedFile } from '../model/registry-schema.ts'
 import { diffRoots } from '../publish/registry-diff.ts'
-import { readRegistryFile, rootPath } from '../publish/registry-folder.ts'
 import { makeRoot, signRoot } from '../publish/registry-root.ts'
 import { findOrphans, publishRoot } from '../publish/registry-rotate.ts'
 import { type RegistryState, readRegistry } from '../publish/registry-state.ts'
@@ -106,7 +105,7 @@ async function prepare(
   const { result: draft, place } = await changeRegistry(workspace, { registry, dryRun: true }, async (folder) => {
     const state = await readRegistry(folder)
     const root = await makeNext(workspace, ring, state, request)
-    return makeDraft(await readRegistryFile(folder, rootPath(state.root.version), FILE_LIMITS.root), root)
+    return makeDraft(state.rootBytes, root)
   })
   if (!dryRun) await replaceFile(file, formatDraft(draft))
   const { before, root } = draft

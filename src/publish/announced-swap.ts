@@ -27,7 +27,7 @@ export async function swapByAnnouncement({ target, put, before, after, signal }:
   await withSwapLock(
     place,
     async (lease) => {
-      const present = await readFromTarget(target, { path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelope })
+      const present = await readFromTarget(target, { path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelopeFile })
       if (!areEqual(present, before)) throw registryChanged(target.name)
       await put(ENVELOPE_PATH, after, lease.remaining())
     },

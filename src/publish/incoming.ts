@@ -11,7 +11,7 @@ import type { Clock } from '../ports.ts'
 import { CLOCK_TOLERANCE_MS } from '../trust/freshness.ts'
 import { verifyRole } from '../trust/roles.ts'
 import { openPinnedRoot, type TrustedRoot } from '../trust/root-chain.ts'
-import { readRegistryFile, rootPath } from './registry-folder.ts'
+import { readRegistryFile } from './registry-folder.ts'
 import type { RegistryState } from './registry-state.ts'
 
 const NAME = /^[0-9a-f]{64}\.json$/
@@ -41,12 +41,14 @@ export function isOfPromoter({ signatures }: SignedFile): boolean {
 
 /** The newest root of the folder, with its own signatures checked. */
 export async function openNewestRoot(
-  { folder, root, rootFile }: RegistryState,
+  { root, rootFile, rootBytes }: RegistryState,
   clock: Clock,
 ): Promise<{ readonly trusted: TrustedRoot; readonly keysAt: Date }> {
   const keysAt = new Date(clock.now().getTime() + CLOCK_TOLERANCE_MS)
-  const file = await readRegistryFile(folder, rootPath(root.version), FILE_LIMITS.root)
-  return { trusted: await openPinnedRoot(file, { version: root.version, sha256: rootFile.sha256 }, keysAt), keysAt }
+  return {
+    trusted: await openPinnedRoot(rootBytes, { version: root.version, sha256: rootFile.sha256 }, keysAt),
+    keysAt,
+  }
 }
 
 /** @throws {VmpkgError} `CHANNELS_INVALID`, `REGISTRY_INVALID` for another registry, or why its signatures do not count */

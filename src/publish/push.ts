@@ -7,12 +7,14 @@ import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Emit } from '../events.ts'
 import { parsePackageLine } from '../model/line-schema.ts'
 import type { Envelope, IndexEntry } from '../model/registry.ts'
-import { FILE_LIMITS, parseEnvelope, parseSignedFile } from '../model/registry-schema.ts'
+import { FILE_LIMITS, parseEnvelope, parseEnvelopeFile } from '../model/registry-schema.ts'
 import type { Clock } from '../ports.ts'
 import { verifyContent } from '../trust/content.ts'
 import { MAX_INDEX_BYTES, readIndexEntries } from '../trust/package-index.ts'
+import { carriedRoots, carryRoots, withoutRoots } from './carried-roots.ts'
+import { missingRoots, placeLater, type RootUpload, splitUpload } from './later-roots.ts'
 import { listRegistryFiles, type RegistryFile } from './registry-files.ts'
-import { contentPath, ENVELOPE_PATH } from './registry-folder.ts'
+import { contentPath, ENVELOPE_PATH, readRegistryFile } from './registry-folder.ts'
 import { readRegistry, verifyRegistryAs } from './registry-state.ts'
 import { type PublishTarget, readFromTarget } from './target.ts'
 import { areEqual } from './target-folder.ts'
@@ -48,21 +50,24 @@ const ATTEMPTS = 5
 /** @throws {VmpkgError} `REGISTRY_INVALID` `REGISTRY_CHANGED` `TARGET_FAILED`, or what a client would refuse the folder for */
 export async function pushRegistry(options: PushOptions): Promise<Pushed> {
   const { folder, target, clock, dryRun = false, emit } = options
-  const { envelopeFile: file, envelope, entries } = await readRegistry(folder)
-  await verifyRegistryAs(folder, file, clock.now())
-  const offer = { file, envelope, entries }
+  const { envelopeFile, envelope, entries } = await readRegistry(folder)
+  await verifyRegistryAs(folder, envelopeFile, clock.now())
+  const offer = { file: withoutRoots(envelopeFile), envelope, entries }
   const files = await listRegistryFiles(folder)
   let uploaded: readonly RegistryFile[] = []
   for (let attempt = 1; ; attempt++) {
-    const present = await readFromTarget(target, { path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelope })
+    const present = await readFromTarget(target, { path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelopeFile })
     if (present !== undefined) await refuseLoss(offer, present, options)
-    const isSame = areEqual(present, file)
-    const missing = await uploadMissing({ target, folder, files, dryRun, ...(emit && { emit }) })
-    uploaded = [...uploaded, ...missing]
-    const pushed = { uploaded, version: envelope.version, changed: !isSame }
+    const isSame = present !== undefined && areEqual(withoutRoots(present), offer.file)
+    const { first, later } = splitUpload(files, present)
+    const upload = { target, folder, dryRun, ...(emit && { emit }) }
+    uploaded = [...uploaded, ...(await uploadMissing({ ...upload, files: first }))]
+    const roots = await missingRoots(upload, later)
+    const pushed = { uploaded: [...uploaded, ...roots], version: envelope.version, changed: !isSame }
     if (dryRun || isSame) return pushed
     try {
-      await target.swapEnvelope(present, file)
+      await target.swapEnvelope(present, await carryFor(folder, envelopeFile, later))
+      await placeLater(upload, later)
       return pushed
     } catch (error) {
       if (!isVmpkgError(error, 'REGISTRY_CHANGED') || attempt === ATTEMPTS) throw error
@@ -70,12 +75,19 @@ export async function pushRegistry(options: PushOptions): Promise<Pushed> {
   }
 }
 
+/** With every root file that readers of what is at the target lack. */
+async function carryFor(folder: string, envelopeFile: Uint8Array, later: readonly RootUpload[]): Promise<Uint8Array> {
+  const read = later.map(async ({ path, version }) => ({
+    version,
+    file: await readRegistryFile(folder, path, FILE_LIMITS.root),
+  }))
+  return carryRoots(envelopeFile, [...carriedRoots(envelopeFile), ...(await Promise.all(read))])
+}
+
 async function refuseLoss(offer: Offer, presentFile: Uint8Array, options: PushOptions): Promise<void> {
   const { envelope } = offer
-  const present = parseEnvelope(
-    parseSignedFile(presentFile, 'ENVELOPE_INVALID', 'The envelope', FILE_LIMITS.envelope).payload,
-  )
-  if (areEqual(offer.file, presentFile)) return
+  const present = parseEnvelope(parseEnvelopeFile(presentFile).payload)
+  if (areEqual(offer.file, withoutRoots(presentFile))) return
   // A rotation may begin the count of versions anew (threats M07), so the root comes first.
   const order = envelope.root.version - present.root.version || envelope.version - present.version
   if (present.registryId !== envelope.registryId || order <= 0) {

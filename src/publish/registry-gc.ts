@@ -12,6 +12,7 @@ import { VmpkgError } from '../errors.ts'
 import type { Envelope } from '../model/registry.ts'
 import { FILE_LIMITS, parseEnvelope, parseSignedFile, parseSubmission } from '../model/registry-schema.ts'
 import type { Clock } from '../ports.ts'
+import { placeRoots } from './carried-roots.ts'
 import { isOfPromoter, listIncoming, readIncoming } from './incoming.ts'
 import { findRegistryFile } from './registry-folder.ts'
 import { type ListedFile, listRegistry } from './registry-listing.ts'
@@ -51,6 +52,7 @@ export async function collectRegistryGarbage(options: GcOptions): Promise<GcResu
   const { folder, clock, keepDays = KEEP_DAYS, keepHours = KEEP_HOURS, dryRun = false } = options
   return withRegistryLock(folder, async () => {
     const state = await readRegistry(folder)
+    if (!dryRun) await placeRoots(folder, state.envelopeFile)
     const { files } = await listRegistry(folder)
     const nowMs = clock.now().getTime()
     const recent = await readRecentVersions(state, files, nowMs - keepDays * DAY_MS)

@@ -1,7 +1,8 @@
 /**
  * `repo mirror`: a verified copy of a registry in a folder. The mirror is a client with a memory of its own: pin and
  * high-water marks lie in `.mirror.json`, so it refuses what a client refuses, rollback included (threats M05, M14). Only
- * missing files are fetched, each checked before it has its name; root files and the envelope come last.
+ * missing files are fetched, each checked before it has its name; the envelope comes last, and carries the root files that
+ * are new here until they are in their places.
  */
 import { lstat, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -24,6 +25,7 @@ import type { PackageEntry } from '../trust/package-entry.ts'
 import { MAX_INDEX_BYTES } from '../trust/package-index.ts'
 import type { RootPin } from '../trust/root-chain.ts'
 import { startingRoot, TrustSession } from '../trust/session.ts'
+import { carryRoots, findRoot, type NumberedRoot, splitRoots, withoutRoots } from './carried-roots.ts'
 import {
   contentPath,
   ENVELOPE_PATH,
@@ -34,6 +36,8 @@ import {
   writeImmutable,
 } from './registry-folder.ts'
 import { withRegistryLock } from './registry-lock.ts'
+import { keepFormer } from './registry-version.ts'
+import { areEqual } from './target-folder.ts'
 
 export interface MirrorOptions {
   readonly mirror: Mirrors
@@ -98,7 +102,7 @@ async function run(options: MirrorOptions, known: MirrorState | undefined, pin: 
   const { mirror, folder, clock, signal, dryRun = false } = options
   const trust = { pin, policy: { kind: 'strict' } as const, now: clock.now(), ...(known && { marks: known.marks }) }
   const session = await TrustSession.open(trust, await readStart(options, startingRoot(trust), pin))
-  const roots: { version: number; file: Uint8Array }[] = []
+  const roots: NumberedRoot[] = []
   for (;;) {
     const version = session.nextRootVersion
     const file = await findSmallFile(mirror, { path: rootPath(version), maxBytes: FILE_LIMITS.root, signal })
@@ -106,21 +110,26 @@ async function run(options: MirrorOptions, known: MirrorState | undefined, pin: 
     await session.acceptRoot(file)
     roots.push({ version, file })
   }
-  const envelopeFile = await fetchSmallFile(mirror, { path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelope, signal })
+  const envelopeFile = await fetchSmallFile(mirror, { path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelopeFile, signal })
+  await session.acceptCarriedRoots(envelopeFile, (file) => roots.push({ version: session.root.root.version, file }))
   const { envelope } = await session.acceptEnvelope(envelopeFile)
-  const present = await findRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelope)
-  const changed = present === undefined || sha256(present) !== sha256(envelopeFile)
+  const present = await findRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelopeFile)
+  const changed = present === undefined || !areEqual(withoutRoots(present), withoutRoots(envelopeFile))
   const copy = new Copy(options)
   await copy.take(contentPath('index', envelope.index.sha256), envelope.index)
   await copy.take(contentPath('channels', envelope.channels.sha256), envelope.channels)
   const packages = dryRun && copy.fetched.length > 0 ? 0 : await takePackages(options, session, envelope, copy)
   if (!dryRun) {
-    await writeRoots(options, pin, session.root.root.version, roots)
+    const missing = await gatherRoots(options, pin, session.root.root.version, roots, present)
+    // Readers of what is here go on from the root file of its envelope: what follows that one comes after the new envelope.
+    const { first, later } = splitRoots(missing, present)
+    await placeAll(folder, first)
     await replaceFile(join(folder, STATE_PATH), JSON.stringify({ pin, marks: formatTrustMarks(session.marks) }), {
       mode: 0o600,
     })
-    if (changed && present !== undefined) await writeImmutable(folder, contentPath('history', sha256(present)), present)
-    if (changed) await writeEnvelope(folder, envelopeFile)
+    if (changed && present !== undefined) await keepFormer(folder, present)
+    if (changed) await writeEnvelope(folder, carryRoots(envelopeFile, later))
+    await placeAll(folder, later)
   }
   return { version: envelope.version, changed, packages, fetched: copy.fetched }
 }
@@ -128,27 +137,35 @@ async function run(options: MirrorOptions, known: MirrorState | undefined, pin: 
 /** The root file to begin with: from here, from who named it, or from the registry, by digest in any case. */
 async function readStart({ mirror, folder, first, signal }: MirrorOptions, start: RootPin, pin: RootPin) {
   const path = rootPath(start.version)
-  const here = await findRegistryFile(folder, path, FILE_LIMITS.root)
+  const present = await findRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelopeFile)
+  const here = await findRoot(folder, present, start.version)
   if (here !== undefined && sha256(here) === start.sha256) return here
   if (first !== undefined && start.sha256 === pin.sha256) return first.file
   return fetchSmallFile(mirror, { path, maxBytes: FILE_LIMITS.root, signal })
 }
 
-/** All of the chain: clients of the mirror begin at whatever root they pinned. */
-async function writeRoots(
+async function placeAll(folder: string, roots: readonly NumberedRoot[]): Promise<void> {
+  for (const { version, file } of roots) await writeImmutable(folder, rootPath(version), file)
+}
+
+/** What is not in its place of the chain, all of which is needed: clients of the mirror begin at whatever root they pinned. */
+async function gatherRoots(
   { mirror, folder, first, signal }: MirrorOptions,
   pin: RootPin,
   newest: number,
-  walked: readonly { readonly version: number; readonly file: Uint8Array }[],
-): Promise<void> {
+  walked: readonly NumberedRoot[],
+  present: Uint8Array | undefined,
+): Promise<readonly NumberedRoot[]> {
+  const missing: NumberedRoot[] = []
   for (let version = 1; version <= newest; version++) {
     const path = rootPath(version)
     if ((await findRegistryFile(folder, path, FILE_LIMITS.root)) !== undefined) continue
-    const known = walked.find((one) => one.version === version)?.file
+    const known = walked.find((one) => one.version === version)?.file ?? (await findRoot(folder, present, version))
     const pinned = version === pin.version ? first?.file : undefined
     const file = known ?? pinned ?? (await fetchSmallFile(mirror, { path, maxBytes: FILE_LIMITS.root, signal }))
-    await writeImmutable(folder, path, file)
+    missing.push({ version, file })
   }
+  return missing
 }
 
 /** @returns how many package versions the folder has in full. */

@@ -3,6 +3,7 @@
  * than half of the lifetime is left it changes nothing.
  */
 import type { Envelope } from '../model/registry.ts'
+import { placeRoots } from './carried-roots.ts'
 import { withRegistryLock } from './registry-lock.ts'
 import { readRegistry } from './registry-state.ts'
 import { publishVersion, type Timestamping } from './registry-version.ts'
@@ -21,6 +22,7 @@ export async function resignRegistry(
   return withRegistryLock(folder, async () => {
     const state = await readRegistry(folder)
     const { envelope } = state
+    await placeRoots(folder, state.envelopeFile)
     const now = timestamping.clock.now().getTime()
     const halfway = (envelope.issuedAt.getTime() + envelope.expiresAt.getTime()) / 2
     const namesNewest = envelope.root.sha256 === state.rootFile.sha256

@@ -49,7 +49,7 @@ const HEADERS_TIMEOUT_MS = 20_000
 
 /** @throws {VmpkgError} `REGISTRY_INVALID` for a folder that is none, `USAGE` for an address that cannot be listened on */
 export async function serveRegistry({ folder, host, port, onRequest }: ServeOptions): Promise<RegistryServer> {
-  await readRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelope)
+  await readRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelopeFile)
   const root = await realpath(folder)
   const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: 8192 }, (request, response) => {
     const client = request.socket.remoteAddress ?? '-' // gone with the connection
@@ -118,7 +118,7 @@ function sendFile(root: string, path: string, request: IncomingMessage, response
 
 async function sendEnvelope(root: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
-    const bytes = await readRegistryFile(root, ENVELOPE_PATH, FILE_LIMITS.envelope)
+    const bytes = await readRegistryFile(root, ENVELOPE_PATH, FILE_LIMITS.envelopeFile)
     const etag = `"${sha256(bytes)}"`
     const headers = { etag, 'cache-control': 'no-cache', 'content-type': 'application/json' }
     const known = (request.headers['if-none-match'] ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''))

@@ -10,6 +10,7 @@ import { sha256 } from '../model/digest.ts'
 import type { Envelope } from '../model/registry.ts'
 import { FILE_LIMITS, parseEnvelope, parseSignedFile } from '../model/registry-schema.ts'
 import { formatTime } from '../model/shape.ts'
+import { placeRoots, withoutRoots } from './carried-roots.ts'
 import { readRegistryFile, snapshotPath, writeImmutable } from './registry-folder.ts'
 import { withRegistryLock } from './registry-lock.ts'
 import { readRegistry, verifyRegistryAs } from './registry-state.ts'
@@ -34,10 +35,11 @@ export function pathOfSnapshot(name: string): string {
 export async function snapshotRegistry(folder: string): Promise<Snapshot & { readonly isNew: boolean }> {
   return withRegistryLock(folder, async () => {
     const { envelope, envelopeFile } = await readRegistry(folder)
+    await placeRoots(folder, envelopeFile) // a snapshot carries none
     await verifyRegistryAs(folder, envelopeFile, envelope.issuedAt)
     const made = describe(envelope)
     const isNew = (await listSnapshots(folder)).every(({ name }) => name !== made.name)
-    await writeImmutable(folder, made.path, envelopeFile)
+    await writeImmutable(folder, made.path, withoutRoots(envelopeFile))
     return { ...made, isNew }
   })
 }

@@ -26,9 +26,10 @@ import { certificateEnd, readCertificate } from '../trust/certificate.ts'
 import { verifyContent } from '../trust/content.ts'
 import type { PackageEntry } from '../trust/package-entry.ts'
 import { verifyPackageEntry } from '../trust/package-entry.ts'
+import { waitingRoots } from './carried-roots.ts'
 import { openNewestRoot } from './incoming.ts'
 import { describeManifest } from './registry-add.ts'
-import { contentPath, ENVELOPE_PATH, readRegistryFile } from './registry-folder.ts'
+import { contentPath, ENVELOPE_PATH, readRegistryFile, rootPath } from './registry-folder.ts'
 import { listRegistry, type RegistryListing } from './registry-listing.ts'
 import { RegistryReferences } from './registry-references.ts'
 import { listSnapshots } from './registry-snapshot.ts'
@@ -224,9 +225,17 @@ async function warnOfFiles(folder: string, state: RegistryState, now: Date): Pro
       (kind === 'unfinished' || (kind === 'content' && !path.startsWith('history/') && !needed.has(path))) &&
       modifiedAt.getTime() + DATA_HOURS_MS <= now.getTime(),
   )
+  const roots = await waitingRoots(folder, state.envelopeFile)
   const bytes = idle.reduce((sum, { size }) => sum + size, 0)
   return [
     ...waiting.map(({ path }) => warning('submission-waits', path, 'A submission waits: vmpkg repo merge takes it in')),
+    ...roots.map((version) =>
+      warning(
+        'root-waits',
+        rootPath(version),
+        'Only the envelope carries it yet: vmpkg repo resign puts it into its place',
+      ),
+    ),
     ...(idle.length === 0
       ? []
       : [warning('unreferenced', `${idle.length} files`, `${bytes} bytes that no version names: vmpkg repo gc`)]),

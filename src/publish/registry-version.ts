@@ -1,10 +1,9 @@
 /**
  * The next version of a registry (formats 1.2): immutable files first, then the envelope, compared with what was read and
- * verified as a client would. Whatever fails leaves the old version in place. The old envelope is kept under `history/`:
+ * verified as a client would. Whatever fails leaves the old version in place. A new root file travels in the envelope
+ * first (`carried-roots.ts`), so that all of it changes at once. The old envelope is kept under `history/`:
  * it says which files clients that have not updated yet still ask for.
  */
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { constants, zstdCompressSync } from 'node:zlib'
 import { VmpkgError } from '../errors.ts'
 import { type Digested, sha256 } from '../model/digest.ts'
@@ -13,8 +12,9 @@ import { comparePackageVersions } from '../model/package-order.ts'
 import type { Envelope, IndexEntry } from '../model/registry.ts'
 import { formatEnvelope, formatIndexEntry, formatSignedFile } from '../model/registry-schema.ts'
 import type { Clock } from '../ports.ts'
-import { contentPath, rootPath, writeEnvelope, writeImmutable } from './registry-folder.ts'
-import { type PendingRoot, type RegistryState, verifyRegistryAs, verifyUnchanged } from './registry-state.ts'
+import { carryRoots, type NumberedRoot, placeRoots, withoutRoots } from './carried-roots.ts'
+import { contentPath, writeEnvelope, writeImmutable } from './registry-folder.ts'
+import { type RegistryState, verifyRegistryAs, verifyUnchanged } from './registry-state.ts'
 import { swapFolderEnvelope } from './registry-swap.ts'
 import { type Signer, signFile } from './signer.ts'
 
@@ -33,8 +33,8 @@ const LEVEL = 19
 export interface Change {
   readonly entries?: readonly IndexEntry[]
   readonly channels?: Envelope['channels']
-  /** A signed root file that follows the newest one. Clients refuse a root without its envelope, so it is written just before. */
-  readonly root?: PendingRoot
+  /** A signed root file that follows the newest one. */
+  readonly root?: NumberedRoot
   /** Counts from 1 again: for a rotation after somebody drove the counter up (threats M07). */
   readonly restart?: boolean
 }
@@ -67,25 +67,23 @@ export async function publishVersion(
       ? { version: 1 }
       : { version: before.version + 1, previous: { version: before.version, sha256: state.envelopeDigest } }),
   }
-  const file = await signEnvelope(next, timestamping)
-  await verifyRegistryAs(folder, file, timestamping.clock.now(), pending)
-  await writeImmutable(folder, contentPath('history', sha256(state.envelopeFile)), state.envelopeFile)
+  const signed = await signEnvelope(next, timestamping)
+  const file = pending === undefined ? signed : carryRoots(signed, [pending])
+  await placeRoots(folder, state.envelopeFile) // before the envelope that carries them is replaced
+  await verifyRegistryAs(folder, file, timestamping.clock.now())
+  await keepFormer(folder, state.envelopeFile)
   await swapFolderEnvelope(folder, async () => {
     await verifyUnchanged(state)
-    if (pending === undefined) await writeEnvelope(folder, file)
-    else await writeWithRoot(folder, pending, file)
+    await writeEnvelope(folder, file)
   })
+  await placeRoots(folder, file) // not before the envelope: a root file alone would make readers refuse what is there
   return next
 }
 
-async function writeWithRoot(folder: string, { version, file }: PendingRoot, envelope: Uint8Array): Promise<void> {
-  await writeImmutable(folder, rootPath(version), file)
-  try {
-    await writeEnvelope(folder, envelope)
-  } catch (error) {
-    await rm(join(folder, rootPath(version)), { force: true })
-    throw error
-  }
+/** Keeps an envelope that is replaced under `history/`. */
+export async function keepFormer(folder: string, envelopeFile: Uint8Array): Promise<void> {
+  const former = withoutRoots(envelopeFile)
+  await writeImmutable(folder, contentPath('history', sha256(former)), former)
 }
 
 function digest(bytes: Uint8Array): Digested {

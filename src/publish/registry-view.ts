@@ -8,7 +8,7 @@ import type { Mirrors } from '../fetch/mirror.ts'
 import { fetchDigested, fetchSmallFile } from '../fetch/small-file.ts'
 import { sha256 } from '../model/digest.ts'
 import type { Channels, Envelope, Root } from '../model/registry.ts'
-import { FILE_LIMITS, parseEnvelope, parseSignedFile } from '../model/registry-schema.ts'
+import { FILE_LIMITS, parseEnvelope, parseEnvelopeFile } from '../model/registry-schema.ts'
 import type { PackageIndex } from '../trust/package-index.ts'
 import { MAX_ROOT_STEPS } from '../trust/root-chain.ts'
 import { TrustSession } from '../trust/session.ts'
@@ -27,15 +27,17 @@ export async function readRegistryView(
   { envelopePath = ENVELOPE_PATH, signal }: { readonly envelopePath?: string; readonly signal?: AbortSignal } = {},
 ): Promise<RegistryView> {
   const get = async (path: string, maxBytes: number) => fetchSmallFile(mirror, { path, maxBytes, signal })
-  const file = await get(envelopePath, FILE_LIMITS.envelope)
-  const claimed = parseEnvelope(parseSignedFile(file, 'ENVELOPE_INVALID', 'The envelope', FILE_LIMITS.envelope).payload)
+  const file = await get(envelopePath, FILE_LIMITS.envelopeFile)
+  const { payload, roots } = parseEnvelopeFile(file)
+  const claimed = parseEnvelope(payload)
   if (claimed.root.version > MAX_ROOT_STEPS) throw new VmpkgError('ROOT_INVALID', 'The chain of root files is too long')
   const first = await get(rootPath(1), FILE_LIMITS.root)
   const at = claimed.issuedAt
   const pin = { version: 1, sha256: sha256(first) }
   const session = await TrustSession.open({ pin, policy: { kind: 'snapshot', at }, now: at }, first)
   while (session.nextRootVersion <= claimed.root.version) {
-    await session.acceptRoot(await get(rootPath(session.nextRootVersion), FILE_LIMITS.root))
+    const version = session.nextRootVersion
+    await session.acceptRoot(roots.get(version) ?? (await get(rootPath(version), FILE_LIMITS.root)))
   }
   const { envelope } = await session.acceptEnvelope(file)
   const fetchNamed = async (kind: 'index' | 'channels') =>

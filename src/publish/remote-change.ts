@@ -10,9 +10,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Emit } from '../events.ts'
 import { parsePackageLine } from '../model/line-schema.ts'
-import { FILE_LIMITS, parseEnvelope, parseSignedFile, parseSubmission } from '../model/registry-schema.ts'
+import {
+  FILE_LIMITS,
+  parseEnvelope,
+  parseEnvelopeFile,
+  parseSignedFile,
+  parseSubmission,
+} from '../model/registry-schema.ts'
 import { MAX_INDEX_BYTES } from '../trust/package-index.ts'
 import { MAX_ROOT_STEPS } from '../trust/root-chain.ts'
+import { missingRoots, placeLater, splitUpload } from './later-roots.ts'
 import { listRegistryFiles, type RegistryFile } from './registry-files.ts'
 import { contentPath, ENVELOPE_PATH, readRegistryFile, rootPath } from './registry-folder.ts'
 import type { FetchedFile, PublishTarget } from './target.ts'
@@ -78,35 +85,22 @@ async function changeOnce<T>(
   for (const path of REREAD) await rm(join(folder, path), { recursive: true, force: true })
   const { before, fetched } = await fetchState(target, folder)
   const result = await change(folder)
-  const after = await readRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelope)
+  const after = await readRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelopeFile)
   const present = await listRegistryFiles(folder)
   const made = present.filter(({ path }) => !fetched.has(path))
   const isSwapped = !areEqual(before, after)
   // A change that turned out to be none may have packed images all the same.
-  const isWorthIt = isSwapped || made.some(isListed)
+  const isWorthIt = isSwapped || made.some((one) => isListed(one) || isRoot(one))
   const files = isWorthIt ? made : []
-  const uploaded = await uploadMissing({ target, folder, files, dryRun, ...(emit && { emit }) })
+  const { first, later } = splitUpload(files, before)
+  const upload = { target, folder, dryRun, ...(emit && { emit }) }
+  const uploaded = [...(await uploadMissing({ ...upload, files: first })), ...(await missingRoots(upload, later))]
   if (dryRun) return { result, uploaded }
-  if (isSwapped) await swap(target, before, after, uploaded)
+  if (isSwapped) await target.swapEnvelope(before, after)
+  await placeLater(upload, later)
   const kept = new Set(present.map(({ path }) => path))
   await target.remove([...fetched].filter((path) => isListed({ path }) && !kept.has(path)))
   return { result, uploaded }
-}
-
-/** A root file that no envelope names must not stay: clients would follow it, and the next one has its number. */
-async function swap(
-  target: PublishTarget,
-  before: Uint8Array,
-  after: Uint8Array,
-  uploaded: readonly RegistryFile[],
-): Promise<void> {
-  try {
-    await target.swapEnvelope(before, after)
-  } catch (error) {
-    const roots = uploaded.map(({ path }) => path).filter((path) => path.startsWith('root/'))
-    if (isVmpkgError(error, 'REGISTRY_CHANGED', 'LOCK_HELD')) await target.remove(roots)
-    throw error
-  }
 }
 
 /** Copies what publishing reads. @returns the envelope's bytes, and the paths that are at the target */
@@ -114,15 +108,14 @@ async function fetchState(
   target: PublishTarget,
   folder: string,
 ): Promise<{ readonly before: Uint8Array; readonly fetched: ReadonlySet<string> }> {
-  await target.fetch([{ path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelope }], folder)
-  const file = await readRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelope).catch((cause: unknown) => {
+  await target.fetch([{ path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelopeFile }], folder)
+  const file = await readRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelopeFile).catch((cause: unknown) => {
     throw new VmpkgError('REGISTRY_INVALID', `There is no registry at ${target.name}`, {
       hint: `Make one with vmpkg repo init FOLDER, then vmpkg repo push FOLDER ${target.name}`,
       cause,
     })
   })
-  const { payload } = parseSignedFile(file, 'ENVELOPE_INVALID', 'The envelope', FILE_LIMITS.envelope)
-  const { root, index, channels } = parseEnvelope(payload)
+  const { root, index, channels } = parseEnvelope(parseEnvelopeFile(file).payload)
   const roots = Array.from({ length: Math.min(root.version, MAX_ROOT_STEPS) + 1 }, (_, i) => rootPath(i + 1))
   const files: FetchedFile[] = [
     ...roots.map((path) => ({ path, maxBytes: FILE_LIMITS.root })),
@@ -159,6 +152,10 @@ async function listSubmitted(folder: string): Promise<readonly string[]> {
     }
   }
   return [...new Set(paths)]
+}
+
+function isRoot({ path }: RegistryFile): boolean {
+  return path.startsWith('root/')
 }
 
 function isListed({ path }: Pick<RegistryFile, 'path'>): boolean {

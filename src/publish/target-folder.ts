@@ -51,7 +51,7 @@ export function folderTarget(folder: string): PublishTarget {
       await mkdir(folder, { recursive: true })
       await withRegistryLock(folder, async () => {
         await swapFolderEnvelope(folder, async () => {
-          const present = await findRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelope)
+          const present = await findRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelopeFile)
           if (!areEqual(present, before)) throw registryChanged(folder)
           await writeEnvelope(folder, after)
         })

@@ -153,7 +153,7 @@ class S3Target implements PublishTarget {
   }
 
   async #readEnvelope(): Promise<{ readonly bytes: Uint8Array; readonly etag: string } | undefined> {
-    const request = { method: 'GET', path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelope } as const
+    const request = { method: 'GET', path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelopeFile } as const
     const { status, body, headers } = await this.#bucket.request(request, [404])
     return status === 404 ? undefined : { bytes: body, etag: headers['etag'] ?? NO_ETAG }
   }

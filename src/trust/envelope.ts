@@ -5,7 +5,7 @@
 import { VmpkgError } from '../errors.ts'
 import { type Sha256, sha256 } from '../model/digest.ts'
 import type { Envelope } from '../model/registry.ts'
-import { FILE_LIMITS, parseEnvelope, parseSignedFile } from '../model/registry-schema.ts'
+import { parseEnvelope, parseEnvelopeFile } from '../model/registry-schema.ts'
 import { type Freshness, type FreshnessPolicy, verifyNotExpired, verifyNotFromFuture } from './freshness.ts'
 import type { TrustMarks } from './marks.ts'
 import { verifyRole } from './roles.ts'
@@ -36,11 +36,12 @@ export interface AcceptedEnvelope {
  */
 export async function verifyEnvelope(check: EnvelopeCheck): Promise<AcceptedEnvelope> {
   const { root, marks, policy, now } = check
-  const signed = parseSignedFile(check.file, 'ENVELOPE_INVALID', 'The envelope', FILE_LIMITS.envelope)
+  const signed = parseEnvelopeFile(check.file)
   await verifyRole({
     subject: 'The envelope',
     type: 'envelope',
-    ...signed,
+    payload: signed.payload,
+    signatures: signed.signatures,
     roleName: 'timestamp',
     role: root.root.timestamp,
     certificates: root.certificates,
@@ -63,8 +64,7 @@ export async function verifyEnvelope(check: EnvelopeCheck): Promise<AcceptedEnve
  * @throws {VmpkgError} `ENVELOPE_INVALID`
  */
 export function peekRootVersion(file: Uint8Array): number {
-  return parseEnvelope(parseSignedFile(file, 'ENVELOPE_INVALID', 'The envelope', FILE_LIMITS.envelope).payload).root
-    .version
+  return parseEnvelope(parseEnvelopeFile(file).payload).root.version
 }
 
 /** An envelope names the root it was made under: a mirror that hides a newer root, or replays an old envelope, shows here. */

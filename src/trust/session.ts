@@ -6,6 +6,7 @@
 
 import { VmpkgError } from '../errors.ts'
 import type { Channels, Envelope } from '../model/registry.ts'
+import { parseEnvelopeFile } from '../model/registry-schema.ts'
 import { verifyChannels } from './channels.ts'
 import { type AcceptedEnvelope, verifyEnvelope } from './envelope.ts'
 import {
@@ -155,6 +156,23 @@ export class TrustSession {
       root: { version: next.root.version, sha256: next.file.sha256 },
       ...(envelope === undefined || isDropped('timestamp') ? {} : { envelope }),
       ...(channels === undefined || isDropped('promoter') ? {} : { channels }),
+    }
+  }
+
+  /**
+   * Goes on with the root files that an envelope file carries because they are not in their own places yet. They count as
+   * any other: what vouches for a root file is in it, not where it came from. Those that are walked already are left out.
+   *
+   * @param keep is called after each, as it is for the files of the chain
+   * @throws {VmpkgError} `ENVELOPE_INVALID`, and those of `acceptRoot`
+   */
+  async acceptCarriedRoots(envelopeFile: Uint8Array, keep: (root: Uint8Array) => void = () => {}): Promise<void> {
+    const { roots } = parseEnvelopeFile(envelopeFile)
+    for (;;) {
+      const next = roots.get(this.nextRootVersion)
+      if (next === undefined) return
+      await this.acceptRoot(next)
+      keep(next)
     }
   }
 

@@ -64,6 +64,7 @@ const APP = ['install', '-y', '--grant', 'network', 'app-alone']
 const OLD_APP = [...APP.slice(0, -1), 'app-alone=1.0-1']
 const ROUTER = ['install', '-y', '--grant', 'network', '--no-start', 'router-tiny']
 const OLD_ROUTER = [...ROUTER.slice(0, -1), 'router-tiny=1.0-1']
+const PIN = ['pin', 'set', 'app-none', '500']
 const CLONE = ['clone', 'app-alone', '--name', 'one', '--no-start']
 
 const KEYS = ['--keys', '%/keys']
@@ -91,6 +92,7 @@ function owning(...commands: readonly (readonly string[])[]): Scenario['before']
 
 const LATER = ['key', 'generate', 'later', '--no-passphrase', ...KEYS]
 const ROTATE_ROOT = ['repo', 'rotate-key', '%/registry-own', '--role', 'root', '--add', 'later', '--threshold', '2']
+const ROTATE = ['repo', 'rotate-key', '%/registry-own', '--role', 'promoter', '--threshold', '1', ...KEYS]
 const OWN = ['repo', 'add', '%/registry-own', '%/built', ...KEYS]
 
 /** The number of the newest entry in the history. */
@@ -339,11 +341,12 @@ export const SCENARIOS: readonly Scenario[] = [
       ['bundle', 'export', '%/tiny.vmbundle', 'app-alone'],
       ['source', 'remove', 'test'],
       ['clean'],
+      PIN,
     ),
-    next: ['pin', 'list'],
+    next: PIN, // writes what is written already: gc would take away what came, and update needs the source
     leaves: /\*$/,
     first: ADD,
-    piecemeal: ['stores', 'kept'],
+    piecemeal: ['catalogue', 'stores', 'kept'], // the source, then its lists as by an update, then what was fetched
   },
   {
     name: 'import, the first',
@@ -509,5 +512,22 @@ export const SCENARIOS: readonly Scenario[] = [
       await world.virsh('define', file)
       await world.virsh('start', 'router-tiny')
     },
+  },
+  {
+    name: 'repo mirror, other keys',
+    verb: ['repo', 'mirror', '%/registry-own', '%/registry-mirror'],
+    before: owning(
+      ['repo', 'mirror', '%/registry-own', '%/registry-mirror', '--root-file', '%/registry-own/root/1.json'],
+      LATER,
+      ROTATE,
+      ROTATE,
+    ),
+    leaves: IN_MIRROR,
+  },
+  {
+    name: 'repo push, other keys',
+    verb: ['repo', 'push', '%/registry-own', '%/registry-served'],
+    before: owning(['repo', 'push', '%/registry-own', '%/registry-served'], LATER, ROTATE, ROTATE),
+    leaves: IN_MIRROR,
   },
 ]

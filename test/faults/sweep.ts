@@ -21,7 +21,7 @@ export interface Scenario {
    * further words of the verb, such as the number of an entry in the history.
    */
   readonly before: (world: World) => Promise<readonly string[] | void>
-  /** The command after the fault, which recovers by itself; `gc` by default. */
+  /** The command after the fault, which recovers by itself, so one that writes; `gc` by default. */
   readonly next?: readonly string[]
   /** Codes with which the verb may refuse to be run again once it is done, such as `SOURCE_EXISTS`. */
   readonly done?: readonly string[]
@@ -145,6 +145,8 @@ export async function strike(prepared: Prepared, { operation, way }: FaultPoint)
     assert.match(hit.stderr, /^E: .* \[[A-Z_]+\]$/m, where)
     assert.doesNotMatch(hit.stderr, /\[INTERNAL\]|^\s+at .*:\d+/m, where)
   }
+  // Before anything recovers: readers come at any moment, and of two of the verb's own files they see what is there.
+  assert.deepEqual(await world.findRefused(), [], `clients are refused: ${where}`)
   const next = await world.run(words(scenario.next ?? ['gc'], world), scenario.env)
   assert.equal(next.status, 0, `the next command: ${next.stderr}\n${where}`)
   const look = async (): Promise<Sight> => relevant(scenario, await world.observe())

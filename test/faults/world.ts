@@ -9,8 +9,8 @@ import { cp, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
-import { parseEnvelope, parseSignedFile } from '../../src/model/registry-schema.ts'
-import { readRegistry } from '../../src/publish/registry-state.ts'
+import { parseEnvelope, parseEnvelopeFile } from '../../src/model/registry-schema.ts'
+import { readRegistry, verifyRegistryAs } from '../../src/publish/registry-state.ts'
 import { parseDraft } from '../../src/publish/root-draft.ts'
 import { type Cli, type CliResult, makeCli } from '../support/cli.ts'
 import { fixedClock } from '../support/fixed-clock.ts'
@@ -46,6 +46,8 @@ export interface World {
     env?: Readonly<Record<string, string>>,
   ): Promise<CliResult & { readonly operations: readonly Operation[] }>
   observe(): Promise<Sight>
+  /** Registries that a client would refuse as they lie there now. */
+  findRefused(): Promise<readonly string[]>
   save(): Promise<void>
   restore(): Promise<void>
   /** Keeps the files as they are now under that key, until the world is closed. */
@@ -108,6 +110,7 @@ export async function makeWorld({ name, packages, host }: WorldOptions): Promise
       async observe() {
         return plain({ ...(await observeFiles(folder)), ...(await libvirt?.observe()) }, libvirt?.identities ?? [])
       },
+      findRefused: async () => findRefused(folder),
       async save() {
         await rm(apart, { recursive: true, force: true })
         await mkdir(apart, { recursive: true })
@@ -402,16 +405,30 @@ async function observeKeys(folder: string, files: readonly string[]): Promise<Si
   }
 }
 
+async function listRegistries(folder: string): Promise<readonly string[]> {
+  const own = 'root/var/lib/vmpkg/local/registry'
+  return [...(await readdir(folder)).filter((one) => /^registry[^.]*$/.test(one)).toSorted(), own]
+}
+
+/** Registries that a client who knows nothing would refuse, and why. Without its envelope a folder is none yet. */
+async function findRefused(folder: string): Promise<readonly string[]> {
+  const refused: string[] = []
+  for (const name of await listRegistries(folder)) {
+    const path = join(folder, name)
+    const file = await readFile(join(path, 'envelope.json')).catch(() => undefined)
+    if (file === undefined) continue
+    await verifyRegistryAs(path, file, new Date()).catch((error: unknown) => refused.push(`${name}: ${String(error)}`))
+  }
+  return refused
+}
+
 async function observeRegistries(folder: string): Promise<Sight> {
   const found: Record<string, unknown> = {}
-  const own = 'root/var/lib/vmpkg/local/registry'
-  for (const name of [...(await readdir(folder)).filter((one) => /^registry[^.]*$/.test(one)).toSorted(), own]) {
+  for (const name of await listRegistries(folder)) {
     const path = join(folder, name)
     try {
       const file = await readFile(join(path, 'envelope.json'))
-      const { version, index, channels } = parseEnvelope(
-        parseSignedFile(file, 'ENVELOPE_INVALID', 'The envelope', file.length).payload,
-      )
+      const { version, index, channels } = parseEnvelope(parseEnvelopeFile(file).payload)
       const { entries, root, channels: promoted } = await readRegistry(path)
       const incoming = (await readdir(join(path, 'incoming')).catch(() => [])).filter((one) => one.endsWith('.json'))
       found[name] = {

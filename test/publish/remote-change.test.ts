@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { VmpkgError } from '../../src/errors.ts'
 import { packImage } from '../../src/image/pack-image.ts'
+import { FILE_LIMITS } from '../../src/model/registry-schema.ts'
 import { pushRegistry } from '../../src/publish/push.ts'
 import { addPackages } from '../../src/publish/registry-add.ts'
 import { rotateRoot } from '../../src/publish/registry-rotate.ts'
@@ -100,7 +101,7 @@ describe('changeRemotely', () => {
     await assert.rejects(add(registry, empty, 'app-one'), { code: 'REGISTRY_INVALID' })
     const { folder, target } = await served(t, registry)
     const large = await readFile(join(folder, 'envelope.json'))
-    await writeFile(join(folder, 'envelope.json'), Buffer.concat([large, Buffer.alloc(8192, 0x20)]))
+    await writeFile(join(folder, 'envelope.json'), Buffer.concat([large, Buffer.alloc(FILE_LIMITS.envelopeFile, 0x20)]))
     await assert.rejects(add(registry, target, 'app-one'), { code: 'REGISTRY_INVALID' })
   })
 

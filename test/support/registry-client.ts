@@ -52,7 +52,9 @@ export async function refresh({
     if (next === undefined) break
     await session.acceptRoot(next)
   }
-  const { envelope, freshness } = await session.acceptEnvelope(await read('envelope.json'))
+  const file = await read('envelope.json')
+  if (policy.kind !== 'snapshot') await session.acceptCarriedRoots(file)
+  const { envelope, freshness } = await session.acceptEnvelope(file)
   const index = await session.acceptIndex(await read(`index/${envelope.index.sha256}.jsonl.zst`))
   const channels = await session.acceptChannels(await read(`channels/${envelope.channels.sha256}.json`))
   return { envelope, freshness, index, channels, marks: session.marks }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { sha256 } from '../../src/model/digest.ts'
+import { withoutRoots } from '../../src/publish/carried-roots.ts'
 import { resignRegistry } from '../../src/publish/registry-resign.ts'
 import { rotateRoot } from '../../src/publish/registry-rotate.ts'
 import { signEnvelope } from '../../src/publish/registry-version.ts'
@@ -228,6 +229,8 @@ describe('a root chain', () => {
     await using registry = await buildRegistry()
     await rotateRoot({ ...registry, promoters: [registry.promoter] })
     await rm(join(registry.folder, 'root/2.json'))
+    const envelope = join(registry.folder, 'envelope.json')
+    await writeFile(envelope, withoutRoots(await readFile(envelope)))
     await assert.rejects(refresh({ ...registry, now: registry.clock.now() }), { code: 'ENVELOPE_INVALID' })
   })
 })
