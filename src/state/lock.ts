@@ -4,7 +4,7 @@
  *
  * Source: threats L03. Test oracle: child processes that wait, that are killed, and that hold on.
  */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { VmpkgError } from '../errors.ts'
@@ -81,7 +81,7 @@ export function findLockHolder(path: string): LockHolder | undefined {
     const note: unknown = JSON.parse(readFileSync(noteOf(path), 'utf8'))
     return isHolder(note) && isAlive(note) ? note : undefined
   } catch {
-    return undefined // no note, or one that is being replaced: it is a courtesy only
+    return undefined // no note, or half of one: it is a courtesy only
   }
 }
 
@@ -97,9 +97,8 @@ function tryLock(database: DatabaseSync): boolean {
 }
 
 function writeHolder(path: string, holder: LockHolder): void {
-  const temporary = `${noteOf(path)}.tmp` // ours alone: we hold the lock
-  writeFileSync(temporary, JSON.stringify(holder), { mode: 0o600 })
-  renameSync(temporary, noteOf(path))
+  // In place: half a note is as good as none, and a file beside it would stay where its writer is killed.
+  writeFileSync(noteOf(path), JSON.stringify(holder), { mode: 0o600 })
 }
 
 function noteOf(path: string): string {

@@ -16,6 +16,8 @@ export interface RefreshRequest {
   readonly pin: RootPin
   readonly now: Date
   readonly marks?: TrustMarks
+  /** The root file that the marks name, as a client keeps it; else it is read. */
+  readonly rootFile?: Uint8Array | undefined
   readonly policy?: FreshnessPolicy
 }
 
@@ -25,6 +27,8 @@ export interface Refreshed {
   readonly index: Verified<PackageIndex>
   readonly channels: Verified<Channels>
   readonly marks: TrustMarks
+  /** The newest, where it was not the one to begin with. */
+  readonly rootFile?: Uint8Array | undefined
 }
 
 /** One try, so that nothing that a reader sees wrong is smoothed over. */
@@ -41,21 +45,24 @@ export async function refresh({
   pin,
   now,
   marks,
+  rootFile,
   policy = { kind: 'strict' },
 }: RefreshRequest): Promise<Refreshed> {
   const options = { pin, now, policy, ...(marks === undefined ? {} : { marks }) }
   const read = async (path: string): Promise<Uint8Array> =>
     base === undefined ? readFile(join(folder, path)) : fetchFrom(base, path)
-  const session = await TrustSession.open(options, await read(`root/${startingRoot(options).version}.json`))
+  let kept = rootFile
+  const session = await TrustSession.open(options, kept ?? (await read(`root/${startingRoot(options).version}.json`)))
   for (;;) {
     const next = await read(`root/${session.nextRootVersion}.json`).catch(() => undefined)
     if (next === undefined) break
     await session.acceptRoot(next)
+    kept = next
   }
   const file = await read('envelope.json')
-  if (policy.kind !== 'snapshot') await session.acceptCarriedRoots(file)
+  if (policy.kind !== 'snapshot') await session.acceptCarriedRoots(file, (root) => (kept = root))
   const { envelope, freshness } = await session.acceptEnvelope(file)
   const index = await session.acceptIndex(await read(`index/${envelope.index.sha256}.jsonl.zst`))
   const channels = await session.acceptChannels(await read(`channels/${envelope.channels.sha256}.json`))
-  return { envelope, freshness, index, channels, marks: session.marks }
+  return { envelope, freshness, index, channels, marks: session.marks, rootFile: kept }
 }
