@@ -6,10 +6,12 @@ import { parseFingerprint } from '../../src/model/fingerprint.ts'
 import type { Envelope, Root } from '../../src/model/registry.ts'
 import {
   formatEnvelope,
+  formatEnvelopeFile,
   formatRoot,
   formatSignedFile,
   parseChannels,
   parseEnvelope,
+  parseEnvelopeFile,
   parseRoot,
   parseSignedFile,
   parseSubmission,
@@ -44,6 +46,39 @@ const root: Root = {
   promoter: { keys: [bob], threshold: 1 },
   publishers: [{ keys: [bob], threshold: 1, patterns: ['router-*'] }],
 }
+
+describe('an envelope file', () => {
+  const signature = { fingerprint: alice, role: 'timestamp', signature: new Uint8Array([1]) } as const
+  const signed = { payload: formatEnvelope(envelope), signatures: [signature] }
+  const roots = new Map([2, 10].map((number) => [number, new Uint8Array([number])] as const))
+
+  test('comes back with the root files that it carries, and is any signed file without them', () => {
+    assert.deepEqual(parseEnvelopeFile(formatEnvelopeFile({ ...signed, roots })), { ...signed, roots })
+    assert.deepEqual(formatEnvelopeFile({ ...signed, roots: new Map() }), formatSignedFile(signed))
+    assert.deepEqual(parseEnvelopeFile(formatSignedFile(signed)), { ...signed, roots: new Map() })
+  })
+
+  const wire = JSON.parse(Buffer.from(formatEnvelopeFile({ ...signed, roots })).toString()) as Record<string, unknown>
+  const refused: Readonly<Record<string, object>> = {
+    'a root file 0': { ...wire, roots: { '0': 'AA==' } },
+    'a number with a second spelling': { ...wire, roots: { '02': 'AA==' } },
+    'a number beyond 16 digits': { ...wire, roots: { ['1'.repeat(17)]: 'AA==' } },
+    'a root file that is not base64': { ...wire, roots: { '2': '?' } },
+    'root files as a list': { ...wire, roots: ['AA=='] },
+    'another member': { ...wire, root: {} },
+    'no signature': { ...wire, signatures: [] },
+    'an envelope larger than 4 KiB': { ...wire, payload: Buffer.alloc(4096).toString('base64') },
+    'root files of more than 4 MiB': {
+      ...wire,
+      roots: { '2': Buffer.alloc(3 * 1024 * 1024 + 4096).toString('base64') },
+    },
+  }
+  for (const [what, value] of Object.entries(refused)) {
+    test(`with ${what} is refused`, () => {
+      assert.throws(() => parseEnvelopeFile(canonicalJsonBytes(value)), { code: 'ENVELOPE_INVALID' })
+    })
+  }
+})
 
 describe('an envelope', () => {
   test('comes back from its bytes as it was', () => {

@@ -7,6 +7,7 @@ import { packImage } from '../../src/image/pack-image.ts'
 import { FILE_LIMITS } from '../../src/model/registry-schema.ts'
 import { pushRegistry } from '../../src/publish/push.ts'
 import { addPackages } from '../../src/publish/registry-add.ts'
+import { resignRegistry } from '../../src/publish/registry-resign.ts'
 import { rotateRoot } from '../../src/publish/registry-rotate.ts'
 import { changeRemotely } from '../../src/publish/remote-change.ts'
 import type { PublishTarget } from '../../src/publish/target.ts'
@@ -74,6 +75,42 @@ describe('changeRemotely', () => {
     const again = await add(registry, target, 'app-one')
     assert.deepEqual([again.result.kind, again.uploaded], ['unchanged', []])
     assert.deepEqual(await listTree(folder), before)
+  })
+
+  test('brings a new root file after the envelope that carries it, and the next publisher where that fails', async (t) => {
+    await using registry = await buildRegistry()
+    const { folder, target } = await served(t, registry)
+    const order: string[] = []
+    let isBroken = true
+    const watched: PublishTarget = {
+      ...target,
+      async store(from, paths, onStored) {
+        if (isBroken && paths.includes('root/2.json')) throw new VmpkgError('REGISTRY_CHANGED', 'the line broke')
+        order.push(...paths.filter((path) => path.startsWith('root/')))
+        await target.store(from, paths, onStored)
+      },
+      async swapEnvelope(before, after) {
+        order.push('envelope.json')
+        await target.swapEnvelope(before, after)
+      },
+    }
+    const rotate = async () =>
+      changeRemotely({ target: watched }, async (staging) =>
+        rotateRoot({ ...registry, folder: staging, promoters: [registry.promoter] }),
+      )
+    const resign = async () =>
+      changeRemotely({ target: watched }, async (staging) => resignRegistry(staging, registry.timestamping))
+    const read = async () => (await refresh({ ...registry, folder, now: registry.clock.now() })).envelope
+    // It is published: beginning anew would be a second change of keys.
+    await assert.rejects(rotate(), { code: 'TARGET_FAILED', message: /published, but root\/2.json/ })
+    assert.deepEqual([order, await target.list(['root'])], [['envelope.json'], ['root/1.json']])
+    assert.equal((await read()).root.version, 2)
+    isBroken = false
+    const { result, uploaded } = await resign()
+    assert.deepEqual([result.changed, uploaded.map(({ path }) => path)], [false, ['root/2.json']])
+    assert.equal((await rotate()).result.root.version, 3)
+    assert.deepEqual(order, ['envelope.json', 'root/2.json', 'envelope.json', 'root/3.json'])
+    assert.deepEqual([(await read()).version, (await resign()).uploaded], [3, []])
   })
 
   test('leaves no root file behind that no envelope names', async (t) => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { sha256 } from '../../src/model/digest.ts'
-import { withoutRoots } from '../../src/publish/carried-roots.ts'
+import { carryRoots, withoutRoots } from '../../src/publish/carried-roots.ts'
 import { resignRegistry } from '../../src/publish/registry-resign.ts'
 import { rotateRoot } from '../../src/publish/registry-rotate.ts'
 import { signEnvelope } from '../../src/publish/registry-version.ts'
@@ -232,6 +232,44 @@ describe('a root chain', () => {
     const envelope = join(registry.folder, 'envelope.json')
     await writeFile(envelope, withoutRoots(await readFile(envelope)))
     await assert.rejects(refresh({ ...registry, now: registry.clock.now() }), { code: 'ENVELOPE_INVALID' })
+  })
+})
+
+describe('root files that an envelope carries', () => {
+  test('are walked from where the chain stands, each of them told, and only before the envelope', async () => {
+    await using registry = await buildRegistry()
+    const read = async (path: string) => readFile(join(registry.folder, path))
+    const first = await read('root/1.json')
+    for (let i = 0; i < 3; i++) await rotateRoot({ ...registry, promoters: [] })
+    const roots = await Promise.all(
+      [2, 3, 4].map(async (version) => ({ version, file: await read(`root/${version}.json`) })),
+    )
+    const envelope = carryRoots(await read('envelope.json'), roots)
+    const options = { pin: registry.pin, policy: { kind: 'strict' }, now: registry.clock.now() } as const
+    const session = await TrustSession.open(options, first)
+    await session.acceptRoot(roots[0]?.file ?? first)
+    const told: number[] = []
+    await session.acceptCarriedRoots(envelope, () => told.push(session.root.root.version))
+    assert.deepEqual([told, session.marks.root.version], [[3, 4], 4])
+    await session.acceptCarriedRoots(envelope, () => assert.fail('nothing is left'))
+    await session.acceptEnvelope(envelope)
+    await assert.rejects(session.acceptCarriedRoots(carryRoots(envelope, [{ version: 5, file: first }])), TypeError)
+  })
+
+  test('do not help where one between is missing, and a bad one leaves the session where it was', async () => {
+    await using registry = await buildRegistry()
+    const first = await readFile(join(registry.folder, 'root/1.json'))
+    for (let i = 0; i < 2; i++) await rotateRoot({ ...registry, promoters: [] })
+    const envelope = await readFile(join(registry.folder, 'envelope.json')) // carries root file 3
+    const options = { pin: registry.pin, policy: { kind: 'strict' }, now: registry.clock.now() } as const
+    const session = await TrustSession.open(options, first)
+    await session.acceptCarriedRoots(envelope)
+    assert.equal(session.marks.root.version, 1)
+    await assert.rejects(session.acceptEnvelope(envelope), { code: 'ENVELOPE_INVALID' })
+    await assert.rejects(session.acceptCarriedRoots(carryRoots(envelope, [{ version: 2, file: first }])), {
+      code: 'ROOT_INVALID',
+    })
+    assert.equal(session.marks.root.version, 1)
   })
 })
 
