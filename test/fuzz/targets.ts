@@ -20,9 +20,11 @@ import {
   FILE_LIMITS,
   parseChannels,
   parseEnvelope,
+  parseEnvelopeFile,
   parseRoot,
   parseSignedFile,
 } from '../../src/model/registry-schema.ts'
+import { carryRoots } from '../../src/publish/carried-roots.ts'
 import { parseRecipe } from '../../src/publish/recipe.ts'
 import { isArmored, unarmorSignature } from '../../src/trust/armor.ts'
 import { readCertificate } from '../../src/trust/certificate.ts'
@@ -89,12 +91,7 @@ export async function makeTargets(): Promise<readonly Target[]> {
   const signature = readFileSync(join(UPSTREAM, 'ubuntu-24.04-cloud.SHA256SUMS.gpg'))
   const clear = readFileSync(join(UPSTREAM, 'Fedora-Cloud-44-1.7-aarch64-CHECKSUM'))
   const check = { subject: 'it', certificates: [certificate], now: new Date('2026-09-01T00:00:00Z') }
-  const signed = (
-    name: string,
-    seed: Buffer,
-    code: 'ENVELOPE_INVALID' | 'ROOT_INVALID' | 'CHANNELS_INVALID',
-    max: number,
-  ): Target => ({
+  const signed = (name: string, seed: Buffer, code: 'ROOT_INVALID' | 'CHANNELS_INVALID', max: number): Target => ({
     name: `${name} file`,
     seeds: [seed],
     words: json,
@@ -118,7 +115,12 @@ export async function makeTargets(): Promise<readonly Target[]> {
     run: (input) => parse(utf8(input)),
   })
   return [
-    signed('envelope', registry.envelope, 'ENVELOPE_INVALID', FILE_LIMITS.envelope),
+    {
+      name: 'envelope file',
+      seeds: [registry.envelope, carryRoots(registry.envelope, [{ version: 2, file: registry.envelope }])],
+      words: json,
+      run: parseEnvelopeFile,
+    },
     payload('envelope', registry.envelope, parseEnvelope),
     payload('root', registry.root, parseRoot),
     payload('channels', registry.channels, parseChannels),
