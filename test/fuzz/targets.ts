@@ -17,7 +17,6 @@ import { parseTransportIndex } from '../../src/image/transport-index.ts'
 import { parsePackageLine } from '../../src/model/line-schema.ts'
 import { parseManifest } from '../../src/model/manifest-schema.ts'
 import {
-  FILE_LIMITS,
   parseChannels,
   parseEnvelope,
   parseEnvelopeFile,
@@ -91,12 +90,6 @@ export async function makeTargets(): Promise<readonly Target[]> {
   const signature = readFileSync(join(UPSTREAM, 'ubuntu-24.04-cloud.SHA256SUMS.gpg'))
   const clear = readFileSync(join(UPSTREAM, 'Fedora-Cloud-44-1.7-aarch64-CHECKSUM'))
   const check = { subject: 'it', certificates: [certificate], now: new Date('2026-09-01T00:00:00Z') }
-  const signed = (name: string, seed: Buffer, code: 'ROOT_INVALID' | 'CHANNELS_INVALID', max: number): Target => ({
-    name: `${name} file`,
-    seeds: [seed],
-    words: json,
-    run: (input) => parseSignedFile(input, code, name, max),
-  })
   const payload = (name: string, seed: Buffer, parse: (bytes: Uint8Array) => unknown): Target => ({
     name,
     seeds: [parseSignedFile(seed, 'ENVELOPE_INVALID', name, 2 ** 22).payload],
