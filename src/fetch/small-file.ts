@@ -14,7 +14,7 @@ import { openFile } from './open-file.ts'
 
 export interface SmallFileOptions {
   readonly path: string
-  /** The cap of the file's role, as in 4096 for the envelope. */
+  /** The cap of the file's role, as in 1 MiB for a root file. */
   readonly maxBytes: number
   readonly signal?: AbortSignal | undefined
 }

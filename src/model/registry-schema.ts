@@ -158,7 +158,7 @@ export function parseEnvelopeFile(file: Uint8Array): EnvelopeFile {
   if (formatSignedFile(signed).length > FILE_LIMITS.envelope) {
     throw new VmpkgError('ENVELOPE_INVALID', `The envelope is larger than ${FILE_LIMITS.envelope} bytes`)
   }
-  return { ...signed, roots: new Map(Object.entries(roots).map(([number, file]) => [Number(number), file] as const)) }
+  return { ...signed, roots: new Map(Object.entries(roots).map(([number, one]) => [Number(number), one] as const)) }
 }
 
 /** Without root files it is any other signed file. */

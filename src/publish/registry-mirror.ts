@@ -8,7 +8,7 @@ import { lstat, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { replaceFile } from '../durable-file.ts'
-import { systemErrorCode, VmpkgError } from '../errors.ts'
+import { isVmpkgError, systemErrorCode, VmpkgError } from '../errors.ts'
 import { type Emit, emitNothing } from '../events.ts'
 import { fetchToFile } from '../fetch/file-download.ts'
 import type { Mirrors } from '../fetch/mirror.ts'
@@ -113,7 +113,7 @@ async function run(options: MirrorOptions, known: MirrorState | undefined, pin: 
   const envelopeFile = await fetchSmallFile(mirror, { path: ENVELOPE_PATH, maxBytes: FILE_LIMITS.envelopeFile, signal })
   await session.acceptCarriedRoots(envelopeFile, (file) => roots.push({ version: session.root.root.version, file }))
   const { envelope } = await session.acceptEnvelope(envelopeFile)
-  const present = await findRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelopeFile)
+  const present = await readPresent(folder)
   const changed = present === undefined || !areEqual(withoutRoots(present), withoutRoots(envelopeFile))
   const copy = new Copy(options)
   await copy.take(contentPath('index', envelope.index.sha256), envelope.index)
@@ -137,11 +137,23 @@ async function run(options: MirrorOptions, known: MirrorState | undefined, pin: 
 /** The root file to begin with: from here, from who named it, or from the registry, by digest in any case. */
 async function readStart({ mirror, folder, first, signal }: MirrorOptions, start: RootPin, pin: RootPin) {
   const path = rootPath(start.version)
-  const present = await findRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelopeFile)
-  const here = await findRoot(folder, present, start.version)
+  const here = await findRoot(folder, await readPresent(folder), start.version)
   if (here !== undefined && sha256(here) === start.sha256) return here
   if (first !== undefined && start.sha256 === pin.sha256) return first.file
   return fetchSmallFile(mirror, { path, maxBytes: FILE_LIMITS.root, signal })
+}
+
+/** The envelope that is here; one that is damaged is as good as none. */
+async function readPresent(folder: string): Promise<Uint8Array | undefined> {
+  const file = await findRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelopeFile)
+  if (file === undefined) return undefined
+  try {
+    withoutRoots(file)
+    return file
+  } catch (error) {
+    if (isVmpkgError(error, 'ENVELOPE_INVALID')) return undefined
+    throw error
+  }
 }
 
 async function placeAll(folder: string, roots: readonly NumberedRoot[]): Promise<void> {

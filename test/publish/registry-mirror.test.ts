@@ -44,6 +44,21 @@ describe('mirrorRegistry', () => {
     assert.equal((await readdir(join(folder, 'history'))).length, 1)
   })
 
+  test('takes a damaged envelope for none, and the root file to begin with from the envelope that carries it', async (t) => {
+    await using registry = await buildRegistry({ packages: [{ name: 'app-one' }] })
+    const folder = await newMirror(t)
+    const options = await optionsFor(registry, folder)
+    await mirrorRegistry(options)
+    await writeFile(join(folder, 'envelope.json'), '{')
+    assert.equal((await mirrorRegistry(options)).changed, true)
+    await rotateRoot({ ...registry, promoters: [] })
+    await mirrorRegistry(options)
+    for (const place of [registry.folder, folder]) await rm(join(place, 'root/2.json')) // both were killed
+    assert.equal((await mirrorRegistry(options)).changed, false)
+    assert.deepEqual(await readdir(join(folder, 'root')), ['1.json', '2.json'])
+    assert.equal((await readdir(join(folder, 'history'))).length, 1)
+  })
+
   test('refuses rollback and other keys as a client does, and keeps what it has', async (t) => {
     await using registry = await buildRegistry({ packages: [{ name: 'app-one' }] })
     await using other = await buildRegistry()
