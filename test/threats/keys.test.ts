@@ -221,8 +221,8 @@ threatCase({
   controls: [
     {
       file: 'src/model/registry-schema.ts',
-      find: 'z.strictObject({ payload: bytes, signatures })',
-      replace: 'z.object({ payload: bytes, signatures })',
+      find: 'const envelopeFile = z.strictObject({',
+      replace: 'const envelopeFile = z.object({',
     },
   ],
 })
@@ -384,7 +384,10 @@ threatCase({
       find: '    role: root.root,\n    certificates: current.certificates,',
       replace: '    role: next.root.root,\n    certificates: next.certificates,',
     },
-    { file: 'src/trust/envelope.ts', find: 'envelope.root.version !== root.version ||', replace: 'false &&' },
+    [
+      { file: 'src/trust/envelope.ts', find: 'envelope.root.version !== root.version ||', replace: 'false &&' },
+      { file: 'src/trust/envelope.ts', find: 'envelope.root.size !== file.size', replace: 'false' },
+    ],
   ],
 })
 
@@ -649,7 +652,7 @@ threatCase({
     {
       file: 'src/trust/envelope.ts',
       find: 'const envelope = parseEnvelope(signed.payload)',
-      replace: "const envelope = parseEnvelope(parseSignedFile(check.file, 'ENVELOPE_INVALID', 'It', 4096).payload)",
+      replace: 'const envelope = parseEnvelope(parseEnvelopeFile(check.file).payload)',
     },
   ],
 })

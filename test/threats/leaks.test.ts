@@ -17,6 +17,7 @@ import {
   formatSignedFile,
   parseSignedFile,
 } from '../../src/model/registry-schema.ts'
+import { withoutRoots } from '../../src/publish/carried-roots.ts'
 import { promotePackage } from '../../src/publish/registry-promote.ts'
 import { makeRoot } from '../../src/publish/registry-root.ts'
 import { rotateRoot } from '../../src/publish/registry-rotate.ts'
@@ -106,6 +107,8 @@ const FREEZE: readonly Fixture[] = [
     prepare: async ({ registry }) => {
       await rotateRoot({ ...registry, promoters: [registry.promoter] })
       await rm(join(registry.folder, 'root/2.json'))
+      const envelope = join(registry.folder, 'envelope.json')
+      await writeFile(envelope, withoutRoots(await readFile(envelope)))
     },
   },
 ]
