@@ -5,6 +5,7 @@ import { getSystemSocket } from '../host/preflight.ts'
 import { findPrivateHost, type PrivateHostFolders } from '../host/private-host-record.ts'
 import { startPrivateHost } from '../host/private-host-start.ts'
 import { Connect } from '../libvirt/connect.ts'
+import type { Keepalive } from '../libvirt/rpc.ts'
 import { prepareFolder } from '../state/folders.ts'
 import { privateHostName } from './connection-name.ts'
 import { probeHere } from './kvm.ts'
@@ -16,22 +17,31 @@ export interface Opened {
   readonly connect: Connect
 }
 
+interface ConnectionOptions {
+  readonly start: boolean
+  /** How a daemon is found out that says nothing any more; without it the client's own way. */
+  readonly keepalive?: Keepalive
+}
+
 /**
  * @param options.start without it a private host that does not run gives `undefined`.
  * @throws {VmpkgError} `LIBVIRT_UNREACHABLE` `PRIVATE_HOST_FAILED` `TOOL_MISSING`
  */
 export async function openConnection(workspace: Workspace, options: { readonly start: true }): Promise<Opened>
+export async function openConnection(workspace: Workspace, options: ConnectionOptions): Promise<Opened | undefined>
 export async function openConnection(
   workspace: Workspace,
-  options: { readonly start: boolean },
-): Promise<Opened | undefined>
-export async function openConnection(workspace: Workspace, { start }: { start: boolean }): Promise<Opened | undefined> {
+  { start, keepalive }: ConnectionOptions,
+): Promise<Opened | undefined> {
   const name = privateHostName(workspace.connectionName)
   const uri = name === undefined ? workspace.connectionName : await privateUri(workspace, name, start)
   if (uri === undefined) return undefined
   if (uri === 'qemu:///system') await getSystemSocket()
   try {
-    return { uri, connect: await Connect.open(uri, { signal: workspace.outside.signal }) }
+    return {
+      uri,
+      connect: await Connect.open(uri, { signal: workspace.outside.signal, ...(keepalive && { keepalive }) }),
+    }
   } catch (cause) {
     throw new VmpkgError('LIBVIRT_UNREACHABLE', `No libvirt answers at ${uri}`, {
       hint: hintFor(uri),
