@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { getSystemSocket } from '../host/preflight.ts'
 import { findPrivateHost, type PrivateHostFolders } from '../host/private-host-record.ts'
-import { startPrivateHost } from '../host/private-host-start.ts'
+import { type Supervisor, startPrivateHost } from '../host/private-host-start.ts'
 import { Connect } from '../libvirt/connect.ts'
 import type { Keepalive } from '../libvirt/rpc.ts'
 import { prepareFolder } from '../state/folders.ts'
@@ -68,8 +68,23 @@ async function privateUri(workspace: Workspace, name: string, start: boolean): P
   }
   const kvm = found === undefined && (await probeHere(workspace)).usable
   // A host that was found may still be starting: startPrivateHost waits for it.
-  return (await startPrivateHost({ ...folders, name, kvm, uplink: found?.uplink ?? 'none', processes, emit, signal }))
-    .uri
+  const uplink = found?.uplink ?? 'none'
+  const supervisor = supervisorOf(workspace, name)
+  return (await startPrivateHost({ ...folders, name, kvm, uplink, supervisor, processes, emit, signal })).uri
+}
+
+/** What tells a vmpkg where the state of its user is. */
+const PLACES = ['XDG_CONFIG_HOME', 'XDG_STATE_HOME', 'XDG_DATA_HOME', 'XDG_CACHE_HOME', 'XDG_RUNTIME_DIR']
+
+/** None with `VMPKG_SUPERVISOR=off`, and none for a library that is no program. */
+export function supervisorOf(
+  { env, home, program, root }: Pick<Workspace, 'env' | 'home' | 'program' | 'root'>,
+  name: string,
+): Supervisor | undefined {
+  if (program === undefined || env['VMPKG_SUPERVISOR'] === 'off') return undefined
+  const places = PLACES.flatMap((place) => (env[place] === undefined ? [] : [[place, env[place]]]))
+  const own = root === undefined ? {} : { VMPKG_ROOT: root }
+  return { program, connection: `private:${name}`, env: { HOME: home, ...Object.fromEntries(places), ...own } }
 }
 
 export async function preparePrivateFolders(workspace: Workspace): Promise<void> {

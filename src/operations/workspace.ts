@@ -4,6 +4,7 @@
  * `late` what dead commands left has been undone, and the lock is taken by `lock()` once plan and downloads are done.
  */
 import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { NO_PREFERENCES, type Preferences } from '../catalogue/policy.ts'
 import { isVmpkgError } from '../errors.ts'
@@ -49,6 +50,8 @@ export interface WorkspaceOptions {
   readonly folder: string
   /** The command line, for the lock and the journal. */
   readonly command: readonly string[]
+  /** Interpreter and program of this very vmpkg. Without it private hosts get no supervisor. */
+  readonly program?: readonly [string, string] | undefined
   readonly write: boolean | 'late'
   /** How long to wait for another vmpkg; a minute by default. */
   readonly waitSeconds?: number | undefined
@@ -61,6 +64,10 @@ export class Workspace {
   readonly env: WorkspaceOptions['env']
   readonly folder: string
   readonly command: string
+  readonly program: WorkspaceOptions['program']
+  readonly home: string
+  /** As given: below which folder all of the state is. */
+  readonly root: string | undefined
   /** Places that stand in for the addresses of sources in this run, by name of the source: a bundle, a folder. */
   readonly instead = new Map<string, URL>()
   #state: DatabaseSync | undefined
@@ -79,6 +86,9 @@ export class Workspace {
     this.env = options.env
     this.folder = options.folder
     this.command = describeCommandLine(options.command)
+    this.program = options.program
+    this.home = options.home
+    this.root = options.root === undefined || options.root === '' ? undefined : resolve(options.root)
     this.#waitSeconds = options.waitSeconds
   }
 
