@@ -14,7 +14,7 @@ import { readDomainFacts } from '../render/facts-xml.ts'
 import { verifyAttestation } from '../router/agent.ts'
 import { judgeRouter, type RouterMemory, type RouterSight, SOON_MS, type Verdict } from '../router/supervision.ts'
 import { findLockHolder } from '../state/lock.ts'
-import { findElement, findInNamespace, getAttribute } from '../xml/find.ts'
+import { findInNamespace, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import type { ClosedLans } from './supervisor-record.ts'
 import { findUpper } from './upper.ts'
@@ -139,7 +139,6 @@ export class RouterWatch {
     const step = judgeRouter(sight, watched.memory, times)
     watched.memory = step.memory
     watched.dueAt = this.#now() + step.nextMs
-    const before = this.#reports.get(machine.domain.uuid)
     let { link } = view
     let { reason } = step
     if (step.link === 'down' && (await this.#close(machine, view, reason))) link = 'down'
@@ -150,8 +149,6 @@ export class RouterWatch {
         reason = refusal
         watched.dueAt = this.#now() + Math.min(SOON_MS, this.#intervalMs)
       }
-    } else if (step.link === undefined && link === 'down' && before?.link === 'down') {
-      reason = view.verdict === 'attested' ? reason : before.reason // why it was closed stays the news
     }
     watched.closedAt = link === 'up' ? undefined : (watched.closedAt ?? new Date(this.#now()).toISOString())
     watched.isOpen = link === 'up' && (view.verdict === 'attested' || view.verdict === 'unready')
@@ -293,9 +290,8 @@ function runOf(xml: string): number {
 const PANIC_NAMESPACE = 'urn:vmpkg:panic:1'
 
 export function findBar(xml: string): string | undefined {
-  const { root } = parseXml(xml)
-  if (findElement(root, 'metadata') === undefined) return undefined
-  return findInNamespace(root, PANIC_NAMESPACE, 'panic').length === 0 ? undefined : 'it is in panic'
+  const marks = findInNamespace(parseXml(xml).root, PANIC_NAMESPACE, 'panic')
+  return marks.length === 0 ? undefined : 'it is in panic'
 }
 
 function isGone(error: unknown): boolean {

@@ -73,8 +73,7 @@ export function judgeRouter(
   const before = memory?.run === sight.run ? memory : fresh
   const times = { now, intervalMs }
   const step = judge(sight, before, times)
-  // Whatever else is true of it.
-  if (sight.bar === undefined || step.link === 'down') return step
+  if (sight.bar === undefined) return step
   const { link: _, ...rest } = step
   return { ...rest, ...(sight.link === 'up' ? { link: 'down' as const } : {}), reason: sight.bar, nextMs: intervalMs }
 }
@@ -112,7 +111,7 @@ function judge(sight: RouterSight, before: RouterMemory, { now, intervalMs }: Ti
   const isOld = now - (before.attestedAt ?? before.seenAt) > LONGEST_MS
   const allowed = before.isFresh && before.attestedAt === undefined ? 1 : MISSES
   const isOver = isOld || (memory.misses >= allowed && !isCommandAtWork)
-  const nextMs = isCommandAtWork || allowed === 1 ? Math.min(SOON_MS, intervalMs) : intervalMs
+  const nextMs = isCommandAtWork ? Math.min(SOON_MS, intervalMs) : intervalMs
   return { ...(isOver ? { link: 'down' as const } : {}), reason: sight.reason, memory, nextMs }
 }
 

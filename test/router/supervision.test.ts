@@ -62,6 +62,44 @@ describe('judgeRouter', () => {
     assert.deepEqual(links(...looks([{}, { verdict: 'mismatch' }])), ['up', 'down'])
   })
 
+  test('says why', () => {
+    const reasons = looks([
+      { isUpperOpen: false },
+      { verdict: 'unready' },
+      {},
+      { verdict: 'mismatch', reason: 'others' },
+    ])
+    assert.deepEqual(
+      reasons.map(({ reason }) => reason),
+      ['the router above is not open yet', 'it is not ready yet', 'it attests its rules', 'others'],
+    )
+  })
+
+  test('leaves a LAN open whose router has its rules, though something else of it is not ready', () => {
+    const silence = { verdict: 'unanswered' } as const
+    const unready = { verdict: 'unready' } as const
+    const steps = looks([{}, unready, silence, silence, unready, silence, silence, unready, unready])
+    assert.deepEqual(links(...steps), ['up', ...Array(8).fill(undefined)])
+    assert.equal(steps[1]?.nextMs, INTERVAL)
+  })
+
+  test('looks soon at what is closed and boots, with other rules or not ready yet, and later less often', () => {
+    const early = looks([{ verdict: 'mismatch' }, { verdict: 'unready' }])
+    assert.deepEqual(
+      early.map(({ nextMs }) => nextMs),
+      [2000, 2000],
+    )
+    const mismatches = looks(Array.from({ length: 95 }, () => ({ verdict: 'mismatch' as const })))
+    assert.deepEqual([mismatches[89]?.nextMs, mismatches[90]?.nextMs], [2000, INTERVAL])
+  })
+
+  test('a mismatch breaks a row of silences', () => {
+    const silence = { verdict: 'unanswered' } as const
+    const mismatch = { verdict: 'mismatch', isCommandAtWork: true } as const
+    const steps = looks([{}, silence, silence, mismatch, silence, silence])
+    assert.deepEqual(links(...steps), ['up', ...Array(5).fill(undefined)])
+  })
+
   test('asks a second time where a command may just be giving it new rules, and closes then', () => {
     const mismatch = { verdict: 'mismatch', isCommandAtWork: true } as const
     const [, first, second] = looks([{}, mismatch, mismatch])
@@ -104,6 +142,15 @@ describe('judgeRouter', () => {
     const closed = steps.findIndex(({ link }) => link === 'down')
     const seconds = steps.slice(0, closed).reduce((sum, { nextMs }) => sum + nextMs, 0) / 1000
     assert.ok(seconds >= 600 && seconds < 640, `${seconds} s`)
+    assert.ok(steps.slice(1, closed).every(({ nextMs }) => nextMs === 2000))
+    // Of one that attested later than it was first seen that later moment counts; of one that never did the first look.
+    const late = looks([...Array.from({ length: 30 }, () => ({})), ...Array.from({ length: 200 }, () => silence)])
+    assert.ok(late.findIndex(({ link }) => link === 'down') === -1)
+    const never = looks([{ link: 'up', ...silence }, ...Array.from({ length: 400 }, () => silence)])
+    assert.equal(
+      never.findIndex(({ link }) => link === 'down'),
+      301,
+    )
   })
 
   test('what has to stay closed is closed and never opened, whatever it attests', () => {
@@ -149,6 +196,10 @@ describe('startable', () => {
       assert.deepEqual(startable(chain(uni, gal), new Set(all)), expected)
     })
   }
+
+  test('a client of a router that runs by itself waits until that is open', () => {
+    assert.deepEqual(startable([machine('client', ['uni']), machine('uni', [], running)], new Set(['client'])), [])
+  })
 
   test('nobody waits for a router that is not to start, or is not there', () => {
     assert.deepEqual(startable(chain({}, {}), new Set(['gal', 'client'])), ['gal'])
