@@ -122,19 +122,19 @@ export type Answer =
   | { readonly kind: 'deaf' | 'silent' | 'busy' }
 
 /**
- * One question by somebody who asks again and again: replies to earlier questions count as well.
+ * One question by somebody who asks again and again.
  * @param xml of the running domain
+ * @param options.earlier a late reply to one of those counts where it is enough
  */
 export async function askAgain(
   domain: AskedDomain,
   xml: string,
-  options: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'> & { readonly nonces: Set<string> },
+  options: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'> & { readonly earlier: EarlierQuestions },
 ): Promise<Answer> {
   if (!isAgentListening(xml)) return { kind: 'deaf' }
-  const earlier: EarlierQuestions = { nonces: options.nonces, isEnough: () => true }
-  const { reply, problem } = await tryAsk(domain, 'status', { ...options, earlier })
+  const { reply, problem } = await tryAsk(domain, 'status', options)
   if (reply === undefined) return { kind: problem === undefined ? 'silent' : 'busy' }
-  options.nonces.clear()
+  options.earlier.nonces.clear()
   return { kind: 'reply', reply }
 }
 

@@ -106,6 +106,8 @@ class Supervisor {
     this.#options = options
     this.#watch = new RouterWatch(workspace, options.intervalMs)
     this.#queue = new BootQueue(workspace, this.#watch)
+    const now = workspace.outside.clock.now().getTime()
+    for (const duty of DUTIES) this.#doneAt.set(duty, options.once ? Number.NEGATIVE_INFINITY : now)
   }
 
   get reports(): readonly RouterReport[] {
@@ -116,7 +118,7 @@ class Supervisor {
   async attend(connect: Connect): Promise<void> {
     const { signal } = this.#workspace.outside
     this.#watch.hurry()
-    for (const duty of DUTIES) this.#urgent.add(duty)
+    for (const duty of DUTIES) if (duty.everyMs === 'interval') this.#urgent.add(duty)
     await using events = connect.emitter()
     const stir = (on: 'machine' | 'network', uuid?: string): void => {
       for (const duty of DUTIES) if (duty.on.includes(on)) this.#urgent.add(duty)
@@ -165,7 +167,7 @@ class Supervisor {
     const { signal, clock } = this.#workspace.outside
     const everyMs = duty.everyMs === 'interval' ? this.#options.intervalMs : duty.everyMs
     const now = clock.now().getTime()
-    const isDue = this.#urgent.has(duty) || now - (this.#doneAt.get(duty) ?? Number.NEGATIVE_INFINITY) >= everyMs
+    const isDue = this.#urgent.has(duty) || now - (this.#doneAt.get(duty) ?? now) >= everyMs
     if (!isDue || signal.aborted || connect.closed !== undefined) return true
     try {
       if (await duty.isNeeded(this.#workspace, connect)) {

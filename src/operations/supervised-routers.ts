@@ -11,7 +11,7 @@ import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import type { Sha256 } from '../model/digest.ts'
 import { readDomainFacts } from '../render/facts-xml.ts'
-import { verifyAttestation } from '../router/agent.ts'
+import { type AgentReply, verifyAttestation } from '../router/agent.ts'
 import { judgeRouter, type RouterMemory, type RouterSight, SOON_MS, type Verdict } from '../router/supervision.ts'
 import { findLockHolder } from '../state/lock.ts'
 import { findInNamespace, getAttribute } from '../xml/find.ts'
@@ -104,18 +104,24 @@ export class RouterWatch {
 
   /** `undefined` for one that has just gone. */
   async #observe(machine: Machine): Promise<View | undefined> {
-    const { domain } = machine
-    const { randomness, signal } = this.#workspace.outside
+    const { domain, name } = machine
+    const { randomness, signal, emit } = this.#workspace.outside
+    const watched = this.#get(domain.uuid)
+    watched.dueAt = this.#now() + this.#intervalMs
     try {
-      const options = { randomness, signal, timeoutMs: ASK_MS, nonces: this.#get(machine.domain.uuid).nonces }
-      const answer = await askAgain(domain, await domain.getXMLDesc(), options)
+      const before = await domain.getXMLDesc()
+      const expected = readDomainFacts(before)?.rules
+      // A late reply may be of before a change: it is believed where it is good news.
+      const isEnough = ({ rules }: AgentReply): boolean => rules?.matches === true && rules.sha256 === expected
+      const earlier = { nonces: watched.nonces, isEnough }
+      const answer = await askAgain(domain, before, { randomness, signal, timeoutMs: ASK_MS, earlier })
       // A command that gives it new rules holds the lock until it has written down which.
       const isCommandAtWork = findLockHolder(this.#workspace.paths.lock) !== undefined
       const xml = await domain.getXMLDesc()
       const facts = readDomainFacts(xml)
       const link = facts?.lanMac === undefined ? undefined : findLink(xml, facts.lanMac)
       if (facts?.lanMac === undefined || link === undefined) return undefined
-      const judged = judgeAnswer(answer, facts.rules, machine.name)
+      const judged = judgeAnswer(answer, facts.rules, name)
       return {
         run: runOf(xml),
         link,
@@ -126,8 +132,10 @@ export class RouterWatch {
         isCommandAtWork,
       }
     } catch (error) {
-      if (isGone(error)) return undefined
-      throw error
+      if (!(error instanceof LibvirtError)) throw error
+      // One that libvirt has trouble with keeps nobody from looking at the others.
+      if (!isGone(error)) emit({ type: 'warned', code: 'LIBVIRT_FAILED', message: `${name}: ${error.message}` })
+      return undefined
     }
   }
 

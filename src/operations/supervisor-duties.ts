@@ -11,7 +11,7 @@ import type { Workspace } from './workspace.ts'
 
 export interface Duty {
   readonly name: string
-  /** Besides the first look at a connection and each `everyMs`: what it follows on at once. */
+  /** What it follows on at once, besides each `everyMs`. Those of the interval are also done whenever libvirt was connected. */
   readonly on: readonly ('machine' | 'network')[]
   readonly everyMs: number | 'interval'
   /** Asked without the lock. */

@@ -34,7 +34,7 @@ export interface RouterMemory {
   readonly run: number
   /** Milliseconds, as `now`. */
   readonly seenAt: number
-  /** It was started under the supervisor's eyes, so it cannot have been attested before. */
+  /** It was started under the supervisor's eyes, and with its link up: it cannot have been attested before. */
   readonly isFresh: boolean
   readonly attestedAt?: number
   readonly misses: number
@@ -69,7 +69,7 @@ export function judgeRouter(
     isFirstRound,
   }: { readonly now: number; readonly intervalMs: number; readonly isFirstRound: boolean },
 ): Step {
-  const fresh = { run: sight.run, seenAt: now, isFresh: !isFirstRound, misses: 0, mismatches: 0 }
+  const fresh = { run: sight.run, seenAt: now, isFresh: !isFirstRound && sight.link === 'up', misses: 0, mismatches: 0 }
   const before = memory?.run === sight.run ? memory : fresh
   const times = { now, intervalMs }
   const step = judge(sight, before, times)

@@ -155,7 +155,13 @@ describe('ask', () => {
 describe('askAgain', () => {
   const options = { ...outside, timeoutMs: 100 }
   const again = async (guest: Guest, nonces: Set<string>, timeoutMs = 100): Promise<string> =>
-    (await askAgain(guest, await guest.getXMLDesc(), { ...options, timeoutMs, nonces })).kind
+    (
+      await askAgain(guest, await guest.getXMLDesc(), {
+        ...options,
+        timeoutMs,
+        earlier: { nonces, isEnough: ({ ready }) => ready === true },
+      })
+    ).kind
 
   test('tells silence, a channel that is taken and one that is not open from a reply', async () => {
     assert.equal(await again(new Guest({}), new Set()), 'reply')
@@ -171,6 +177,14 @@ describe('askAgain', () => {
     assert.deepEqual([await again(guest, nonces), nonces.size], ['silent', 1])
     await sleep(400)
     assert.deepEqual([await again(guest, nonces), nonces.size], ['reply', 0])
+  })
+
+  test('takes no reply to an earlier question that is not enough', async () => {
+    const guest = new Guest({ answerMs: 300, readyAfter: 1 })
+    const nonces = new Set<string>()
+    assert.equal(await again(guest, nonces), 'silent')
+    await sleep(400)
+    assert.equal(await again(guest, nonces), 'silent')
   })
 
   test('takes no reply to a question of somebody else', async () => {

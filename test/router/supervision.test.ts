@@ -128,6 +128,9 @@ describe('judgeRouter', () => {
     assert.deepEqual(links(...looks([{ link: 'up', verdict: 'deaf' }])), ['down'])
     const restarted = looks([{}, { run: 2, link: 'up', verdict: 'unanswered' }])
     assert.deepEqual(links(...restarted), ['up', 'down'])
+    // A command started it, and has opened it after its attestation.
+    const opened = looks([{ verdict: 'deaf' }, { link: 'up', verdict: 'unanswered' }])
+    assert.deepEqual(links(...opened), [undefined, undefined])
   })
 
   test('an attestation of another run does not count', () => {
