@@ -18,7 +18,7 @@ export interface AutostartRequest {
   readonly dryRun: boolean
 }
 
-export interface AutostartChange {
+interface AutostartChange {
   readonly kind: 'machine' | 'network'
   readonly name: string
   readonly autostart: boolean

@@ -82,9 +82,12 @@ export function supervisorOf(
   name: string,
 ): Supervisor | undefined {
   if (program === undefined || env['VMPKG_SUPERVISOR'] === 'off') return undefined
-  const places = PLACES.flatMap((place) => (env[place] === undefined ? [] : [[place, env[place]]]))
-  const own = root === undefined ? {} : { VMPKG_ROOT: root }
-  return { program, connection: `private:${name}`, env: { HOME: home, ...Object.fromEntries(places), ...own } }
+  const own: Record<string, string> = { HOME: home, ...(root === undefined ? {} : { VMPKG_ROOT: root }) }
+  for (const place of PLACES) {
+    const value = env[place]
+    if (value !== undefined) own[place] = value
+  }
+  return { program, connection: `private:${name}`, env: own }
 }
 
 export async function preparePrivateFolders(workspace: Workspace): Promise<void> {

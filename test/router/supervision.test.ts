@@ -40,6 +40,8 @@ function looks(
 
 const links = (...steps: readonly Step[]): readonly (string | undefined)[] => steps.map(({ link }) => link)
 
+const nothing = (count: number): readonly undefined[] => Array.from({ length: count }, () => undefined)
+
 describe('judgeRouter', () => {
   test('opens a LAN for an attestation, and leaves it open as long as it attests', () => {
     assert.deepEqual(links(...looks([{}, {}, {}])), ['up', undefined, undefined])
@@ -47,7 +49,7 @@ describe('judgeRouter', () => {
 
   for (const verdict of ['unready', 'mismatch', 'unanswered', 'deaf'] as const) {
     test(`opens no LAN for what is ${verdict}`, () => {
-      assert.deepEqual(links(...looks(Array.from({ length: 20 }, () => ({ verdict })))), Array(20).fill(undefined))
+      assert.deepEqual(links(...looks(Array.from({ length: 20 }, () => ({ verdict })))), nothing(20))
     })
   }
 
@@ -79,7 +81,7 @@ describe('judgeRouter', () => {
     const silence = { verdict: 'unanswered' } as const
     const unready = { verdict: 'unready' } as const
     const steps = looks([{}, unready, silence, silence, unready, silence, silence, unready, unready])
-    assert.deepEqual(links(...steps), ['up', ...Array(8).fill(undefined)])
+    assert.deepEqual(links(...steps), ['up', ...nothing(8)])
     assert.equal(steps[1]?.nextMs, INTERVAL)
   })
 
@@ -97,7 +99,7 @@ describe('judgeRouter', () => {
     const silence = { verdict: 'unanswered' } as const
     const mismatch = { verdict: 'mismatch', isCommandAtWork: true } as const
     const steps = looks([{}, silence, silence, mismatch, silence, silence])
-    assert.deepEqual(links(...steps), ['up', ...Array(5).fill(undefined)])
+    assert.deepEqual(links(...steps), ['up', ...nothing(5)])
   })
 
   test('asks a second time where a command may just be giving it new rules, and closes then', () => {
