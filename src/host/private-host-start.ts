@@ -84,6 +84,17 @@ export async function startPrivateHost(options: StartOptions): Promise<PrivateHo
   }
 }
 
+/**
+ * The host once it is ready, for who found it living and must not start another in its place.
+ * @throws {VmpkgError} `PRIVATE_HOST_FAILED` when it ends or does not answer in time; `ABORTED`
+ */
+export async function waitForPrivateHost(
+  host: PrivateHost,
+  options: Pick<StartOptions, 'runtimeDir' | 'timeoutMs' | 'signal'>,
+): Promise<PrivateHost> {
+  return waitUntilReady(host, options, Date.now() + (options.timeoutMs ?? 30_000))
+}
+
 /** Another caller may be starting this very host, or its predecessor be ending: both hold the locks for a moment. */
 async function launchOrFind(
   own: PrivateHostFolders,
@@ -161,7 +172,11 @@ async function waitForRecord(own: PrivateHostFolders, options: StartOptions, dea
   }
 }
 
-async function waitUntilReady(host: PrivateHost, options: StartOptions, deadline: number): Promise<PrivateHost> {
+async function waitUntilReady(
+  host: PrivateHost,
+  options: Pick<StartOptions, 'runtimeDir' | 'signal'>,
+  deadline: number,
+): Promise<PrivateHost> {
   const { name, durableFolder } = host
   for (;;) {
     const leftMs = deadline - Date.now()

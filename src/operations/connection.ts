@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { getSystemSocket } from '../host/preflight.ts'
 import { findPrivateHost, type PrivateHostFolders } from '../host/private-host-record.ts'
-import { type Supervisor, startPrivateHost } from '../host/private-host-start.ts'
+import { type Supervisor, startPrivateHost, waitForPrivateHost } from '../host/private-host-start.ts'
 import { Connect } from '../libvirt/connect.ts'
 import type { Keepalive } from '../libvirt/rpc.ts'
 import { prepareFolder } from '../state/folders.ts'
@@ -61,6 +61,8 @@ async function privateUri(workspace: Workspace, name: string, start: boolean): P
   if (found === undefined && !start) return undefined
   await preparePrivateFolders(workspace)
   const { processes, emit, signal } = workspace.outside
+  // It may just be ending: whoever only looks must not start it anew.
+  if (found !== undefined && !start) return (await waitForPrivateHost(found, { ...folders, signal })).uri
   if (found === undefined && workspace.connectionReason === 'system-closed') {
     const message =
       'You may not use the system’s libvirt, so this runs on a private host of your own (--connect chooses)'

@@ -43,6 +43,9 @@ export interface RouterReport {
 /** A guest that is emulated takes seconds; what comes later counts at the next look. */
 const ASK_MS = 10_000
 
+/** Of one router, whose answers still count: the oldest are forgotten. */
+const MOST_QUESTIONS = 32
+
 export class RouterWatch {
   readonly #workspace: Workspace
   readonly #intervalMs: number
@@ -114,6 +117,7 @@ export class RouterWatch {
       // A late reply may be of before a change: it is believed where it is good news.
       const isEnough = ({ rules }: AgentReply): boolean => rules?.matches === true && rules.sha256 === expected
       const earlier = { nonces: watched.nonces, isEnough }
+      for (const nonce of watched.nonces) if (watched.nonces.size >= MOST_QUESTIONS) watched.nonces.delete(nonce)
       const answer = await askAgain(domain, before, { randomness, signal, timeoutMs: ASK_MS, earlier })
       // A command that gives it new rules holds the lock until it has written down which.
       const isCommandAtWork = findLockHolder(this.#workspace.paths.lock) !== undefined
