@@ -176,7 +176,7 @@ export class RouterWatch {
       return true
     } catch (error) {
       if (isGone(error)) return true
-      if (!(error instanceof LibvirtError)) throw error
+      if (!(error instanceof LibvirtError) && !isVmpkgError(error)) throw error
       emit({
         type: 'warned',
         code: 'LIBVIRT_FAILED',
@@ -215,7 +215,7 @@ export class RouterWatch {
       this.#workspace.outside.emit({ type: 'link-changed', subject: name, link: 'up', reason })
       return undefined
     } catch (error) {
-      if (error instanceof LibvirtError) return error.message
+      if (error instanceof LibvirtError || isVmpkgError(error)) return error.message
       throw error
     } finally {
       await this.#workspace.unlock()

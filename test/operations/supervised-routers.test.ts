@@ -120,6 +120,7 @@ function makeLab(...routers: readonly FakeRouter[]) {
   } as unknown as Workspace
   const connect = {
     listAllDomains: async () => routers,
+    listAllNetworks: async () => [],
     domainLookupByUuid: async ({ uuid }: { uuid: string }) => {
       const found = routers.find((one) => one.uuid === uuid)
       if (found === undefined) throw refuse('noDomain', 'no domain')
