@@ -29,7 +29,6 @@ export class BootQueue {
   readonly #watch: RouterWatch
   /** What is left of this boot, with the tries so far; undefined until libvirt was asked. */
   #waiting: Map<string, number> | undefined
-  #boot: string | undefined
 
   constructor(workspace: Workspace, watch: RouterWatch) {
     this.#workspace = workspace
@@ -45,7 +44,6 @@ export class BootQueue {
       return false
     }
     const machines = await listMachines(connect)
-    this.#boot = boot
     this.#waiting ??= await findStarting(machines)
     const waiting = this.#waiting
     const candidates = await Promise.all(machines.map((machine) => this.#candidate(machine, machines)))
@@ -55,7 +53,7 @@ export class BootQueue {
       const machine = machines.find((one) => one.name === name)
       if (machine !== undefined) await this.#start(connect, machine, machines, waiting)
     }
-    if (waiting.size === 0) await replaceFile(this.#path, `${this.#boot}\n`, { mode: 0o600 })
+    if (waiting.size === 0) await replaceFile(this.#path, `${boot}\n`, { mode: 0o600 })
     return waiting.size > 0
   }
 

@@ -27,6 +27,8 @@ export interface SuperviseOptions {
 
 /** Longest pause between two tries to reach a daemon that is gone. */
 const REOPEN_MS = 10_000
+/** And between two tries of a duty that fails. */
+const RETRY_MS = 3_600_000
 
 /**
  * Runs until the signal, or until the private host has ended.
@@ -95,6 +97,8 @@ class Supervisor {
   readonly #queue: BootQueue
   readonly #doneAt = new Map<Duty, number>()
   readonly #urgent = new Set<Duty>()
+  /** In a row: what fails may hold the lock for long, so it comes less and less often. */
+  readonly #failures = new Map<Duty, number>()
   /** What was told last of each thing that goes wrong, so that it is told once. */
   readonly #told = new Map<string, string>()
   #record = ''
@@ -165,7 +169,9 @@ class Supervisor {
   /** False where it is due and has to wait for a command. */
   async #perform(duty: Duty, connect: Connect): Promise<boolean> {
     const { signal, clock } = this.#workspace.outside
-    const everyMs = duty.everyMs === 'interval' ? this.#options.intervalMs : duty.everyMs
+    const failures = this.#failures.get(duty) ?? 0
+    const plainMs = duty.everyMs === 'interval' ? this.#options.intervalMs : duty.everyMs
+    const everyMs = failures === 0 ? plainMs : Math.max(plainMs, Math.min(RETRY_MS, plainMs * 2 ** failures))
     const now = clock.now().getTime()
     const isDue = this.#urgent.has(duty) || now - (this.#doneAt.get(duty) ?? now) >= everyMs
     if (!isDue || signal.aborted || connect.closed !== undefined) return true
@@ -179,7 +185,9 @@ class Supervisor {
         }
       }
       this.#told.delete(duty.name)
+      this.#failures.delete(duty)
     } catch (error) {
+      this.#failures.set(duty, failures + 1)
       this.#forgive(duty.name, error)
     }
     this.#urgent.delete(duty)

@@ -182,7 +182,7 @@ export class RouterWatch {
         code: 'LIBVIRT_FAILED',
         message: `The LAN of ${name} could not be closed: ${error.message}`,
       })
-      this.hurry(domain.uuid)
+      this.#get(domain.uuid).dueAt = this.#now() + Math.min(SOON_MS, this.#intervalMs)
       return false
     }
   }

@@ -3,6 +3,7 @@
  * be safe to run at any time and twice; one that fails is told once and comes again.
  */
 import { listMachines } from '../domain/inventory.ts'
+import { findLink } from '../domain/link.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { collectGarbage } from './gc.ts'
 import { needsSettling, settleRouter } from './settle-router.ts'
@@ -54,13 +55,19 @@ export const DUTIES: readonly Duty[] = [
   },
 ]
 
-/** Running routers that let through what is not behind them, or do not let through what is; upper ones first. */
+/**
+ * Routers that let through what is not behind them, or do not let through what is; upper ones first. Only those with an open
+ * LAN: one that does not answer would take no new rules, and keep the lock meanwhile.
+ */
 async function listUnsettled(workspace: Workspace, connect: Connect) {
   const machines = (await listMachines(connect)).filter(({ facts }) => facts.kind === 'router')
   const found = []
   for (const machine of machines.toSorted((a, b) => depthOf(a, machines) - depthOf(b, machines))) {
+    const { lanMac } = machine.facts
     const { state } = await machine.domain.getState()
-    if (state === 'running' && (await needsSettling(workspace, connect, machine))) found.push(machine)
+    if (state !== 'running' || lanMac === undefined) continue
+    if (findLink(await machine.domain.getXMLDesc(), lanMac) !== 'up') continue
+    if (await needsSettling(workspace, connect, machine)) found.push(machine)
   }
   return found
 }

