@@ -14,6 +14,7 @@ export type VmpkgEvent =
       readonly sentBytes: number
       readonly totalBytes: number
     }
+  | { readonly type: 'link-changed'; readonly subject: string; readonly link: 'up' | 'down'; readonly reason: string }
   | { readonly type: 'noted'; readonly message: string }
   | { readonly type: 'warned'; readonly code: string; readonly message: string; readonly hint?: string }
 

@@ -107,6 +107,7 @@ export function createIo(
         folder: process.cwd(),
         uid: process.getuid?.() ?? 0,
         command: process.argv.slice(2),
+        program: programOf(process.argv),
         write: needs.write ?? false,
         waitSeconds: optionNumber(options, 'wait', 0),
       })
@@ -120,6 +121,10 @@ export function createIo(
     await workspace?.close()
   }
   return { io, close }
+}
+
+function programOf([node, bin]: readonly string[]): readonly [string, string] | undefined {
+  return node === undefined || bin === undefined ? undefined : [node, bin]
 }
 
 /** Width of a terminal; `undefined` for what is none. */

@@ -64,7 +64,7 @@ export function plainReporter(write: Write, quiet: boolean): Reporter {
     emit: (event) => {
       if (event.type === 'fetch-started' && event.sizeBytes !== undefined) sizes.set(event.subject, event.sizeBytes)
       const text = lineOf(event, sizes)
-      if (text !== undefined && (!quiet || event.type === 'warned')) write(`${text}\n`)
+      if (text !== undefined && (!quiet || isWarning(event))) write(`${text}\n`)
     },
     clear: () => {},
   }
@@ -125,6 +125,10 @@ export function humanReporter(write: Write, { columns, now, isUnicode }: HumanSt
   }
 }
 
+function isWarning(event: VmpkgEvent): boolean {
+  return event.type === 'warned' || (event.type === 'link-changed' && event.link === 'down')
+}
+
 function lineOf(event: VmpkgEvent, sizes: ReadonlyMap<string, number>): string | undefined {
   switch (event.type) {
     case 'stage-finished':
@@ -133,6 +137,12 @@ function lineOf(event: VmpkgEvent, sizes: ReadonlyMap<string, number>): string |
       const size = sizes.get(event.subject)
       return redact(`Fetched ${event.subject}${size === undefined ? '' : ` (${formatBytes(size)}, ${event.from})`}`)
     }
+    case 'link-changed':
+      return redact(
+        event.link === 'up'
+          ? `The LAN of ${event.subject} is open: ${event.reason}`
+          : `W: The LAN of ${event.subject} is closed: ${event.reason}`,
+      )
     case 'noted':
       return `N: ${redact(event.message)}`
     case 'warned':

@@ -17,6 +17,8 @@ import { askAgent, type EarlierQuestions } from './agent-client.ts'
 const FIRST_ANSWER_MS = 20_000
 const LAST_ANSWER_MS = 60_000
 const OPEN_MS = 10_000
+/** Longer than the supervisor keeps the channel for one question. */
+const BUSY_MS = 15_000
 const PAUSE_MS = 100
 /** After a look comes a pause this many times as long: where looking takes long, the guest needs the processor more. */
 const PAUSE_FACTOR = 5
@@ -84,22 +86,56 @@ export async function waitUntilReady(domain: AskedDomain, options: WaitOptions):
   )
 }
 
-/** One question, one answer; `undefined` when the guest does not answer in time or the channel cannot be opened just now. */
+/** One question, one answer; `undefined` when the guest does not answer in time or the channel cannot be opened. */
 export async function askStatus(
   domain: AskedDomain,
   options: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'>,
 ): Promise<AgentReply | undefined> {
   const isListening = isAgentListening(await domain.getXMLDesc())
-  return isListening ? (await tryAsk(domain, 'status', options)).reply : undefined
+  return isListening ? ask(domain, 'status', options) : undefined
 }
 
-/** The same for any verb. */
+/** The same for any verb. Another reader, as the supervisor, has the channel for seconds at most: it is waited for. */
 export async function ask(
   domain: AskedDomain,
   verb: AgentVerb,
   options: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'>,
 ): Promise<AgentReply | undefined> {
-  return (await tryAsk(domain, verb, options)).reply
+  for (let waitedMs = 0; ; waitedMs += PAUSE_MS) {
+    const { reply, problem } = await tryAsk(domain, verb, options)
+    if (
+      problem?.is('operationFailed') !== true ||
+      waitedMs >= Math.min(BUSY_MS, options.timeoutMs) ||
+      options.signal.aborted
+    )
+      return reply
+    await sleep(PAUSE_MS, undefined, { signal: options.signal }).catch(() => {})
+  }
+}
+
+/**
+ * What one question to a guest gave. `deaf`: it has not opened its channel (yet); `silent`: it has, and said nothing in time;
+ * `busy`: somebody else has the channel.
+ */
+export type Answer =
+  | { readonly kind: 'reply'; readonly reply: AgentReply }
+  | { readonly kind: 'deaf' | 'silent' | 'busy' }
+
+/**
+ * One question by somebody who asks again and again.
+ * @param xml of the running domain
+ * @param options.earlier a late reply to one of those counts where it is enough
+ */
+export async function askAgain(
+  domain: AskedDomain,
+  xml: string,
+  options: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'> & { readonly earlier: EarlierQuestions },
+): Promise<Answer> {
+  if (!isAgentListening(xml)) return { kind: 'deaf' }
+  const { reply, problem } = await tryAsk(domain, 'status', options)
+  if (reply === undefined) return { kind: problem === undefined ? 'silent' : 'busy' }
+  options.earlier.nonces.clear()
+  return { kind: 'reply', reply }
 }
 
 /** A question that is put before the guest has opened its end is lost. True where libvirt does not tell. */

@@ -26,6 +26,22 @@ export async function restoreNetwork(connect: Connect, { xml, autostart, active 
   return network
 }
 
+/** Of a machine or network that is gone there is nothing to set. */
+export async function restoreAutostart(
+  connect: Connect,
+  {
+    what,
+    uuid,
+    autostart,
+  }: { readonly what: 'machine' | 'network'; readonly uuid: string; readonly autostart: boolean },
+): Promise<void> {
+  const found =
+    what === 'machine'
+      ? await connect.domainLookupByUuid({ uuid }).catch(absent('noDomain'))
+      : await connect.networkLookupByUuid({ uuid }).catch(absent('noNetwork'))
+  await found?.setAutostart({ autostart })
+}
+
 /** As libvirt has it now for the next start, secrets included: what a definition is restored from. */
 export async function readRestorable(connect: Connect, uuid: string): Promise<Restorable | undefined> {
   const domain = await connect.domainLookupByUuid({ uuid }).catch(absent('noDomain'))

@@ -6,7 +6,8 @@
  * namespaces: it builds the view that libvirtd needs, then becomes tini.
  *
  * Variables: VMPKG_RUN and VMPKG_KEEP (this host's runtime and durable folder), VMPKG_RECORD, VMPKG_LIBVIRTD_CONF,
- * VMPKG_QEMU_CONF, VMPKG_UPLINK (none or slirp4netns), VMPKG_KVM (0 or 1), VMPKG_ROOTLESS (0 or 1).
+ * VMPKG_QEMU_CONF, VMPKG_UPLINK (none or slirp4netns), VMPKG_KVM (0 or 1), VMPKG_ROOTLESS (0 or 1); VMPKG_NODE, VMPKG_BIN and
+ * VMPKG_SUPERVISED (interpreter, program and connection of the supervisor; VMPKG_BIN is empty for none).
  */
 
 /** Exit status of LAUNCH when another host, living, starting or just ending, holds the locks of these folders. */
@@ -26,6 +27,9 @@ exec setsid --fork sh -c "$VMPKG_SCRIPT_KEEP" vmpkg-private-host-keeper </dev/nu
 `
 
 /**
+ * The supervisor runs outside too, for it works with the state of its user. It ends by itself once the host is gone, also
+ * where nobody is left to end it; one that fails is started again, less and less often.
+ *
  * The uplink reads the end of a pipe whose other end only the namespaces' first process holds: when that dies the
  * uplink ends too. It runs outside, since it needs the outer network.
  */
@@ -45,7 +49,32 @@ uplink() {
   exec slirp4netns --configure --mtu=65520 --disable-host-loopback --exit-fd=0 --ready-fd=3 "$pid" tap0 \
     3>"$VMPKG_RUN/uplink" 7>&- 8>&-
 }
+supervisor() {
+  child=
+  trap '[ -z "$child" ] || kill "$child"; exit 0' TERM
+  pause=1
+  tries=0
+  until [ -S "$VMPKG_RUN/libvirt-sock" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -le 300 ] || return
+    sleep 0.2
+  done
+  while read -r pid rest <"$VMPKG_RUN/record" && [ -d "/proc/$pid" ]; do
+    "$VMPKG_NODE" "$VMPKG_BIN" supervise --connect "$VMPKG_SUPERVISED" &
+    child=$!
+    wait "$child" && return
+    child=
+    sleep "$pause" &
+    wait $!
+    [ "$pause" -ge 60 ] || pause=$((pause * 2))
+  done
+}
 rm -f "$VMPKG_RUN/uplink"
+keeping=
+if [ -n "$VMPKG_BIN" ]; then
+  supervisor 7>&- 8>&- >"$VMPKG_KEEP/supervisor.log" 2>&1 </dev/null &
+  keeping=$!
+fi
 if [ "$VMPKG_UPLINK" = slirp4netns ]; then
   { enter 9>&1 >&2; echo "$?" >"$VMPKG_RUN/status"; } | uplink
   read -r status <"$VMPKG_RUN/status"
@@ -54,6 +83,10 @@ else
   status=$?
 fi
 rm -f "$VMPKG_RUN/record" "$VMPKG_RUN/libvirt-sock" "$VMPKG_RUN/libvirt-sock-ro"
+if [ -n "$keeping" ]; then
+  kill "$keeping" 2>/dev/null
+  wait "$keeping"
+fi
 echo "$status" >"$VMPKG_RUN/ended"
 `
 

@@ -32,11 +32,22 @@ import { SYSTEM_PATH } from './tools.ts'
 const POLL_MS = 20
 const RECORD_GRACE_MS = 5_000 // what a busy machine may need to make the namespaces
 
+/** How to run `vmpkg supervise` for the host: it begins and ends with it, and is started again when it fails. */
+export interface Supervisor {
+  /** Interpreter and program. */
+  readonly program: readonly [string, string]
+  /** What `--connect` takes. */
+  readonly connection: string
+  readonly env: Readonly<Record<string, string>>
+}
+
 export interface StartOptions extends PrivateHostFolders {
   readonly name: string
   readonly uplink: Uplink
   /** Offer /dev/kvm to guests: only after a probe found that KVM runs guests here. Default false. */
   readonly kvm?: boolean
+  /** A supervisor for it; none where it is absent. */
+  readonly supervisor?: Supervisor | undefined
   /** Milliseconds until the daemon must answer; default 30 000. */
   readonly timeoutMs?: number
   readonly processes: Processes
@@ -73,6 +84,17 @@ export async function startPrivateHost(options: StartOptions): Promise<PrivateHo
   }
 }
 
+/**
+ * The host once it is ready, for who found it living and must not start another in its place.
+ * @throws {VmpkgError} `PRIVATE_HOST_FAILED` when it ends or does not answer in time; `ABORTED`
+ */
+export async function waitForPrivateHost(
+  host: PrivateHost,
+  options: Pick<StartOptions, 'runtimeDir' | 'timeoutMs' | 'signal'>,
+): Promise<PrivateHost> {
+  return waitUntilReady(host, options, Date.now() + (options.timeoutMs ?? 30_000))
+}
+
 /** Another caller may be starting this very host, or its predecessor be ending: both hold the locks for a moment. */
 async function launchOrFind(
   own: PrivateHostFolders,
@@ -91,7 +113,12 @@ async function launchOrFind(
     uplink: options.uplink,
     rootless,
   }
+  const { program: [node, bin] = ['', ''], connection = '', env = {} } = options.supervisor ?? {}
   const environment = {
+    ...env,
+    VMPKG_NODE: node,
+    VMPKG_BIN: bin,
+    VMPKG_SUPERVISED: connection,
     PATH: SYSTEM_PATH,
     LANG: 'C',
     VMPKG_RUN: own.runtimeDir,
@@ -145,7 +172,11 @@ async function waitForRecord(own: PrivateHostFolders, options: StartOptions, dea
   }
 }
 
-async function waitUntilReady(host: PrivateHost, options: StartOptions, deadline: number): Promise<PrivateHost> {
+async function waitUntilReady(
+  host: PrivateHost,
+  options: Pick<StartOptions, 'runtimeDir' | 'signal'>,
+  deadline: number,
+): Promise<PrivateHost> {
   const { name, durableFolder } = host
   for (;;) {
     const leftMs = deadline - Date.now()

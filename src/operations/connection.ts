@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { getSystemSocket } from '../host/preflight.ts'
 import { findPrivateHost, type PrivateHostFolders } from '../host/private-host-record.ts'
-import { startPrivateHost } from '../host/private-host-start.ts'
+import { type Supervisor, startPrivateHost, waitForPrivateHost } from '../host/private-host-start.ts'
 import { Connect } from '../libvirt/connect.ts'
+import type { Keepalive } from '../libvirt/rpc.ts'
 import { prepareFolder } from '../state/folders.ts'
 import { privateHostName } from './connection-name.ts'
 import { probeHere } from './kvm.ts'
@@ -16,22 +17,31 @@ export interface Opened {
   readonly connect: Connect
 }
 
+interface ConnectionOptions {
+  readonly start: boolean
+  /** How a daemon is found out that says nothing any more; without it the client's own way. */
+  readonly keepalive?: Keepalive
+}
+
 /**
  * @param options.start without it a private host that does not run gives `undefined`.
  * @throws {VmpkgError} `LIBVIRT_UNREACHABLE` `PRIVATE_HOST_FAILED` `TOOL_MISSING`
  */
 export async function openConnection(workspace: Workspace, options: { readonly start: true }): Promise<Opened>
+export async function openConnection(workspace: Workspace, options: ConnectionOptions): Promise<Opened | undefined>
 export async function openConnection(
   workspace: Workspace,
-  options: { readonly start: boolean },
-): Promise<Opened | undefined>
-export async function openConnection(workspace: Workspace, { start }: { start: boolean }): Promise<Opened | undefined> {
+  { start, keepalive }: ConnectionOptions,
+): Promise<Opened | undefined> {
   const name = privateHostName(workspace.connectionName)
   const uri = name === undefined ? workspace.connectionName : await privateUri(workspace, name, start)
   if (uri === undefined) return undefined
   if (uri === 'qemu:///system') await getSystemSocket()
   try {
-    return { uri, connect: await Connect.open(uri, { signal: workspace.outside.signal }) }
+    return {
+      uri,
+      connect: await Connect.open(uri, { signal: workspace.outside.signal, ...(keepalive && { keepalive }) }),
+    }
   } catch (cause) {
     throw new VmpkgError('LIBVIRT_UNREACHABLE', `No libvirt answers at ${uri}`, {
       hint: hintFor(uri),
@@ -51,6 +61,8 @@ async function privateUri(workspace: Workspace, name: string, start: boolean): P
   if (found === undefined && !start) return undefined
   await preparePrivateFolders(workspace)
   const { processes, emit, signal } = workspace.outside
+  // It may just be ending: whoever only looks must not start it anew.
+  if (found !== undefined && !start) return (await waitForPrivateHost(found, { ...folders, signal })).uri
   if (found === undefined && workspace.connectionReason === 'system-closed') {
     const message =
       'You may not use the system’s libvirt, so this runs on a private host of your own (--connect chooses)'
@@ -58,8 +70,26 @@ async function privateUri(workspace: Workspace, name: string, start: boolean): P
   }
   const kvm = found === undefined && (await probeHere(workspace)).usable
   // A host that was found may still be starting: startPrivateHost waits for it.
-  return (await startPrivateHost({ ...folders, name, kvm, uplink: found?.uplink ?? 'none', processes, emit, signal }))
-    .uri
+  const uplink = found?.uplink ?? 'none'
+  const supervisor = supervisorOf(workspace, name)
+  return (await startPrivateHost({ ...folders, name, kvm, uplink, supervisor, processes, emit, signal })).uri
+}
+
+/** What tells a vmpkg where the state of its user is. */
+const PLACES = ['XDG_CONFIG_HOME', 'XDG_STATE_HOME', 'XDG_DATA_HOME', 'XDG_CACHE_HOME', 'XDG_RUNTIME_DIR']
+
+/** None with `VMPKG_SUPERVISOR=off`, and none for a library that is no program. */
+export function supervisorOf(
+  { env, home, program, root }: Pick<Workspace, 'env' | 'home' | 'program' | 'root'>,
+  name: string,
+): Supervisor | undefined {
+  if (program === undefined || env['VMPKG_SUPERVISOR'] === 'off') return undefined
+  const own: Record<string, string> = { HOME: home, ...(root === undefined ? {} : { VMPKG_ROOT: root }) }
+  for (const place of PLACES) {
+    const value = env[place]
+    if (value !== undefined) own[place] = value
+  }
+  return { program, connection: `private:${name}`, env: own }
 }
 
 export async function preparePrivateFolders(workspace: Workspace): Promise<void> {

@@ -10,7 +10,7 @@ import {
 import { privateHostPrefix } from '../host/private-host-run.ts'
 import { startPrivateHost } from '../host/private-host-start.ts'
 import { stopPrivateHost } from '../host/private-host-stop.ts'
-import { preparePrivateFolders, privateFolders } from './connection.ts'
+import { preparePrivateFolders, privateFolders, supervisorOf } from './connection.ts'
 import { privateHostName } from './connection-name.ts'
 import { probeHere } from './kvm.ts'
 import type { Workspace } from './workspace.ts'
@@ -31,9 +31,11 @@ export async function startHost(
 ): Promise<{ readonly name: string; readonly uri: string; readonly pid: number; readonly hints: readonly string[] }> {
   await preparePrivateFolders(workspace)
   const { processes, emit, signal } = workspace.outside
+  const own = nameOf(workspace, name)
   const host = await startPrivateHost({
     ...privateFolders(workspace),
-    name: nameOf(workspace, name),
+    name: own,
+    supervisor: supervisorOf(workspace, own),
     uplink: parseUplink(uplink),
     kvm: (await probeHere(workspace)).usable,
     processes,

@@ -23,6 +23,12 @@ export type Undo =
   | { readonly kind: 'remove-medium'; readonly uuid: string; readonly suffix: string }
   | { readonly kind: 'restore-configuration'; readonly uuid: string; readonly medium: string; readonly rules: Sha256 }
   | {
+      readonly kind: 'restore-autostart'
+      readonly what: 'machine' | 'network'
+      readonly uuid: string
+      readonly autostart: boolean
+    }
+  | {
       readonly kind: 'restore-domain' | 'restore-network'
       readonly uuid: string
       readonly name: string
@@ -46,7 +52,7 @@ export function intend(transaction: Transaction, ...undo: readonly Undo[]): void
 export async function recover(workspace: Workspace): Promise<readonly string[]> {
   const done: string[] = []
   const key = connectionKey(workspace.connectionName)
-  const mine = workspace.journal.pending().filter(({ connection }) => connection === key || connection === HOST_WIDE)
+  const mine = workspace.journal.abandoned().filter(({ connection }) => connection === key || connection === HOST_WIDE)
   for (const pending of mine) {
     try {
       for (const record of pending.undo) await runUndo(workspace, record)
@@ -145,6 +151,9 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       await restoreConfiguration(await workspace.connect(), undo, workspace.outside)
       return
     }
+    case 'restore-autostart':
+      await (await loadRestore()).restoreAutostart(await workspace.connect(), undo)
+      return
     case 'restore-domain':
       await (await loadRestore()).restoreDomain(await workspace.connect(), undo)
       return
@@ -185,6 +194,13 @@ function parseUndo(record: UndoRecord): Undo {
         uuid: parseUuid(record['uuid']),
         medium: String(record['medium']),
         rules: parseSha256(String(record['rules'])),
+      }
+    case 'restore-autostart':
+      return {
+        kind: record.kind,
+        what: record['what'] === 'network' ? 'network' : 'machine',
+        uuid: parseUuid(record['uuid']),
+        autostart: record['autostart'] === true,
       }
     case 'restore-domain':
     case 'restore-network':

@@ -27,8 +27,7 @@ export interface Uncommitted {
 
 /** In a transaction of its own, where there is something to do. True where there was. */
 export async function settleRouter(workspace: Workspace, connect: Connect, machine: Machine): Promise<boolean> {
-  const known = workspace.definitions.find(machine.domain.uuid)
-  if (known === undefined || (await isSettled(connect, machine, known))) return false
+  if (!(await needsSettling(workspace, connect, machine))) return false
   return transact(workspace, { operation: 'settle', subject: machine.name }, async (transaction) => {
     const definition = await settleInto(workspace, connect, transaction, machine)
     transaction.commit(() => {
@@ -36,6 +35,12 @@ export async function settleRouter(workspace: Workspace, connect: Connect, machi
     })
     return definition !== undefined
   })
+}
+
+/** Whether `settleRouter` has something to do. */
+export async function needsSettling(workspace: Workspace, connect: Connect, machine: Machine): Promise<boolean> {
+  const known = workspace.definitions.find(machine.domain.uuid)
+  return known !== undefined && !(await isSettled(connect, machine, known))
 }
 
 /** @returns the definition to record, where it changed. @throws {VmpkgError} `DOMAIN_STATE` and what the guest refuses */

@@ -4,6 +4,7 @@ import { getMachine, listMachines as list, type Machine, runningFacts } from '..
 import { findLink, type LinkState } from '../domain/link.ts'
 import { askStatus } from '../domain/readiness.ts'
 import type { AgentReply } from '../router/agent.ts'
+import { type ClosedLans, readSupervisor } from './supervisor-record.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface MachineRow {
@@ -16,14 +17,18 @@ export interface MachineRow {
   /** The router LAN a client is on; a router's own LAN. */
   readonly net: string | undefined
   readonly ephemeral: boolean
+  /** It starts with the host. */
+  readonly autostart: boolean
 }
 
-export interface MachineStatus extends MachineRow {
+interface MachineStatus extends MachineRow {
   /** `yes` and `no` are the guest's word, `silent` means that it did not answer, `-` that it does not run. */
   readonly ready: 'yes' | 'no' | 'silent' | '-'
   /** Routers: do the kernel's rules equal the rendered ones, by the guest's attestation of just now? */
   readonly rules: 'attested' | 'mismatch' | '-'
   readonly lanLink: LinkState | undefined
+  /** Why the supervisor keeps that link down. */
+  readonly closed: string | undefined
   readonly wanAddress: string | undefined
   readonly lanAddress: string | undefined
   /** Routers with a VPN: the profile and how its tunnel stands, by the guest's word. */
@@ -40,6 +45,13 @@ export async function listMachines(workspace: Workspace): Promise<readonly Machi
 /** An answer takes a tenth of a second, and several seconds where the processor is emulated. */
 const ANSWER_SECONDS = 8
 
+export interface Status {
+  readonly connection: string
+  /** Process number of the supervisor; none runs where it is absent. */
+  readonly supervisor: number | undefined
+  readonly machines: readonly MachineStatus[]
+}
+
 /**
  * @param timeoutSeconds how long to wait for a guest's answer
  * @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN`
@@ -48,14 +60,16 @@ export async function machineStatus(
   workspace: Workspace,
   names: readonly string[],
   { timeoutSeconds = ANSWER_SECONDS }: { readonly timeoutSeconds?: number | undefined } = {},
-): Promise<{ readonly connection: string; readonly machines: readonly MachineStatus[] }> {
+): Promise<Status> {
   const connect = names.length > 0 ? await workspace.connect() : await workspace.connectIfRunning()
-  if (connect === undefined) return { connection: workspace.connectionName, machines: [] }
+  if (connect === undefined) return { connection: workspace.connectionName, supervisor: undefined, machines: [] }
+  const { pid, closed } = await readSupervisor(workspace.connectionPaths)
   const machines =
     names.length === 0 ? await list(connect) : await Promise.all(names.map((name) => getMachine(connect, name)))
   return {
     connection: workspace.uri,
-    machines: await Promise.all(machines.map((machine) => statusOf(workspace, machine, timeoutSeconds * 1000))),
+    supervisor: pid,
+    machines: await Promise.all(machines.map((machine) => statusOf(workspace, machine, timeoutSeconds * 1000, closed))),
   }
 }
 
@@ -72,10 +86,16 @@ async function rowOf(machine: Machine): Promise<MachineRow> {
     kind,
     net: facts.instance ?? facts.net,
     ephemeral,
+    autostart: await domain.getAutostart(),
   }
 }
 
-async function statusOf(workspace: Workspace, machine: Machine, timeoutMs: number): Promise<MachineStatus> {
+async function statusOf(
+  workspace: Workspace,
+  machine: Machine,
+  timeoutMs: number,
+  closed: ClosedLans,
+): Promise<MachineStatus> {
   const row = await rowOf(machine)
   const facts = await runningFacts(machine)
   const isRunning = row.state === 'running'
@@ -87,6 +107,7 @@ async function statusOf(workspace: Workspace, machine: Machine, timeoutMs: numbe
     ready: !isRunning ? '-' : reply === undefined ? 'silent' : reply.ready === true ? 'yes' : 'no',
     rules: rulesOf(reply, facts.rules),
     lanLink,
+    closed: lanLink === 'down' ? closed[machine.domain.uuid]?.reason : undefined,
     wanAddress: reply?.wan?.address ?? undefined,
     lanAddress: reply?.lan?.address ?? undefined,
     tunnel: reply?.tunnel,

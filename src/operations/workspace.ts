@@ -4,8 +4,10 @@
  * `late` what dead commands left has been undone, and the lock is taken by `lock()` once plan and downloads are done.
  */
 import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { NO_PREFERENCES, type Preferences } from '../catalogue/policy.ts'
+import { isVmpkgError } from '../errors.ts'
 import type { Emit } from '../events.ts'
 import { type ConnectionChoice, type ConnectionReason, chooseConnection } from '../host/connection-choice.ts'
 import type { Connect } from '../libvirt/connect.ts'
@@ -19,6 +21,7 @@ import { ImageReferences } from '../state/image-references.ts'
 import { InstalledPackages } from '../state/installed.ts'
 import type { Journal } from '../state/journal.ts'
 import { KeptValues } from '../state/kept-values.ts'
+import type { LockOptions } from '../state/lock.ts'
 import { type ConnectionPaths, connectionPaths, locatePaths, type Paths } from '../state/paths.ts'
 import { describeCommandLine } from './command-line.ts'
 
@@ -47,6 +50,8 @@ export interface WorkspaceOptions {
   readonly folder: string
   /** The command line, for the lock and the journal. */
   readonly command: readonly string[]
+  /** Interpreter and program of this very vmpkg. Without it private hosts get no supervisor. */
+  readonly program?: readonly [string, string] | undefined
   readonly write: boolean | 'late'
   /** How long to wait for another vmpkg; a minute by default. */
   readonly waitSeconds?: number | undefined
@@ -59,6 +64,10 @@ export class Workspace {
   readonly env: WorkspaceOptions['env']
   readonly folder: string
   readonly command: string
+  readonly program: WorkspaceOptions['program']
+  readonly home: string
+  /** As given: below which folder all of the state is. */
+  readonly root: string | undefined
   /** Places that stand in for the addresses of sources in this run, by name of the source: a bundle, a folder. */
   readonly instead = new Map<string, URL>()
   #state: DatabaseSync | undefined
@@ -77,6 +86,9 @@ export class Workspace {
     this.env = options.env
     this.folder = options.folder
     this.command = describeCommandLine(options.command)
+    this.program = options.program
+    this.home = options.home
+    this.root = options.root === undefined || options.root === '' ? undefined : resolve(options.root)
     this.#waitSeconds = options.waitSeconds
   }
 
@@ -159,6 +171,20 @@ export class Workspace {
     return this.#connection?.connect
   }
 
+  /**
+   * Another connection in place of one that is over, for a process that lives long; the daemon's silence ends it.
+   * `undefined` where the private host does not run.
+   */
+  async reconnect(): Promise<Connect | undefined> {
+    const old = this.#connection
+    this.#connection = undefined
+    await old?.connect.close()
+    const { openConnection } = await import('./connection.ts')
+    this.#connection = await openConnection(this, { start: false, keepalive: { intervalMs: 10_000, count: 6 } })
+    if (this.#connection !== undefined) prepareConnectionFolders(this.connectionPaths, { isRoot: this.isRoot })
+    return this.#connection?.connect
+  }
+
   /** The URI that virsh and virt-manager take for the open connection. */
   get uri(): string {
     return this.#connection?.uri ?? this.connectionName
@@ -169,7 +195,7 @@ export class Workspace {
     this.#state?.close()
     this.#trust?.close()
     this.#connection = this.#state = this.#trust = undefined
-    await this.#unlock()
+    await this.unlock()
   }
 
   /** @internal used by `openWorkspace` only */
@@ -180,8 +206,8 @@ export class Workspace {
     if (existsSync(this.paths.preferences)) {
       this.#readPreferences = (await import('../sources/preferences.ts')).readPreferences
     }
-    if (options.write === true || (options.write === 'late' && (await this.#isUnfinished()))) await this.lock()
-    if (options.write === 'late') await this.#unlock()
+    if (options.write === true || (options.write === 'late' && (await this.isUnfinished()))) await this.lock()
+    if (options.write === 'late') await this.unlock()
   }
 
   /**
@@ -190,17 +216,8 @@ export class Workspace {
    * @throws {VmpkgError} `LOCK_HELD` `ABORTED`
    */
   async lock(): Promise<void> {
-    if (this.#lock !== undefined) return
-    const { clock, emit, signal } = this.outside
-    const [{ acquireLock }, { Journal }, { readOwnIdentity }] = await Promise.all([
-      import('../state/lock.ts'),
-      import('../state/journal.ts'),
-      import('../state/process-identity.ts'),
-    ])
-    this.#lock = await acquireLock({
-      path: this.paths.lock,
-      command: this.command,
-      signal,
+    const { emit } = this.outside
+    await this.#takeLock({
       ...(this.#waitSeconds === undefined ? {} : { timeoutMs: this.#waitSeconds * 1000 }),
       onWait: (holder) =>
         emit({
@@ -208,19 +225,41 @@ export class Workspace {
           message: `Waiting for ${holder === undefined ? 'another vmpkg' : `process ${holder.pid} (${holder.command})`}`,
         }),
     })
-    this.#journal = new Journal(this.state, clock, readOwnIdentity())
-    const { recover } = await import('./recover.ts')
-    await recover(this)
   }
 
-  async #unlock(): Promise<void> {
+  /** The same for somebody who has other things to do: false where another vmpkg holds it. Give it back by `unlock`. */
+  async tryLock(): Promise<boolean> {
+    try {
+      await this.#takeLock({ timeoutMs: 0 })
+      return true
+    } catch (error) {
+      if (isVmpkgError(error, 'LOCK_HELD')) return false
+      throw error
+    }
+  }
+
+  async unlock(): Promise<void> {
     await this.#lock?.[Symbol.asyncDispose]()
     this.#lock = undefined
     this.#journal = undefined
   }
 
+  async #takeLock(options: Pick<LockOptions, 'timeoutMs' | 'onWait'>): Promise<void> {
+    if (this.#lock !== undefined) return
+    const { clock, signal } = this.outside
+    const [{ acquireLock }, { Journal }, { readOwnIdentity }] = await Promise.all([
+      import('../state/lock.ts'),
+      import('../state/journal.ts'),
+      import('../state/process-identity.ts'),
+    ])
+    this.#lock = await acquireLock({ path: this.paths.lock, command: this.command, signal, ...options })
+    this.#journal = new Journal(this.state, clock, readOwnIdentity())
+    const { recover } = await import('./recover.ts')
+    await recover(this)
+  }
+
   /** True where a command died half way: a plan made before that is undone would be wrong. */
-  async #isUnfinished(): Promise<boolean> {
+  async isUnfinished(): Promise<boolean> {
     const [{ Journal }, { readOwnIdentity }] = await Promise.all([
       import('../state/journal.ts'),
       import('../state/process-identity.ts'),

@@ -69,30 +69,34 @@ export class Journal {
     return new Transaction(this.#database, this.#clock, Number(lastInsertRowid))
   }
 
-  /**
-   * Unfinished transactions of processes that live no more, newest first. Run the undo records of each in the order
-   * given, then `resolve` it. The caller holds the writer lock.
-   */
+  /** Unfinished transactions of processes that live no more, newest first: what anybody can say without the lock. */
   pending(): readonly PendingTransaction[] {
+    return this.#unfinished((row) => {
+      const { pid, start_ticks: startTicks, boot_id: bootId } = row
+      return !isAlive({ pid: Number(pid), startTicks: Number(startTicks), bootId: String(bootId) })
+    })
+  }
+
+  /**
+   * For who has just taken the writer lock: whatever is unfinished is nobody's work any more, also that of a process that
+   * lives on, as the supervisor does after an undo that failed. Newest first; run the undo records of each in the order
+   * given, then `resolve` it.
+   */
+  abandoned(): readonly PendingTransaction[] {
+    return this.#unfinished(() => true)
+  }
+
+  #unfinished(isMeant: (row: Readonly<Record<string, unknown>>) => boolean): readonly PendingTransaction[] {
     const rows = this.#database.prepare('SELECT * FROM transactions WHERE outcome IS NULL ORDER BY id DESC').all()
-    return rows
-      .filter((row) => {
-        const identity = {
-          pid: Number(row['pid']),
-          startTicks: Number(row['start_ticks']),
-          bootId: String(row['boot_id']),
-        }
-        return !isAlive(identity)
-      })
-      .map((row) => ({
-        id: Number(row['id']),
-        connection: String(row['connection']),
-        operation: String(row['operation']),
-        subject: String(row['subject']),
-        command: String(row['command']),
-        beganAt: new Date(String(row['began_at'])),
-        undo: readUndo(this.#database, Number(row['id'])),
-      }))
+    return rows.filter(isMeant).map((row) => ({
+      id: Number(row['id']),
+      connection: String(row['connection']),
+      operation: String(row['operation']),
+      subject: String(row['subject']),
+      command: String(row['command']),
+      beganAt: new Date(String(row['began_at'])),
+      undo: readUndo(this.#database, Number(row['id'])),
+    }))
   }
 
   /** Notes that a pending transaction has been undone. */

@@ -34,6 +34,20 @@ test('quiet leaves warnings only', () => {
   assert.deepEqual(written, ['W: old?[2J [ENVELOPE_EXPIRED]\n   resign it\n'])
 })
 
+test('a LAN that was closed is a warning, one that was opened is news', () => {
+  const written: string[] = []
+  const [news, warnings] = [
+    plainReporter((text) => written.push(text), false),
+    plainReporter((text) => written.push(text), true),
+  ]
+  for (const { emit } of [news, warnings]) {
+    emit({ type: 'link-changed', subject: 'router-uni', link: 'up', reason: 'it attests its rules' })
+    emit({ type: 'link-changed', subject: 'router-uni', link: 'down', reason: 'it said\u001b[2J nothing' })
+  }
+  const closed = 'W: The LAN of router-uni is closed: it said?[2J nothing\n'
+  assert.deepEqual(written, ['The LAN of router-uni is open: it attests its rules\n', closed, closed])
+})
+
 test('the JSON reporter writes one document a line, with its schema and the time', () => {
   const written: string[] = []
   const { emit } = jsonReporter(

@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { Duplex } from 'node:stream'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type AskedDomain, askStatus, waitUntilReady } from '../../src/domain/readiness.ts'
+import { type AskedDomain, ask, askAgain, askStatus, waitUntilReady } from '../../src/domain/readiness.ts'
 import { isVmpkgError } from '../../src/errors.ts'
+import { refuse } from '../../src/libvirt/error.ts'
 
 const outside = {
   clock: { now: () => new Date() },
@@ -20,6 +21,8 @@ interface GuestOptions {
   /** How many times it says that it is not ready yet. */
   readonly readyAfter?: number
   readonly state?: 'running' | 'shutoff'
+  /** How often somebody else has the channel. */
+  readonly busyFor?: number
 }
 
 /** A guest behind a channel: like QEMU, it keeps an answer for the next reader where its own has left. */
@@ -53,6 +56,7 @@ class Guest implements AskedDomain {
 
   readonly openChannel = (async () => {
     this.channels += 1
+    if (this.channels <= (this.#options.busyFor ?? 0)) throw refuse('operationFailed', 'Active channel stream exists')
     const channel = new Duplex({
       read() {},
       write: (chunk: Buffer, _encoding, done) => {
@@ -135,5 +139,58 @@ describe('askStatus', () => {
     const deaf = new Guest({ opensAfter: 1000 })
     assert.equal(await askStatus(deaf, { ...outside, timeoutMs: 60_000 }), undefined)
     assert.equal(deaf.channels, 0)
+  })
+})
+
+describe('ask', () => {
+  test('waits while somebody else has the channel, though not for ever', async () => {
+    const guest = new Guest({ busyFor: 3 })
+    await guest.getXMLDesc() // and so it is open
+    assert.equal((await ask(guest, 'reset', { ...outside, timeoutMs: 5000 }))?.verb, 'reset')
+    assert.equal(guest.channels, 4)
+    assert.equal(await ask(new Guest({ busyFor: 1000 }), 'reset', { ...outside, timeoutMs: 300 }), undefined)
+  })
+})
+
+describe('askAgain', () => {
+  const options = { ...outside, timeoutMs: 100 }
+  const again = async (guest: Guest, nonces: Set<string>, timeoutMs = 100): Promise<string> =>
+    (
+      await askAgain(guest, await guest.getXMLDesc(), {
+        ...options,
+        timeoutMs,
+        earlier: { nonces, isEnough: ({ ready }) => ready === true },
+      })
+    ).kind
+
+  test('tells silence, a channel that is taken and one that is not open from a reply', async () => {
+    assert.equal(await again(new Guest({}), new Set()), 'reply')
+    assert.equal(await again(new Guest({ answerMs: 60_000 }), new Set()), 'silent')
+    assert.equal(await again(new Guest({ busyFor: 1 }), new Set()), 'busy')
+    const deaf = new Guest({ opensAfter: 1000 })
+    assert.deepEqual([await again(deaf, new Set()), deaf.channels], ['deaf', 0])
+  })
+
+  test('takes a reply to an earlier question, and asks anew after that', async () => {
+    const guest = new Guest({ answerMs: 300 })
+    const nonces = new Set<string>()
+    assert.deepEqual([await again(guest, nonces), nonces.size], ['silent', 1])
+    await sleep(400)
+    assert.deepEqual([await again(guest, nonces), nonces.size], ['reply', 0])
+  })
+
+  test('takes no reply to an earlier question that is not enough', async () => {
+    const guest = new Guest({ answerMs: 300, readyAfter: 1 })
+    const nonces = new Set<string>()
+    assert.equal(await again(guest, nonces), 'silent')
+    await sleep(400)
+    assert.equal(await again(guest, nonces), 'silent')
+  })
+
+  test('takes no reply to a question of somebody else', async () => {
+    const guest = new Guest({ answerMs: 300 })
+    assert.equal(await again(guest, new Set()), 'silent')
+    await sleep(400)
+    assert.equal(await again(guest, new Set()), 'silent')
   })
 })

@@ -7,6 +7,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { chmod, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { type Cli, makeCli } from '../support/cli.ts'
 
 const TOP = join(import.meta.dirname, '..', '..')
@@ -149,6 +150,51 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
     await cli.ok(['start', 'router-uni'])
     assert.deepEqual(await lanLink(), ['attested', 'up'])
     assert.match(await cli.ok(['start', 'router-uni']), /running already/)
+  })
+
+  test('the supervisor closes what does not attest and opens what does, whoever started it, and is safe to kill', async () => {
+    const { connection } = (await cli.json(['status'])) as { connection: string }
+    const virsh = (...words: readonly string[]): string => run('virsh', ['-q', '-c', connection, ...words])
+    const metadata = ['metadata', 'router-uni', 'urn:vmpkg:domain:1', '--live'] as const
+    const own = virsh(...metadata).trim()
+    const mac = / lanMac="([^"]+)"/.exec(own)?.[1] ?? ''
+    const say = (text: string): void => void virsh(...metadata, '--key', 'vmpkg', '--set', text)
+    const lanLink = (): string => (virsh('domif-getlink', 'router-uni', mac).includes('up') ? 'up' : 'down')
+    const supervise = (): ReturnType<Cli['start']> => cli.start(['supervise', '--interval', '2s'], '')
+    const untilLink = async (link: string, seconds: number): Promise<void> => {
+      for (let tries = 0; lanLink() !== link; tries++) {
+        assert.ok(tries < seconds * 5, `the LAN was never ${link}: ${await cli.ok(['status'])}`)
+        await wait(200)
+      }
+    }
+    const first = supervise()
+    say(own.replace(/ rules="[0-9a-f]{64}"/, ` rules="${'f'.repeat(64)}"`))
+    await untilLink('down', 30)
+    first.kill('SIGKILL')
+    await first.done
+    say(own)
+    const closed = (await cli.json(['status', 'router-uni'])) as unknown as StatusResult
+    assert.partialDeepStrictEqual(closed.machines[0], { rules: 'attested', lanLink: 'down' })
+    assert.match(String(closed.machines[0]?.['closed']), /it loaded other rules than the ones rendered for it/)
+    // As by virt-manager; one supervisor after the other is killed while it boots.
+    virsh('destroy', 'router-uni')
+    virsh('start', 'router-uni')
+    assert.equal(lanLink(), 'down')
+    for (let round = 0; round < 3; round++) {
+      const running = supervise()
+      await wait(500 + 1500 * Math.random())
+      running.kill('SIGKILL')
+      await running.done
+      if (lanLink() === 'down') continue
+      const { machines } = (await cli.json(['status', 'router-uni'])) as unknown as StatusResult
+      assert.equal(machines[0]?.['rules'], 'attested')
+    }
+    const last = supervise()
+    await untilLink('up', 120)
+    const { machines } = (await cli.json(['status', 'router-uni'])) as unknown as StatusResult
+    assert.partialDeepStrictEqual(machines[0], { rules: 'attested', lanLink: 'up' })
+    last.kill('SIGTERM')
+    assert.equal((await last.done).status, 0)
   })
 
   test('the system’s libvirt, whose QEMU runs as another user, runs the same and gives signed files back', {

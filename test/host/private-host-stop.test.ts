@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findPrivateHost, type PrivateHost } from '../../src/host/private-host-record.ts'
-import { startPrivateHost } from '../../src/host/private-host-start.ts'
+import { startPrivateHost, waitForPrivateHost } from '../../src/host/private-host-start.ts'
 import { killPrivateHost, stopPrivateHost } from '../../src/host/private-host-stop.ts'
 import { isProcessAlive } from '../../src/host/process-identity.ts'
 import { privateHostMissing } from '../support/private-host.ts'
@@ -59,6 +59,8 @@ describe('stopPrivateHost', { skip }, () => {
     const host = await start('killed')
     await killPrivateHost(host, realProcesses)
     assert.equal(await isProcessAlive(host), false)
+    assert.equal(await findPrivateHost('killed', folders()), undefined)
+    await assert.rejects(waitForPrivateHost(host, folders()), { code: 'PRIVATE_HOST_FAILED', message: /ended/ })
     assert.equal(await findPrivateHost('killed', folders()), undefined)
     assert.equal(await stopPrivateHost({ name: 'killed', ...folders(), removeDurable: true }), false)
     assert.deepEqual(await readdir(folders().runtimeDir), [])

@@ -51,6 +51,15 @@ describe('Journal', () => {
     assert.deepEqual(journal.pending(), [])
   })
 
+  test('gives who has the lock what is unfinished, also of a process that lives on', async (t) => {
+    const { journal } = await openJournal(t)
+    const own = journal.begin(FACTS)
+    own.intend({ kind: 'remove-file', path: '/a' })
+    journal.begin(FACTS).commit()
+    const [left, ...others] = journal.abandoned()
+    assert.deepEqual([left?.id, left?.undo, others], [own.id, [{ kind: 'remove-file', path: '/a' }], []])
+  })
+
   test('shows committed and abandoned transactions in the history, with what they did', async (t) => {
     const { database, clock, journal } = await openJournal(t)
     const first = journal.begin(FACTS)

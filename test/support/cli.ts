@@ -55,6 +55,7 @@ export async function makeCli(connect = 'private:e2e'): Promise<Cli> {
     LANG: 'C.UTF-8',
     VMPKG_ROOT: join(folder, 'root'),
     VMPKG_CONNECT: connect,
+    VMPKG_SUPERVISOR: 'off', // tests say when somebody watches
   }
   const start: Cli['start'] = (args, input, way = {}) => {
     const [program = '', ...words] = [...(way.prefix ?? []), process.execPath, BIN, ...args]

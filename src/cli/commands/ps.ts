@@ -17,13 +17,14 @@ export const command: CommandSpec = {
     else if (options['names'] === true) for (const { name } of machines) io.print(name)
     else {
       io.printTable(
-        ['NAME', 'STATE', 'PACKAGE', 'NET', 'KEPT'],
+        ['NAME', 'STATE', 'PACKAGE', 'NET', 'KEPT', 'AUTOSTART'],
         machines.map((row) => [
           row.name,
           row.state,
           `${row.package} ${row.version}`,
           row.net ?? '',
           row.ephemeral ? 'ephemeral' : 'kept',
+          row.autostart ? 'on' : '-',
         ]),
       )
     }

@@ -8,10 +8,10 @@ export const command: CommandSpec = {
   examples: ['vmpkg status', 'vmpkg status router-uni --json', 'vmpkg status --timeout 60'],
   async run({ args, options, io }) {
     const timeoutSeconds = optionNumber(options, 'timeout', 1)
-    const { connection, machines } = await machineStatus(await io.workspace(), args, {
+    const { connection, supervisor, machines } = await machineStatus(await io.workspace(), args, {
       timeoutSeconds,
     })
-    if (io.json) io.printJson('status', { connection, machines })
+    if (io.json) io.printJson('status', { connection, supervisor, machines })
     else {
       io.printTable(
         ['NAME', 'STATE', 'READY', 'RULES', 'LAN LINK', 'WAN', 'LAN', 'PACKAGE'],
@@ -26,6 +26,9 @@ export const command: CommandSpec = {
           `${row.package} ${row.version}`,
         ]),
       )
+      for (const { name, closed } of machines) {
+        if (closed !== undefined) io.note(`The LAN of ${name} is closed: ${closed}`, 'careful')
+      }
     }
     return machines.every(({ rules }) => rules !== 'mismatch') ? 0 : 1
   },
