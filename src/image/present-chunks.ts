@@ -28,14 +28,15 @@ export async function findPresentChunks(
     const length = map.lengths[chunk] ?? 0
     const { bytesRead } = await image.read(buffer, 0, length, map.offsets[index] ?? 0)
     const bytes = buffer.subarray(0, bytesRead)
-    const isRight =
-      bytesRead === length &&
-      bytes.compare(zeros, 0, length) !== 0 &&
-      createHash('sha256').update(bytes).digest().equals(chunkDigest(map, chunk))
+    const isRight = bytesRead === length && bytes.compare(zeros, 0, length) !== 0 && isChunk(map, chunk, bytes)
     isPresent[chunk] = isRight ? 1 : 0
     isWrong[chunk] = isRight ? 0 : 1
   }
   return isPresent
+}
+
+function isChunk(map: ChunkMap, chunk: number, bytes: Buffer): boolean {
+  return createHash('sha256').update(bytes).digest().equals(chunkDigest(map, chunk))
 }
 
 export interface IntactOptions {
@@ -63,7 +64,7 @@ export async function copyIntactChunks({ from, image, map, isPresent, signal }: 
     const offset = map.offsets[index] ?? 0
     const { bytesRead } = await source.read(buffer, 0, map.lengths[chunk] ?? 0, offset)
     const bytes = buffer.subarray(0, bytesRead)
-    if (createHash('sha256').update(bytes).digest().equals(chunkDigest(map, chunk))) {
+    if (isChunk(map, chunk, bytes)) {
       await writeSparse(image, bytes, offset)
     } else isWrong[chunk] = 1
   }
