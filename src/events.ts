@@ -14,6 +14,12 @@ export type VmpkgEvent =
       readonly sentBytes: number
       readonly totalBytes: number
     }
+  | {
+      readonly type: 'image-progressed'
+      readonly subject: string
+      readonly doneBytes: number
+      readonly totalBytes: number
+    }
   | { readonly type: 'noted'; readonly message: string }
   | { readonly type: 'warned'; readonly code: string; readonly message: string; readonly hint?: string }
 
@@ -32,6 +38,9 @@ export type Stage =
   | 'publish'
   | 'recover'
   | 'host'
+  | 'convert'
+  | 'resize'
+  | 'compact'
 
 export type Emit = (event: VmpkgEvent) => void
 
