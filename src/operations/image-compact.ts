@@ -55,7 +55,8 @@ export async function imageCompact(workspace: Workspace, request: CompactRequest
   const { processes, signal } = workspace.outside
   return namingUser(workspace, image, async () => {
     await using _held = await holdImage({ file: path, processes, signal })
-    return format === 'raw' ? digHoles(workspace, image, request) : rewrite(workspace, image, request)
+    // Awaited here: the lock is held until it is done.
+    return await (format === 'raw' ? digHoles(workspace, image, request) : rewrite(workspace, image, request))
   })
 }
 

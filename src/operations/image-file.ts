@@ -25,7 +25,7 @@ export interface ImageFile {
 }
 
 export interface ImageChoice {
-  /** A file, `PACKAGE` or `PACKAGE:ROLE`. */
+  /** `PACKAGE` or `PACKAGE:ROLE` of an installed one, else a file: `./NAME` is always one. */
   readonly image: string
   /** Where the name does not say it. */
   readonly format?: string | undefined
@@ -34,7 +34,8 @@ export interface ImageChoice {
 /** @throws {VmpkgError} `USAGE` `PACKAGE_NOT_INSTALLED` `IMAGE_INVALID` `IMAGE_DAMAGED` */
 export async function findImage(workspace: Workspace, choice: ImageChoice): Promise<ImageFile> {
   const [name = '', role, ...more] = choice.image.split(':')
-  if (isPackageName(name) && more.length === 0) return findPackageImage(workspace, name, role)
+  const isInstalled = isPackageName(name) && more.length === 0 && workspace.installed.find(name) !== undefined
+  if (isInstalled) return findPackageImage(workspace, name, role)
   const { path, stats } = await findFile(workspace, choice.image)
   const { compression } = formatsByName(path)
   if (compression !== undefined && choice.format === undefined) {
@@ -55,9 +56,13 @@ export async function findFile(workspace: Workspace, said: string): Promise<{ pa
   } catch (error) {
     if (!['ENOENT', 'ENOTDIR', 'ELOOP'].includes(systemErrorCode(error) ?? '')) throw error
   }
-  throw new VmpkgError('USAGE', `There is no file ${JSON.stringify(said.slice(0, 200))}`, {
-    hint: 'Name a file with a / or an ending, as in ./disk or disk.qcow2, or an installed package.',
-  })
+  throw new VmpkgError(
+    'USAGE',
+    `There is no file ${JSON.stringify(said.slice(0, 200))}, and no such package installed`,
+    {
+      hint: 'vmpkg list --installed shows the packages; their images are PACKAGE:ROLE.',
+    },
+  )
 }
 
 /** The declared format, or the one that the name says; the first bytes may only contradict it. */

@@ -57,7 +57,8 @@ export async function imageResize(workspace: Workspace, request: ResizeRequest):
   requireStopped(said, await findDiskUsers(workspace, path))
   return namingUser(workspace, image, async () => {
     await using _held = await holdImage({ file: path, processes, signal })
-    return resizeHeld(workspace, image, { ...request, after })
+    // Awaited here: the lock is held until it is done.
+    return await resizeHeld(workspace, image, { ...request, after })
   })
 }
 

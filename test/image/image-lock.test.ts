@@ -48,8 +48,9 @@ describe('holdImage', () => {
   test('lets go when it is interrupted', async (t) => {
     const file = await makeImage(t)
     const abort = new AbortController()
-    await using _held = await holdImage({ file, processes: realProcesses, signal: abort.signal })
+    const held = await holdImage({ file, processes: realProcesses, signal: abort.signal })
     abort.abort()
-    await using _again = await hold(file).catch(async () => hold(file))
+    await held[Symbol.asyncDispose]()
+    await using _again = await hold(file)
   })
 })

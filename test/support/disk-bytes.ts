@@ -35,10 +35,14 @@ export async function writeDisk(path: string, { sectors, parts }: DiskPlan): Pro
   }
 }
 
-/** The oracle: what a guest would read. Throws where they differ. */
-export function compareDisks(
-  a: readonly [format: string, file: string],
-  b: readonly [format: string, file: string],
-): void {
-  execFileSync('qemu-img', ['compare', '-s', '-f', a[0], '-F', b[0], a[1], b[1]], { stdio: 'pipe' })
+type Disk = readonly [format: string, file: string]
+
+/** The oracle: what a guest would read, and how much of it there is. Throws where they differ. */
+export function compareDisks(a: Disk, b: Disk): void {
+  const [one, other] = [a, b].map(([format, file]) => {
+    const info = execFileSync('qemu-img', ['info', '--output=json', '-f', format, file]).toString()
+    return (JSON.parse(info) as { 'virtual-size': number })['virtual-size']
+  })
+  if (one !== other) throw new Error(`${one} and ${other} bytes`)
+  execFileSync('qemu-img', ['compare', '-f', a[0], '-F', b[0], a[1], b[1]], { stdio: 'pipe' })
 }
