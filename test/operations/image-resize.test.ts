@@ -12,6 +12,11 @@ import { makeTempFolder } from '../support/temp-folder.ts'
 const MIB = 2 ** 20
 const img = (...args: readonly string[]): string => execFileSync('qemu-img', args, { stdio: 'pipe' }).toString()
 
+async function readAt(path: string, offset: number, length: number): Promise<Buffer> {
+  await using file = await open(path)
+  return (await file.read(Buffer.alloc(length), 0, length, offset)).buffer
+}
+
 async function makePlace(t: TestContext) {
   const folder = await makeTempFolder(t)
   const workspace = await openLocalWorkspace(t, { folder })
@@ -53,10 +58,11 @@ describe('imageResize', () => {
         stdio: ['ignore', 'pipe', 'pipe'],
       }).toString()
       assert.match(said, /No errors detected/)
-      const bytes = Buffer.alloc(100_000)
-      await using file = await open(at('seen.raw'))
-      await file.read(bytes, 0, bytes.length, 19 * MIB)
-      assert.ok(bytes.equals(Buffer.alloc(100_000, 'data')))
+      const last = 22 * MIB - 512
+      const header = await readAt(at('seen.raw'), 512, 92)
+      assert.equal(Number(header.readBigUInt64LE(32)) * 512, last)
+      assert.equal((await readAt(at('seen.raw'), last, 8)).toString(), 'EFI PART')
+      assert.ok((await readAt(at('seen.raw'), 19 * MIB, 100_000)).equals(Buffer.alloc(100_000, 'data')))
       if (format === 'qcow2') img('check', '-q', at(image))
     }
   })
