@@ -59,7 +59,7 @@ export class ImageStore {
   }
 
   /** A chunk map that an earlier fetch brought; `undefined` where there is none or it is damaged. */
-  async findMap({ map }: StoredImage): Promise<Uint8Array | undefined> {
+  async findMap({ map }: { readonly map: Pick<StoredImage['map'], 'sha256'> }): Promise<Uint8Array | undefined> {
     const bytes = await readFile(join(this.#folder, 'maps', map.sha256)).catch(absent)
     return bytes !== undefined && sha256(bytes) === map.sha256 ? bytes : undefined
   }

@@ -150,9 +150,9 @@ async function collectArchives(
   const removed: Removed[] = []
   for (const name of await listUnusedArchives(workspace, leased.archives, without)) {
     const path = join(workspace.paths.packages, name)
-    const { size } = await lstat(path)
+    const { blocks } = await lstat(path)
     if (!dryRun) await rm(path, { force: true, recursive: true })
-    removed.push({ what: 'package file', subject: name, bytes: size })
+    removed.push({ what: 'package file', subject: name, bytes: blocks * 512 })
   }
   return removed
 }
