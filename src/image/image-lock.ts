@@ -7,10 +7,11 @@
 import { PassThrough } from 'node:stream'
 import { explainFailure, runTool, type ToolOptions } from './qemu-tool.ts'
 
-/** @throws {VmpkgError} `IMAGE_IN_USE` `TOOL_MISSING` `ABORTED` */
-export async function holdImage(
+/** Lets go when `work` is done. @throws {VmpkgError} `IMAGE_IN_USE` `TOOL_MISSING` `ABORTED`, and what `work` throws */
+export async function whileHeld<T>(
   options: Pick<ToolOptions, 'file' | 'processes' | 'signal'>,
-): Promise<AsyncDisposable & { readonly file: string }> {
+  work: () => Promise<T>,
+): Promise<T> {
   const { file } = options
   const node = {
     driver: 'blkdebug',
@@ -29,11 +30,10 @@ export async function holdImage(
   })
   ended.then((result) => held.reject(explainFailure('qemu-io', file, result)), held.reject)
   await held.promise
-  return {
-    file,
-    async [Symbol.asyncDispose]() {
-      input.end('quit\n')
-      await ended.catch(() => {})
-    },
+  try {
+    return await work()
+  } finally {
+    input.end('quit\n')
+    await ended.catch(() => {})
   }
 }

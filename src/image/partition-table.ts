@@ -9,7 +9,7 @@ import { crc32 } from 'node:zlib'
 /** Bytes from the start of the disk that are enough for all of it. */
 export const DISK_HEAD_BYTES = 128 * 1024
 
-export interface Partition {
+interface Partition {
   readonly number: number
   /** Bytes from the start of the disk. */
   readonly start: number

@@ -12,7 +12,7 @@ import type { ImageHolder } from '../state/image-references.ts'
 import { type DiskUser, listDiskUsersIfPossible } from './disk-users.ts'
 import type { Workspace } from './workspace.ts'
 
-export interface StoredUsage {
+interface StoredUsage {
   /** As in `router-uni 1.0-1 root`; empty for one that is not of an installed package. */
   readonly images: readonly string[]
   readonly digest: Sha256

@@ -8,7 +8,7 @@ import { dirname } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { checkSpace } from '../host/preflight.ts'
 import { readChain } from '../image/backing-chain.ts'
-import { holdImage } from '../image/image-lock.ts'
+import { whileHeld } from '../image/image-lock.ts'
 import { parseQcow2Header } from '../image/qcow2-header.ts'
 import { largestFile, measureNeeded } from '../image/qemu-measure.ts'
 import { describeNode } from '../image/qemu-node.ts'
@@ -53,11 +53,11 @@ export async function imageCompact(workspace: Workspace, request: CompactRequest
   }
   requireStopped(said, await findDiskUsers(workspace, path))
   const { processes, signal } = workspace.outside
-  return namingUser(workspace, image, async () => {
-    await using _held = await holdImage({ file: path, processes, signal })
-    // Awaited here: the lock is held until it is done.
-    return await (format === 'raw' ? digHoles(workspace, image, request) : rewrite(workspace, image, request))
-  })
+  return namingUser(workspace, image, async () =>
+    whileHeld({ file: path, processes, signal }, async () =>
+      format === 'raw' ? digHoles(workspace, image, request) : rewrite(workspace, image, request),
+    ),
+  )
 }
 
 async function digHoles(workspace: Workspace, image: ImageFile, { dryRun }: CompactRequest): Promise<CompactResult> {
@@ -103,8 +103,15 @@ async function rewrite(
   emit({ type: 'stage-started', stage: 'compact', subject: said })
   const hasBitmaps = version === 3 && (head.readBigUInt64BE(88) & 1n) === 1n
   const args = [
-    ...['convert', '-p', '-U', '-O', 'qcow2', '-S', '4k'],
-    ...['-o', optionsFor(clusterBits, version, compress)],
+    'convert',
+    '-p',
+    '-U',
+    '-O',
+    'qcow2',
+    '-S',
+    '4k',
+    '-o',
+    optionsFor(clusterBits, version, compress),
     ...(compress ? ['-c'] : []),
     ...(hasBitmaps ? ['--bitmaps', '--skip-broken-bitmaps'] : []),
     node,

@@ -10,7 +10,7 @@ import { readChain } from '../image/backing-chain.ts'
 import { decompressImage } from '../image/decompress.ts'
 import { verifyForeignHeader } from '../image/foreign-header.ts'
 import { formatsByName, type ImageFormat, parseImageFormat } from '../image/format.ts'
-import { holdImage } from '../image/image-lock.ts'
+import { whileHeld } from '../image/image-lock.ts'
 import { largestFile, measureNeeded } from '../image/qemu-measure.ts'
 import { describeNode, type ImageLayer } from '../image/qemu-node.ts'
 import { needTool, percentReader } from '../image/qemu-tool.ts'
@@ -85,8 +85,8 @@ async function convert(
   image: ImageFile,
   request: Omit<ConvertRequest, 'format'> & { readonly format: ImageFormat; readonly target: Output },
 ): Promise<ConvertResult> {
-  const { target, format, compress, backing, force, dryRun } = request
-  const { processes, signal, emit } = workspace.outside
+  const { target, format, compress, backing, dryRun } = request
+  const { processes, signal } = workspace.outside
   const { layers, virtualSize } = await readChain(layerOf(image), { follow: backing })
   const tool = { processes, signal, file: image.path, diskBytes: virtualSize }
   const node = describeNode(layers)
@@ -102,15 +102,34 @@ async function convert(
   }
   if (!compress) await checkSpace(folder, neededBytes)
   if (dryRun) return result
+  const write = async (): Promise<void> => writeConverted(workspace, image, { ...request, virtualSize, node })
   // What somebody runs on is not replaced.
-  await using _held = target.real === undefined ? undefined : await holdImage({ ...tool, file: target.real })
+  await (target.real === undefined ? write() : whileHeld({ ...tool, file: target.real }, write))
+  return result
+}
+
+async function writeConverted(
+  { outside }: Workspace,
+  image: ImageFile,
+  change: Pick<ConvertRequest, 'compress' | 'force'> & {
+    readonly format: ImageFormat
+    readonly target: Output
+    readonly virtualSize: number
+    readonly node: string
+  },
+): Promise<void> {
+  const { target, format, compress, force, virtualSize, node } = change
+  const { processes, signal, emit } = outside
   emit({ type: 'stage-started', stage: 'convert', subject: image.said })
   const progress = { type: 'image-progressed', subject: basename(target.path), totalBytes: virtualSize } as const
   const mode = image.package === undefined ? (image.stats.mode & 0o666) | 0o600 : 0o600
   await writeOutput({ target: target.real ?? target.path, replace: force, mode }, async (temporary) => {
     const options = OPTIONS[compress ? 'compressed' : 'plain'][format] ?? []
     await needTool('qemu-img', ['convert', '-p', '-O', format, ...options, node, temporary], {
-      ...tool,
+      processes,
+      signal,
+      file: image.path,
+      diskBytes: virtualSize,
       maxFileBytes: largestFile(virtualSize),
       onOutput: percentReader((share) => emit({ ...progress, doneBytes: Math.floor(share * virtualSize) })),
     })
@@ -119,7 +138,6 @@ async function convert(
       throw new VmpkgError('IMAGE_INVALID', `The new image has ${written} bytes instead of ${virtualSize}`)
     }
   })
-  return result
 }
 
 function layerOf({ path, format }: ImageFile): ImageLayer {

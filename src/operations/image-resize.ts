@@ -7,7 +7,7 @@ import { mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { type Chain, readChain } from '../image/backing-chain.ts'
-import { holdImage } from '../image/image-lock.ts'
+import { whileHeld } from '../image/image-lock.ts'
 import { type DiskContents, type DiskWrite, moveGpt, readDiskContents } from '../image/partition-table.ts'
 import { describeNode } from '../image/qemu-node.ts'
 import { needTool, type ToolOptions } from '../image/qemu-tool.ts'
@@ -55,11 +55,9 @@ export async function imageResize(workspace: Workspace, request: ResizeRequest):
   const { path, said } = image
   const { processes, signal } = workspace.outside
   requireStopped(said, await findDiskUsers(workspace, path))
-  return namingUser(workspace, image, async () => {
-    await using _held = await holdImage({ file: path, processes, signal })
-    // Awaited here: the lock is held until it is done.
-    return await resizeHeld(workspace, image, { ...request, after })
-  })
+  return namingUser(workspace, image, async () =>
+    whileHeld({ file: path, processes, signal }, async () => resizeHeld(workspace, image, { ...request, after })),
+  )
 }
 
 async function resizeHeld(

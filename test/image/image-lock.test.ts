@@ -3,7 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
-import { holdImage } from '../../src/image/image-lock.ts'
+import { whileHeld } from '../../src/image/image-lock.ts'
 import { realProcesses } from '../support/real-processes.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
@@ -13,21 +13,27 @@ async function makeImage(t: TestContext): Promise<string> {
   return file
 }
 
-const hold = async (file: string) => holdImage({ file, processes: realProcesses })
+const hold = async (file: string, work: () => Promise<void> = async () => {}): Promise<void> =>
+  whileHeld({ file, processes: realProcesses }, work)
 
 describe('holdImage', () => {
   test('keeps every QEMU out as long as it holds, and no longer', async (t) => {
     const file = await makeImage(t)
     const open = (...args: readonly string[]) => spawnSync('qemu-io', [...args, '-c', 'read 0 512', file]).status
     assert.equal(open(), 0)
-    {
-      await using _held = await hold(file)
+    await hold(file, async () => {
       assert.equal(open(), 1)
       assert.equal(open('-r'), 1)
       await assert.rejects(hold(file), { code: 'IMAGE_IN_USE' })
-    }
+    })
     assert.equal(open(), 0)
-    await using _again = await hold(file)
+    await assert.rejects(
+      hold(file, async () => {
+        throw new Error('failed')
+      }),
+      /failed/,
+    )
+    await hold(file)
   })
 
   for (const [how, args] of [
@@ -41,16 +47,15 @@ describe('holdImage', () => {
       await assert.rejects(hold(file), { code: 'IMAGE_IN_USE', details: { file } })
       other.stdin.end('quit\n')
       await once(other, 'exit')
-      await using _held = await hold(file)
+      await hold(file)
     })
   }
 
   test('lets go when it is interrupted', async (t) => {
     const file = await makeImage(t)
     const abort = new AbortController()
-    const held = await holdImage({ file, processes: realProcesses, signal: abort.signal })
-    abort.abort()
-    await held[Symbol.asyncDispose]()
-    await using _again = await hold(file)
+    const options = { file, processes: realProcesses, signal: abort.signal }
+    await whileHeld(options, async () => abort.abort())
+    await hold(file)
   })
 })
