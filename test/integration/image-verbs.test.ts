@@ -37,7 +37,7 @@ describe('image verbs', { timeout: 120_000 }, () => {
     ['SIGKILL', 128],
   ] as const) {
     test(`after ${signal} in the middle there is no new file, and the next command leaves nothing of it`, async () => {
-      const before = await readdir(cli.folder)
+      const names = await readdir(cli.folder)
       const running = cli.start(['image', 'convert', at('disk.raw'), at('new.vdi'), '--json'], '')
       running.onLine((line) => {
         if (line.includes('"type":"image-progressed"')) running.kill(signal)
@@ -45,7 +45,7 @@ describe('image verbs', { timeout: 120_000 }, () => {
       assert.equal((await running.done).status, status)
       assert.ok(!(await readdir(cli.folder)).includes('new.vdi'))
       if (signal === 'SIGKILL') await cli.ok(['image', 'convert', at('disk.raw'), at('disk.qcow2'), '--force'])
-      assert.deepEqual(await readdir(cli.folder), before)
+      assert.deepEqual(await readdir(cli.folder), names)
     })
   }
 })

@@ -27,7 +27,7 @@ describe('imageInfo', () => {
     for (const format of ['raw', 'qcow2', 'vmdk', 'vdi']) {
       const file = `disk.${format}`
       if (format !== 'raw') img('convert', '-O', format, at('disk.raw'), at(file))
-      const oracle = JSON.parse(img('info', '--output=json', '-f', format, at(file)))
+      const oracle = JSON.parse(img('info', '--output=json', '-f', format, at(file))) as { 'virtual-size': number }
       const { virtualSize, diskBytes, contents, users } = await info(file)
       assert.equal(virtualSize, oracle['virtual-size'])
       assert.equal(diskBytes, (await stat(at(file))).blocks * 512)
