@@ -19,8 +19,8 @@ export interface Chain {
   readonly virtualSize: number
 }
 
-/** QEMU has no limit; libvirt stops at 200. */
-const MAX_LAYERS = 64
+/** QEMU has no limit; its tools run with 64 open files. */
+const MAX_LAYERS = 32
 
 /**
  * @param follow without it an image that stands on another file is refused

@@ -109,7 +109,7 @@ export class ImageStore {
     if (isIntact) return path
     await this.quarantine(image.digest)
     throw new VmpkgError('IMAGE_DAMAGED', `Image ${image.digest.slice(0, 12)} is missing from the store or damaged`, {
-      hint: 'Run vmpkg install --reinstall for its package; running domains on it should be stopped.',
+      hint: 'Run vmpkg verify --full --fix, which fetches what is damaged; stop the domains that run on it.',
       details: { path },
     })
   }
