@@ -71,6 +71,9 @@ export const ERROR_CODES = [
   // images
   'IMAGE_INVALID',
   'IMAGE_DAMAGED',
+  'IMAGE_IN_USE',
+  'IMAGE_READ_ONLY',
+  'RESIZE_REFUSED',
   'BUILD_FAILED',
   // images of vendors
   'UPSTREAM_UNKNOWN',

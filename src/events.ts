@@ -15,6 +15,12 @@ export type VmpkgEvent =
       readonly totalBytes: number
     }
   | { readonly type: 'link-changed'; readonly subject: string; readonly link: 'up' | 'down'; readonly reason: string }
+  | {
+      readonly type: 'image-progressed'
+      readonly subject: string
+      readonly doneBytes: number
+      readonly totalBytes: number
+    }
   | { readonly type: 'noted'; readonly message: string }
   | { readonly type: 'warned'; readonly code: string; readonly message: string; readonly hint?: string }
 
@@ -33,6 +39,9 @@ export type Stage =
   | 'publish'
   | 'recover'
   | 'host'
+  | 'convert'
+  | 'resize'
+  | 'compact'
 
 export type Emit = (event: VmpkgEvent) => void
 

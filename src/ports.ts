@@ -18,7 +18,9 @@ export interface RunOptions {
   readonly cwd?: string
   /** Replaces the environment entirely when given. */
   readonly env?: Readonly<Record<string, string>>
-  readonly input?: string | Uint8Array
+  readonly input?: string | Uint8Array | Readable
+  /** Standard output as it comes; the result has all of it. */
+  readonly onOutput?: (text: string) => void
   readonly signal?: AbortSignal
   /** Milliseconds until the process is killed. */
   readonly timeoutMs?: number

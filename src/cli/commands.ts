@@ -82,6 +82,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     () => import('./commands/verify.ts'),
   ),
   entry('Packages', 'import', 'make a package from a disk image of your own', () => import('./commands/import.ts')),
+  entry('Packages', 'image info', 'what a disk image is', () => import('./commands/image-info.ts')),
+  entry('Packages', 'image check', 'check a disk image', () => import('./commands/image-check.ts')),
+  entry(
+    'Packages',
+    'image convert',
+    'write a disk image in another format',
+    () => import('./commands/image-convert.ts'),
+  ),
+  entry('Packages', 'image resize', 'give a disk another size', () => import('./commands/image-resize.ts')),
+  entry(
+    'Packages',
+    'image compact',
+    'free what a disk image takes for nothing',
+    () => import('./commands/image-compact.ts'),
+  ),
   entry(
     'Packages',
     'upstream list',

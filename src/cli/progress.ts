@@ -1,6 +1,6 @@
 /**
- * Running downloads as lines of text: one for each, and one for all together where several are planned. Pure: the clock is
- * handed in. Speed is smoothed over some seconds, so that the time left does not jump.
+ * Running downloads, and images that are being written, as lines of text: one for each, and one for all together where
+ * several are planned. Pure: the clock is handed in. Speed is smoothed over some seconds, so that the time left does not jump.
  */
 import { formatBytes } from './table.ts'
 
@@ -72,6 +72,10 @@ export class Progress {
 
   start(subject: string, sizeBytes: number | undefined): void {
     this.#transfers.set(subject, { sizeBytes, received: 0, speed: undefined })
+  }
+
+  isRunning(subject: string): boolean {
+    return this.#transfers.has(subject)
   }
 
   advance(subject: string, received: number): void {

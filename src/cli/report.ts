@@ -34,14 +34,18 @@ const VERBS: Readonly<Record<Stage, string>> = {
   publish: 'Published',
   recover: 'Cleaned up',
   host: 'Prepared',
+  convert: 'Converted',
+  resize: 'Resized',
+  compact: 'Compacted',
 }
 
-/** Progress of one download is told once a second at most. */
+/** Progress of one download or image is told once a second at most. */
 export function jsonReporter(write: Write, now: () => Date): Reporter {
   const toldAt = new Map<string, number>()
   const isDue = (event: VmpkgEvent): boolean => {
-    if (event.type === 'fetch-finished') toldAt.delete(event.subject)
-    if (event.type !== 'fetch-progressed') return true
+    const isDone = event.type === 'image-progressed' && event.doneBytes >= event.totalBytes
+    if (event.type === 'fetch-finished' || isDone) toldAt.delete(event.subject)
+    if (event.type !== 'fetch-progressed' && event.type !== 'image-progressed') return true
     const time = now().getTime()
     if (time - (toldAt.get(event.subject) ?? Number.NEGATIVE_INFINITY) < JSON_PROGRESS_MS) return false
     toldAt.set(event.subject, time)
@@ -112,6 +116,16 @@ export function humanReporter(write: Write, { columns, now, isUnicode }: HumanSt
           draw(progress.lines({ columns: columns(), isUnicode }))
         }
       }
+      if (event.type === 'image-progressed') {
+        const { subject, doneBytes, totalBytes } = event
+        if (!progress.isRunning(subject)) progress.start(subject, totalBytes)
+        progress.advance(subject, doneBytes)
+        if (doneBytes >= totalBytes) progress.finish(subject)
+        if (now() - drawnAt >= REDRAW_MS) {
+          drawnAt = now()
+          draw(progress.lines({ columns: columns(), isUnicode }))
+        }
+      }
       if (event.type === 'upload-progressed' && now() - drawnAt >= REDRAW_MS) {
         drawnAt = now()
         draw([`publish: ${event.subject}: ${formatBytes(event.sentBytes)} of ${formatBytes(event.totalBytes)}`])
@@ -152,6 +166,7 @@ function lineOf(event: VmpkgEvent, sizes: ReadonlyMap<string, number>): string |
     case 'fetch-started':
     case 'fetch-progressed':
     case 'upload-progressed':
+    case 'image-progressed':
       return undefined
   }
 }

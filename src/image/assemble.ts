@@ -16,7 +16,7 @@ import type { DecodedChunk, FrameAnswer } from './frame-job.ts'
 import { FramePool } from './frame-pool.ts'
 import { FrameSpool } from './frame-spool.ts'
 import { type FrameChunk, type FrameFetch, planFetch, type RangeFetch } from './plan-fetch.ts'
-import { findPresentChunks } from './present-chunks.ts'
+import { clearHoles, copyIntactChunks, findPresentChunks } from './present-chunks.ts'
 import type { Frame, TransportIndex } from './transport-index.ts'
 
 export interface AssembleOptions {
@@ -25,6 +25,8 @@ export interface AssembleOptions {
   readonly blobs: BlobSource
   /** Final name. The unfinished file lies beside it as `<target>.partial`; one process at a time may work on it. */
   readonly target: string
+  /** A file that was this image until it was damaged: what is intact of it is not fetched. */
+  readonly damaged?: string | undefined
   /** What events call the image. */
   readonly subject: string
   readonly emit?: Emit
@@ -45,7 +47,9 @@ export async function assembleImage(options: AssembleOptions): Promise<void> {
     await using image = await openUnfinished(partial)
     await image.truncate(map.virtualSize)
     const isPresent = await findPresentChunks(image, map, signal)
+    await clearHoles(image, map, signal)
     await requireSpace(target, map, isPresent)
+    if (options.damaged !== undefined) await copyIntactChunks({ from: options.damaged, image, map, isPresent, signal })
     await using pool = new FramePool(options.threads)
     const missing = planFetch(map, index, isPresent).flatMap(({ frames }) => frames.map(({ frame }) => frame))
     await using spool = await FrameSpool.open(`${partial}.frames`, missing)

@@ -24,16 +24,23 @@ export interface ForeignFile {
   readonly size: number
 }
 
+/** What a caller takes care of itself, or does not mind. */
+export interface AllowedInHeader {
+  readonly backing?: boolean
+  /** Snapshots inside the file, and marks of one that was not closed. */
+  readonly blemishes?: boolean
+}
+
 /** The virtual size in bytes. @throws {VmpkgError} `IMAGE_INVALID` */
-export function verifyForeignHeader(format: ImageFormat, file: ForeignFile): number {
-  const size = HEADERS[format](file)
+export function verifyForeignHeader(format: ImageFormat, file: ForeignFile, allowed: AllowedInHeader = {}): number {
+  const size = HEADERS[format](file, allowed)
   if (!Number.isSafeInteger(size) || size <= 0 || size > MAX_VIRTUAL_SIZE) {
     throw invalid(format, `has a virtual size of ${size} bytes`)
   }
   return size
 }
 
-const HEADERS: Readonly<Record<ImageFormat, (file: ForeignFile) => number>> = {
+const HEADERS: Readonly<Record<ImageFormat, (file: ForeignFile, allowed: AllowedInHeader) => number>> = {
   raw: ({ size }) => size,
   qcow2: verifyQcow2,
   vmdk: verifyVmdk,
@@ -41,12 +48,12 @@ const HEADERS: Readonly<Record<ImageFormat, (file: ForeignFile) => number>> = {
   iso: verifyIso,
 }
 
-function verifyQcow2({ head, size }: ForeignFile): number {
+function verifyQcow2({ head, size }: ForeignFile, { backing = false, blemishes = false }: AllowedInHeader): number {
   const header = parseQcow2Header(head)
-  if (header.backingFile !== undefined) throw invalid('qcow2', 'stands on another file')
-  if (header.snapshotCount > 0) throw invalid('qcow2', 'holds internal snapshots')
+  if (!backing && header.backingFile !== undefined) throw invalid('qcow2', 'stands on another file')
+  if (!blemishes && header.snapshotCount > 0) throw invalid('qcow2', 'holds internal snapshots')
   if (header.isEncrypted) throw invalid('qcow2', 'is encrypted')
-  if ((header.incompatibleFeatures & 0b11n) !== 0n) throw invalid('qcow2', 'is marked dirty or corrupt')
+  if (!blemishes && (header.incompatibleFeatures & 0b11n) !== 0n) throw invalid('qcow2', 'is marked dirty or corrupt')
   const clusterBytes = 2 ** header.clusterBits
   const extended = (header.incompatibleFeatures & 0b10000n) === 0n ? 8 : 16
   const l1Entries = head.readUInt32BE(36)

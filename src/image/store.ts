@@ -5,7 +5,7 @@
  *     <folder>/<digest>            the image, sparse
  *     <folder>/<digest>.partial    an unfinished fetch, resumed by the next one; with `.frames` beside it
  *     <folder>/maps/<map digest>   chunk map
- *     <folder>/quarantine/…        what was found damaged; never used again, kept for a look
+ *     <folder>/quarantine/…        what was found damaged; kept for a look; a fetch takes its intact chunks
  *
  * Source: formats 6.2; threats D05, D06, D10, D11, L04. Test oracle: `sha256sum`.
  */
@@ -59,13 +59,14 @@ export class ImageStore {
   }
 
   /** A chunk map that an earlier fetch brought; `undefined` where there is none or it is damaged. */
-  async findMap({ map }: StoredImage): Promise<Uint8Array | undefined> {
+  async findMap({ map }: { readonly map: Pick<StoredImage['map'], 'sha256'> }): Promise<Uint8Array | undefined> {
     const bytes = await readFile(join(this.#folder, 'maps', map.sha256)).catch(absent)
     return bytes !== undefined && sha256(bytes) === map.sha256 ? bytes : undefined
   }
 
   /**
-   * Fetches what is missing and returns the path. Does nothing where the store has the image.
+   * Fetches what is missing and returns the path. Does nothing where the store has the image. Of one that was found damaged
+   * only the chunks that are wrong are fetched.
    *
    * @throws {VmpkgError} `DIGEST_MISMATCH`, `IMAGE_INVALID`, `NO_SPACE` and what the source throws.
    */
@@ -87,8 +88,9 @@ export class ImageStore {
     const index = parseTransportIndex(indexBytes, map)
     await this.#makeFolders()
     await this.quarantine(image.digest) // whatever lies there is not the image
+    const [damaged] = await this.#listDamaged(image.digest)
     await replaceFile(join(this.#folder, 'maps', image.map.sha256), mapBytes, { mode: 0o444 })
-    await assembleImage({ ...rest, map, index, target })
+    await assembleImage({ ...rest, map, index, target, damaged })
     return target
   }
 
@@ -107,7 +109,7 @@ export class ImageStore {
     if (isIntact) return path
     await this.quarantine(image.digest)
     throw new VmpkgError('IMAGE_DAMAGED', `Image ${image.digest.slice(0, 12)} is missing from the store or damaged`, {
-      hint: 'Run vmpkg install --reinstall for its package; running domains on it should be stopped.',
+      hint: 'Run vmpkg verify --full --fix, which fetches what is damaged; stop the domains that run on it.',
       details: { path },
     })
   }
@@ -126,6 +128,14 @@ export class ImageStore {
       for (const changed of [folder, this.#folder]) await syncFolder(changed)
       return place
     }
+  }
+
+  /** What was found damaged of an image, the last first: most of it may be intact. */
+  async #listDamaged(digest: Sha256): Promise<readonly string[]> {
+    const folder = join(this.#folder, 'quarantine')
+    const names = ((await readdir(folder).catch(absent)) ?? []).filter((name) => name.startsWith(`${digest}-`))
+    const attempt = (name: string): number => Number(name.slice(digest.length + 1))
+    return names.toSorted((a, b) => attempt(b) - attempt(a)).map((name) => join(folder, name))
   }
 
   /** Digests of the images that are there. */

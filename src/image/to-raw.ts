@@ -7,10 +7,13 @@
  */
 import { constants } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import type { Processes } from '../ports.ts'
 import { type ForeignFile, TAIL_BYTES, verifyForeignHeader } from './foreign-header.ts'
 import { HEAD_BYTES, type ImageFormat } from './format.ts'
+import { describeNode } from './qemu-node.ts'
+import { explainFailure, needTool, runTool, type ToolOptions } from './qemu-tool.ts'
 import { writeSparse } from './sparse.ts'
 
 export interface ToRawOptions {
@@ -25,10 +28,7 @@ export interface ToRawOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-const TOOL_MEMORY = 2 * 2 ** 30
 const COPY_BYTES = 1024 * 1024
-const CPU_SECONDS = 3600
-const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C.UTF-8' }
 
 /** Returns the virtual size. @throws {VmpkgError} `IMAGE_INVALID` `SIZE_EXCEEDED` `TOOL_MISSING` `ABORTED`; the target is then gone */
 export async function imageToRaw(options: ToRawOptions): Promise<number> {
@@ -86,51 +86,20 @@ async function copySparse({ file, target, signal }: ToRawOptions): Promise<void>
 
 async function convert(options: ToRawOptions, format: ImageFormat, size: number): Promise<void> {
   const { file, target } = options
-  // A description of its own for QEMU: this driver, this file, and nothing below it.
-  const source = `json:${JSON.stringify({ driver: format, file: { driver: 'file', filename: file }, ...(format === 'qcow2' ? { backing: null } : {}) })}`
-  if (format === 'qcow2') await check(options, source)
-  await run(options, ['convert', '-O', 'raw', '-S', '64k', source, target], size)
+  const source = describeNode([{ file: resolve(file), format }])
+  const tool = { ...options, diskBytes: size }
+  if (format === 'qcow2') await verifyTables(source, tool)
+  const args = ['convert', '-O', 'raw', '-S', '64k', source, target]
+  await needTool('qemu-img', args, { ...tool, maxFileBytes: size })
 }
 
 /** Reference counts that are wrong would make QEMU write where other data lies, or read what is not there (A09). */
-async function check(options: ToRawOptions, source: string): Promise<void> {
-  const { exitCode } = await confined(options, ['check', '-q', source], 1024 * 1024)
-  if (exitCode === 0 || exitCode === 3) return // 3: clusters that nobody uses, which harm nothing
+async function verifyTables(source: string, options: Omit<ToolOptions, 'maxFileBytes'>): Promise<void> {
+  const checked = await runTool('qemu-img', ['check', '-q', source], { ...options, maxFileBytes: 1024 * 1024 })
+  if (checked.exitCode === 0 || checked.exitCode === 3) return // 3: clusters that nobody uses, which harm nothing
+  if (checked.exitCode !== 2) throw explainFailure('qemu-img', options.file, checked)
   throw new VmpkgError('IMAGE_INVALID', 'The qcow2 image has reference counts or tables that contradict each other', {
     hint: 'Get it from another place, or repair a copy: qemu-img check -r all.',
-  })
-}
-
-async function run(options: ToRawOptions, args: readonly string[], maxFileBytes: number): Promise<void> {
-  const { exitCode, stderr } = await confined(options, args, maxFileBytes)
-  if (exitCode === 0) return
-  const said = JSON.stringify(stderr.trim().split('\n').at(-1)?.slice(-300) ?? '')
-  throw new VmpkgError('IMAGE_INVALID', `qemu-img cannot read the image: ${said}`, {
-    hint: 'It is damaged, or not of the format that was declared.',
-    details: { exitCode },
-  })
-}
-
-async function confined({ processes, signal }: ToRawOptions, args: readonly string[], maxFileBytes: number) {
-  const limits = [
-    `--fsize=${maxFileBytes}`,
-    `--as=${TOOL_MEMORY}`,
-    `--cpu=${CPU_SECONDS}`,
-    '--nofile=64',
-    '--core=0',
-    '--',
-    'qemu-img',
-  ]
-  const options = { env: ENVIRONMENT, ...(signal === undefined ? {} : { signal }) }
-  const apart = ['--user', '--map-current-user', '--net', '--ipc', '--']
-  // Some hosts forbid user namespaces; the checks before this hold without them.
-  const canBeApart = (await processes.run('unshare', [...apart, 'true'], options)).exitCode === 0
-  const result = canBeApart
-    ? await processes.run('unshare', [...apart, 'prlimit', ...limits, ...args], options)
-    : await processes.run('prlimit', [...limits, ...args], options)
-  if (result.exitCode !== 127) return result
-  throw new VmpkgError('TOOL_MISSING', 'The program qemu-img is not there', {
-    hint: 'Install it with: apt install qemu-utils',
   })
 }
 

@@ -7,8 +7,8 @@ import { debianPackages } from './debian-packages.ts'
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 
 export const systemProcesses: Processes = {
-  async run(program, args, { cwd, env, input, signal, timeoutMs } = {}) {
-    const result = await execa(program, args, {
+  async run(program, args, { cwd, env, input, onOutput, signal, timeoutMs } = {}) {
+    const running = execa(program, args, {
       reject: false,
       stripFinalNewline: false,
       maxBuffer: MAX_OUTPUT_BYTES,
@@ -18,6 +18,8 @@ export const systemProcesses: Processes = {
       ...(signal && { cancelSignal: signal }),
       ...(timeoutMs !== undefined && { timeout: timeoutMs }),
     })
+    if (onOutput !== undefined) running.stdout.setEncoding('utf8').on('data', onOutput)
+    const result = await running
     if (result.isCanceled) throw new VmpkgError('ABORTED', `${program} was interrupted`, { cause: result })
     const code = systemErrorCode(result.cause)
     if (result.exitCode === undefined && (code === 'ENOENT' || code === 'EACCES')) throw missing(program, result)

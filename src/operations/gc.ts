@@ -1,16 +1,19 @@
 /**
  * Finds and removes what nobody uses: files of domains that are gone, mediums that were replaced, package files, unfinished
  * downloads, and images that nothing refers to. Whatever an installed package, a clone, a running machine, the history or
- * an open download needs has a holder and stays (threats L04).
+ * an open download needs has a holder and stays, and so does whatever a domain names, its snapshots or what its disks stand on,
+ * whoever defined it (threats L04).
  */
-import { lstat, readdir, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { lstat, readdir, realpath, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { listMachines } from '../domain/inventory.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
+import { isSha256, type Sha256 } from '../model/digest.ts'
 import { completeKeyFolder, findUnfinishedKeyFiles } from '../publish/key-folder.ts'
 import { readDomainFacts } from '../render/facts-xml.ts'
 import { type Leased, withLeased } from '../state/downloads.ts'
+import { listDiskUsers, listDiskUsersIfPossible } from './disk-users.ts'
 import { expireHistory, releaseObjects, runningHeld, runningHolder } from './holders.ts'
 import { keyFolder } from './key-folder.ts'
 import { listMachineFileOwners, listOldMediums } from './machine-files.ts'
@@ -66,8 +69,12 @@ async function collectMachineFiles(workspace: Workspace, dryRun: boolean): Promi
   const connect = await workspace.connect()
   // Every domain counts, also one whose metadata somebody has removed: its disk is not ours to take.
   const living = new Set((await connect.listAllDomains()).map(({ uuid }) => uuid))
-  for (const uuid of owners) {
-    if (living.has(uuid)) continue
+  const vanished = [...owners].filter((uuid) => !living.has(uuid))
+  // A domain that was defined anew under another UUID still has its disk in a file of the old one's name.
+  const users = vanished.length === 0 ? [] : await listDiskUsers(connect)
+  const named = new Set(users.flatMap(({ files }) => [...files].map((file) => basename(file).slice(0, 36))))
+  for (const uuid of vanished) {
+    if (named.has(uuid)) continue
     if (!dryRun) await forgetClone(workspace, uuid)
     removed.push({ what: 'files of a vanished machine', subject: uuid, bytes: 0 })
   }
@@ -143,9 +150,9 @@ async function collectArchives(
   const removed: Removed[] = []
   for (const name of await listUnusedArchives(workspace, leased.archives, without)) {
     const path = join(workspace.paths.packages, name)
-    const { size } = await lstat(path)
+    const { blocks } = await lstat(path)
     if (!dryRun) await rm(path, { force: true, recursive: true })
-    removed.push({ what: 'package file', subject: name, bytes: size })
+    removed.push({ what: 'package file', subject: name, bytes: blocks * 512 })
   }
   return removed
 }
@@ -162,6 +169,10 @@ async function collectImages(
     images: new Set([...held.images, ...leased.images]),
     maps: new Set([...held.maps, ...leased.maps]),
   }
+  const unheld = await store.listUnreferenced(referenced)
+  if (unheld.some(({ isComplete }) => isComplete)) {
+    for (const digest of await listNamedImages(workspace)) referenced.images.add(digest)
+  }
   const orphans = await store.listUnreferenced(referenced)
   if (!dryRun) await store.removeUnreferenced(referenced)
   return orphans.map(({ name, bytes, isComplete }) => ({
@@ -169,4 +180,12 @@ async function collectImages(
     subject: name,
     bytes,
   }))
+}
+
+/** Images that domains name themselves or stand on, as after `virt-clone` of a clone; only those of the connection are seen. */
+async function listNamedImages(workspace: Workspace): Promise<readonly Sha256[]> {
+  const folder = await realpath(workspace.paths.images)
+  const users = (await listDiskUsersIfPossible(workspace)) ?? []
+  const files = users.flatMap((user) => [...user.files]).filter((file) => dirname(file) === folder)
+  return files.map((file) => basename(file)).filter(isSha256)
 }

@@ -7,6 +7,16 @@ import type { Sha256 } from '../model/digest.ts'
 import type { PackageImage } from '../model/line.ts'
 import { inTransaction } from '../sqlite.ts'
 
+/** That somebody needs an image. */
+export interface ImageHolder {
+  /** Key of the connection. */
+  readonly connection: string
+  readonly holder: string
+  readonly image: Sha256
+  /** Digest of its chunk map. */
+  readonly map: Sha256
+}
+
 export class ImageReferences {
   readonly #database: DatabaseSync
   readonly #connection: string
@@ -49,6 +59,19 @@ export class ImageReferences {
       .map((row) => String(row['holder']))
   }
 
+  /** Everybody's needs, over all connections. */
+  list(): readonly ImageHolder[] {
+    return this.#database
+      .prepare('SELECT connection, holder, image, map FROM image_references ORDER BY connection, holder, image')
+      .all()
+      .map((row) => ({
+        connection: String(row['connection']),
+        holder: String(row['holder']),
+        image: row['image'] as Sha256,
+        map: row['map'] as Sha256,
+      }))
+  }
+
   /**
    * What must stay, over all connections: hand it to `ImageStore.removeUnreferenced`.
    * @param without holders of this connection that do not count, to see what goes with them
@@ -57,13 +80,10 @@ export class ImageReferences {
     readonly images: ReadonlySet<Sha256>
     readonly maps: ReadonlySet<Sha256>
   } {
-    const rows = this.#database
-      .prepare('SELECT connection, holder, image, map FROM image_references')
-      .all()
-      .filter((row) => row['connection'] !== this.#connection || !without.includes(String(row['holder'])))
+    const rows = this.list().filter((row) => row.connection !== this.#connection || !without.includes(row.holder))
     return {
-      images: new Set(rows.map((row) => row['image'] as Sha256)),
-      maps: new Set(rows.map((row) => row['map'] as Sha256)),
+      images: new Set(rows.map(({ image }) => image)),
+      maps: new Set(rows.map(({ map }) => map)),
     }
   }
 }

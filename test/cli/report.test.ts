@@ -147,3 +147,23 @@ test('nothing is coloured', () => {
   for (const event of [...FETCH, WARNING]) emit(event)
   assert.doesNotMatch(written.join(''), /\u001b\[[\d;]*m/)
 })
+
+test('an image that is written has a bar on a terminal, and its last event is never left out of JSON', () => {
+  const written: string[] = []
+  let now = 0
+  const human = humanReporter((text) => written.push(text), { columns: () => 80, now: () => now, isUnicode: false })
+  const documents: string[] = []
+  const json = jsonReporter(
+    (text) => documents.push(text),
+    () => new Date(now),
+  )
+  for (const doneBytes of [0, MIB, 2 * MIB, 4 * MIB]) {
+    now += 200
+    const event = { type: 'image-progressed', subject: 'disk.qcow2', doneBytes, totalBytes: 4 * MIB } as const
+    human.emit(event)
+    json.emit(event)
+  }
+  assert.match(written.join(''), /disk\.qcow2 +50% \[#+\.+\] 2\.0 MiB\/4\.0 MiB/)
+  const told = documents.map((text) => (JSON.parse(text) as { doneBytes: number }).doneBytes)
+  assert.deepEqual(told, [0, 4 * MIB])
+})

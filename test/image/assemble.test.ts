@@ -87,6 +87,19 @@ describe('assembleImage', () => {
     assert.equal(blobs.ranges[0]?.start, 0)
   })
 
+  test('a hole of an unfinished file that holds something is emptied', async (t) => {
+    const { packed, blobs, target, options, index } = await prepare(t)
+    blobs.failAfter = index.frames.at(-1)?.offset ?? 0
+    await assert.rejects(assembleImage({ ...options, threads: 1 }))
+    {
+      await using partial = await open(`${target}.partial`, 'r+')
+      for (const at of [2 * 2 ** 20, 8 * 2 ** 20 - 1]) await partial.write(Buffer.from('poison'), 0, 6, at)
+    }
+    blobs.failAfter = Number.POSITIVE_INFINITY
+    await assembleImage(options)
+    assert.equal(sha256sum(target), packed.digest)
+  })
+
   test('asks once more for a frame that arrives damaged', async (t) => {
     const { packed, blobs, target, options } = await prepare(t)
     let isFirst = true

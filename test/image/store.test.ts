@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, open, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
+import { parseChunkMap } from '../../src/image/chunk-map.ts'
 import { packImage } from '../../src/image/pack-image.ts'
 import { ImageStore } from '../../src/image/store.ts'
+import { parseTransportIndex } from '../../src/image/transport-index.ts'
 import { sha256 } from '../../src/model/digest.ts'
-import { noise } from '../support/disk-image.ts'
+import { noise, writeDiskImage } from '../support/disk-image.ts'
 import { folderBlobs } from '../support/folder-blobs.ts'
 import { listTree, makeTempFolder, unlock } from '../support/temp-folder.ts'
 
@@ -19,6 +21,16 @@ async function prepare(t: TestContext, seed = 'image') {
   const [mapBytes, indexBytes] = await Promise.all([readFile(packed.map.file), readFile(packed.transport.file)])
   const blobs = folderBlobs(outDir)
   return { folder, store, image, blobs, options: { image, mapBytes, indexBytes, blobs, subject: 'image' } }
+}
+
+async function overwrite(path: string, offset: number, bytes: Buffer): Promise<void> {
+  await using file = await open(path, 'r+')
+  await file.write(bytes, 0, bytes.length, offset)
+}
+
+async function byteAt(path: string, offset: number): Promise<number> {
+  await using file = await open(path)
+  return (await file.read(Buffer.alloc(1), 0, 1, offset)).buffer[0] ?? 0
 }
 
 describe('ImageStore', () => {
@@ -46,10 +58,10 @@ describe('ImageStore', () => {
   test('notices an altered byte in full, a cut or writable file at once, and fetches anew', async (t) => {
     const { folder, store, image, blobs, options } = await prepare(t)
     const path = await store.fetch(options)
-    for (const [isFull, damage] of [
-      [true, async () => writeFile(path, Buffer.concat([noise('other', image.size)]), { mode: 0o600 })],
-      [false, async () => truncate(path, 10)],
-      [false, async () => {}],
+    for (const [isFull, isLost, damage] of [
+      [true, true, async () => writeFile(path, Buffer.concat([noise('other', image.size)]), { mode: 0o600 })],
+      [false, true, async () => truncate(path, 10)],
+      [false, false, async () => {}], // only its mode is wrong
     ] as const) {
       await unlock(path)
       await damage()
@@ -57,11 +69,42 @@ describe('ImageStore', () => {
       assert.equal(await store.has(image), false)
       blobs.bytes = 0
       await store.fetch(options)
-      assert.ok(blobs.bytes > 0)
+      assert.equal(blobs.bytes > 0, isLost)
       assert.equal(sha256(await readFile(path)), image.digest)
     }
     const names = await listTree(join(folder, 'images', 'quarantine'))
     assert.equal(names.length, 3)
+  })
+
+  test('fetches one frame for one altered byte, none for a file that was cut in a hole or written to in one', async (t) => {
+    const folder = await makeTempFolder(t)
+    const file = join(folder, 'disk')
+    await writeDiskImage(file, 4 * 2 ** 20, [[4096, noise('large', 2 * 2 ** 20)]])
+    const outDir = join(folder, 'registry')
+    const { digest, size, map, transport } = await packImage({ file, outDir, level: 1, frameBytes: 2 ** 19 })
+    const image = { digest, size, map }
+    const store = new ImageStore(join(folder, 'images'))
+    const [mapBytes, indexBytes] = await Promise.all([readFile(map.file), readFile(transport.file)])
+    const blobs = folderBlobs(outDir)
+    const path = await store.fetch({ image, mapBytes, indexBytes, blobs, subject: 'image' })
+    const largest = Math.max(...parseTransportIndex(indexBytes, parseChunkMap(mapBytes)).frames.map((one) => one.size))
+    const damages: readonly (readonly [bytes: number, damage: () => Promise<void>])[] = [
+      [largest, async () => overwrite(path, 2 ** 20, Buffer.from([(await byteAt(path, 2 ** 20)) ^ 1]))],
+      [0, async () => overwrite(path, 3 * 2 ** 20, Buffer.from('written by mistake'))],
+      [0, async () => truncate(path, 3 * 2 ** 20)],
+      [2 * largest, async () => overwrite(path, 2 ** 19, Buffer.alloc(10_000))],
+    ]
+    for (const [most, damage] of damages) {
+      await unlock(path)
+      await damage()
+      await chmod(path, 0o444)
+      await assert.rejects(store.verify(image, { isFull: true }), { code: 'IMAGE_DAMAGED' })
+      blobs.bytes = 0
+      await store.fetch({ image, mapBytes, indexBytes, blobs, subject: 'image' })
+      assert.ok(blobs.bytes <= most, `${blobs.bytes} bytes of ${transport.fullBytes} instead of ${most}`)
+      assert.equal(sha256(await readFile(path)), digest)
+    }
+    assert.equal((await listTree(join(folder, 'images/quarantine'))).length, damages.length)
   })
 
   test('puts a file of the wrong size away before it fetches', async (t) => {

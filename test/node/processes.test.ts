@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { PassThrough } from 'node:stream'
 import { describe, test } from 'node:test'
 import { debianPackages } from '../../src/node/debian-packages.ts'
 import { systemProcesses as processes } from '../../src/node/processes.ts'
@@ -18,6 +19,19 @@ describe('systemProcesses', () => {
     assert.equal((await processes.run('cat', [])).stdout, '')
     assert.equal((await processes.run('/usr/bin/env', [], { env: { A: '1' } })).stdout, 'A=1\n')
     assert.equal((await processes.run('pwd', [], { cwd: '/usr' })).stdout, '/usr\n')
+  })
+
+  test('tells output as it comes, and takes input as it comes', async () => {
+    const input = new PassThrough()
+    const told: string[] = []
+    const onOutput = (text: string): void => {
+      told.push(text)
+      if (told.length === 1) input.end('second\n')
+    }
+    const running = processes.run('cat', [], { input, onOutput })
+    input.write('first\n')
+    assert.equal((await running).stdout, 'first\nsecond\n')
+    assert.deepEqual(told, ['first\n', 'second\n'])
   })
 
   test('names the Debian package of a missing program', async () => {

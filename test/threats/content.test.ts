@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
@@ -23,6 +23,7 @@ import { renderDomain } from '../../src/render/domain.ts'
 import { verifyDomainPolicy } from '../../src/render/domain-policy.ts'
 import { findElement, getText } from '../../src/xml/find.ts'
 import { parseXml } from '../../src/xml/parse.ts'
+import { openLocalWorkspace } from '../support/local-workspace.ts'
 import { Random } from '../support/random.ts'
 import { realProcesses } from '../support/real-processes.ts'
 import { consoleContext, osContext, readPartials, readTemplate } from '../support/render-contexts.ts'
@@ -259,7 +260,7 @@ threatCase({
   controls: [
     {
       file: 'src/image/foreign-header.ts',
-      find: "if (header.backingFile !== undefined) throw invalid('qcow2', 'stands on another file')",
+      find: "if (!backing && header.backingFile !== undefined) throw invalid('qcow2', 'stands on another file')",
       replace: '',
     },
   ],
@@ -286,7 +287,42 @@ threatCase({
     await imageToRaw({ file: plain, format: 'qcow2', target, maxBytes: MIB, processes: swap })
     assert.ok(!(await readFile(target)).includes('secret'))
   },
-  controls: [{ file: 'src/image/to-raw.ts', find: 'backing: null', replace: '' }],
+  controls: [
+    {
+      file: 'src/image/qemu-node.ts',
+      find: "{ driver: 'qcow2', file, backing: below.length === 0 ? null : describeLayers(below, false) }",
+      replace: "{ driver: 'qcow2', file }",
+    },
+  ],
+})
+
+threatCase({
+  id: 'A07',
+  title: 'image convert and resize take nothing from what an image stands on unless they are told to',
+  attack: async (t) => {
+    const folder = await makeTempFolder(t)
+    const secret = join(folder, 'secret')
+    await writeFile(secret, Buffer.alloc(MIB, 'secret of the host '))
+    const image = await qcow2(t, ['-b', secret, '-F', 'raw'], '1M')
+    const workspace = await openLocalWorkspace(t, { folder })
+    const { imageConvert } = await import('../../src/operations/image-convert.ts')
+    const { imageResize } = await import('../../src/operations/image-resize.ts')
+    const none = { fromFormat: 'qcow2', format: undefined, maxSize: undefined, compress: false, force: false }
+    await refused('IMAGE_INVALID', () =>
+      imageConvert(workspace, { ...none, image, out: 'out.raw', backing: false, dryRun: false }),
+    )
+    await refused('IMAGE_INVALID', () =>
+      imageResize(workspace, { image, format: 'qcow2', size: '2MiB', shrink: false, backing: false, dryRun: false }),
+    )
+    assert.deepEqual(await readdir(folder), ['secret'])
+  },
+  controls: [
+    {
+      file: 'src/image/backing-chain.ts',
+      find: 'if (below?.backingFile !== undefined && !follow) {',
+      replace: 'if (layers.length === 0) {',
+    },
+  ],
 })
 
 threatCase({
@@ -380,7 +416,7 @@ threatCase({
   controls: [
     {
       file: 'src/image/foreign-header.ts',
-      find: "if (header.snapshotCount > 0) throw invalid('qcow2', 'holds internal snapshots')",
+      find: "if (!blemishes && header.snapshotCount > 0) throw invalid('qcow2', 'holds internal snapshots')",
       replace: '',
     },
   ],
@@ -397,7 +433,7 @@ threatCase({
     await refused('IMAGE_INVALID', () => importBytes(t, bytes, 'disk.qcow2'))
   },
   controls: [
-    { file: 'src/image/to-raw.ts', find: "if (format === 'qcow2') await check(options, source)", replace: '' },
+    { file: 'src/image/to-raw.ts', find: "if (format === 'qcow2') await verifyTables(source, tool)", replace: '' },
   ],
 })
 

@@ -167,7 +167,7 @@ async function prepareImage(t: TestContext) {
 
 threatCase({
   id: 'D03',
-  title: 'one flipped byte in what an earlier run left costs one frame',
+  title: 'one flipped byte in what an earlier run left costs one frame; one in a hole is emptied',
   attack: async (t) => {
     const { server, image, store, fetch } = await prepareImage(t)
     const path = await fetch()
@@ -175,6 +175,7 @@ threatCase({
     await chmod(path, 0o600)
     await rename(path, `${path}.partial`)
     await flipByte(`${path}.partial`, 9 * 1024 * 1024 + 500_000)
+    await flipByte(`${path}.partial`, 8 * 1024 * 1024)
     server.sentBytes = 0
     await fetch()
     assert.equal(sha256(await readFile(path)), image.digest)
@@ -192,6 +193,36 @@ threatCase({
       find: 'await findPresentChunks(image, map, signal)',
       replace: 'new Uint8Array(map.chunkCount)',
     },
+    { file: 'src/image/assemble.ts', find: 'await clearHoles(image, map, signal)', replace: '' },
+  ],
+})
+
+threatCase({
+  id: 'D05',
+  title: 'one flipped byte in a stored image costs one frame, whoever still writes to the damaged file',
+  attack: async (t) => {
+    const { folder, server, image, store, fetch } = await prepareImage(t)
+    const path = await fetch()
+    const whole = server.sentBytes
+    await chmod(path, 0o600)
+    await flipByte(path, 9 * 1024 * 1024 + 500_000)
+    await chmod(path, 0o444)
+    await using writer = await open(path, 'r+')
+    await refused('IMAGE_DAMAGED', () => store.verify(image, { isFull: true }))
+    server.sentBytes = 0
+    await fetch()
+    await writer.write(Buffer.from('still here'), 0, 10, 1000)
+    assert.equal(sha256(await readFile(path)), image.digest)
+    assert.ok(server.sentBytes < whole / 10, `${server.sentBytes} of ${whole} bytes`)
+    assert.equal((await readdir(join(folder, 'images', 'quarantine'))).length, 1)
+  },
+  controls: [
+    {
+      file: 'src/image/present-chunks.ts',
+      find: 'if (isChunk(map, chunk, bytes)) {',
+      replace: 'if (bytes.length > 0) {',
+    },
+    { file: 'src/image/store.ts', find: 'map, index, target, damaged }', replace: 'map, index, target }' },
   ],
 })
 
