@@ -16,6 +16,7 @@ import { machineFiles } from './machine-files.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { assignParameters, type ValueRequest } from './parameters.ts'
 import { placeInput } from './place-input.ts'
+import { readLans } from './read-lans.ts'
 import type { MachineInput } from './render-machine.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -57,6 +58,7 @@ export async function planClone(
     name: request.name,
     identity,
     nics: existing?.nics ?? planned,
+    lans: await readLans(connect),
     host: await chooseHypervisor(workspace, connect),
     images,
     nvram: files.nvram,

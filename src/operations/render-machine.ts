@@ -15,6 +15,7 @@ import { chooseForDomain } from '../render/chosen.ts'
 import { renderDomain } from '../render/domain.ts'
 import { type DomainPolicyInput, findMissingDomainGrants, verifyDomainPolicy } from '../render/domain-policy.ts'
 import type { Partials } from '../render/environment.ts'
+import type { GuardedLan, PortGuards } from '../render/guard-ports.ts'
 import { renderGuestFile } from '../render/guest.ts'
 import { stampDomain } from '../render/stamp.ts'
 import { templateValues } from './file-parameters.ts'
@@ -32,6 +33,8 @@ export interface MachineInput {
   readonly identity: Identity
   readonly nics: readonly NicContext[]
   readonly router?: RouterContext
+  /** LANs that a card of it may stand on. */
+  readonly lans: readonly GuardedLan[]
   readonly host: DomainTemplateContext['host']
   readonly images: DomainTemplateContext['images']
   readonly overlay?: DomainTemplateContext['overlay']
@@ -129,8 +132,24 @@ export function finishMachine(input: MachineInput, draft: MachineDraft, facts: D
     description: manifest.description.trim(),
     facts,
     definitions: manifest.parameters,
+    guards: guardsOf(input),
     ...(manifest.os === undefined ? {} : { osId: manifest.os.id }),
   })
+}
+
+function guardsOf({ lans, router, nics }: MachineInput): PortGuards {
+  if (router === undefined) return { lans, routers: [] }
+  const { wan, lan } = router
+  const isNetworked = nics.some(({ mac, network }) => mac === wan.mac && network !== undefined)
+  return {
+    lans,
+    routers: [
+      { mac: lan.mac, filter: 'vmpkg-gateway', address: lan.address },
+      ...(wan.address === undefined || !isNetworked
+        ? []
+        : [{ mac: wan.mac, filter: 'vmpkg-lower', address: wan.address } as const]),
+    ],
+  }
 }
 
 /** Declared capabilities that the machine needs and that are not granted yet. @throws {VmpkgError} `POLICY_REFUSED` */
