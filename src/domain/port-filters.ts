@@ -14,8 +14,19 @@ import type { XmlElement } from '../xml/tree.ts'
 
 const ETHERNET = "hwtype='1' protocoltype='0x800'"
 
-/** Clients: any address of the LAN that is not a router's. NET is the address of the LAN. */
+/** Clients that vmpkg planned: their own address. */
 const CLIENT = [
+  ...arpFrom("arpsrcipaddr='$ADDRESS'"),
+  `<arp srcmacaddr='$MAC' ${ETHERNET} opcode='Request' arpsrcmacaddr='$MAC' arpsrcipaddr='0.0.0.0'/>`,
+  "<ip protocol='udp' srcportstart='67'/>!",
+  dhcpFrom("srcipaddr='0.0.0.0'"),
+  dhcpFrom("srcipaddr='$ADDRESS'"),
+  ...dropGroups(),
+  "<ip srcipaddr='$ADDRESS'/>",
+]
+
+/** Other cards that stand there: any address of the LAN that is not a router's. NET is the address of the LAN. */
+const GUEST = [
   "<arp arpsrcipaddr='$NET' arpsrcipmask='27'/>!",
   ...arpFrom("arpsrcipaddr='$NET' arpsrcipmask='24'"),
   `<arp srcmacaddr='$MAC' ${ETHERNET} opcode='Request' arpsrcmacaddr='$MAC' arpsrcipaddr='0.0.0.0'/>`,
@@ -59,6 +70,7 @@ function dropGroups(): readonly string[] {
 const FILTERS: Readonly<Record<string, readonly string[]>> = {
   'vmpkg-client': CLIENT,
   'vmpkg-gateway': GATEWAY,
+  'vmpkg-guest': GUEST,
   'vmpkg-lower': LOWER,
 }
 

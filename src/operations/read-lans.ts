@@ -1,7 +1,6 @@
 /** The LANs of routers that libvirt knows, by the names that a card may call them. */
 import { listOwnNetworks } from '../domain/inventory.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import { formatAddress, parseSubnet } from '../model/subnet.ts'
 import type { GuardedLan } from '../render/guard-ports.ts'
 import { findElement, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
@@ -11,7 +10,6 @@ export async function readLans(connect: Connect): Promise<readonly GuardedLan[]>
     if (facts.role !== 'lan') return []
     const element = findElement(parseXml(xml).root, 'bridge')
     const bridge = element && getAttribute(element, 'name')
-    const net = formatAddress(parseSubnet(facts.cidr).address)
-    return bridge === undefined ? [] : [{ network: name, bridge, net }]
+    return bridge === undefined ? [] : [{ network: name, bridge, cidr: facts.cidr }]
   })
 }

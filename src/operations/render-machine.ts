@@ -6,6 +6,7 @@ import type { Identity } from '../domain/identity.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Capability, GrantName } from '../model/capability.ts'
 import { type Sha256, sha256 } from '../model/digest.ts'
+import { clientAddress } from '../model/lan-address.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { ParameterValue, ParameterValues } from '../model/manifest.ts'
 import type { Placement } from '../model/placement.ts'
@@ -15,7 +16,7 @@ import { chooseForDomain } from '../render/chosen.ts'
 import { renderDomain } from '../render/domain.ts'
 import { type DomainPolicyInput, findMissingDomainGrants, verifyDomainPolicy } from '../render/domain-policy.ts'
 import type { Partials } from '../render/environment.ts'
-import type { GuardedLan, PortGuards } from '../render/guard-ports.ts'
+import type { GuardedCard, GuardedLan, PortGuards } from '../render/guard-ports.ts'
 import { renderGuestFile } from '../render/guest.ts'
 import { stampDomain } from '../render/stamp.ts'
 import { templateValues } from './file-parameters.ts'
@@ -138,18 +139,18 @@ export function finishMachine(input: MachineInput, draft: MachineDraft, facts: D
 }
 
 function guardsOf({ lans, router, nics }: MachineInput): PortGuards {
-  if (router === undefined) return { lans, routers: [] }
-  const { wan, lan } = router
-  const isNetworked = nics.some(({ mac, network }) => mac === wan.mac && network !== undefined)
-  return {
-    lans,
-    routers: [
-      { mac: lan.mac, filter: 'vmpkg-gateway', address: lan.address },
-      ...(wan.address === undefined || !isNetworked
-        ? []
-        : [{ mac: wan.mac, filter: 'vmpkg-lower', address: wan.address } as const]),
-    ],
-  }
+  const cards = nics.flatMap(({ role, mac, network }): readonly GuardedCard[] => {
+    if (network === undefined) return []
+    if (router !== undefined && role === 'lan') return [{ mac, filter: 'vmpkg-gateway', address: router.lan.address }]
+    if (router !== undefined) {
+      const { address } = router.wan
+      return address === undefined ? [] : [{ mac, filter: 'vmpkg-lower', address }]
+    }
+    const lan = lans.find((one) => one.network === network)
+    const address = lan && clientAddress(lan.cidr, mac)
+    return address === undefined ? [] : [{ mac, filter: 'vmpkg-client', address }]
+  })
+  return { lans, cards }
 }
 
 /** Declared capabilities that the machine needs and that are not granted yet. @throws {VmpkgError} `POLICY_REFUSED` */

@@ -2,6 +2,7 @@
  * Puts a network filter before each card that stands on a router's LAN, whatever the template says: those of the plan and
  * those that the user chose. Pure; the filters themselves are `domain/port-filters.ts`.
  */
+import { formatAddress, parseSubnet } from '../model/subnet.ts'
 import { insertElement, removeElement, setAttribute } from '../xml/edit.ts'
 import { findElement, findElements, getAttribute } from '../xml/find.ts'
 import { escapeXml } from '../xml/lexical.ts'
@@ -11,34 +12,32 @@ import type { XmlElement } from '../xml/tree.ts'
 export interface GuardedLan {
   readonly network: string
   readonly bridge: string
-  /** `10.1.1.0`; LANs of vmpkg have 24 bits. */
-  readonly net: string
+  /** 24 bits, as all LANs of vmpkg have. */
+  readonly cidr: string
 }
 
 /** A card that has an address of its own there. */
-export interface GuardedRouter {
+export interface GuardedCard {
   readonly mac: string
-  readonly filter: 'vmpkg-gateway' | 'vmpkg-lower'
+  readonly filter: 'vmpkg-gateway' | 'vmpkg-lower' | 'vmpkg-client'
   readonly address: string
 }
 
 export interface PortGuards {
   readonly lans: readonly GuardedLan[]
-  readonly routers: readonly GuardedRouter[]
+  readonly cards: readonly GuardedCard[]
 }
 
-export function guardPorts(root: XmlElement, { lans, routers }: PortGuards): void {
+export function guardPorts(root: XmlElement, { lans, cards }: PortGuards): void {
   for (const card of findElements(root, 'devices/interface')) {
     const mac = read(card, 'mac', 'address')?.toLowerCase()
-    const router = routers.find((one) => one.mac === mac)
+    const own = cards.find((one) => one.mac === mac)
     const lan = lans.find(
       ({ network, bridge }) => read(card, 'source', 'network') === network || read(card, 'source', 'bridge') === bridge,
     )
-    if (router !== undefined) setFilter(card, router.filter, 'ADDRESS', router.address)
-    else if (lan !== undefined) {
-      setFilter(card, 'vmpkg-client', 'NET', lan.net)
-      isolate(card)
-    }
+    if (own !== undefined) setFilter(card, own.filter, 'ADDRESS', own.address)
+    else if (lan !== undefined) setFilter(card, 'vmpkg-guest', 'NET', formatAddress(parseSubnet(lan.cidr).address))
+    if (lan !== undefined && own?.filter !== 'vmpkg-gateway') isolate(card)
   }
 }
 
