@@ -67,7 +67,7 @@ function dropGroups(): readonly string[] {
   ]
 }
 
-const FILTERS: Readonly<Record<string, readonly string[]>> = {
+export const PORT_FILTERS: Readonly<Record<string, readonly string[]>> = {
   'vmpkg-client': CLIENT,
   'vmpkg-gateway': GATEWAY,
   'vmpkg-guest': GUEST,
@@ -88,7 +88,7 @@ export function formatPortFilter(name: string, rules: readonly string[], uuid?: 
 /** Defines those that are not there or not as they should be. True where one was. @throws {LibvirtError} */
 export async function setPortFilters(connect: Connect): Promise<boolean> {
   let changed = false
-  for (const [name, rules] of Object.entries(FILTERS)) {
+  for (const [name, rules] of Object.entries(PORT_FILTERS)) {
     const existing = await connect.nwfilterLookupByName({ name }).catch(absentFilter)
     const wanted = formatPortFilter(name, rules, existing?.uuid)
     if (existing !== undefined && sameRules(await existing.getXMLDesc(), wanted)) continue
@@ -100,7 +100,7 @@ export async function setPortFilters(connect: Connect): Promise<boolean> {
 
 /** Those that a machine still names stay. */
 export async function removePortFilters(connect: Connect): Promise<void> {
-  for (const name of Object.keys(FILTERS)) {
+  for (const name of Object.keys(PORT_FILTERS)) {
     const filter = await connect.nwfilterLookupByName({ name }).catch(absentFilter)
     await filter?.undefine().catch((error: unknown) => {
       if (!(error instanceof LibvirtError) || !error.is('operationInvalid', 'noNwfilter')) throw error

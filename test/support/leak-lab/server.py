@@ -260,6 +260,27 @@ def send(ns, iface, frames, rate=20000, times=1):
     return {'sent': flood(sock, [base64.b64decode(frame) for frame in frames], rate, times, threading.Event())}
 
 
+injectors = {}
+
+
+def inject(path, frames):
+    """Into QEMU by the socket of a filter-redirector: each frame after its length."""
+    if path not in injectors:
+        injectors[path] = socket.socket(socket.AF_UNIX)
+        injectors[path].connect(path)
+    for frame in frames:
+        data = base64.b64decode(frame)
+        injectors[path].sendall(struct.pack('!I', len(data)) + data)
+    return {'sent': len(frames)}
+
+
+def forget(path):
+    sock = injectors.pop(path, None)
+    if sock is not None:
+        sock.close()
+    return {}
+
+
 def keep_sending(id, ns, iface, frames, rate):
     stop = threading.Event()
     sock = raw_socket(ns, iface)
@@ -427,7 +448,7 @@ def untap(id, file):
 OPERATIONS = {
     'run': run, 'start': start, 'child-of': child_of, 'end': end, 'settings': settings, 'read-files': read_files,
     'write-files': write_files, 'link-files': link_files, 'remove': remove, 'see': see, 'when': when, 'open-channel': open_channel, 'ask': ask, 'talk': talk, 'close-channel': close_channel,
-    'send': send, 'keep-sending': keep_sending, 'stop-sending': stop_sending, 'sweep': sweep, 'local': local,
+    'send': send, 'inject': inject, 'forget': forget, 'keep-sending': keep_sending, 'stop-sending': stop_sending, 'sweep': sweep, 'local': local,
     'answer-arp': answer_arp, 'tap': tap, 'untap': untap,
 }
 
