@@ -110,10 +110,10 @@ function chain(
 
 /**
  * One transaction for `nft -f -`.
+ * @param chains none takes the tables away
  * @param present names of chains that the tables have; `undefined` makes the tables afresh
  */
-export function formatSilence(bridges: OwnBridges, present: readonly PresentChain[] | undefined): string {
-  const chains = silenceChains(bridges)
+export function formatSilence(chains: readonly SilenceChain[], present: readonly PresentChain[] | undefined): string {
   const tables = FAMILIES.map((family) => `table ${family} vmpkg`)
   const afresh = tables.flatMap((table) => [`add ${table}`, `delete ${table}`])
   if (chains.length === 0) return lines(afresh)
@@ -166,8 +166,7 @@ export function parseSilence(listing: string): readonly PresentChain[] {
 }
 
 /** What the tables lack or have too much, in words; nothing where they are as they should be. */
-export function judgeSilence(bridges: OwnBridges, present: readonly PresentChain[]): readonly string[] {
-  const chains = silenceChains(bridges)
+export function judgeSilence(chains: readonly SilenceChain[], present: readonly PresentChain[]): readonly string[] {
   const faults = chains.flatMap(({ table, name, at, rules }) => {
     const is = present.find((one) => one.table === table && one.name === name)
     if (is === undefined) return [`table ${table} vmpkg has no chain ${name}`]

@@ -4,7 +4,14 @@
  */
 import { VmpkgError } from '../errors.ts'
 import type { Processes, RunResult } from '../ports.ts'
-import { formatSilence, judgeSilence, type OwnBridges, type PresentChain, parseSilence } from './silence-rules.ts'
+import {
+  formatSilence,
+  judgeSilence,
+  type OwnBridges,
+  type PresentChain,
+  parseSilence,
+  silenceChains,
+} from './silence-rules.ts'
 import { checkTools, SYSTEM_PATH } from './tools.ts'
 
 /** Where the bridges are. */
@@ -14,14 +21,18 @@ export interface BridgeHost {
   readonly prefix: readonly string[]
 }
 
-const LIST = ['inet', 'arp', 'netdev'].map((family) => `list table ${family} vmpkg\n`).join('')
+/** One by one: several in one go are not all found by nft 1.0.6. */
+const LIST = 'for family in inet arp netdev; do nft list table "$family" vmpkg || exit 1; done'
 
 /** What is not as it should be, in words; nothing where all holds. @throws {VmpkgError} `TOOL_MISSING` `HOST_RULES_FAILED` */
 export async function findSilenceFaults(host: BridgeHost, bridges: OwnBridges): Promise<readonly string[]> {
   const present = await readChains(host)
   const settings = await findSettingFaults(host, bridges)
   if (isEmpty(bridges)) return present === undefined ? [] : ['tables vmpkg are left, and no network of vmpkg is up']
-  return [...(present === undefined ? ['there are no tables vmpkg'] : judgeSilence(bridges, present)), ...settings]
+  return [
+    ...(present === undefined ? ['there are no tables vmpkg'] : judgeSilence(silenceChains(bridges), present)),
+    ...settings,
+  ]
 }
 
 /**
@@ -30,10 +41,11 @@ export async function findSilenceFaults(host: BridgeHost, bridges: OwnBridges): 
  */
 export async function setSilence(host: BridgeHost, bridges: OwnBridges): Promise<boolean> {
   if ((await findSilenceFaults(host, bridges)).length === 0) return false
+  const chains = silenceChains(bridges)
   const present = await readChains(host)
-  const first = await load(host, formatSilence(bridges, present))
+  const first = await load(host, formatSilence(chains, present))
   // Chains of other types in the way, or tables that somebody else changed meanwhile: all anew, still in one step.
-  const loaded = first.exitCode === 0 ? first : await load(host, formatSilence(bridges, undefined))
+  const loaded = first.exitCode === 0 ? first : await load(host, formatSilence(chains, undefined))
   if (loaded.exitCode !== 0) throw failed(`nft refuses them: ${firstLine(loaded)}`)
   await writeSettings(host, bridges)
   const faults = await findSilenceFaults(host, bridges)
@@ -48,7 +60,7 @@ function isEmpty({ lans, uplinks }: OwnBridges): boolean {
 /** `undefined` where one of the tables is not there. */
 async function readChains(host: BridgeHost): Promise<readonly PresentChain[] | undefined> {
   await checkTools(['nft'])
-  const listed = await run(host, ['nft', '-f', '-'], LIST)
+  const listed = await run(host, ['sh', '-c', LIST])
   if (listed.exitCode === 0) return parseSilence(listed.stdout)
   if (/no such file or directory/i.test(listed.stderr)) return undefined
   throw failed(`nft does not list them: ${firstLine(listed)}`)

@@ -25,6 +25,8 @@ export interface LabMachine {
   readonly address: string
   readonly filter: GuardedCard['filter'] | 'vmpkg-guest' | undefined
   readonly isolated: boolean
+  /** The LAN where none is named. */
+  readonly network?: string
 }
 
 const CIDR = '10.1.1.0/24'
@@ -58,7 +60,7 @@ export interface HostLab {
   watch(interfaces: readonly string[], send: () => Promise<void>): Promise<ReadonlyMap<string, readonly Frame[]>>
   /** The tap of a machine. */
   tapOf(machine: LabMachine): string
-  /** Frames as if the machine's card had sent them. */
+  /** Frames as if the machine's card had sent them; while it is watched, all of them are seen to leave. */
   send(machine: LabMachine, frames: readonly Buffer[]): Promise<void>
   request<T = Record<string, unknown>>(op: string, parameters?: Readonly<Record<string, unknown>>): Promise<T>
   run(...argv: readonly [string, ...string[]]): Promise<string>
@@ -71,6 +73,7 @@ export async function startHostLab(): Promise<HostLab> {
   const server = await startServer(host)
   const request = talkTo(server)
   const taps = new Map<string, string>()
+  const watched = new Set<string>()
   const run: HostLab['run'] = async (...argv) => {
     const { exitCode, stdout, stderr } = await host.run(argv)
     if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr.trim()}`)
@@ -106,6 +109,7 @@ export async function startHostLab(): Promise<HostLab> {
     },
     async watch(interfaces, send) {
       for (const iface of interfaces) await request('tap', { id: iface, ns: 'host', iface })
+      for (const iface of interfaces) watched.add(iface)
       await send()
       await new Promise((resolve) => setTimeout(resolve, 80))
       const seen = new Map<string, readonly Frame[]>()
@@ -114,13 +118,19 @@ export async function startHostLab(): Promise<HostLab> {
         const { dropped } = await request<{ dropped: number }>('untap', { id: iface, file })
         if (dropped > 0) throw new Error(`${iface} lost ${dropped} frames`)
         seen.set(iface, await readCapture(file))
+        watched.delete(iface)
       }
       return seen
     },
     tapOf: ({ name }) => taps.get(name) ?? '',
     async send({ name }, frames) {
       const path = injectorOf(host, name)
+      const tap = taps.get(name) ?? ''
       await request('inject', { path, frames: frames.map((frame) => frame.toString('base64')) })
+      if (!watched.has(tap)) return
+      const wanted = frames.at(-1)?.subarray(0, 100).toString('base64')
+      const { frame } = await request<{ frame: string | null }>('see', { id: tap, wanted, timeout: 10 })
+      if (frame === null) throw new Error(`${name} did not send all of its frames`)
     },
     async stop() {
       server.stdin?.end()
@@ -137,12 +147,12 @@ async function startServer(host: TestHost): Promise<ChildProcess> {
 }
 
 /** rtl8139: frames on its way carry no header of virtio. */
-function domainXml({ name, mac, address, filter, isolated }: LabMachine): string {
+function domainXml({ name, mac, address, filter, isolated, network = 'uni0' }: LabMachine): string {
   const port = isolated ? "<port isolated='yes'/>" : ''
   const document = parseXml(`<domain type='qemu'><name>${name}</name><memory unit='MiB'>32</memory>
   <os><type arch='x86_64' machine='pc'>hvm</type></os>
   <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
-  <interface type='network'><mac address='${mac}'/><source network='uni0'/><model type='rtl8139'/>${port}</interface>
+  <interface type='network'><mac address='${mac}'/><source network='${network}'/><model type='rtl8139'/>${port}</interface>
   </devices></domain>`)
   const lans = [{ network: 'uni0', bridge: LAN, cidr: CIDR }]
   if (filter !== undefined) {

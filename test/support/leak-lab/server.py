@@ -320,13 +320,17 @@ kept = []
 
 
 def local(ns, kind, source, target, payload, wait):
-    """What a process of `ns` itself can send: udp, tcp (connect) or raw (a whole IP packet). Says how it ended; udp
+    """What a process of `ns` itself can send: udp, udp6 (on the device `source`), tcp (connect) or raw (a whole IP packet). Says how it ended; udp
     that waits for nothing keeps its socket."""
 
     def talk():
         if kind == 'raw':
             sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
             sock.sendto(base64.b64decode(payload), tuple(target))
+            return 'sent'
+        if kind == 'udp6':
+            sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            sock.sendto(b'', (*target, 0, socket.if_nametoindex(source)))
             return 'sent'
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == 'tcp' else socket.SOCK_DGRAM)
         sock.settimeout(wait)
