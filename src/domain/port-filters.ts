@@ -98,6 +98,16 @@ export async function setPortFilters(connect: Connect): Promise<boolean> {
   return changed
 }
 
+/** libvirt loads a filter before running machines when its definition changes, so each is changed and put right. */
+export async function reloadPortFilters(connect: Connect): Promise<void> {
+  for (const [name, rules] of Object.entries(PORT_FILTERS)) {
+    const existing = await connect.nwfilterLookupByName({ name }).catch(absentFilter)
+    if (existing === undefined) continue
+    await connect.nwfilterDefineXML({ xml: formatPortFilter(name, [...rules, '<mac/>!'], existing.uuid) })
+    await connect.nwfilterDefineXML({ xml: formatPortFilter(name, rules, existing.uuid) })
+  }
+}
+
 /** Those that a machine still names stay. */
 export async function removePortFilters(connect: Connect): Promise<void> {
   for (const name of Object.keys(PORT_FILTERS)) {

@@ -53,6 +53,13 @@ export async function setSilence(host: BridgeHost, bridges: OwnBridges): Promise
   return true
 }
 
+/** Taps before which libvirt has loaded a filter; `undefined` where ebtables does not say. */
+export async function listPortChains(host: BridgeHost): Promise<readonly string[] | undefined> {
+  const { exitCode, stdout } = await run(host, ['ebtables', '-t', 'nat', '-L'])
+  if (exitCode !== 0) return undefined
+  return [...stdout.matchAll(/^Bridge chain: libvirt-I-(\S+),/gm)].map(([, tap = '']) => tap)
+}
+
 function isEmpty({ lans, uplinks }: OwnBridges): boolean {
   return lans.length + uplinks.length === 0
 }

@@ -4,9 +4,9 @@
  * down, or finds rules gone, and a command that was killed leaves nothing that the next one does not put right.
  */
 import { listOwnNetworks, type OwnNetwork } from '../domain/inventory.ts'
-import { removePortFilters, setPortFilters } from '../domain/port-filters.ts'
+import { reloadPortFilters, removePortFilters, setPortFilters } from '../domain/port-filters.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
-import { findSilenceFaults, setSilence } from '../host/silence.ts'
+import { type BridgeHost, findSilenceFaults, listPortChains, setSilence } from '../host/silence.ts'
 import type { OwnBridges } from '../host/silence-rules.ts'
 import { checkTools } from '../host/tools.ts'
 import type { Connect } from '../libvirt/connect.ts'
@@ -14,6 +14,7 @@ import { LibvirtError } from '../libvirt/error.ts'
 import { findElement, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { findBridgeHost, type KnownBridge } from './bridge-host.ts'
+import { type LanPort, readLanPorts } from './lan-ports.ts'
 import type { Workspace } from './workspace.ts'
 
 /** Before anything is made that needs it. @throws {VmpkgError} `HOST_RULES_FAILED` `TOOL_MISSING` */
@@ -44,8 +45,23 @@ export async function ensureSilence(workspace: Workspace, connect: Connect): Pro
   const { bridges, known } = await readBridges(connect)
   if (known.length === 0) return false
   const filters = await ensureFilters(connect)
-  const rules = await setSilence(await findBridgeHost(workspace, known), bridges)
-  return filters || rules
+  const host = await findBridgeHost(workspace, known)
+  const rules = await setSilence(host, bridges)
+  const reloaded = await reloadFilters(connect, host)
+  return filters || rules || reloaded
+}
+
+/** Before running machines, where somebody flushed what libvirt had loaded. */
+async function reloadFilters(connect: Connect, host: BridgeHost): Promise<boolean> {
+  const findMissing = async (): Promise<readonly LanPort[]> =>
+    (await readLanPorts(connect, await listPortChains(host))).filter((one) => one.isFiltered && !one.isLoaded)
+  if ((await findMissing()).length === 0) return false
+  await reloadPortFilters(connect)
+  const [still] = await findMissing()
+  if (still === undefined) return true
+  throw new VmpkgError('HOST_RULES_FAILED', `The filter before ${still.machine} on ${still.network} is not loaded`, {
+    hint: 'Somebody flushed the rules of ebtables: restart libvirt’s daemon, which loads them again.',
+  })
 }
 
 /** What does not hold, in words, without changing anything. @throws {VmpkgError} as `ensureSilence` */

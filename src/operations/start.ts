@@ -114,14 +114,12 @@ async function openRouter(
     emit({ type: 'stage-finished', stage: 'boot', subject: machine.name })
     emit({ type: 'stage-started', stage: 'attest', subject: machine.name })
     verifyAttestation(reply, parseSha256(rules), machine.name)
+    await ensureSilence(workspace, connect)
   } catch (error) {
     if (wasOpen) await closeLan(machine, lanMac)
     throw error
   }
-  if (!wasOpen) {
-    await ensureSilence(workspace, connect)
-    await setLink(machine.domain, lanMac, 'up')
-  }
+  if (!wasOpen) await setLink(machine.domain, lanMac, 'up')
   emit({ type: 'stage-finished', stage: 'attest', subject: `the firewall rules of ${machine.name}, its LAN is open` })
   return !wasOpen
 }
