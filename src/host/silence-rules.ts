@@ -19,7 +19,7 @@ export interface OwnBridges {
   readonly uplinks: readonly OwnUplink[]
 }
 
-export interface OwnUplink {
+interface OwnUplink {
   readonly bridge: string
   /** The host's own on it. */
   readonly address: string
@@ -54,12 +54,17 @@ export function silenceChains(bridges: OwnBridges): readonly SilenceChain[] {
   const lan = (word: 'iifname' | 'oifname'): readonly string[] => (lans.length === 0 ? [] : [`${word} { ${all} } drop`])
   return [
     chain('inet', 'input', 'input', 'accept', [...lan('iifname'), ...uplinks.flatMap(uplinkInput)]),
-    chain('inet', 'forward', 'forward', 'accept', [...lan('iifname'), ...lan('oifname')]),
+    chain('inet', 'forward', 'forward', 'accept', lans.flatMap(noWayThrough)),
     chain('inet', 'output', 'output', 'accept', [...lan('oifname'), ...uplinks.map(uplinkOutput), ...TAP_RULES]),
     chain('arp', 'output', 'output', 'accept', lan('oifname')),
     ...lans.map((bridge) => chain('netdev', `from-${bridge}`, 'ingress', 'drop', [], bridge)),
     ...own.map(({ bridge, rules }) => chain('netdev', `from-${bridge}`, 'ingress', 'drop', rules, bridge)),
   ]
+}
+
+/** Not from port to port: where br_netfilter is on, frames of a bridge come by here as from the bridge to itself. */
+function noWayThrough(bridge: string): readonly string[] {
+  return [`iifname "${bridge}" oifname != "${bridge}" drop`, `iifname != "${bridge}" oifname "${bridge}" drop`]
 }
 
 /**

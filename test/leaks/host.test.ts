@@ -8,7 +8,7 @@ import { privateHostPrefix } from '../../src/host/private-host-run.ts'
 import { setSilence } from '../../src/host/silence.ts'
 import { formatSilence, type OwnBridges, type SilenceChain, silenceChains } from '../../src/host/silence-rules.ts'
 import { type HostLab, LAN, startHostLab } from '../support/host-lab.ts'
-import { HostObserver, type Observation, SNOOP, WAN } from '../support/host-observer.ts'
+import { HostObserver, type Observation, PEER, SNOOP, WAN } from '../support/host-observer.ts'
 import { addWorldInterface, privateHostMissing } from '../support/private-host.ts'
 import { realProcesses } from '../support/real-processes.ts'
 
@@ -22,6 +22,7 @@ const NEEDED: Partial<Observation> = {
   isFoundOnUplink: true,
   masquerades: true,
   hearsItsAnswers: true,
+  letsMachinesTalk: true,
 }
 const SILENT: Observation = {
   answersLan: false,
@@ -42,6 +43,7 @@ const SILENT: Observation = {
   isFoundOnUplink: true,
   masquerades: true,
   hearsItsAnswers: true,
+  letsMachinesTalk: true,
 }
 
 describe('the host beside its guests', { skip: await privateHostMissing() }, () => {
@@ -50,7 +52,7 @@ describe('the host beside its guests', { skip: await privateHostMissing() }, () 
   before(async () => {
     lab = await startHostLab()
     await addWorldInterface(lab.host)
-    await lab.start([SNOOP, WAN])
+    await lab.start([SNOOP, WAN, PEER])
     observer = new HostObserver(lab)
     await observer.prepare()
   })
@@ -96,8 +98,8 @@ describe('the host beside its guests', { skip: await privateHostMissing() }, () 
   test('a host that was set up badly is as silent', async () => {
     await load([])
     await spoil()
-    const before = await observer.observe()
-    for (const [name, value] of Object.entries(before)) assert.equal(value, true, name)
+    const spoilt = await observer.observe()
+    for (const [name, value] of Object.entries(spoilt)) assert.equal(value, true, name)
     await load(CHAINS)
     assert.deepEqual(await observer.observe(), SILENT)
   })

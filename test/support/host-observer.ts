@@ -3,13 +3,14 @@
  * uplink, and what it answered, took, passed on or sent by itself is told.
  */
 import { readFile } from 'node:fs/promises'
-import { ANN, bare, countFrames, type HostLab, LAN, type LabMachine, newToken } from './host-lab.ts'
+import { ANN, BOB, bare, countFrames, type HostLab, LAN, type LabMachine, newToken } from './host-lab.ts'
 import { arp, dhcpMessage, dnsQuery, ip6, macBytes, ping, tcp, udp } from './leak-lab/frames.ts'
 import type { Frame } from './leak-lab/pcapng.ts'
 import { WORLD_ADDRESS } from './private-host.ts'
 
 /** On the LAN without a filter of its own: what keeps the host silent has to do it alone. */
 export const SNOOP: LabMachine = bare({ ...ANN, name: 'snoop' })
+export const PEER: LabMachine = bare({ ...BOB, name: 'peer' })
 export const WAN: LabMachine = {
   name: 'wan',
   mac: '6a:00:00:00:01:32',
@@ -48,6 +49,8 @@ export interface Observation {
   readonly isFoundOnUplink: boolean
   readonly masquerades: boolean
   readonly hearsItsAnswers: boolean
+  /** What machines on the LAN say to each other. */
+  readonly letsMachinesTalk: boolean
 }
 
 /** A server of the host on all its addresses, beside dnsmasq; it writes down each datagram, and speaks first on port 7000. */
@@ -85,6 +88,9 @@ export class HostObserver {
     await run('ip', 'route', 'add', 'default', 'dev', 'world0')
     const sysctl = { 'net/ipv4/ip_forward': '1', 'net/ipv4/conf/all/rp_filter': '0' }
     await request('settings', { ns: 'host', values: sysctl })
+    // As where Docker runs: frames between ports come by the rules of the host. Not every kernel has it.
+    const bridged = { 'net/bridge/bridge-nf-call-iptables': '1' }
+    await request('settings', { ns: 'host', values: bridged }).catch(() => {})
     this.#lanMac = (await run('cat', `/sys/class/net/${LAN}/address`)).trim()
     this.#uplinkMac = (await run('cat', `/sys/class/net/${UPLINK_BRIDGE}/address`)).trim()
     const neighbours = [
@@ -107,13 +113,13 @@ export class HostObserver {
 
   async observe(): Promise<Observation> {
     const { request } = this.#lab
-    const [snoop, wan] = [this.#lab.tapOf(SNOOP), this.#lab.tapOf(WAN)]
+    const [snoop, wan, peer] = [SNOOP, WAN, PEER].map((one) => this.#lab.tapOf(one)) as [string, string, string]
     const lan = this.#lanFrames()
     const port = 20_000 + (newToken().readUInt16BE() % 20_000) // of this time: the host repeats old answers
     const uplink = this.#uplinkFrames(port)
     const [spoken, asked] = [newToken(), '10.1.1.77']
     await this.#lab.run('ip', 'neigh', 'flush', 'to', `${asked}/32`)
-    const seen = await this.#lab.watch([snoop, wan, 'world0'], async () => {
+    const seen = await this.#lab.watch([snoop, wan, peer, 'world0'], async () => {
       await this.#lab.send(
         SNOOP,
         Object.values(lan).flatMap(({ frames }) => frames),
@@ -183,16 +189,24 @@ export class HostObserver {
       isFoundOnUplink: replies.some((frame) => sender(frame) === GATEWAY),
       masquerades: passed('world0', uplink.through),
       hearsItsAnswers: hears(uplink.answers),
+      letsMachinesTalk: lan.peer.tokens.every((token) => countFrames(seen.get(peer), token, true) > 0),
     }
   }
 
-  #lanFrames(): Record<'host' | 'through', Sent> {
+  #lanFrames(): Record<'host' | 'through' | 'peer', Sent> {
     const own = { mac: SNOOP.mac, address: SNOOP.address }
     const host = (address: string): typeof own => ({ mac: this.#lanMac, address })
     const tokens = [newToken(), newToken(), newToken(), newToken()]
     const [one = newToken(), two = newToken(), three = newToken(), four = newToken()] = tokens
-    const through = newToken()
+    const [through, said, lease] = [newToken(), newToken(), newToken()]
     return {
+      peer: {
+        tokens: [said, lease],
+        frames: [
+          udp({ from: own, to: PEER }, [5000, 9], said),
+          udp({ from: { ...own, address: '0.0.0.0' }, to: { mac: ALL, address: '255.255.255.255' } }, [68, 67], lease),
+        ],
+      },
       host: {
         tokens,
         frames: [
