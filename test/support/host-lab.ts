@@ -62,8 +62,11 @@ export interface HostLab {
   tapOf(machine: LabMachine): string
   /** Frames as if the machine's card had sent them; while it is watched, all of them are seen to leave. */
   send(machine: LabMachine, frames: readonly Buffer[]): Promise<void>
-  request<T = Record<string, unknown>>(op: string, parameters?: Readonly<Record<string, unknown>>): Promise<T>
-  run(...argv: readonly [string, ...string[]]): Promise<string>
+  readonly request: <T = Record<string, unknown>>(
+    op: string,
+    parameters?: Readonly<Record<string, unknown>>,
+  ) => Promise<T>
+  readonly run: (...argv: readonly [string, ...string[]]) => Promise<string>
   stop(): Promise<void>
 }
 

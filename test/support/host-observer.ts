@@ -158,12 +158,12 @@ export class HostObserver {
       tokens.some((token) => countFrames(seen.get(tap), token, true) > 0)
     const isArp = ({ bytes }: Frame): boolean => bytes.readUInt16BE(12) === 0x0806
     const isIpv6 = ({ bytes }: Frame): boolean => bytes.readUInt16BE(12) === 0x86dd
-    const isFrom = (address: string, port: number, protocol: number) => {
+    const isFrom = (address: string, from: number, protocol: number) => {
       return ({ bytes }: Frame): boolean =>
         bytes.readUInt16BE(12) === 0x0800 &&
         bytes[23] === protocol &&
         [...bytes.subarray(26, 30)].join('.') === address &&
-        bytes.readUInt16BE(34) === port
+        bytes.readUInt16BE(34) === from
     }
     const replies = fromUplink.filter((frame) => isArp(frame) && frame.bytes.readUInt16BE(20) === 2)
     const sender = ({ bytes }: Frame): string => [...bytes.subarray(28, 32)].join('.')
