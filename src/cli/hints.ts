@@ -93,6 +93,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   PLACEMENT_IMPOSSIBLE: 'Let the machine run unpinned, or make it smaller.',
   HUGEPAGES_MISSING: 'Reserve huge pages early after a start of the host, or take smaller ones.',
   PRIVATE_HOST_FAILED: 'Read host.log of the private host; its last lines name the step that failed.',
+  HOST_RULES_FAILED: 'Run it as root on that host, or with --connect private.',
   LIBVIRT_UNREACHABLE: 'Start libvirt there, or use --connect private.',
   LIBVIRT_FAILED: 'The log of libvirt’s daemon may say more.',
   DOMAIN_EXISTS: 'Choose another --name, or remove it first.',

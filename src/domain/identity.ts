@@ -30,6 +30,11 @@ export function newUuid(randomness: Randomness): string {
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
+/** One whose last byte is this: by it a client's address is known (`model/lan-address.ts`). */
+export function newClientMac(randomness: Randomness, last: number): string {
+  return newMac(randomness).slice(0, -2) + last.toString(16).padStart(2, '0')
+}
+
 /** `x2:…`, `x6:…`, `xa:…` or `xe:…`: locally administered, unicast. */
 export function newMac(randomness: Randomness): string {
   const bytes = Buffer.from(randomness.bytes(6))

@@ -31,6 +31,7 @@ export async function checkNetwork(
   host: DoctorHost,
   networks: readonly KnownNetwork[] | undefined,
   sharesNetwork: boolean,
+  ownsCard = false,
 ): Promise<readonly CheckResult[]> {
   const interfaces = parseInterfaces((await readText(host, '/proc/net/dev')) ?? '')
   const routes = (await readText(host, '/proc/net/route')) ?? ''
@@ -41,7 +42,7 @@ export async function checkNetwork(
     checkDefaultNetwork(networks),
     checkLeftovers(sharesNetwork ? networks : undefined, interfaces, processes),
     checkSubnets(routes, networks, sharesNetwork),
-    checkManagers(processes, routes),
+    checkManagers(processes, routes, ownsCard),
   ]
 }
 
@@ -189,11 +190,17 @@ function checkSubnets(
 }
 
 /** On a host that gave its card to a router nothing else should set up networks (HST-15). */
-function checkManagers(processes: readonly RunningProcess[], routes: string): CheckResult {
+function checkManagers(processes: readonly RunningProcess[], routes: string, ownsCard: boolean): CheckResult {
   const managers = [...new Set(processes.map(({ name }) => name).filter((name) => name !== 'dnsmasq'))]
   const hasDefault = /^\S+\t00000000\t(?!00000000)/m.test(routes)
   const seen = `${managers.length === 0 ? 'no network manager runs' : `${managers.join(', ')} runs`}, and the host has ${hasDefault ? 'a' : 'no'} default route`
   if (managers.length === 0 && !hasDefault) return ok('network', 'host-silence', seen)
+  if (ownsCard)
+    return bad('problem', 'network', 'host-silence', [
+      `${seen}, although a router has a card of this host`,
+      'What this host sends by itself goes past that router.',
+      'Run: sudo ip route del default; and disable what sets it (systemctl disable --now NetworkManager or its like).',
+    ])
   return {
     id: 'host-silence',
     group: 'network',

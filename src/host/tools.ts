@@ -21,6 +21,7 @@ const PACKAGES = {
   mount: 'mount',
   newgidmap: 'uidmap',
   newuidmap: 'uidmap',
+  nft: 'nftables',
   nsenter: 'util-linux',
   'qemu-img': 'qemu-utils',
   'qemu-system-x86_64': 'qemu-system-x86',

@@ -16,6 +16,7 @@ import type { Transaction } from '../state/journal.ts'
 import { requireObtainable } from './download.ts'
 import { collectGarbage } from './gc.ts'
 import { forgetRetained, holdObjects, packageHolder, runningHeld, runningHolder } from './holders.ts'
+import { tidySilence } from './host-silence.ts'
 import { notGranted } from './install-plan.ts'
 import { describeLaterGrants } from './later-grants.ts'
 import { removeMachineFiles } from './machine-files.ts'
@@ -237,6 +238,7 @@ async function remove(
     else await undefineOwnNetwork(connect, uuid)
     gone.push({ uuid, before, after: undefined })
   }
+  if (networks.length > 0) await tidySilence(workspace, connect)
   return gone.toReversed() // networks before domains, the order to bring them back in
 }
 

@@ -1,5 +1,5 @@
 /** How a machine of an app package is to be: name, router LAN, identity, values, devices; nothing is changed. */
-import { type Identity, newIdentity, newMac } from '../domain/identity.ts'
+import { type Identity, newIdentity } from '../domain/identity.ts'
 import { absent, listOwnNetworks } from '../domain/inventory.ts'
 import { VmpkgError } from '../errors.ts'
 import { ImageStore } from '../image/store.ts'
@@ -16,6 +16,8 @@ import { machineFiles } from './machine-files.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { assignParameters, type ValueRequest } from './parameters.ts'
 import { placeInput } from './place-input.ts'
+import { planClientMac } from './plan-card.ts'
+import { readLans } from './read-lans.ts'
 import type { MachineInput } from './render-machine.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -47,7 +49,17 @@ export async function planClone(
   const files = machineFiles(workspace.connectionPaths, identity.uuid)
   const images = imagePaths(workspace, line)
   const planned: readonly NicContext[] =
-    net === undefined ? [] : [{ role: 'wan', mac: newMac(randomness), network: net, link: 'up', isolated: true }]
+    net === undefined || existing !== undefined
+      ? []
+      : [
+          {
+            role: 'wan',
+            mac: await planClientMac(connect, net, randomness),
+            network: net,
+            link: 'up',
+            isolated: true,
+          },
+        ]
   const asked = [{ manifest, isAsked: true, before: request.before }]
   const parameters = assignParameters(workspace.paths, asked, request).get(line.name) ?? {}
   return placeInput(workspace, {
@@ -57,6 +69,7 @@ export async function planClone(
     name: request.name,
     identity,
     nics: existing?.nics ?? planned,
+    lans: await readLans(connect),
     host: await chooseHypervisor(workspace, connect),
     images,
     nvram: files.nvram,

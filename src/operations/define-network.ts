@@ -12,6 +12,7 @@ import { stampNetwork } from '../render/stamp.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
 import { templateValues } from './file-parameters.ts'
+import { ensureSilence } from './host-silence.ts'
 import { readReleases } from './hypervisor.ts'
 import { preflightNetwork } from './preflight.ts'
 import { intend } from './recover.ts'
@@ -101,6 +102,7 @@ export async function defineNetwork(
   intend(transaction, { kind: 'remove-network', uuid, name })
   const network = await connect.networkDefineXML({ xml: rendered })
   await network.create()
+  await ensureSilence(workspace, connect)
   const defined = await network.getXMLDesc({ flags: ['inactive'] })
   const context = { ...input.plan }
   return {

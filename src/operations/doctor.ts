@@ -8,6 +8,7 @@ import { readComponents } from '../host/components.ts'
 import { type AppArmorSubject, checkAppArmor } from '../host/doctor-apparmor.ts'
 import { bad, CHECK_GROUPS, type CheckResult, type DoctorHost, notApplicable, ok } from '../host/doctor-check.ts'
 import { checkKernel, checkPassthrough } from '../host/doctor-kernel.ts'
+import { checkLans } from '../host/doctor-lan.ts'
 import { checkLibvirt } from '../host/doctor-libvirt.ts'
 import { checkNetwork, type KnownNetwork } from '../host/doctor-network.ts'
 import { checkMemoryState, checkProcessor } from '../host/doctor-processor.ts'
@@ -21,6 +22,7 @@ import { readOwnIdentity } from '../state/process-identity.ts'
 import { isLocal, privateHostName } from './connection-name.ts'
 import { sourceFreshness } from './freshness.ts'
 import { probeHere } from './kvm.ts'
+import { readLanState } from './lan-state.ts'
 import { listMachineFileOwners } from './machine-files.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -40,6 +42,7 @@ export async function examineHost(workspace: Workspace, { probe }: DoctorOptions
   const host = thisHost(workspace)
   const { connect, refusal } = await reach(workspace)
   const networks = connect === undefined ? undefined : await readNetworks(connect)
+  const lans = connect === undefined ? undefined : await readLanState(workspace, connect)
   const sharesNetwork = isLocal(connectionName) && privateHostName(connectionName) === undefined
   const groups = await Promise.all([
     checkProcessor(host, probe ? () => probeHere(workspace) : undefined),
@@ -48,7 +51,8 @@ export async function examineHost(workspace: Workspace, { probe }: DoctorOptions
     checkAppArmor(host, await appArmorSubject(workspace, connect)),
     checkPassthrough(host),
     checkLibvirt(host, connectionName),
-    checkNetwork(host, networks, sharesNetwork),
+    checkNetwork(host, networks, sharesNetwork, lans?.ownsCard === true),
+    checkLans(host, lans, sharesNetwork),
     checkStorage(host, workspace.paths.images, connectionName === 'qemu:///system'),
     checkState(workspace, connect, refusal),
   ])

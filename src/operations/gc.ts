@@ -7,6 +7,7 @@
 import { lstat, readdir, realpath, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { listMachines } from '../domain/inventory.ts'
+import { isVmpkgError } from '../errors.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { isSha256, type Sha256 } from '../model/digest.ts'
@@ -15,6 +16,7 @@ import { readDomainFacts } from '../render/facts-xml.ts'
 import { type Leased, withLeased } from '../state/downloads.ts'
 import { listDiskUsers, listDiskUsersIfPossible } from './disk-users.ts'
 import { expireHistory, releaseObjects, runningHeld, runningHolder } from './holders.ts'
+import { tidySilence } from './host-silence.ts'
 import { keyFolder } from './key-folder.ts'
 import { listMachineFileOwners, listOldMediums } from './machine-files.ts'
 import { listUnusedArchives } from './package-store.ts'
@@ -51,6 +53,7 @@ export async function collectGarbage(workspace: Workspace, options: GarbageOptio
   if (!dryRun) expireHistory(workspace)
   const removed = await collectMachineFiles(workspace, dryRun)
   const unfinished = await collectUnfinished(workspace, dryRun)
+  if (!dryRun) await tidyHost(workspace)
   const { paths, command, outside } = workspace
   const leases = { folder: paths.downloads, command, signal: outside.signal }
   return withLeased({ ...leases, dropKept: !keepDownloads && !dryRun, ignoreKept: !keepDownloads }, async (leased) => [
@@ -59,6 +62,16 @@ export async function collectGarbage(workspace: Workspace, options: GarbageOptio
     ...(await collectArchives(workspace, dryRun, leased, without)),
     ...(await collectImages(workspace, dryRun, leased, without)),
   ])
+}
+
+/** Rules that name networks which are gone, where libvirt answers. */
+async function tidyHost(workspace: Workspace): Promise<void> {
+  try {
+    const connect = await workspace.connectIfRunning()
+    if (connect !== undefined) await tidySilence(workspace, connect)
+  } catch (error) {
+    if (!isVmpkgError(error, 'LIBVIRT_UNREACHABLE')) throw error
+  }
 }
 
 async function collectMachineFiles(workspace: Workspace, dryRun: boolean): Promise<readonly Removed[]> {

@@ -10,6 +10,7 @@ import type { Connect } from '../libvirt/connect.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
 import { defineNetwork } from './define-network.ts'
+import { requireSilence } from './host-silence.ts'
 import { machineFiles } from './machine-files.ts'
 import { preflightDomain } from './preflight.ts'
 import { intend } from './recover.ts'
@@ -33,6 +34,7 @@ export async function provisionRouter(
   const { clock, processes, signal, emit } = workspace.outside
   const { line } = request.pkg
   emit({ type: 'stage-started', stage: 'define', subject: line.name })
+  await requireSilence(workspace, connect)
   const createdAt = clock.now().toISOString()
   const { plan: router, networks, uuid } = await planRouter(workspace, connect, request)
   const { instance, cidr } = router.lan

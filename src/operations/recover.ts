@@ -130,6 +130,7 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       return
     case 'remove-network':
       await (await loadRemoval()).undefineOwnNetwork(await workspace.connect(), undo.uuid)
+      await (await loadSilence()).tidySilence(workspace, await workspace.connect())
       return
     case 'release-images':
       workspace.imageReferences.release(undo.holder)
@@ -159,6 +160,7 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       return
     case 'restore-network':
       await (await loadRestore()).restoreNetwork(await workspace.connect(), undo)
+      await (await loadSilence()).ensureSilence(workspace, await workspace.connect())
   }
 }
 
@@ -169,6 +171,10 @@ async function loadRemoval(): Promise<typeof import('../domain/removal.ts')> {
 
 async function loadRestore(): Promise<typeof import('../domain/restore.ts')> {
   return import('../domain/restore.ts')
+}
+
+async function loadSilence(): Promise<typeof import('./host-silence.ts')> {
+  return import('./host-silence.ts')
 }
 
 function parseUndo(record: UndoRecord): Undo {

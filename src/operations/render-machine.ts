@@ -6,6 +6,7 @@ import type { Identity } from '../domain/identity.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Capability, GrantName } from '../model/capability.ts'
 import { type Sha256, sha256 } from '../model/digest.ts'
+import { clientAddress } from '../model/lan-address.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { ParameterValue, ParameterValues } from '../model/manifest.ts'
 import type { Placement } from '../model/placement.ts'
@@ -15,6 +16,7 @@ import { chooseForDomain } from '../render/chosen.ts'
 import { renderDomain } from '../render/domain.ts'
 import { type DomainPolicyInput, findMissingDomainGrants, verifyDomainPolicy } from '../render/domain-policy.ts'
 import type { Partials } from '../render/environment.ts'
+import type { GuardedCard, GuardedLan, PortGuards } from '../render/guard-ports.ts'
 import { renderGuestFile } from '../render/guest.ts'
 import { stampDomain } from '../render/stamp.ts'
 import { templateValues } from './file-parameters.ts'
@@ -32,6 +34,8 @@ export interface MachineInput {
   readonly identity: Identity
   readonly nics: readonly NicContext[]
   readonly router?: RouterContext
+  /** LANs that a card of it may stand on. */
+  readonly lans: readonly GuardedLan[]
   readonly host: DomainTemplateContext['host']
   readonly images: DomainTemplateContext['images']
   readonly overlay?: DomainTemplateContext['overlay']
@@ -129,8 +133,24 @@ export function finishMachine(input: MachineInput, draft: MachineDraft, facts: D
     description: manifest.description.trim(),
     facts,
     definitions: manifest.parameters,
+    guards: guardsOf(input),
     ...(manifest.os === undefined ? {} : { osId: manifest.os.id }),
   })
+}
+
+function guardsOf({ lans, router, nics }: MachineInput): PortGuards {
+  const cards = nics.flatMap(({ role, mac, network }): readonly GuardedCard[] => {
+    if (network === undefined) return []
+    if (router !== undefined && role === 'lan') return [{ mac, filter: 'vmpkg-gateway', address: router.lan.address }]
+    if (router !== undefined) {
+      const { address } = router.wan
+      return address === undefined ? [] : [{ mac, filter: 'vmpkg-lower', address }]
+    }
+    const lan = lans.find((one) => one.network === network)
+    const address = lan && clientAddress(lan.cidr, mac)
+    return address === undefined ? [] : [{ mac, filter: 'vmpkg-client', address }]
+  })
+  return { lans, cards }
 }
 
 /** Declared capabilities that the machine needs and that are not granted yet. @throws {VmpkgError} `POLICY_REFUSED` */

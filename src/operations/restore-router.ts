@@ -12,6 +12,7 @@ import type { Connect } from '../libvirt/connect.ts'
 import { readDomainFacts } from '../render/facts-xml.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
+import { ensureSilence, requireSilence } from './host-silence.ts'
 import type { Provisioned } from './provision-router.ts'
 import { intend } from './recover.ts'
 import { renderGuestFiles } from './render-machine.ts'
@@ -26,6 +27,7 @@ export async function restoreRouter(
   request: RouterRequest,
   saved: readonly SavedDefinition[],
 ): Promise<Provisioned> {
+  await requireSilence(workspace, connect)
   const restored: SavedDefinition[] = []
   const domain = saved.find(({ kind }) => kind === 'domain')
   if (domain === undefined) throw new TypeError('a router without a domain')
@@ -35,6 +37,7 @@ export async function restoreRouter(
     await restoreNetwork(connect, { ...network, active: true })
     restored.push(network)
   }
+  await ensureSilence(workspace, connect)
   const { uuid, name } = domain
   if ((await connect.domainLookupByUuid({ uuid }).catch(absent('noDomain'))) === undefined) {
     await writeMediumFor(workspace, connect, transaction, request, domain)

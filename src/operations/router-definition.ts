@@ -20,6 +20,7 @@ import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { placeInput } from './place-input.ts'
+import { readLans } from './read-lans.ts'
 import { type GuestFiles, type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
 import { validateDefinition } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
@@ -100,6 +101,7 @@ export async function routerInput(
     name,
     identity: { ...newIdentity(hostname, workspace.outside.randomness), uuid, machineId },
     nics: [wanNic, lanNic],
+    lans: await readLans(connect),
     router: routerContext(
       layer,
       lan,

@@ -10,10 +10,12 @@ import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import { parseSha256 } from '../model/digest.ts'
+import { readNetworkFacts } from '../render/facts-xml.ts'
 import { type AgentReply, verifyAttestation } from '../router/agent.ts'
 import { findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { releaseObjects, runningHolder } from './holders.ts'
+import { ensureSilence } from './host-silence.ts'
 import { findManifest } from './package-store.ts'
 import { preflightDomain } from './preflight.ts'
 import { settleRouter } from './settle-router.ts'
@@ -72,7 +74,7 @@ export async function startMachine(
     releaseObjects(workspace, runningHolder(domain.uuid)) // it runs on what is defined now
     emit({ type: 'stage-finished', stage: 'start', subject: name })
   }
-  const opened = machine.facts.kind === 'router' && (await openRouter(workspace, machine, options))
+  const opened = machine.facts.kind === 'router' && (await openRouter(workspace, connect, machine, options))
   return { name, changed: state !== 'running' || opened }
 }
 
@@ -92,7 +94,12 @@ async function startUppers(
 }
 
 /** Waits for the attestation, then opens the LAN; closes it when there is none. True when the link was down before. */
-async function openRouter(workspace: Workspace, machine: Machine, options: StartOptions): Promise<boolean> {
+async function openRouter(
+  workspace: Workspace,
+  connect: Connect,
+  machine: Machine,
+  options: StartOptions,
+): Promise<boolean> {
   const { emit } = workspace.outside
   const { rules, lanMac } = await runningFacts(machine)
   if (rules === undefined || lanMac === undefined) {
@@ -107,6 +114,7 @@ async function openRouter(workspace: Workspace, machine: Machine, options: Start
     emit({ type: 'stage-finished', stage: 'boot', subject: machine.name })
     emit({ type: 'stage-started', stage: 'attest', subject: machine.name })
     verifyAttestation(reply, parseSha256(rules), machine.name)
+    await ensureSilence(workspace, connect)
   } catch (error) {
     if (wasOpen) await closeLan(machine, lanMac)
     throw error
@@ -147,14 +155,15 @@ async function readyTimeoutMs(workspace: Workspace, { facts }: Machine): Promise
 /** Looks whether this host can run the domain, then starts its networks. @throws {VmpkgError} as `preflightDomain` */
 export async function prepareStart(workspace: Workspace, connect: Connect, xml: string): Promise<void> {
   await preflightDomain(workspace, connect, xml, { until: 'start', startsNetworks: true })
-  await startNetworks(connect, xml)
+  if (await startNetworks(connect, xml)) await ensureSilence(workspace, connect)
 }
 
-/** The libvirt networks that a domain's NICs name are started when they are not. */
-async function startNetworks(connect: Connect, xml: string): Promise<void> {
+/** The libvirt networks that a domain's NICs name are started when they are not. True where one is of vmpkg. */
+async function startNetworks(connect: Connect, xml: string): Promise<boolean> {
   const names = findElements(parseXml(xml).root, "devices/interface[@type='network']/source").map((source) =>
     getAttribute(source, 'network'),
   )
+  let isOwn = false
   for (const name of new Set(names.filter((candidate) => candidate !== undefined))) {
     const network = await connect.networkLookupByName({ name }).catch((cause: unknown) => {
       if (!(cause instanceof LibvirtError) || !cause.is('noNetwork')) throw cause
@@ -164,5 +173,7 @@ async function startNetworks(connect: Connect, xml: string): Promise<void> {
       })
     })
     if (!(await network.isActive())) await network.create()
+    isOwn ||= readNetworkFacts(await network.getXMLDesc()) !== undefined
   }
+  return isOwn
 }

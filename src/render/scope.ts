@@ -2,6 +2,7 @@
  * The data that templates see: a context with every name it may have, so that an unknown name is an error and a known
  * one without a value is merely absent. Source of the names: model/template-context.ts.
  */
+import { clientAddress, clientNumbers } from '../model/lan-address.ts'
 import type { ImageRole } from '../model/line.ts'
 import type { ParameterValue } from '../model/manifest.ts'
 import type { Placement } from '../model/placement.ts'
@@ -97,9 +98,18 @@ function routerScope({ layer, instance, wan, lan, lowers, vpn }: RouterContext):
     layer,
     instance,
     wan: { address: undefined, prefix: undefined, broadcast: undefined, gateway: undefined, ...wan },
-    lan: { ...lan },
+    lan: { ...lan, reserved: clientNumbers().flatMap(reservation(lan.cidr)) },
     lowers: lowers.map((one) => ({ ...one, endpoints: one.endpoints.map((endpoint) => ({ ...endpoint })) })),
     vpn: vpn === undefined ? undefined : { mtu: undefined, ...vpn },
+  }
+}
+
+/** The end of a MAC, and the address that goes with it. */
+function reservation(cidr: string): (number: number) => readonly { last: string; address: string }[] {
+  return (number) => {
+    const last = number.toString(16).padStart(2, '0')
+    const address = clientAddress(cidr, last)
+    return address === undefined ? [] : [{ last, address }]
   }
 }
 

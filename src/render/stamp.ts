@@ -11,6 +11,7 @@ import { parseXml } from '../xml/parse.ts'
 import { formatXml, type XmlElement } from '../xml/tree.ts'
 import type { VerifiedDomainXml } from './domain-policy.ts'
 import { formatDomainFacts, formatNetworkFacts, publicParameters } from './facts-xml.ts'
+import { guardPorts, type PortGuards } from './guard-ports.ts'
 import type { VerifiedNetworkXml } from './network-policy.ts'
 
 export interface DomainStamp {
@@ -21,6 +22,8 @@ export interface DomainStamp {
   readonly description: string
   /** libosinfo's short id (`debian12`). */
   readonly osId?: string
+  /** Where its cards stand on LANs of routers. */
+  readonly guards?: PortGuards
 }
 
 /** Domain XML ready for libvirt. @throws {VmpkgError} `XML_INVALID` facts that XML cannot carry */
@@ -33,6 +36,7 @@ export function stampDomain({ xml }: VerifiedDomainXml, stamp: DomainStamp): str
     formatMetadata(formatOs(stamp.osId), formatDomainFacts({ ...stamp.facts, parameters })),
   ]
   insertAfterUuid(document.root, elements)
+  if (stamp.guards !== undefined) guardPorts(document.root, stamp.guards)
   return formatXml(document)
 }
 

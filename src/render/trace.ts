@@ -26,7 +26,8 @@ export function formatPlace(place: SourcePlace): string {
 }
 
 /**
- * The places of `after`, which is `before` with lines put in at one place (as `stamp.ts` does); those are undefined.
+ * The places of `after`, which is `before` with lines put in, and perhaps some taken out (as `stamp.ts` does); those put
+ * in are undefined.
  * @param places of `before`
  */
 export function shiftPlaces<T>(
@@ -35,8 +36,11 @@ export function shiftPlaces<T>(
   places: readonly (T | undefined)[],
 ): readonly (T | undefined)[] {
   const [old, next] = [before.split('\n'), after.split('\n')]
-  let head = 0
-  while (head < old.length && old[head] === next[head]) head += 1
-  const added = next.length - old.length
-  return next.map((_, at) => (at < head ? places[at] : at < head + added ? undefined : places[at - added]))
+  let at = 0
+  return next.map((line, index) => {
+    while (at < old.length && !next.includes(old[at] ?? '', index)) at += 1
+    if (old[at] !== line) return undefined
+    at += 1
+    return places[at - 1]
+  })
 }

@@ -87,7 +87,7 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
     assert.match(String(address), /^10\.1\.1\.\d+$/)
   })
 
-  test('the clone reaches a server on the uplink, which sees the router’s address and not the client’s', async () => {
+  test('the clone reaches a server on the uplink, which sees no address of a client', async () => {
     server = spawn(
       process.execPath,
       [

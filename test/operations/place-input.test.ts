@@ -57,6 +57,7 @@ function inputOf(template: string, set: Readonly<Record<string, unknown>>, more:
     parameters,
     grants: [],
     name: 'one',
+    lans: [],
     identity: { uuid: osContext.domain.uuid, hostname: 'one', machineId: '0'.repeat(32), seed: '0'.repeat(64) },
     nics: osContext.nics,
     host: osContext.host,

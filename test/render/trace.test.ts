@@ -43,6 +43,8 @@ test('every line of every golden rendering is traced to the template line that h
 test('places follow their lines when others are put in', () => {
   assert.deepEqual(shiftPlaces('a\nb\nc', 'a\nx\ny\nb\nc', ['1', '2', '3']), ['1', undefined, undefined, '2', '3'])
   assert.deepEqual(shiftPlaces('a\nb', 'a\nb', ['1', '2']), ['1', '2'])
+  assert.deepEqual(shiftPlaces('a\nb\nc', 'a\nx\nb\ny\nc', ['1', '2', '3']), ['1', undefined, '2', undefined, '3'])
+  assert.deepEqual(shiftPlaces('a\nb\nc', 'a\nx\nc', ['1', '2', '3']), ['1', undefined, '3'])
 })
 
 test('a place is written from the inside out', () => {

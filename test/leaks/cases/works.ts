@@ -26,7 +26,7 @@ async function exchange(
   more: { client?: string; asked?: string } = {},
 ): Promise<{ kind: number; address: string } | undefined> {
   const xid = randomBytes(4)
-  await bench.send('b', udp(ends, [68, 67], dhcpMessage(CLIENTS.b.mac, type, { ...more, xid })))
+  await bench.send('b', udp(ends, [68, 67], dhcpMessage(ends.from.mac, type, { ...more, xid })))
   const message = (await bench.see('lan', Buffer.concat([Buffer.from([2, 1, 6, 0]), xid]), 2))?.ip?.payload.subarray(8)
   if (message === undefined) return undefined
   return { kind: message[242] ?? 0, address: [...message.subarray(16, 20)].join('.') }
@@ -46,6 +46,14 @@ async function leaseAll(bench: Bench): Promise<readonly string[]> {
   if (renewed?.kind !== ACK) wrong.push(`renewal is answered with ${renewed?.kind ?? 'nothing'}`)
   const rebound = await exchange(bench, { from: own, to: BROADCAST.to }, 3, { client: offer.address })
   if (rebound?.kind !== ACK) wrong.push(`rebinding is answered with ${rebound?.kind ?? 'nothing'}`)
+  // Its own card is beyond a bridge: `b` sends for it.
+  for (const [mac, address] of [
+    ['6a:01:02:03:04:57', '10.1.1.87'],
+    ['6a:01:02:03:04:df', '10.1.1.223'],
+  ] as const) {
+    const planned = await exchange(bench, { ...BROADCAST, from: { mac, address: '0.0.0.0' } }, 1)
+    if (planned?.address !== address) wrong.push(`the card ${mac} is offered ${planned?.address}`)
+  }
   return wrong
 }
 

@@ -128,7 +128,7 @@ export function dnsQuery(id: number, name: string, type = 1): Buffer {
   return Buffer.concat([head, ...labels, Buffer.from([0]), uint16(type), uint16(1)])
 }
 
-/** A client's message of DHCP (RFC 2131). */
+/** A client's message of DHCP (RFC 2131): 1 discover, 3 request, 8 inform. */
 export function dhcpMessage(mac: string, type: number, more: { client?: string; asked?: string; xid: Buffer }): Buffer {
   const head = Buffer.alloc(236)
   head.set([1, 1, 6, 0])

@@ -108,7 +108,7 @@ async function untilOwnUserNamespace(child: ChildProcess): Promise<void> {
   throw new Error('unshare makes no user namespace here')
 }
 
-function talkTo(server: ChildProcess): Namespace['request'] {
+export function talkTo(server: ChildProcess): Namespace['request'] {
   const { stdin, stdout } = server
   if (stdin === null || stdout === null) throw new Error('no pipes')
   const waiting: { readonly resolve: (line: string) => void; readonly reject: (error: Error) => void }[] = []

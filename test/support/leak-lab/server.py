@@ -260,6 +260,27 @@ def send(ns, iface, frames, rate=20000, times=1):
     return {'sent': flood(sock, [base64.b64decode(frame) for frame in frames], rate, times, threading.Event())}
 
 
+injectors = {}
+
+
+def inject(path, frames):
+    """Into QEMU by the socket of a filter-redirector: each frame after its length."""
+    if path not in injectors:
+        injectors[path] = socket.socket(socket.AF_UNIX)
+        injectors[path].connect(path)
+    for frame in frames:
+        data = base64.b64decode(frame)
+        injectors[path].sendall(struct.pack('!I', len(data)) + data)
+    return {'sent': len(frames)}
+
+
+def forget(path):
+    sock = injectors.pop(path, None)
+    if sock is not None:
+        sock.close()
+    return {}
+
+
 def keep_sending(id, ns, iface, frames, rate):
     stop = threading.Event()
     sock = raw_socket(ns, iface)
@@ -299,13 +320,17 @@ kept = []
 
 
 def local(ns, kind, source, target, payload, wait):
-    """What a process of `ns` itself can send: udp, tcp (connect) or raw (a whole IP packet). Says how it ended; udp
+    """What a process of `ns` itself can send: udp, udp6 (on the device `source`), tcp (connect) or raw (a whole IP packet). Says how it ended; udp
     that waits for nothing keeps its socket."""
 
     def talk():
         if kind == 'raw':
             sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
             sock.sendto(base64.b64decode(payload), tuple(target))
+            return 'sent'
+        if kind == 'udp6':
+            sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            sock.sendto(b'', (*target, 0, socket.if_nametoindex(source)))
             return 'sent'
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == 'tcp' else socket.SOCK_DGRAM)
         sock.settimeout(wait)
@@ -427,7 +452,7 @@ def untap(id, file):
 OPERATIONS = {
     'run': run, 'start': start, 'child-of': child_of, 'end': end, 'settings': settings, 'read-files': read_files,
     'write-files': write_files, 'link-files': link_files, 'remove': remove, 'see': see, 'when': when, 'open-channel': open_channel, 'ask': ask, 'talk': talk, 'close-channel': close_channel,
-    'send': send, 'keep-sending': keep_sending, 'stop-sending': stop_sending, 'sweep': sweep, 'local': local,
+    'send': send, 'inject': inject, 'forget': forget, 'keep-sending': keep_sending, 'stop-sending': stop_sending, 'sweep': sweep, 'local': local,
     'answer-arp': answer_arp, 'tap': tap, 'untap': untap,
 }
 
