@@ -10,10 +10,11 @@ export type LinkState = 'up' | 'down'
 
 /**
  * Sets the link of the NIC with this MAC on the running domain only: the stored definition keeps its link down.
+ * @param running XML of the running domain, for those who have just read it
  * @throws {VmpkgError} `LIBVIRT_FAILED` when the domain has no such NIC.
  */
-export async function setLink(domain: Domain, mac: string, state: LinkState): Promise<void> {
-  const nic = findNic(await domain.getXMLDesc(), mac)
+export async function setLink(domain: Domain, mac: string, state: LinkState, running?: string): Promise<void> {
+  const nic = findNic(running ?? (await domain.getXMLDesc()), mac)
   if (nic === undefined) throw new VmpkgError('LIBVIRT_FAILED', `${domain.name} has no network card ${mac}`)
   await domain.updateDevice({ xml: formatWithLink(nic, state), flags: ['live'] })
 }

@@ -1,6 +1,7 @@
 /** Networks and machines as libvirt has them: who is behind whom, and who is on whose LAN. Nothing is asked of guests. */
 import { readCards } from '../domain/cards.ts'
 import { absent } from '../domain/inventory.ts'
+import { readPanic } from '../domain/panic.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import type { Network } from '../libvirt/network.ts'
 import { formatSubnet, parseSubnet } from '../model/subnet.ts'
@@ -40,6 +41,7 @@ async function readMachine(domain: Domain): Promise<KnownMachine | undefined> {
     state: found.state,
     isActive,
     ...(facts === undefined ? {} : { facts }),
+    ...(readPanic(stored) === undefined ? {} : { isPanic: true }),
     cards: readCards(stored, running),
   }
 }

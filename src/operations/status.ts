@@ -2,6 +2,7 @@
 
 import { getMachine, listMachines as list, type Machine, runningFacts } from '../domain/inventory.ts'
 import { findLink, type LinkState } from '../domain/link.ts'
+import { readPanic } from '../domain/panic.ts'
 import { askStatus } from '../domain/readiness.ts'
 import type { AgentReply } from '../router/agent.ts'
 import type { Workspace } from './workspace.ts'
@@ -24,6 +25,8 @@ export interface MachineStatus extends MachineRow {
   /** Routers: do the kernel's rules equal the rendered ones, by the guest's attestation of just now? */
   readonly rules: 'attested' | 'mismatch' | '-'
   readonly lanLink: LinkState | undefined
+  /** Since when a router is in panic: cut off until that is lifted. */
+  readonly panic: string | undefined
   readonly wanAddress: string | undefined
   readonly lanAddress: string | undefined
   /** Routers with a VPN: the profile and how its tunnel stands, by the guest's word. */
@@ -87,6 +90,7 @@ async function statusOf(workspace: Workspace, machine: Machine, timeoutMs: numbe
     ready: !isRunning ? '-' : reply === undefined ? 'silent' : reply.ready === true ? 'yes' : 'no',
     rules: rulesOf(reply, facts.rules),
     lanLink,
+    panic: readPanic(machine.xml),
     wanAddress: reply?.wan?.address ?? undefined,
     lanAddress: reply?.lan?.address ?? undefined,
     tunnel: reply?.tunnel,

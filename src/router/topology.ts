@@ -25,6 +25,8 @@ export interface KnownMachine {
   readonly isActive: boolean
   /** None for a foreign one. */
   readonly facts?: DomainFacts
+  /** It was cut off on purpose, and stays so. */
+  readonly isPanic?: boolean
   readonly cards: readonly KnownCard[]
 }
 
@@ -38,6 +40,7 @@ export interface KnownNetwork {
 }
 
 export type Mark =
+  | 'panic'
   | 'missing'
   | 'inactive'
   | 'no-router'

@@ -43,6 +43,7 @@ const routerContext: GuestTemplateContext = {
     instance: 'uni0',
     wan: { mac: WAN_MAC },
     lowers: [],
+    forwards: [],
     lan: {
       mac: LAN_MAC,
       cidr: '10.1.1.0/24',
