@@ -22,6 +22,14 @@ export type Undo =
   | { readonly kind: 'forget-registry'; readonly source: string; readonly registryId: string }
   | { readonly kind: 'remove-medium'; readonly uuid: string; readonly suffix: string }
   | { readonly kind: 'restore-configuration'; readonly uuid: string; readonly medium: string; readonly rules: Sha256 }
+  | { readonly kind: 'restore-place'; readonly uuid: string; readonly place: string }
+  | {
+      readonly kind: 'return-card'
+      readonly uuid: string
+      readonly mac: string
+      readonly network: string
+      readonly link: 'up' | 'down'
+    }
   | {
       readonly kind: 'restore-domain' | 'restore-network'
       readonly uuid: string
@@ -145,6 +153,12 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       await restoreConfiguration(await workspace.connect(), undo, workspace.outside)
       return
     }
+    case 'restore-place':
+      await (await import('../domain/place.ts')).restorePlace(await workspace.connect(), undo.uuid, undo.place)
+      return
+    case 'return-card':
+      await (await import('../domain/move-card.ts')).returnCard(await workspace.connect(), undo)
+      return
     case 'restore-domain':
       await (await loadRestore()).restoreDomain(await workspace.connect(), undo)
       return
@@ -185,6 +199,16 @@ function parseUndo(record: UndoRecord): Undo {
         uuid: parseUuid(record['uuid']),
         medium: String(record['medium']),
         rules: parseSha256(String(record['rules'])),
+      }
+    case 'restore-place':
+      return { kind: record.kind, uuid: parseUuid(record['uuid']), place: String(record['place']) }
+    case 'return-card':
+      return {
+        kind: record.kind,
+        uuid: parseUuid(record['uuid']),
+        mac: String(record['mac']),
+        network: String(record['network']),
+        link: record['link'] === 'up' ? 'up' : 'down',
       }
     case 'restore-domain':
     case 'restore-network':

@@ -33,6 +33,26 @@ export function judgeFlow(router: RouterRules, flow: Flow): Verdict {
   return flow.side === 'lan' ? fromLan(router, flow) : fromOutside(router, flow)
 }
 
+/** What a router sends itself. */
+export function judgeOwn(
+  { layer, vpn }: RouterRules,
+  { target, protocol, port }: Omit<Flow, 'side' | 'source'>,
+): Verdict {
+  const isName = port === 53 && protocol !== 'icmp'
+  if (layer !== 'gal') {
+    return isName
+      ? { isOpen: true, reason: 'it asks for names itself', via: 'wan' }
+      : closed('of itself it asks for names and for its lease, and nothing else')
+  }
+  const endpoints = vpn?.endpoints ?? []
+  if (endpoints.some((one) => one.address === target && one.protocol === protocol && one.port === port)) {
+    return { isOpen: true, reason: 'it is where its tunnel ends', via: 'wan' }
+  }
+  return isName && endpoints.every(({ address }) => address !== target)
+    ? { isOpen: true, reason: 'it asks for names inside its tunnel', via: 'tunnel' }
+    : closed('of itself it reaches the end of its tunnel, and names inside it')
+}
+
 function closed(reason: string): Verdict {
   return { isOpen: false, reason }
 }

@@ -14,6 +14,8 @@ export interface KnownCard {
   readonly mac?: string
   readonly place: CardPlace
   readonly link: 'up' | 'down'
+  /** Its port of the bridge leads to no other such port. */
+  readonly isIsolated?: boolean
   /** Only in the definition of the next start: the running machine does not have it. */
   readonly isNext: boolean
 }
