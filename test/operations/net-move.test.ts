@@ -119,6 +119,10 @@ describe('net move', { timeout: 300_000, skip: await privateHostMissing() }, () 
 
   test('a machine does not go nearer to the outside than its package asks for, unless it is forced', async () => {
     assert.match(await refused('careful', 'uni0'), /careful is for layer gal/)
+    assert.match(
+      (await site.cli.run(['clone', 'strict', '--net', 'uni0', '--no-start'])).stderr,
+      /strict is for layer gal and what is behind it, and uni0 is of layer uni/,
+    )
     await site.cli.ok(['net', 'move', '--force', 'careful', 'uni0'])
     await site.cli.ok(['net', 'move', 'careful', 'gal0'])
   })

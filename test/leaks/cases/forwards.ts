@@ -4,7 +4,6 @@ import { FLAG, tcp, udp } from '../../support/leak-lab/frames.ts'
 import { CLIENTS, ISP } from '../../support/leak-lab/lab.ts'
 import { ALL_STATES, type Bench, type LeakCase, type Sight } from '../../support/leak-lab/leak-case.ts'
 import { fromClient, fromWan, LAN_ADDRESS, SERVER } from '../../support/leak-lab/places.ts'
-import { withChanges } from '../../support/leak-lab/router-files.ts'
 import { atHead, RULES, without } from './rules.ts'
 
 const { mac, address } = CLIENTS.b
@@ -22,7 +21,6 @@ export const FORWARDS: readonly ForwardedContext[] = [
 
 const TARGET = `iifname "wan" fib daddr . iif type local tcp dport 8443 dnat ip to ${address}:443`
 const HAIRPIN = `iifname "lan" ip daddr != ${LAN_ADDRESS} ip daddr != 127.0.0.0/8 fib daddr type local tcp dport 8443 dnat ip to ${address}:443`
-const IN = `iifname { "lan", "wan" } oifname "lan" ip daddr ${address} tcp dport 443 ct original proto-dst 8443 ct status dnat accept`
 const OWN = `iifname "lan" ether saddr != ${mac} ip saddr ${address} drop`
 
 /** The rule in front of another, with one of its conditions gone. */
@@ -32,36 +30,46 @@ const wider = (rule: string, condition: string, replacement = ''): LeakCase['neg
   replace: `    ${rule.replace(condition, replacement)}\n`,
 })
 
-/** B's answer to a first segment, to whom it seems to come from. */
-function answer(seen: Sight, token: Buffer): Buffer {
-  const ip = seen.ip
+type Kind = 'tcp' | 'udp'
+/** Outer and inner. */
+const PORTS = { tcp: [8443, 443], udp: [5353, 5353] } as const
+
+/** B's answer to what it saw, to whom that seems to come from. */
+function answer(kind: Kind, { ip }: Sight, token: Buffer): Buffer {
   const ends = fromClient('b', ip?.source)
-  return tcp(ends, [443, ip?.ports?.[0] ?? 0], token, { flags: FLAG.syn | FLAG.ack, acknowledged: 1_000_025 })
+  const ports = [PORTS[kind][1], ip?.ports?.[0] ?? 0] as const
+  const more = { flags: FLAG.syn | FLAG.ack, acknowledged: 1_000_025 }
+  return kind === 'udp' ? udp(ends, ports, token) : tcp(ends, ports, token, more)
 }
 
-async function open(bench: Bench, from: 'wan' | 'a', port: number): Promise<{ wrong?: string; seen?: Sight }> {
-  const token = bench.token(from, `${from} opens`, ['lan', 'b'])
+async function open(
+  bench: Bench,
+  from: 'wan' | 'a',
+  kind: Kind,
+  port: number,
+): Promise<{ wrong?: string; seen?: Sight }> {
+  const token = bench.token(from, `${from} opens ${kind}`, ['lan', 'b'])
   const ends = from === 'wan' ? fromWan() : fromClient('a', ISP.lease)
-  await bench.send(from, tcp(ends, [port, 8443], token))
+  await bench.send(from, { tcp, udp }[kind](ends, [port, PORTS[kind][0]], token))
   const seen = await bench.see('b', token)
-  if (seen?.ip === undefined) return { wrong: `from ${from} it does not get to the client` }
-  if (seen.ip.ports?.[1] !== 443) return { wrong: `from ${from} it comes at port ${seen.ip.ports?.[1]}` }
+  if (seen?.ip === undefined) return { wrong: `${kind} from ${from} does not get to the client` }
+  if (seen.ip.ports?.[1] !== PORTS[kind][1])
+    return { wrong: `${kind} from ${from} comes at port ${seen.ip.ports?.[1]}` }
   return { seen }
 }
 
-async function roundTrip(bench: Bench, from: 'wan' | 'a', port: number): Promise<readonly string[]> {
-  const { wrong, seen } = await open(bench, from, port)
+async function roundTrip(bench: Bench, from: 'wan' | 'a', kind: Kind, port: number): Promise<readonly string[]> {
+  const { wrong, seen } = await open(bench, from, kind, port)
   if (seen === undefined) return [wrong ?? '']
   const source = from === 'wan' ? SERVER : LAN_ADDRESS
   if (seen.ip?.source !== source) return [`from ${from} it seems to come from ${seen.ip?.source}`]
-  const token = bench.token('b', `back to ${from}`, from === 'wan' ? ['wan'] : ['lan', 'a'])
-  await bench.send('b', answer(seen, token))
+  const token = bench.token('b', `${kind} back to ${from}`, from === 'wan' ? ['wan'] : ['lan', 'a'])
+  await bench.send('b', answer(kind, seen, token))
   const back = await bench.see(from, token)
-  if (back?.ip === undefined) return [`no answer to ${from}`]
+  if (back?.ip === undefined) return [`no answer to ${from} by ${kind}`]
   const [shown] = back.ip.ports ?? []
-  return back.ip.source === ISP.lease && shown === 8443
-    ? []
-    : [`${from} is answered from ${back.ip.source} port ${shown}`]
+  const isRight = back.ip.source === ISP.lease && shown === PORTS[kind][0]
+  return isRight ? [] : [`${from} is answered from ${back.ip.source} port ${shown}`]
 }
 
 export const FORWARD_CASES: readonly LeakCase[] = [
@@ -69,7 +77,12 @@ export const FORWARD_CASES: readonly LeakCase[] = [
     id: 'P1',
     title: 'a declared port leads to its client, for the WAN and for the LAN, and the answer comes from it',
     states: ['U'],
-    act: async (bench) => [...(await roundTrip(bench, 'wan', 7501)), ...(await roundTrip(bench, 'a', 7502))],
+    act: async (bench) => [
+      ...(await roundTrip(bench, 'wan', 'tcp', 7501)),
+      ...(await roundTrip(bench, 'a', 'tcp', 7502)),
+      ...(await roundTrip(bench, 'wan', 'udp', 7503)),
+      ...(await roundTrip(bench, 'a', 'udp', 7504)),
+    ],
     negative: { changes: [without(HAIRPIN)] },
   },
   {
@@ -151,19 +164,14 @@ export const FORWARD_CASES: readonly LeakCase[] = [
     title: 'a port that is taken away is closed for what ran by it, too',
     states: ['U'],
     act: async (bench) => {
-      const { seen, wrong } = await open(bench, 'wan', 7540)
+      const { seen, wrong } = await open(bench, 'wan', 'tcp', 7540)
       if (seen === undefined) return [wrong ?? '']
       const reply = bench.token('b', 'accepts', ['wan'])
-      await bench.send('b', answer(seen, reply))
+      await bench.send('b', answer('tcp', seen, reply))
       if ((await bench.see('wan', reply)) === undefined) return ['the flow does not open']
       const { files } = bench.router
-      const gone = [
-        TARGET,
-        HAIRPIN,
-        IN,
-        `iifname "lan" oifname "lan" ip saddr ${address} tcp sport 443 ct status dnat ct direction reply accept`,
-      ]
-      await bench.router.changeMedium(withChanges(files, gone.map(without)))
+      const left = (files.medium[RULES] ?? '').split('\n').filter((line) => !/8443|tcp sport 443 /.test(line))
+      await bench.router.changeMedium({ ...files, medium: { ...files.medium, [RULES]: left.join('\n') } })
       await bench.router.ask('reset')
       await bench.router.attest()
       const late = bench.token('wan', 'goes on')
