@@ -19,7 +19,7 @@ export interface ReachQuery {
   readonly port?: number
 }
 
-export interface Hop {
+interface Hop {
   /** The machine that decides. */
   readonly at: string
   readonly isOpen: boolean
@@ -34,7 +34,7 @@ export interface Reach {
   readonly assumptions: readonly string[]
 }
 
-export const WORLD = 'world'
+const WORLD = 'world'
 /** Stand for any address outside and for the WAN address that a router is given; of networks kept for documentation. */
 const ANYWHERE = '198.51.100.77'
 const WAN_ADDRESS = '192.0.2.77'
@@ -304,7 +304,7 @@ function isRouter(machine: KnownMachine): machine is Router {
   return machine.facts?.kind === 'router'
 }
 
-export function isAddress(text: string): boolean {
+function isAddress(text: string): boolean {
   return /^\d{1,3}(\.\d{1,3}){3}$/.test(text)
 }
 

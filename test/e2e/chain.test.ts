@@ -123,7 +123,7 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
     const [router] = machines
     assert.equal(router?.['rules'], 'attested')
     await cli.ok(['console', 'client', '--silence', '2'], 'echo forwarded | nc -l -p 80 >/dev/null &\n')
-    const script = `require('node:net').connect(8081, '${router?.['wanAddress']}').pipe(process.stdout)`
+    const script = `require('node:net').connect(8081, '${String(router?.['wanAddress'])}').pipe(process.stdout)`
     const bin = join(TOP, 'src', 'bin.ts')
     const inside = ['host', 'private', 'shell', 'e2e', '--', process.execPath, '-e', script]
     const said = execFileSync(process.execPath, [bin, ...inside], { env: cli.env, encoding: 'utf8', timeout: 30_000 })

@@ -74,9 +74,8 @@ describe('net move', { timeout: 300_000, skip: await privateHostMissing() }, () 
     await site.virsh('start', 'web')
     const moving = site.cli.start(['net', 'move', 'web', 'gal0'], '')
     const seen = new Set<string>()
-    let done = false
-    void moving.done.then(() => (done = true))
-    while (!done) seen.add(await cardOf('web'))
+    const ended = moving.done.then(() => 'ended')
+    while ((await Promise.race([ended, cardOf('web')])) !== 'ended') seen.add(await cardOf('web'))
     const { status, stderr } = await moving.done
     assert.equal(status, 0, stderr)
     seen.add(await cardOf('web'))
@@ -91,12 +90,12 @@ describe('net move', { timeout: 300_000, skip: await privateHostMissing() }, () 
 
   test('killed at any moment it leaves the link down or the old place, and the next command tidies up', async () => {
     for (const delay of [0, 80]) {
-      const before = await cardOf('web')
-      const to = before.startsWith('gal0') ? 'uni1' : 'gal0'
+      const former = await cardOf('web')
+      const to = former.startsWith('gal0') ? 'uni1' : 'gal0'
       const moving = site.cli.start(['net', 'move', 'web', to], '')
       for (;;) {
         const { pending } = await site.observe()
-        if (pending.length > 0 || (await cardOf('web')) !== before) break
+        if (pending.length > 0 || (await cardOf('web')) !== former) break
       }
       await new Promise((resolve) => setTimeout(resolve, delay))
       moving.kill('SIGKILL')
@@ -104,10 +103,10 @@ describe('net move', { timeout: 300_000, skip: await privateHostMissing() }, () 
       const now = await cardOf('web')
       const { pending } = await site.observe()
       if (pending.length > 0) {
-        assert.ok(now === before || now.endsWith(' down'), `${before} became ${now}`)
+        assert.ok(now === former || now.endsWith(' down'), `${former} became ${now}`)
         await site.cli.ok(['gc'])
-        assert.equal(await cardOf('web'), before)
-        assert.match(await site.virsh('dumpxml', 'web', '--inactive'), new RegExp(` net="${before.split(' ')[0]}"`))
+        assert.equal(await cardOf('web'), former)
+        assert.match(await site.virsh('dumpxml', 'web', '--inactive'), new RegExp(` net="${former.split(' ')[0]}"`))
       } else {
         // It was done but for the link, or altogether: asking again raises that.
         await site.cli.ok(['net', 'move', 'web', to])

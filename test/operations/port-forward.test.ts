@@ -29,19 +29,19 @@ describe('forwarded ports', { timeout: 300_000, skip: await privateHostMissing()
   after(() => site.close())
 
   test('a dry run says what would be, and changes nothing', async () => {
-    const before = await digest('router-tiny')
+    const former = await digest('router-tiny')
     const { forwards } = await site.cli.json(['port-forward', 'add', 'web', 'tcp/8443:443', '--dry-run'])
     assert.deepEqual(forwards, [
       { router: 'router-tiny', machine: 'web', address: '10.1.1.31', protocol: 'tcp', port: 8443, target: 443 },
     ])
     assert.deepEqual(
       [await digest('router-tiny'), await site.cli.json(['port-forward', 'list'])],
-      [before, { schema: 'vmpkg.port-forward-list/1', forwards: [] }],
+      [former, { schema: 'vmpkg.port-forward-list/1', forwards: [] }],
     )
   })
 
   test('the client gets an address, the rules its ports, and the router has to attest those', async () => {
-    const before = await digest('router-tiny')
+    const former = await digest('router-tiny')
     await site.cli.ok(['port-forward', 'add', 'web', 'tcp/8443:443', 'udp/5353'])
     const xml = await site.virsh('dumpxml', 'web')
     const mac = /<mac address='([^']+)'/.exec(xml)?.[1] ?? ''
@@ -52,7 +52,7 @@ describe('forwarded ports', { timeout: 300_000, skip: await privateHostMissing()
     const text = await rules()
     assert.match(text, /iifname "wan" fib daddr \. iif type local tcp dport 8443 dnat ip to 10\.1\.1\.31:443/)
     assert.match(text, new RegExp(`iifname "lan" ether saddr != ${mac} ip saddr 10.1.1.31 drop`))
-    assert.notEqual(await digest('router-tiny'), before)
+    assert.notEqual(await digest('router-tiny'), former)
     assert.match(await site.cli.ok(['net', 'graph']), /web {2}shutoff, at 10\.1\.1\.31/)
     assert.equal((await site.cli.json(['port-forward', 'add', 'web', 'udp/5353']))['changed'], false)
   })
@@ -92,9 +92,9 @@ describe('forwarded ports', { timeout: 300_000, skip: await privateHostMissing()
     await site.cli.ok(['port-forward', 'add', 'web', 'tcp/8443:443'])
     await site.cli.ok(['port-forward', 'add', 'plain', 'tcp/22'])
     assert.match(await rules(), /10\.1\.1\.30:22/)
-    const before = await digest('router-tiny')
+    const former = await digest('router-tiny')
     await site.cli.ok(['rm', '-y', 'web'])
-    assert.notEqual(await digest('router-tiny'), before)
+    assert.notEqual(await digest('router-tiny'), former)
     assert.doesNotMatch(await rules(), /10\.1\.1\.31|8443/)
     await site.cli.ok(['clone', 'app', '--name', 'next', '--no-start'])
     await site.cli.ok(['port-forward', 'add', 'next', 'tcp/80'])
@@ -104,10 +104,10 @@ describe('forwarded ports', { timeout: 300_000, skip: await privateHostMissing()
 
   test('where the router does not take it, nothing is left of it', async () => {
     await site.virsh('start', 'router-tiny')
-    const before = [await digest('router-tiny'), await site.virsh('dumpxml', 'plain')]
+    const former = [await digest('router-tiny'), await site.virsh('dumpxml', 'plain')]
     await site.virsh('suspend', 'router-tiny')
     assert.match(await refused('port-forward', 'add', 'plain', 'tcp/25'), /is paused/)
-    assert.deepEqual([await digest('router-tiny'), await site.virsh('dumpxml', 'plain')], before)
+    assert.deepEqual([await digest('router-tiny'), await site.virsh('dumpxml', 'plain')], former)
     assert.deepEqual((await site.observe()).pending, [])
   })
 })

@@ -82,11 +82,11 @@ describe('planMove', () => {
 })
 
 /** Going up from it, hop by hop, as many hops as there are routers: whether it comes by itself again. */
-function isOnLoop(routers: readonly Member[], start: string): boolean {
-  let one = routers.find(({ name }) => name === start)
-  for (let hops = 0; hops <= routers.length; hops++) {
+function isOnLoop(all: readonly Member[], start: string): boolean {
+  let one = all.find(({ name }) => name === start)
+  for (let hops = 0; hops <= all.length; hops++) {
     const net = one?.net
-    one = net === undefined ? undefined : routers.find(({ instance }) => instance === net)
+    one = net === undefined ? undefined : all.find(({ instance }) => instance === net)
     if (one === undefined) return false
     if (one.name === start) return true
   }
