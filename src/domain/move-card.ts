@@ -5,6 +5,7 @@
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { Domain } from '../libvirt/domain.ts'
+import { formatAddress, parseSubnet } from '../model/subnet.ts'
 import { removeAttribute, removeElement, setAttribute } from '../xml/edit.ts'
 import { findElement, findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
@@ -16,18 +17,20 @@ export interface CardMove {
   readonly mac: string
   /** Where it goes. */
   readonly network: string
+  /** Its subnet, for the card's filter. */
+  readonly cidr: string
 }
 
 /**
  * Of the definition, and of what runs: that with its link down, and left so. Safe to run twice.
  * @throws {VmpkgError} `LIBVIRT_FAILED` where there is no such card, or it is not where it was sent
  */
-export async function moveCard(domain: Domain, { mac, network }: CardMove): Promise<void> {
+export async function moveCard(domain: Domain, move: CardMove): Promise<void> {
   if (await domain.isActive()) {
-    await setLink(domain, mac, 'down')
-    await changeNetwork(domain, 'live', { mac, network })
+    await setLink(domain, move.mac, 'down')
+    await changeNetwork(domain, 'live', move)
   }
-  if (await domain.isPersistent()) await changeNetwork(domain, 'config', { mac, network })
+  if (await domain.isPersistent()) await changeNetwork(domain, 'config', move)
 }
 
 /** For the journal: back to where it was, with the link that it had. */
@@ -42,12 +45,16 @@ export async function returnCard(
 }
 
 /** The network of the card, by what libvirt says of what runs, or of the definition. */
-export function networkOf(xml: string, mac: string): string | undefined {
+function networkOf(xml: string, mac: string): string | undefined {
   const source = findElement(findCard(xml, mac) ?? parseXml('<none/>').root, 'source')
   return source && getAttribute(source, 'network')
 }
 
-async function changeNetwork(domain: Domain, where: 'live' | 'config', { mac, network }: CardMove): Promise<void> {
+async function changeNetwork(
+  domain: Domain,
+  where: 'live' | 'config',
+  { mac, network, cidr }: CardMove,
+): Promise<void> {
   const read = async (): Promise<string> => domain.getXMLDesc(where === 'live' ? {} : { flags: ['inactive'] })
   const xml = await read()
   const card = findCard(xml, mac)
@@ -57,6 +64,7 @@ async function changeNetwork(domain: Domain, where: 'live' | 'config', { mac, ne
     // What libvirt adds of a network while the machine runs belongs to the old one.
     for (const name of ['portid', 'bridge']) removeAttribute(source, name)
     setAttribute(source, 'network', network)
+    rehomeFilter(card, cidr)
     const target = findElement(card, 'target')
     if (where === 'config' && target !== undefined) removeElement(card, target)
     await domain.updateDevice({ xml: formatXml(card), flags: [where] })
@@ -64,6 +72,19 @@ async function changeNetwork(domain: Domain, where: 'live' | 'config', { mac, ne
   const now = await read()
   if (networkOf(now, mac) !== network) throw failed(domain, `still has its card ${mac} elsewhere`)
   if (where === 'live' && findLink(now, mac) !== 'down') throw failed(domain, `has its card ${mac} connected too early`)
+}
+
+/** A filter of vmpkg names the card's address, or its network: the same host on the new one. */
+export function rehomeFilter(card: XmlElement, cidr: string): void {
+  const filter = findElement(card, 'filterref')
+  if (filter === undefined || getAttribute(filter, 'filter')?.startsWith('vmpkg-') !== true) return
+  const { address: first, prefix } = parseSubnet(cidr)
+  for (const parameter of findElements(filter, 'parameter')) {
+    const name = getAttribute(parameter, 'name') ?? ''
+    if (name !== 'ADDRESS' && name !== 'NET') continue
+    const host = parseSubnet(getAttribute(parameter, 'value') ?? '').address % 2 ** (32 - prefix)
+    setAttribute(parameter, 'value', formatAddress(first + host))
+  }
 }
 
 function findCard(xml: string, mac: string): XmlElement | undefined {

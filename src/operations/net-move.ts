@@ -111,14 +111,16 @@ async function moveClient(workspace: Workspace, connect: Connect, machine: Machi
   } = card
   if (facts.net !== to || from !== to) {
     const network = await connect.networkLookupByName({ name: to })
+    const lans = await listOwnNetworks(connect)
+    const cidrOf = (lan: string): string => lans.find((one) => one.name === lan)?.facts.cidr ?? '0.0.0.0/0'
     if (running !== undefined && !(await network.isActive())) await network.create()
     await transact(workspace, { operation: 'net-move', subject: name }, async (transaction) => {
       intend(
         transaction,
         { kind: 'restore-place', uuid: domain.uuid, place: formatPlace(facts) },
-        { kind: 'return-card', uuid: domain.uuid, mac, network: from, link },
+        { kind: 'return-card', uuid: domain.uuid, mac, network: from, cidr: cidrOf(from), link },
       )
-      await moveCard(domain, { mac, network: to })
+      await moveCard(domain, { mac, network: to, cidr: cidrOf(to) })
       await recordPlace(domain, { net: to })
       transaction.commit()
     })

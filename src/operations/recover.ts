@@ -28,6 +28,7 @@ export type Undo =
       readonly uuid: string
       readonly mac: string
       readonly network: string
+      readonly cidr: string
       readonly link: 'up' | 'down'
     }
   | {
@@ -208,6 +209,7 @@ function parseUndo(record: UndoRecord): Undo {
         uuid: parseUuid(record['uuid']),
         mac: String(record['mac']),
         network: String(record['network']),
+        cidr: String(record['cidr']),
         link: record['link'] === 'up' ? 'up' : 'down',
       }
     case 'restore-domain':
