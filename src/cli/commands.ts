@@ -163,6 +163,32 @@ export const COMMANDS: readonly CommandEntry[] = [
     'write a router’s policy as files of Shorewall',
     () => import('./commands/router-export.ts'),
   ),
+  entry('Machines', 'net move', 'put a machine on another router’s LAN', () => import('./commands/net-move.ts')),
+  entry('Machines', 'why-can', 'who reaches whom, hop by hop, and why', () => import('./commands/why-can.ts')),
+  entry(
+    'Machines',
+    'port-forward add',
+    'let a port outside lead to a machine',
+    () => import('./commands/port-forward-add.ts'),
+  ),
+  entry(
+    'Machines',
+    'port-forward list',
+    'list the ports that lead to machines',
+    () => import('./commands/port-forward-list.ts'),
+  ),
+  entry(
+    'Machines',
+    'port-forward remove',
+    'let no port lead to a machine any more',
+    () => import('./commands/port-forward-remove.ts'),
+  ),
+  entry(
+    'Machines',
+    'router panic',
+    'cut routers off at once, until it is lifted',
+    () => import('./commands/router-panic.ts'),
+  ),
   entry('Machines', 'vpn check', 'what a router makes of VPN profiles', () => import('./commands/vpn-check.ts')),
   entry(
     'Host',

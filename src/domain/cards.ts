@@ -31,7 +31,14 @@ function cardsOf(xml: string, isNext: boolean): readonly KnownCard[] {
   const interfaces = findElements(root, 'devices/interface').map((card): KnownCard => {
     const mac = read(findElement(card, 'mac'), 'address')?.toLowerCase()
     const isDown = read(findElement(card, 'link'), 'state') === 'down'
-    return { ...(mac === undefined ? {} : { mac }), place: placeOf(card), link: isDown ? 'down' : 'up', isNext }
+    const isIsolated = read(findElement(card, 'port'), 'isolated') === 'yes'
+    return {
+      ...(mac === undefined ? {} : { mac }),
+      place: placeOf(card),
+      link: isDown ? 'down' : 'up',
+      ...(isIsolated ? { isIsolated } : {}),
+      isNext,
+    }
   })
   const devices = findElements(root, "devices/hostdev[@type='pci']/source/address").map(
     (address): KnownCard => ({ place: { kind: 'pci', name: formatPci(address) }, link: 'up', isNext }),

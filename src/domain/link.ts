@@ -1,4 +1,5 @@
 /** The link of a NIC: the gate that keeps a router's LAN closed until its rules are attested (decisions 10, leak case A3). */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { VmpkgError } from '../errors.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import { insertElement, setAttribute } from '../xml/edit.ts'
@@ -10,10 +11,11 @@ export type LinkState = 'up' | 'down'
 
 /**
  * Sets the link of the NIC with this MAC on the running domain only: the stored definition keeps its link down.
+ * @param running XML of the running domain, for those who have just read it
  * @throws {VmpkgError} `LIBVIRT_FAILED` when the domain has no such NIC.
  */
-export async function setLink(domain: Domain, mac: string, state: LinkState): Promise<void> {
-  const nic = findNic(await domain.getXMLDesc(), mac)
+export async function setLink(domain: Domain, mac: string, state: LinkState, running?: string): Promise<void> {
+  const nic = findNic(running ?? (await domain.getXMLDesc()), mac)
   if (nic === undefined) throw new VmpkgError('LIBVIRT_FAILED', `${domain.name} has no network card ${mac}`)
   await domain.updateDevice({ xml: formatWithLink(nic, state), flags: ['live'] })
 }
@@ -24,6 +26,21 @@ export function findLink(xml: string, mac: string): LinkState | undefined {
   if (nic === undefined) return undefined
   const link = findElement(nic, 'link')
   return link !== undefined && getAttribute(link, 'state') === 'down' ? 'down' : 'up'
+}
+
+/** Long enough for a guest that looks once a second whether its cable was pulled. */
+const PULLED_MS = 1500
+
+/** Pulls the cable and plugs it in again, so that the guest asks for a lease anew. Not where it is pulled already. */
+export async function replug(domain: Domain, mac: string): Promise<void> {
+  const xml = await domain.getXMLDesc()
+  if (findLink(xml, mac) !== 'up') return
+  await setLink(domain, mac, 'down', xml)
+  try {
+    await sleep(PULLED_MS)
+  } finally {
+    await setLink(domain, mac, 'up')
+  }
 }
 
 function formatWithLink(nic: XmlElement, state: LinkState): string {

@@ -3,6 +3,7 @@ import type { Connect } from '../libvirt/connect.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import type { Network } from '../libvirt/network.ts'
 import { absent } from './inventory.ts'
+import { markPanic, readPanic } from './panic.ts'
 
 export interface Restorable {
   readonly uuid: string
@@ -12,8 +13,11 @@ export interface Restorable {
   readonly active: boolean
 }
 
-export async function restoreDomain(connect: Connect, { xml, autostart, active }: Restorable): Promise<Domain> {
+export async function restoreDomain(connect: Connect, { uuid, xml, autostart, active }: Restorable): Promise<Domain> {
+  const before = await connect.domainLookupByUuid({ uuid }).catch(absent('noDomain'))
+  const panic = before && readPanic(await before.getXMLDesc({ flags: ['inactive'] }))
   const domain = await connect.domainDefineXML({ xml })
+  if (readPanic(xml) !== panic && before !== undefined) await markPanic(domain, panic) // only lifting it ends it
   if ((await domain.getAutostart()) !== autostart) await domain.setAutostart({ autostart })
   if (active && !(await domain.isActive())) await domain.create()
   return domain

@@ -197,6 +197,22 @@ export interface LowerContext {
   readonly endpoints: readonly EndpointContext[]
 }
 
+/** A port of a router's outer address that leads to a port of a client. */
+export interface PortForward {
+  readonly protocol: 'udp' | 'tcp'
+  readonly port: number
+  /** The client's. */
+  readonly target: number
+}
+
+/** What a router knows of a client that it forwards ports to: its card, the address reserved for it, the ports. */
+export interface ForwardedContext {
+  readonly name: string
+  readonly mac: string
+  readonly address: string
+  readonly ports: readonly PortForward[]
+}
+
 /** Of a VPN profile what is not secret; its file lies on the medium as `vpn.conf`. */
 export interface VpnContext {
   readonly name: string
@@ -224,6 +240,8 @@ export interface RouterContext {
   }
   /** Routers whose WAN is this one's LAN; each may reach its endpoints and nothing else. */
   readonly lowers: readonly LowerContext[]
+  /** Clients on its LAN that ports of its outer address lead to. */
+  readonly forwards: readonly ForwardedContext[]
   readonly vpn?: VpnContext
   readonly lan: {
     readonly mac: string

@@ -3,11 +3,12 @@
  * everything under one journal entry. A failure or Ctrl-C undoes it; after a kill the next command does (threats L01).
  */
 import type { CatalogueEntry } from '../catalogue/catalogue.ts'
-import { listMachines } from '../domain/inventory.ts'
+import { listMachines, type Machine } from '../domain/inventory.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { destroyOwnDomain, undefineOwnNetwork } from '../domain/removal.ts'
 import { readRestorable } from '../domain/restore.ts'
 import { VmpkgError } from '../errors.ts'
+import type { Connect } from '../libvirt/connect.ts'
 import { grantName } from '../model/capability.ts'
 import type { Partials } from '../render/environment.ts'
 import type { Definition, SavedDefinition } from '../state/definitions.ts'
@@ -189,9 +190,12 @@ async function provide(
   const request: RouterRequest = { pkg, source, parameters, grants: grants.map(grantName) }
   settled.requests.set(line.name, request)
   if (own !== undefined) {
+    const former = await upperOf(connect, line.name)
     for (const one of own) settled.changes.push(await applyRedefinition(workspace, connect, transaction, one))
     const machine = (await listMachines(connect)).find(({ facts }) => facts.package === line.name)
     if (machine !== undefined) await settled.above(machine.facts)
+    // With another uplink it stands behind another one now.
+    if (former !== undefined) await settled.itself(former)
     return
   }
   const saved = transition.saved.filter((one) => one.package === line.name)
@@ -207,6 +211,12 @@ async function provide(
   if (upper !== undefined) await startMachine(workspace, connect, upper, starting)
   await startMachine(workspace, connect, machine, starting)
   started.push(line.name)
+}
+
+async function upperOf(connect: Connect, packageName: string): Promise<Machine | undefined> {
+  const machines = await listMachines(connect)
+  const router = machines.find(({ facts }) => facts.package === packageName)
+  return router && findUpper(machines, router.facts)
 }
 
 /** Files go once the transaction is committed: until then the journal can bring everything back. */

@@ -9,6 +9,7 @@ import type { PackageLine } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import { parseDomainName } from '../model/name.ts'
 import type { NicContext } from '../model/template-context.ts'
+import { isNearer } from '../router/move.ts'
 import { choosePciDevices } from './choose-devices.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
@@ -140,7 +141,15 @@ export async function chooseNet(
     .find((wan) => wan !== undefined)
   const lans = (await listOwnNetworks(connect)).filter(({ facts }) => facts.role === 'lan')
   if (wanted !== undefined) {
-    if (layer !== undefined && lans.some(({ name }) => name === wanted)) return wanted
+    const lan = lans.find(({ name }) => name === wanted)
+    if (layer !== undefined && lan !== undefined) {
+      if (!isNearer(lan.facts.layer, layer)) return wanted
+      throw new VmpkgError(
+        'NETWORK_UNAVAILABLE',
+        `${manifest.name} is for layer ${layer} and what is behind it, and ${wanted} is of layer ${lan.facts.layer ?? 'none'}`,
+        { hint: `Leave out --net; vmpkg net move --force MACHINE ${wanted} goes there all the same.` },
+      )
+    }
     throw new VmpkgError('NETWORK_UNAVAILABLE', `${JSON.stringify(wanted.slice(0, 40))} is not a router’s LAN`, {
       hint:
         lans.length === 0

@@ -1,12 +1,13 @@
 /** Networks and machines as libvirt has them: who is behind whom, and who is on whose LAN. Nothing is asked of guests. */
 import { readCards } from '../domain/cards.ts'
 import { absent } from '../domain/inventory.ts'
+import { readPanic } from '../domain/panic.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import type { Network } from '../libvirt/network.ts'
 import { formatSubnet, parseSubnet } from '../model/subnet.ts'
 import { readDomainFacts, readNetworkFacts } from '../render/facts-xml.ts'
 import { buildTopology } from '../router/build-topology.ts'
-import type { KnownMachine, KnownNetwork, Topology } from '../router/topology.ts'
+import type { Known, KnownMachine, KnownNetwork, Topology } from '../router/topology.ts'
 import { findElement, findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { subnetOf } from './taken.ts'
@@ -14,17 +15,22 @@ import type { Workspace } from './workspace.ts'
 
 /** Empty where the connection is a private host that does not run. */
 export async function readTopology(workspace: Workspace): Promise<Topology> {
+  return buildTopology(await readKnown(workspace))
+}
+
+/** What libvirt says, before anything is made of it. */
+export async function readKnown(workspace: Workspace): Promise<Known> {
   const connect = await workspace.connectIfRunning()
-  if (connect === undefined) return { nodes: [], edges: [] }
+  if (connect === undefined) return { machines: [], networks: [] }
   const [domains, networks] = await Promise.all([connect.listAllDomains(), connect.listAllNetworks()])
   const [machines, known] = await Promise.all([
     Promise.all(domains.map(readMachine)),
     Promise.all(networks.map(readNetwork)),
   ])
-  return buildTopology({
+  return {
     machines: machines.filter((one) => one !== undefined),
     networks: known.filter((one) => one !== undefined),
-  })
+  }
 }
 
 /** `undefined` for one that vanished meanwhile. */
@@ -40,6 +46,7 @@ async function readMachine(domain: Domain): Promise<KnownMachine | undefined> {
     state: found.state,
     isActive,
     ...(facts === undefined ? {} : { facts }),
+    ...(readPanic(stored) === undefined ? {} : { isPanic: true }),
     cards: readCards(stored, running),
   }
 }

@@ -22,6 +22,15 @@ export type Undo =
   | { readonly kind: 'forget-registry'; readonly source: string; readonly registryId: string }
   | { readonly kind: 'remove-medium'; readonly uuid: string; readonly suffix: string }
   | { readonly kind: 'restore-configuration'; readonly uuid: string; readonly medium: string; readonly rules: Sha256 }
+  | { readonly kind: 'restore-place'; readonly uuid: string; readonly place: string }
+  | {
+      readonly kind: 'return-card'
+      readonly uuid: string
+      readonly mac: string
+      readonly network: string
+      readonly cidr: string
+      readonly link: 'up' | 'down'
+    }
   | {
       readonly kind: 'restore-autostart'
       readonly what: 'machine' | 'network'
@@ -155,6 +164,12 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
     case 'restore-autostart':
       await (await loadRestore()).restoreAutostart(await workspace.connect(), undo)
       return
+    case 'restore-place':
+      await (await import('../domain/place.ts')).restorePlace(await workspace.connect(), undo.uuid, undo.place)
+      return
+    case 'return-card':
+      await (await import('../domain/move-card.ts')).returnCard(await workspace.connect(), undo)
+      return
     case 'restore-domain':
       await (await loadRestore()).restoreDomain(await workspace.connect(), undo)
       return
@@ -207,6 +222,17 @@ function parseUndo(record: UndoRecord): Undo {
         what: record['what'] === 'network' ? 'network' : 'machine',
         uuid: parseUuid(record['uuid']),
         autostart: record['autostart'] === true,
+      }
+    case 'restore-place':
+      return { kind: record.kind, uuid: parseUuid(record['uuid']), place: String(record['place']) }
+    case 'return-card':
+      return {
+        kind: record.kind,
+        uuid: parseUuid(record['uuid']),
+        mac: String(record['mac']),
+        network: String(record['network']),
+        cidr: String(record['cidr']),
+        link: record['link'] === 'up' ? 'up' : 'down',
       }
     case 'restore-domain':
     case 'restore-network':

@@ -3,7 +3,7 @@ import { getMachine } from '../domain/inventory.ts'
 import { destroyOwnDomain } from '../domain/removal.ts'
 import { VmpkgError } from '../errors.ts'
 import { intend, transact } from './recover.ts'
-import { forgetClone, removalOfClone } from './stop.ts'
+import { closeForwards, forgetClone, removalOfClone } from './stop.ts'
 import type { Workspace } from './workspace.ts'
 
 /** @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `DOMAIN_STATE` `USAGE` */
@@ -23,13 +23,14 @@ export async function removeClones(
       throw new VmpkgError('DOMAIN_STATE', `${name} is running`, { hint: `vmpkg stop ${name} first, or add --force.` })
     }
   }
-  for (const { name, domain } of machines) {
+  for (const { name, domain, facts } of machines) {
     await transact(workspace, { operation: 'rm', subject: name }, async (transaction) => {
       intend(transaction, ...removalOfClone(domain.uuid, name))
       await destroyOwnDomain(connect, domain.uuid)
       await forgetClone(workspace, domain.uuid)
       transaction.commit()
     })
+    await closeForwards(workspace, facts)
   }
   return machines.map(({ name }) => name)
 }

@@ -9,7 +9,13 @@ import type { GrantName } from '../model/capability.ts'
 import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
 import type { Layer } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
-import type { LowerContext, NetworkTemplateContext, NicContext, VpnContext } from '../model/template-context.ts'
+import type {
+  ForwardedContext,
+  LowerContext,
+  NetworkTemplateContext,
+  NicContext,
+  VpnContext,
+} from '../model/template-context.ts'
 import { type LanPlan, routerContext, type WanPlan } from '../router/plan.ts'
 import type { VpnProfile } from '../router/vpn-profile.ts'
 import type { Definition } from '../state/definitions.ts'
@@ -37,6 +43,8 @@ export interface RouterPlan {
   readonly wan?: WanPlan
   /** What its rules let through for the routers behind it. */
   readonly lowers?: readonly LowerContext[]
+  /** Ports that lead to clients. */
+  readonly forwards?: readonly ForwardedContext[]
 }
 
 /** What a network is rendered from besides its package. */
@@ -92,7 +100,7 @@ export async function routerInput(
   { pkg, parameters, grants }: RouterRequest,
   { plan, name, uuid, medium }: RouterPlace,
 ): Promise<MachineInput> {
-  const { hostname, machineId, layer, lan, wanNic, lanNic, wan, lowers } = plan
+  const { hostname, machineId, layer, lan, wanNic, lanNic, wan, lowers, forwards } = plan
   const profile = findVpnProfile(pkg.manifest.parameters, parameters)
   return {
     pkg,
@@ -109,6 +117,7 @@ export async function routerInput(
       {
         ...(wan === undefined ? {} : { wan }),
         ...(lowers === undefined ? {} : { lowers }),
+        ...(forwards === undefined ? {} : { forwards }),
         ...(profile === undefined ? {} : { vpn: vpnContext(profile) }),
       },
     ),

@@ -1,5 +1,5 @@
 /**
- * Brings a router's configuration in step with the routers behind it. What those need follows from what libvirt knows of
+ * Brings a router's configuration in step with the routers behind it and the ports forwarded to clients. What those need follows from what libvirt knows of
  * them, so this is the same step for one that comes, one that changes and one that goes: widened before a lower router
  * starts, narrowed when it is gone. A running router gets the new medium and attests it; a stopped one has it at its start.
  */
@@ -8,6 +8,7 @@ import { type Machine, runningFacts } from '../domain/inventory.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { grantName } from '../model/capability.ts'
+import { sameForwards } from '../router/forward.ts'
 import { sameLowers } from '../router/policy.ts'
 import type { Definition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
@@ -16,7 +17,7 @@ import { loadPackage } from './package-store.ts'
 import { intend, transact } from './recover.ts'
 import { applyRedefinition, compareRendering, saveDefinition } from './redefine-router.ts'
 import { type RouterRequest, renderRouter, routerPlanOf } from './router-definition.ts'
-import { readLowers } from './upper.ts'
+import { readForwards, readLowers } from './upper.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What a transaction has not committed yet. */
@@ -56,6 +57,7 @@ export async function settleInto(
   const known = uncommitted.definition ?? workspace.definitions.find(domain.uuid)
   if (known === undefined || (await isSettled(connect, machine, known))) return undefined
   const lowers = await readLowers(connect, machine)
+  const forwards = await readForwards(connect, machine)
   const { saved: old, active } = await saveDefinition(workspace, connect, domain.uuid, known)
   const running = active ? await runningFacts(machine) : undefined
   if (running !== undefined && running.digest !== facts.digest) throw isBehind(name, running.version)
@@ -65,7 +67,7 @@ export async function settleInto(
   emit({ type: 'stage-started', stage: 'attest', subject: name })
   const suffix = Buffer.from(randomness.bytes(4)).toString('hex')
   const medium = mediumPath(workspace.connectionPaths, domain.uuid, suffix)
-  const plan = { ...routerPlanOf(known), lowers }
+  const plan = { ...routerPlanOf(known), lowers, forwards }
   const place = { plan, name: known.name, uuid: domain.uuid, medium, createdAt: facts.createdAt }
   const request = uncommitted.request ?? (await requestOf(workspace, machine))
   const { xml: rendered, guest } = await renderRouter(workspace, connect, request, place)
@@ -79,14 +81,17 @@ export async function settleInto(
     intend(transaction, { kind: 'restore-configuration', ...before })
     await loadConfiguration(domain, { medium, rules: guest.rules }, { randomness, signal })
   }
-  const behind = lowers.length === 0 ? 'no router' : lowers.map((one) => one.name).join(', ')
+  const names = [...lowers, ...forwards].map((one) => one.name)
+  const behind = names.length === 0 ? 'nobody' : names.join(', ')
   emit({ type: 'stage-finished', stage: 'attest', subject: `what ${name} lets through for ${behind} behind it` })
   return change.after
 }
 
 /** A running machine that is not what is stored says so by its rules. */
 async function isSettled(connect: Connect, machine: Machine, known: Definition): Promise<boolean> {
-  return sameLowers(routerPlanOf(known).lowers ?? [], await readLowers(connect, machine))
+  const { lowers = [], forwards = [] } = routerPlanOf(known)
+  const isSame = sameLowers(lowers, await readLowers(connect, machine))
+  return isSame && sameForwards(forwards, await readForwards(connect, machine))
 }
 
 /** @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` */

@@ -5,6 +5,7 @@
 
 import { getMachine, listMachines, type Machine, runningFacts } from '../domain/inventory.ts'
 import { findLink, setLink } from '../domain/link.ts'
+import { readPanic } from '../domain/panic.ts'
 import { waitUntilReady } from '../domain/readiness.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
@@ -65,6 +66,7 @@ export async function startMachine(
   if (state === 'paused') {
     throw new VmpkgError('DOMAIN_STATE', `${name} is paused`, { hint: `Resume it: virsh resume ${name}` })
   }
+  if (machine.facts.kind === 'router') refusePanic(machine.name, machine.xml)
   if (machine.facts.kind === 'router' && options.isSettled !== true)
     await startUppers(workspace, connect, machine, options)
   if (state !== 'running') {
@@ -93,12 +95,16 @@ async function startUppers(
   if (!(await machine.domain.isActive())) await settleRouter(workspace, connect, machine)
 }
 
-/** Waits for the attestation, then opens the LAN; closes it when there is none. True when the link was down before. */
-async function openRouter(
+/**
+ * Waits for the attestation, then opens the LAN; closes it when there is none. True when the link was down before.
+ * @param attested runs between the two
+ */
+export async function openRouter(
   workspace: Workspace,
   connect: Connect,
   machine: Machine,
   options: StartOptions,
+  attested: () => Promise<void> = async () => {},
 ): Promise<boolean> {
   const { emit } = workspace.outside
   const { rules, lanMac } = await runningFacts(machine)
@@ -115,13 +121,35 @@ async function openRouter(
     emit({ type: 'stage-started', stage: 'attest', subject: machine.name })
     verifyAttestation(reply, parseSha256(rules), machine.name)
     await ensureSilence(workspace, connect)
+    await attested()
   } catch (error) {
     if (wasOpen) await closeLan(machine, lanMac)
     throw error
   }
-  if (!wasOpen) await setLink(machine.domain, lanMac, 'up')
+  await openLan(machine, lanMac)
   emit({ type: 'stage-finished', stage: 'attest', subject: `the firewall rules of ${machine.name}, its LAN is open` })
   return !wasOpen
+}
+
+/** Panic waits for nobody: it is looked for once more after the link is up, for it marks before it looks at links. */
+async function openLan({ domain, name }: Machine, lanMac: string): Promise<void> {
+  const xml = await domain.getXMLDesc()
+  refusePanic(name, xml)
+  if (findLink(xml, lanMac) === 'up') return
+  await setLink(domain, lanMac, 'up', xml)
+  const now = await domain.getXMLDesc()
+  if (readPanic(now) !== undefined) await setLink(domain, lanMac, 'down', now)
+  refusePanic(name, now)
+}
+
+/** @throws {VmpkgError} `DOMAIN_STATE` */
+function refusePanic(name: string, xml: string): void {
+  const since = readPanic(xml)
+  if (since === undefined) return
+  throw new VmpkgError('DOMAIN_STATE', `${name} is in panic since ${since}: it stays cut off`, {
+    hint: `vmpkg router panic --lift ${name} ends that.`,
+    details: { machine: name, since },
+  })
 }
 
 /** A router that does not attest any more loses its LAN; one that is gone has none. */

@@ -2,6 +2,7 @@
 
 import { getMachine, listMachines as list, type Machine, runningFacts } from '../domain/inventory.ts'
 import { findLink, type LinkState } from '../domain/link.ts'
+import { readPanic } from '../domain/panic.ts'
 import { askStatus } from '../domain/readiness.ts'
 import type { AgentReply } from '../router/agent.ts'
 import { type ClosedLans, readSupervisor } from './supervisor-record.ts'
@@ -29,6 +30,8 @@ interface MachineStatus extends MachineRow {
   readonly lanLink: LinkState | undefined
   /** Why the supervisor keeps that link down. */
   readonly closed: string | undefined
+  /** Since when a router is in panic: cut off until that is lifted. */
+  readonly panic: string | undefined
   readonly wanAddress: string | undefined
   readonly lanAddress: string | undefined
   /** Routers with a VPN: the profile and how its tunnel stands, by the guest's word. */
@@ -108,6 +111,7 @@ async function statusOf(
     rules: rulesOf(reply, facts.rules),
     lanLink,
     closed: lanLink === 'down' ? closed[machine.domain.uuid]?.reason : undefined,
+    panic: readPanic(machine.xml),
     wanAddress: reply?.wan?.address ?? undefined,
     lanAddress: reply?.lan?.address ?? undefined,
     tunnel: reply?.tunnel,

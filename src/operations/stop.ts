@@ -4,11 +4,13 @@ import { getMachine, listMachines, type Machine } from '../domain/inventory.ts'
 import { setLink } from '../domain/link.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { destroyIfRunning } from '../domain/removal.ts'
-import { VmpkgError } from '../errors.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
+import type { DomainFacts } from '../model/libvirt-facts.ts'
 import { removeMachineFiles } from './machine-files.ts'
 import { intend, transact, type Undo } from './recover.ts'
-import { listLowers } from './upper.ts'
+import { settleRouter } from './settle-router.ts'
+import { findRouter, listLowers } from './upper.ts'
 import type { Workspace } from './workspace.ts'
 
 /** How long a guest gets to shut itself down before the plug is pulled. */
@@ -103,14 +105,34 @@ async function stopRouter(workspace: Workspace, { domain, name }: Machine, openM
 }
 
 /** Its disk goes anyway, so nothing is waited for. */
-async function removeEphemeral(workspace: Workspace, { domain, name }: Machine): Promise<Stopped> {
+async function removeEphemeral(workspace: Workspace, { domain, name, facts }: Machine): Promise<Stopped> {
   await transact(workspace, { operation: 'stop', subject: name }, async (transaction) => {
     intend(transaction, ...removalOfClone(domain.uuid, name))
     await destroyIfRunning(domain)
     await forgetClone(workspace, domain.uuid)
     transaction.commit()
   })
+  await closeForwards(workspace, facts)
   return { name, changed: true }
+}
+
+/** Of a machine that is gone: nothing leads to its address any more (leak case H5). The machine stays gone where that fails. */
+export async function closeForwards(workspace: Workspace, { net, forwards = [] }: DomainFacts): Promise<void> {
+  if (forwards.length === 0) return
+  const connect = await workspace.connect()
+  const router = findRouter(await listMachines(connect), net)
+  if (router === undefined) return
+  try {
+    await settleRouter(workspace, connect, router)
+  } catch (cause) {
+    if (!isVmpkgError(cause) || cause.code === 'ABORTED') throw cause
+    workspace.outside.emit({
+      type: 'warned',
+      code: cause.code,
+      message: `${router.name} still forwards ports to an address that nobody has: ${cause.message}`,
+      hint: `They go when it is restarted: vmpkg stop ${router.name}, then vmpkg start ${router.name}.`,
+    })
+  }
 }
 
 /** The steps of removing a clone, for the journal: last one first. */

@@ -4,7 +4,8 @@ import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { Layer } from '../model/line.ts'
-import type { LowerContext } from '../model/template-context.ts'
+import type { ForwardedContext, LowerContext } from '../model/template-context.ts'
+import { findForwards } from '../router/forward.ts'
 import { planPlace, type WanPlan } from '../router/plan.ts'
 import { findLowers, type KnownRouter } from '../router/policy.ts'
 
@@ -93,8 +94,7 @@ function chooseLan({ name, layer, wanted, value }: UpperRequest, lans: readonly 
 
 /** The router whose LAN that is. */
 export function findUpper(machines: readonly Machine[], { net, kind }: DomainFacts): Machine | undefined {
-  if (kind !== 'router' || net === undefined) return undefined
-  return machines.find(({ facts }) => facts.kind === 'router' && facts.instance === net)
+  return kind === 'router' ? findRouter(machines, net) : undefined
 }
 
 /** Routers that stand behind this one. */
@@ -111,4 +111,15 @@ export async function readLowers(connect: Connect, { facts: { instance } }: Mach
     routers.map(async (one): Promise<KnownRouter> => ({ ...one, running: await runningFacts(one) })),
   )
   return findLowers(instance, known)
+}
+
+/** Ports that lead to clients on its LAN, by the same. Only the first layer forwards any. */
+export async function readForwards(connect: Connect, { facts }: Machine): Promise<readonly ForwardedContext[]> {
+  const { instance, layer } = facts
+  return instance === undefined || layer !== 'uni' ? [] : findForwards(instance, await listMachines(connect))
+}
+
+/** The router whose LAN this network is. */
+export function findRouter(machines: readonly Machine[], net: string | undefined): Machine | undefined {
+  return machines.find(({ facts }) => facts.kind === 'router' && net !== undefined && facts.instance === net)
 }

@@ -116,6 +116,14 @@ export function imagineRouter(layer: RouterContext['layer']): RouterContext {
     instance: `${layer}0`,
     wan: { mac: WAN_MAC, ...(layer === 'uni' ? {} : place) },
     lowers: [{ name: 'lint-lower', wanMac: '52:54:00:00:00:04', wanAddress: '10.1.1.2', endpoints }],
+    forwards: [
+      {
+        name: 'lint-client',
+        mac: '52:54:00:00:00:05',
+        address: '10.1.1.31',
+        ports: [{ protocol: 'tcp', port: 8443, target: 443 }],
+      },
+    ],
     ...(layer === 'gal'
       ? {
           vpn: {

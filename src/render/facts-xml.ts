@@ -6,7 +6,7 @@ import { isSha256 } from '../model/digest.ts'
 import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
 import type { Layer, PackageKind } from '../model/line.ts'
 import type { Origin, Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
-import type { EndpointContext } from '../model/template-context.ts'
+import type { EndpointContext, PortForward } from '../model/template-context.ts'
 import { childElements, findInNamespace, getAttribute } from '../xml/find.ts'
 import { escapeXml } from '../xml/lexical.ts'
 import { parseXml } from '../xml/parse.ts'
@@ -47,7 +47,7 @@ export function formatPlainDomainFacts(facts: DomainFacts): string {
 }
 
 function formatFacts(facts: DomainFacts, prefix: string, namespace: string): string {
-  const { parameters, ephemeral, endpoints, ...plain } = facts
+  const { parameters, ephemeral, endpoints, forwards, ...plain } = facts
   const children = Object.entries(parameters).map(([name, { value, origin }]) => {
     const written = formatAttributes({ name, type: typeof value, value: String(value), origin })
     return `\n  <${prefix}parameter${written}/>`
@@ -55,6 +55,7 @@ function formatFacts(facts: DomainFacts, prefix: string, namespace: string): str
   const attributes = formatAttributes({
     ...plain,
     endpoints: endpoints?.map(formatEndpoint).join(' '),
+    forwards: forwards?.map(({ protocol, port, target }) => `${protocol}:${port}:${target}`).join(' '),
     ephemeral: ephemeral ? 'yes' : 'no',
   })
   const end = children.length === 0 ? '/>' : `>${children.join('')}\n</${prefix}domain>`
@@ -81,6 +82,7 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
   const [base, rules, lanMac] = [read('base'), read('rules'), read('lanMac')]
   const [wanMac, wanAddress] = [read('wanMac'), read('wanAddress')]
   const endpoints = readEndpoints(read('endpoints'))
+  const forwards = readForwards(read('forwards'))
   const parameters = readParameters(element)
   if (kind === undefined || parameters === undefined || (ephemeral !== 'yes' && ephemeral !== 'no')) return undefined
   return {
@@ -97,6 +99,7 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
     ...(wanMac !== undefined && MAC.test(wanMac) ? { wanMac } : {}),
     ...(wanAddress !== undefined && ADDRESS.test(wanAddress) ? { wanAddress } : {}),
     ...(endpoints === undefined ? {} : { endpoints }),
+    ...(forwards === undefined ? {} : { forwards }),
     parameters,
   }
 }
@@ -126,6 +129,18 @@ function readEndpoints(text: string | undefined): readonly EndpointContext[] | u
     return { protocol, address, port: Number(port) }
   })
   return endpoints.every((one) => one !== undefined) ? endpoints : undefined
+}
+
+/** All of them or none. */
+function readForwards(text: string | undefined): readonly PortForward[] | undefined {
+  if (text === undefined) return undefined
+  const forwards = text.split(' ').map((word): PortForward | undefined => {
+    const [, protocol, port, target] = /^(udp|tcp):(\d{1,5}):(\d{1,5})$/.exec(word) ?? []
+    const isPort = (value: number): boolean => value >= 1 && value <= 65_535
+    if ((protocol !== 'udp' && protocol !== 'tcp') || !isPort(Number(port)) || !isPort(Number(target))) return undefined
+    return { protocol, port: Number(port), target: Number(target) }
+  })
+  return forwards.every((one) => one !== undefined) ? forwards : undefined
 }
 
 function findOurs(xml: string, name: 'domain' | 'network'): XmlElement | undefined {

@@ -93,13 +93,14 @@ export function guestScope(context: GuestTemplateContext, parameterNames: readon
   }
 }
 
-function routerScope({ layer, instance, wan, lan, lowers, vpn }: RouterContext): Scope {
+function routerScope({ layer, instance, wan, lan, lowers, forwards, vpn }: RouterContext): Scope {
   return {
     layer,
     instance,
     wan: { address: undefined, prefix: undefined, broadcast: undefined, gateway: undefined, ...wan },
     lan: { ...lan, reserved: clientNumbers().flatMap(reservation(lan.cidr)) },
     lowers: lowers.map((one) => ({ ...one, endpoints: one.endpoints.map((endpoint) => ({ ...endpoint })) })),
+    forwards: forwards.map((one) => ({ ...one, ports: one.ports.map((port) => ({ ...port })) })),
     vpn: vpn === undefined ? undefined : { mtu: undefined, ...vpn },
   }
 }

@@ -30,8 +30,9 @@ export function buildTopology(known: Known): Topology {
   const nodes = [...described.values(), ...[...used].filter((id) => !described.has(id)).map(otherNode)]
   const loops = findLoops(edges)
   const marked = nodes.map((node) => {
-    const facts = machines.find(({ name }) => `machine:${name}` === node.id)?.facts
-    return { ...node, marks: findMarks(node, edges, nodes, facts, loops) }
+    const machine = machines.find(({ name }) => `machine:${name}` === node.id)
+    const panic = machine?.isPanic === true ? (['panic'] as const) : []
+    return { ...node, marks: [...panic, ...findMarks(node, edges, nodes, machine?.facts, loops)] }
   })
   return { nodes: marked.toSorted(compareNodes), edges: edges.toSorted(compareEdges) }
 }

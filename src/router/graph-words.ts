@@ -11,6 +11,7 @@ export interface NodeWords {
 }
 
 const MARKS: Readonly<Record<Mark, string>> = {
+  panic: 'in panic',
   missing: 'this network is gone',
   inactive: 'network is off',
   'no-router': 'its router is gone',

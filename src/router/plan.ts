@@ -76,16 +76,17 @@ export function routerContext(
   layer: Layer,
   plan: LanPlan,
   macs: { wan: string; lan: string },
-  around: Partial<Pick<RouterContext, 'lowers' | 'vpn'>> & { readonly wan?: WanPlan } = {},
+  around: Partial<Pick<RouterContext, 'lowers' | 'forwards' | 'vpn'>> & { readonly wan?: WanPlan } = {},
 ): RouterContext {
   const { instance, bridge: _bridge, ...lan } = plan
-  const { wan, lowers = [], vpn } = around
+  const { wan, lowers = [], forwards = [], vpn } = around
   return {
     layer,
     instance,
     wan: { mac: macs.wan, ...(wan === undefined ? {} : placeOf(wan)) },
     lan: { mac: macs.lan, ...lan, leaseSeconds: LEASE_SECONDS },
     lowers,
+    forwards,
     ...(vpn === undefined ? {} : { vpn }),
   }
 }
@@ -118,6 +119,21 @@ export function planPlace(net: string, cidr: string, reserved: readonly string[]
   }
   throw new VmpkgError('ADDRESS_UNAVAILABLE', `No address is left for another router on ${net}`, {
     hint: `At most ${FIRST_LEASE - FIRST_LOWER} routers stand behind one: remove one of them first.`,
+  })
+}
+
+/**
+ * A fixed address for a client: from the same range as those of routers, beginning at its end, so that DHCP never gives
+ * it to another. @throws {VmpkgError} `ADDRESS_UNAVAILABLE`
+ */
+export function planReservation(net: string, cidr: string, reserved: readonly string[]): string {
+  const first = parseSubnet(cidr).address
+  for (let host = FIRST_LEASE - 1; host >= FIRST_LOWER; host--) {
+    const own = formatAddress(first + host)
+    if (!reserved.includes(own)) return own
+  }
+  throw new VmpkgError('ADDRESS_UNAVAILABLE', `No fixed address is left on ${net}`, {
+    hint: `Routers and clients with forwarded ports take ${FIRST_LEASE - FIRST_LOWER} at most: vmpkg net graph shows them.`,
   })
 }
 

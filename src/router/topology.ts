@@ -14,6 +14,8 @@ export interface KnownCard {
   readonly mac?: string
   readonly place: CardPlace
   readonly link: 'up' | 'down'
+  /** Its port of the bridge leads to no other such port. */
+  readonly isIsolated?: boolean
   /** Only in the definition of the next start: the running machine does not have it. */
   readonly isNext: boolean
 }
@@ -25,6 +27,8 @@ export interface KnownMachine {
   readonly isActive: boolean
   /** None for a foreign one. */
   readonly facts?: DomainFacts
+  /** It was cut off on purpose, and stays so. */
+  readonly isPanic?: boolean
   readonly cards: readonly KnownCard[]
 }
 
@@ -38,6 +42,7 @@ export interface KnownNetwork {
 }
 
 export type Mark =
+  | 'panic'
   | 'missing'
   | 'inactive'
   | 'no-router'

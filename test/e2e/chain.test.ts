@@ -113,6 +113,34 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
     assert.match(source, /^192\.168\.\d+\.\d+$/, said)
   })
 
+  test('a forwarded port leads from the uplink to the client, at an address of its own', async () => {
+    await cli.ok(['port-forward', 'add', 'client', 'tcp/8081:80'])
+    const lanAddress = async (): Promise<unknown> => {
+      const { machines } = (await cli.json(['status', 'client'])) as unknown as StatusResult
+      return machines[0]?.['lanAddress']
+    }
+    for (let tries = 0; (await lanAddress()) !== '10.1.1.31'; tries++) assert.ok(tries < 30, 'no lease of that address')
+    const { machines } = (await cli.json(['status', 'router-uni'])) as unknown as StatusResult
+    const [router] = machines
+    assert.equal(router?.['rules'], 'attested')
+    await cli.ok(['console', 'client', '--silence', '2'], 'echo forwarded | nc -l -p 80 >/dev/null &\n')
+    const script = `require('node:net').connect(8081, '${String(router?.['wanAddress'])}').pipe(process.stdout)`
+    const bin = join(TOP, 'src', 'bin.ts')
+    const inside = ['host', 'private', 'shell', 'e2e', '--', process.execPath, '-e', script]
+    const said = execFileSync(process.execPath, [bin, ...inside], { env: cli.env, encoding: 'utf8', timeout: 30_000 })
+    assert.equal(said, 'forwarded\n')
+  })
+
+  test('panic cuts the client off, and the router attests before it is let back', async () => {
+    const fetchPage = (): Promise<string> =>
+      cli.ok(['console', 'client', '--silence', '4'], `fetch http://${SERVER}:8080/\n`)
+    await cli.ok(['router', 'panic'])
+    assert.doesNotMatch(await fetchPage(), /you came from/)
+    assert.equal((await cli.run(['start', 'router-uni'])).status, 100)
+    await cli.ok(['router', 'panic', '--lift'])
+    assert.match(await fetchPage(), /you came from/)
+  })
+
   test('virsh on the same daemon sees both with titles and our metadata', async () => {
     const status = await cli.json(['status'])
     const virsh = (args: readonly string[]): string => run('virsh', ['-c', String(status['connection']), ...args])
@@ -123,6 +151,8 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
   test('stopping the clone removes it with everything it had', async () => {
     await cli.ok(['stop', 'client'])
     assert.doesNotMatch(await cli.ok(['ps', '--all', '--names']), /client/)
+    assert.deepEqual((await cli.json(['port-forward', 'list']))['forwards'], [])
+    assert.doesNotMatch(await cli.ok(['render', 'router-uni', '--guest']), /dnat ip/)
     const { removed } = await cli.json(['gc', '--dry-run'])
     assert.deepEqual(removed, [])
   })

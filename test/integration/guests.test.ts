@@ -43,6 +43,7 @@ const routerContext: GuestTemplateContext = {
     instance: 'uni0',
     wan: { mac: WAN_MAC },
     lowers: [],
+    forwards: [],
     lan: {
       mac: LAN_MAC,
       cidr: '10.1.1.0/24',
@@ -55,6 +56,25 @@ const routerContext: GuestTemplateContext = {
       leaseSeconds: 3600,
     },
   },
+}
+/** The same with ports that lead to the console. */
+const forwarding: GuestTemplateContext = {
+  ...routerContext,
+  ...(routerContext.router === undefined
+    ? {}
+    : {
+        router: {
+          ...routerContext.router,
+          forwards: [
+            {
+              name: 'console1',
+              mac: CONSOLE_MAC,
+              address: '10.1.1.31',
+              ports: [{ protocol: 'tcp', port: 8443, target: 443 }],
+            },
+          ],
+        },
+      }),
 }
 const consoleNic: NicContext = { role: 'wan', mac: CONSOLE_MAC, network: 'x', link: 'up', isolated: true }
 const consoleContext: GuestTemplateContext = {
@@ -185,22 +205,22 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
 
   test('reset takes the medium that is in the drive, and keeps the old rules when it does not fit', async (t) => {
     const folder = await makeTempFolder(t)
-    const swap = async (guest: BareGuest, name: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> => {
-      const target = join(folder, name)
-      await writeMedium({ files, target, processes })
-      await guest.control('blockdev-change-medium', { id: 'cd', filename: target, format: 'raw', force: true })
-    }
     const first = await guestFiles('router-uni', routerContext)
     const guest = await startRouter(t, first)
     assert.equal((await guest.readLine())['event'], 'ready')
-    await swap(guest, 'broken.iso', new Map([...first, ['nftables.nft', Buffer.from('table inet vmpkg { chain')]]))
+    await swap(
+      guest,
+      join(folder, 'broken.iso'),
+      new Map([...first, ['nftables.nft', Buffer.from('table inet vmpkg { chain')]]),
+    )
     guest.write(`reset ${'5'.repeat(32)}\n`)
     assert.equal((await guest.readLine())['ok'], false)
     guest.write(`status ${'6'.repeat(32)}\n`)
     const kept = { sha256: sha256(first.get('nftables.nft') ?? ''), matches: true }
     assert.partialDeepStrictEqual(await guest.readLine(), { ready: true, rules: kept })
-    const second = await guestFiles('router-uni', routerContext, { 'nftables.nft': '# a later set\n' })
-    await swap(guest, 'second.iso', second)
+    // No module can be loaded any more: what forwarded ports need has to be there.
+    const second = await guestFiles('router-uni', forwarding)
+    await swap(guest, join(folder, 'second.iso'), second)
     guest.write(`reset ${'7'.repeat(32)}\n`)
     const loaded = { sha256: sha256(second.get('nftables.nft') ?? ''), matches: true }
     assert.partialDeepStrictEqual(await guest.readLine(), { ok: true, ready: true, dns: 'up', rules: loaded })
@@ -253,10 +273,25 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
     assert.match((reply['lan'] as { address: string }).address, /^10\.1\.1\.\d+$/)
     guest.typeLine('fetch http://10.0.2.100/')
     await until(() => guest.serial().includes('from the wan: 42'))
+    const forwards = await guestFiles('router-uni', forwarding)
+    await swap(routerGuest, join(folder, 'forwards.iso'), forwards)
+    routerGuest.write(`reset ${'9'.repeat(32)}\n`)
+    assert.partialDeepStrictEqual(await routerGuest.readLine(), { ok: true, ready: true, rules: { matches: true } })
+    for (const up of [false, true]) {
+      await guest.control('set_link', { name: 'n0', up })
+      await wait(up ? 0 : 1500)
+    }
+    await askUntil(guest, (one) => (one['lan'] as { address: unknown }).address === '10.1.1.31')
     await guest.control('system_powerdown')
     await Promise.race([guest.ended, wait(20_000).then(() => assert.fail('the console did not stop'))])
   })
 })
+
+/** Another medium in the drive. */
+async function swap(guest: BareGuest, target: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  await writeMedium({ files, target, processes })
+  await guest.control('blockdev-change-medium', { id: 'cd', filename: target, format: 'raw', force: true })
+}
 
 async function askUntil(
   guest: BareGuest,

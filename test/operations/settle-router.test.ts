@@ -5,26 +5,14 @@ import { chmod, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { privateHostMissing } from '../support/private-host.ts'
-import type { TestPackage } from '../support/registry-builder.ts'
 import { makeSite, type Site } from '../support/site.ts'
-import { tinyRouter } from '../support/tiny-packages.ts'
+import { tinyLower, tinyRouter } from '../support/tiny-packages.ts'
 import { vpnKeys } from '../support/vpn-profiles.ts'
 
 const { ca, cert, key } = vpnKeys()
 const SECRET = key.split('\n')[1] ?? ''
 const profile = (address: string): string =>
   `client\nremote ${address} 1194 udp\n<ca>\n${ca}\n</ca>\n<cert>\n${cert}\n</cert>\n<key>\n${key}\n</key>\n`
-
-function tinyGal(name: string, layer = 'gal', wan = 'uni'): TestPackage {
-  const uni = tinyRouter(name)
-  const manifest = uni.manifest
-    ?.replace('layer: uni', `layer: ${layer}`)
-    .replace('{ lan: uni, wan: uplink }', `{ lan: ${layer}, wan: ${wan} }`)
-    .replace(', uplink: uplink.xml.hbs', '')
-    .replace('  uplink:', '  vpn: { type: file, format: vpn-profile }\n  uplink:')
-  const { 'uplink.xml.hbs': _, ...files } = uni.files ?? {}
-  return { ...uni, ...(manifest === undefined ? {} : { manifest: `${manifest}\ndepends: [router-tiny]` }), files }
-}
 
 interface Rendered {
   readonly documents: readonly { readonly name: string; readonly text: string }[]
@@ -43,9 +31,9 @@ describe('a router behind a router', { timeout: 300_000, skip: await privateHost
   before(async () => {
     site = await makeSite('lowers', [
       tinyRouter('router-tiny'),
-      tinyGal('router-low'),
-      tinyGal('router-up', 'uni', 'gal'),
-      tinyGal('router-deep', 'sol', 'gal'),
+      tinyLower('router-low'),
+      tinyLower('router-up', 'uni', 'gal'),
+      tinyLower('router-deep', 'sol', 'gal'),
     ])
     file = join(site.cli.folder, 'Home VPN.ovpn')
     await writeFile(file, profile('203.0.113.7'))

@@ -12,6 +12,7 @@ const router: RouterContext = {
   instance: 'uni0',
   wan: { mac: '52:54:00:0a:00:01' },
   lowers: [],
+  forwards: [],
   lan: {
     mac: '52:54:00:0a:00:02',
     cidr: '10.1.1.0/24',

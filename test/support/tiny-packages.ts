@@ -59,6 +59,18 @@ ${manifest}`,
   }
 }
 
+/** A router behind one of those, of layer gal by default, with a parameter for a VPN profile. */
+export function tinyLower(name: string, layer = 'gal', wan = 'uni', depends = 'router-tiny'): TestPackage {
+  const uni = tinyRouter(name)
+  const manifest = uni.manifest
+    ?.replace('layer: uni', `layer: ${layer}`)
+    .replace('{ lan: uni, wan: uplink }', `{ lan: ${layer}, wan: ${wan} }`)
+    .replace(', uplink: uplink.xml.hbs', '')
+    .replace('  uplink:', '  vpn: { type: file, format: vpn-profile }\n  uplink:')
+  const { 'uplink.xml.hbs': _, ...files } = uni.files ?? {}
+  return { ...uni, ...(manifest === undefined ? {} : { manifest: `${manifest}\ndepends: [${depends}]` }), files }
+}
+
 /** An app whose clones get a card on a uni LAN. */
 export function tinyApp(name: string, { manifest = '', devices, image }: TinyOptions = {}): TestPackage {
   return {

@@ -20,7 +20,7 @@ export const command: CommandSpec = {
           row.state,
           row.ready,
           row.rules,
-          row.lanLink ?? '-',
+          row.panic === undefined ? (row.lanLink ?? '-') : 'panic',
           row.wanAddress ?? '-',
           row.lanAddress ?? '-',
           `${row.package} ${row.version}`,

@@ -22,14 +22,20 @@ const STATE_NAMES: Readonly<Record<State, string>> = {
   F: 'WAN flapping',
 }
 
-export function leakTests(packageName: string, layer: Layer, cases: readonly LeakCase[]): void {
-  describe(`${packageName} in network namespaces`, { skip: labMissing() }, () => {
+export function leakTests(
+  packageName: string,
+  layer: Layer,
+  cases: readonly LeakCase[],
+  around: Parameters<typeof readRouterFiles>[3] = {},
+): void {
+  const what = Object.keys(around).map((name) => ` with ${name}`)
+  describe(`${packageName}${what.join('')} in network namespaces`, { skip: labMissing() }, () => {
     let lab: Lab
     let files: RouterFiles
     const scenes = new Map<string, Promise<Outcome>>()
     before(async () => {
       lab = await startLab()
-      files = await readRouterFiles(packageName, layer, { wan: WAN_MAC, lan: LAN_MAC })
+      files = await readRouterFiles(packageName, layer, { wan: WAN_MAC, lan: LAN_MAC }, around)
     })
     after(async () => lab.stop())
 

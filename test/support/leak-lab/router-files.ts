@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { openPackage } from '../../../src/archive/load-package.ts'
 import { newIdentity } from '../../../src/domain/identity.ts'
 import type { Layer } from '../../../src/model/line.ts'
-import type { NicContext } from '../../../src/model/template-context.ts'
+import type { NicContext, RouterContext } from '../../../src/model/template-context.ts'
 import { type MachineInput, renderGuestFiles } from '../../../src/operations/render-machine.ts'
 import { readShipped } from '../../../src/publish/package-files.ts'
 import { parseRecipe } from '../../../src/publish/recipe.ts'
@@ -39,8 +39,13 @@ export interface Macs {
   readonly lan: string
 }
 
-/** @param packageName a folder of `templates/` */
-export async function readRouterFiles(packageName: string, layer: Layer, macs: Macs): Promise<RouterFiles> {
+/** @param packageName a folder of `templates/` @param around what its rules say besides */
+export async function readRouterFiles(
+  packageName: string,
+  layer: Layer,
+  macs: Macs,
+  around: Partial<Pick<RouterContext, 'forwards'>> = {},
+): Promise<RouterFiles> {
   const folder = join(TEMPLATES, packageName)
   const { files } = await readShipped(folder)
   const contents = openPackage(files)
@@ -51,7 +56,7 @@ export async function readRouterFiles(packageName: string, layer: Layer, macs: M
     parameters: {},
     identity: newIdentity(packageName, { bytes: randomBytes }),
     nics: [nic('wan'), nic('lan')],
-    router: routerContext(layer, plan, macs),
+    router: routerContext(layer, plan, macs, around),
   } as unknown as MachineInput)
   const recipe = parseRecipe(await readFile(join(folder, 'recipe.yaml'), 'utf8'), packageName)
   if (recipe.variant !== 'extract') throw new Error(`${packageName} is not made by a recipe of variant extract`)
