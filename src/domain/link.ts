@@ -1,5 +1,4 @@
 /** The link of a NIC: the gate that keeps a router's LAN closed until its rules are attested (decisions 10, leak case A3). */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { VmpkgError } from '../errors.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import { insertElement, setAttribute } from '../xml/edit.ts'
@@ -26,21 +25,6 @@ export function findLink(xml: string, mac: string): LinkState | undefined {
   if (nic === undefined) return undefined
   const link = findElement(nic, 'link')
   return link !== undefined && getAttribute(link, 'state') === 'down' ? 'down' : 'up'
-}
-
-/** Long enough for a guest that looks once a second whether its cable was pulled. */
-const PULLED_MS = 1500
-
-/** Pulls the cable and plugs it in again, so that the guest asks for a lease anew. Not where it is pulled already. */
-export async function replug(domain: Domain, mac: string): Promise<void> {
-  const xml = await domain.getXMLDesc()
-  if (findLink(xml, mac) !== 'up') return
-  await setLink(domain, mac, 'down', xml)
-  try {
-    await sleep(PULLED_MS)
-  } finally {
-    await setLink(domain, mac, 'up')
-  }
 }
 
 function formatWithLink(nic: XmlElement, state: LinkState): string {

@@ -14,6 +14,7 @@ import type { Layer } from '../model/line.ts'
 import { type Member, planMove } from '../router/move.ts'
 import type { DefinitionChange } from '../state/history.ts'
 import { findManifest, loadPackage } from './package-store.ts'
+import { requireFreeAddress } from './plan-card.ts'
 import { intend, transact } from './recover.ts'
 import { applyRedefinition, describeConflicts, planRedefinition } from './redefine-router.ts'
 import type { RouterRequest } from './router-definition.ts'
@@ -110,6 +111,7 @@ async function moveClient(workspace: Workspace, connect: Connect, machine: Machi
     place: { name: from },
   } = card
   if (facts.net !== to || from !== to) {
+    await requireFreeAddress(connect, { network: to, mac, machine: name })
     const network = await connect.networkLookupByName({ name: to })
     const lans = await listOwnNetworks(connect)
     const cidrOf = (lan: string): string => lans.find((one) => one.name === lan)?.facts.cidr ?? '0.0.0.0/0'

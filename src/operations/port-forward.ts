@@ -1,17 +1,16 @@
 /**
  * Ports of a router's outer address that lead to a client on its LAN. They are recorded at the client, with its card and
- * an address that is reserved for it; the router's rules follow from that, as they do for the routers behind it.
+ * the address that goes with it; the router's rules follow from that, as they do for the routers behind it.
  */
 import { readCards } from '../domain/cards.ts'
 import { getMachine, listMachines, listOwnNetworks, type Machine } from '../domain/inventory.ts'
-import { replug } from '../domain/link.ts'
 import { formatPlace, type Place, recordPlace } from '../domain/place.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
+import { clientAddress } from '../model/lan-address.ts'
 import type { PortForward } from '../model/template-context.ts'
 import { readDomainFacts } from '../render/facts-xml.ts'
 import { comparePorts, formatForward, isSameOuter, MAX_FORWARDS } from '../router/forward.ts'
-import { planReservation } from '../router/plan.ts'
 import type { Definition } from '../state/definitions.ts'
 import { intend, transact } from './recover.ts'
 import { settleInto } from './settle-router.ts'
@@ -80,7 +79,7 @@ export async function addForwards(
       hint: `vmpkg port-forward list ${name}`,
     })
   }
-  const place = { net: machine.facts.net, ...(await placeOf(connect, machine, machines)), forwards }
+  const place = { net: machine.facts.net, ...(await placeOf(connect, machine)), forwards }
   return change(workspace, connect, { machine, router, place, dryRun, changed: added.length > 0 })
 }
 
@@ -132,9 +131,6 @@ async function change(
       if (after !== undefined) workspace.definitions.put(after)
     })
   })
-  // What it has by DHCP until now is another address.
-  const { wanMac, wanAddress } = place
-  if (wanMac !== undefined && wanAddress !== facts.wanAddress && (await domain.isActive())) await replug(domain, wanMac)
   return result
 }
 
@@ -192,12 +188,8 @@ function requireFree(
   })
 }
 
-/** Its card on that LAN, and the address that it has there or gets now. @throws {VmpkgError} `NETWORK_UNAVAILABLE` */
-async function placeOf(
-  connect: Connect,
-  { name, domain, facts, xml }: Machine,
-  machines: readonly Machine[],
-): Promise<Place> {
+/** Its card on that LAN, and the address that goes with it. @throws {VmpkgError} `NETWORK_UNAVAILABLE` */
+async function placeOf(connect: Connect, { name, domain, facts, xml }: Machine): Promise<Place> {
   if (facts.wanMac !== undefined && facts.wanAddress !== undefined) {
     return { wanMac: facts.wanMac, wanAddress: facts.wanAddress }
   }
@@ -209,6 +201,15 @@ async function placeOf(
       hint: 'vmpkg net graph shows what it is on.',
     })
   }
-  const reserved = machines.filter((one) => one.facts.net === facts.net).flatMap((one) => one.facts.wanAddress ?? [])
-  return { wanMac: card.mac, wanAddress: planReservation(lan.name, lan.facts.cidr, reserved) }
+  const address = clientAddress(lan.facts.cidr, card.mac)
+  if (address === undefined) {
+    throw new VmpkgError(
+      'NETWORK_UNAVAILABLE',
+      `${name} has no address of its own on ${lan.name}: vmpkg did not plan its card`,
+      {
+        hint: 'Only machines that vmpkg clone made have one.',
+      },
+    )
+  }
+  return { wanMac: card.mac, wanAddress: address }
 }

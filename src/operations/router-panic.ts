@@ -92,11 +92,11 @@ export async function liftPanic(
     .toReversed()
   const lifted = routers.map(({ name }): PanicRow => ({ name, since: undefined, cut: [] }))
   if (dryRun) return lifted
-  for (const router of routers) await liftOne(workspace, router, options)
+  for (const router of routers) await liftOne(workspace, connect, router, options)
   return lifted
 }
 
-async function liftOne(workspace: Workspace, router: Machine, options: StartOptions): Promise<void> {
+async function liftOne(workspace: Workspace, connect: Connect, router: Machine, options: StartOptions): Promise<void> {
   const { domain, facts } = router
   if (!(await domain.isActive()) || facts.lanMac === undefined) {
     await markPanic(domain, undefined)
@@ -104,7 +104,7 @@ async function liftOne(workspace: Workspace, router: Machine, options: StartOpti
   }
   await setWanLinks(domain, facts.lanMac, 'up')
   try {
-    await openRouter(workspace, router, options, async () => markPanic(domain, undefined))
+    await openRouter(workspace, connect, router, options, async () => markPanic(domain, undefined))
   } catch (error) {
     if (await domain.isActive()) await cutCards(domain, facts.lanMac)
     throw error

@@ -122,21 +122,6 @@ export function planPlace(net: string, cidr: string, reserved: readonly string[]
   })
 }
 
-/**
- * A fixed address for a client: from the same range as those of routers, beginning at its end, so that DHCP never gives
- * it to another. @throws {VmpkgError} `ADDRESS_UNAVAILABLE`
- */
-export function planReservation(net: string, cidr: string, reserved: readonly string[]): string {
-  const first = parseSubnet(cidr).address
-  for (let host = FIRST_LEASE - 1; host >= FIRST_LOWER; host--) {
-    const own = formatAddress(first + host)
-    if (!reserved.includes(own)) return own
-  }
-  throw new VmpkgError('ADDRESS_UNAVAILABLE', `No fixed address is left on ${net}`, {
-    hint: `Routers and clients with forwarded ports take ${FIRST_LEASE - FIRST_LOWER} at most: vmpkg net graph shows them.`,
-  })
-}
-
 function bridgeOf(instance: string): string {
   return `vmp-${instance}`
 }

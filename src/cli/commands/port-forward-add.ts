@@ -6,10 +6,9 @@ export const command: CommandSpec = {
   args: '<machine> <port...>',
   summary: 'Let ports of the outer address of a machine’s router lead to that machine.',
   description:
-    'tcp/443 leads to port 443, tcp/8443:443 where the port outside is another. The\n' +
-    'machine gets an address of its own for that; its cable is pulled for a second, so\n' +
-    'that it asks for it. Machines of the same LAN reach the port by the outer address\n' +
-    'as well. Routers behind a tunnel forward nothing.',
+    'tcp/443 leads to port 443, tcp/8443:443 where the port outside is another.\n' +
+    'Machines of the same LAN reach the port by the outer address as well. Routers\n' +
+    'behind a tunnel forward nothing.',
   options: [{ flags: '--dry-run', summary: 'print what would be forwarded, change nothing' }],
   examples: ['vmpkg port-forward add web tcp/443', 'vmpkg port-forward add web tcp/8443:443 udp/5353'],
   async run({ args: [machine = '', ...ports], io }) {
