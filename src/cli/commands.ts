@@ -146,6 +146,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'write a router’s policy as files of Shorewall',
     () => import('./commands/router-export.ts'),
   ),
+  entry(
+    'Machines',
+    'router newnym',
+    'new Tor circuits for the clients of a router',
+    () => import('./commands/router-newnym.ts'),
+  ),
   entry('Machines', 'vpn check', 'what a router makes of VPN profiles', () => import('./commands/vpn-check.ts')),
   entry(
     'Host',

@@ -5,7 +5,7 @@
 import type { Sha256 } from './digest.ts'
 import type { Layer, PackageKind } from './line.ts'
 import type { ParameterValues } from './manifest.ts'
-import type { EndpointContext } from './template-context.ts'
+import type { EndpointContext, Reach } from './template-context.ts'
 
 interface PackageFacts {
   readonly package: string
@@ -40,6 +40,8 @@ export interface DomainFacts extends PackageFacts {
   readonly wanMac?: string
   readonly wanAddress?: string
   readonly endpoints?: readonly EndpointContext[]
+  /** Routers behind a router that cannot name their endpoints. */
+  readonly reach?: Reach
   readonly parameters: ParameterValues
 }
 

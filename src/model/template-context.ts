@@ -195,7 +195,11 @@ export interface LowerContext {
   readonly wanMac: string
   readonly wanAddress: string
   readonly endpoints: readonly EndpointContext[]
+  /** `tcp`: where its endpoints are not known beforehand, any of TCP; inside the upper router's tunnel, never beside it. */
+  readonly reach?: Reach
 }
+
+export type Reach = 'tcp'
 
 /** Of a VPN profile what is not secret; its file lies on the medium as `vpn.conf`. */
 export interface VpnContext {
@@ -207,6 +211,23 @@ export interface VpnContext {
   /** Of the tunnel, with prefix; empty where the server gives one. */
   readonly addresses: readonly string[]
   readonly mtu?: number
+}
+
+/** Of the Tor network that a router enters; `public` has no endpoints of its own. */
+export interface TorContext {
+  readonly name: string
+  readonly kind: 'public' | 'bridges' | 'private'
+  readonly isTesting: boolean
+  readonly authorities: readonly {
+    readonly nickname: string
+    readonly address: string
+    readonly orPort: number
+    readonly dirPort: number
+    readonly v3Ident: string
+    readonly fingerprint: string
+  }[]
+  readonly bridges: readonly { readonly address: string; readonly port: number; readonly fingerprint?: string }[]
+  readonly endpoints: readonly EndpointContext[]
 }
 
 /** The address plan of one router (routers.md): what guest templates turn into nftables, DHCP and DNS configuration. */
@@ -225,6 +246,7 @@ export interface RouterContext {
   /** Routers whose WAN is this one's LAN; each may reach its endpoints and nothing else. */
   readonly lowers: readonly LowerContext[]
   readonly vpn?: VpnContext
+  readonly tor?: TorContext
   readonly lan: {
     readonly mac: string
     /** `10.1.1.0/24` */

@@ -9,12 +9,18 @@ import type { GrantName } from '../model/capability.ts'
 import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
 import type { Layer } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
-import type { LowerContext, NetworkTemplateContext, NicContext, VpnContext } from '../model/template-context.ts'
+import type {
+  LowerContext,
+  NetworkTemplateContext,
+  NicContext,
+  RouterContext,
+  VpnContext,
+} from '../model/template-context.ts'
 import { type LanPlan, routerContext, type WanPlan } from '../router/plan.ts'
 import type { VpnProfile } from '../router/vpn-profile.ts'
 import type { Definition } from '../state/definitions.ts'
 import { choosePciDevices } from './choose-devices.ts'
-import { findVpnProfile } from './file-parameters.ts'
+import { findTorContext, findVpnProfile } from './file-parameters.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
@@ -93,6 +99,7 @@ export async function routerInput(
 ): Promise<MachineInput> {
   const { hostname, machineId, layer, lan, wanNic, lanNic, wan, lowers } = plan
   const profile = findVpnProfile(pkg.manifest.parameters, parameters)
+  const tor = findTorContext(pkg.manifest.parameters, parameters)
   return {
     pkg,
     parameters,
@@ -108,6 +115,7 @@ export async function routerInput(
         ...(wan === undefined ? {} : { wan }),
         ...(lowers === undefined ? {} : { lowers }),
         ...(profile === undefined ? {} : { vpn: vpnContext(profile) }),
+        ...(tor === undefined ? {} : { tor }),
       },
     ),
     ...(profile === undefined ? {} : { more: new Map([[VPN_FILE, Buffer.from(profile.file)]]) }),
@@ -144,10 +152,14 @@ export function routerFacts(
     parameters: request.parameters,
     ...(rules === undefined ? {} : { rules }),
     lanMac: lanNic.mac,
-    ...(wan === undefined
-      ? {}
-      : { net: wan.net, wanMac: wanNic.mac, wanAddress: wan.address, endpoints: router?.vpn?.endpoints ?? [] }),
+    ...(wan === undefined ? {} : { net: wan.net, wanMac: wanNic.mac, wanAddress: wan.address, ...reachOf(router) }),
   }
+}
+
+/** What the router above has to let it reach. */
+function reachOf(router: RouterContext | undefined): Pick<DomainFacts, 'endpoints' | 'reach'> {
+  const endpoints = router?.vpn?.endpoints ?? router?.tor?.endpoints ?? []
+  return { endpoints, ...(router?.tor?.kind === 'public' ? { reach: 'tcp' } : {}) }
 }
 
 export function networkFacts(

@@ -81,6 +81,7 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
   const [base, rules, lanMac] = [read('base'), read('rules'), read('lanMac')]
   const [wanMac, wanAddress] = [read('wanMac'), read('wanAddress')]
   const endpoints = readEndpoints(read('endpoints'))
+  const reach = read('reach')
   const parameters = readParameters(element)
   if (kind === undefined || parameters === undefined || (ephemeral !== 'yes' && ephemeral !== 'no')) return undefined
   return {
@@ -97,6 +98,7 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
     ...(wanMac !== undefined && MAC.test(wanMac) ? { wanMac } : {}),
     ...(wanAddress !== undefined && ADDRESS.test(wanAddress) ? { wanAddress } : {}),
     ...(endpoints === undefined ? {} : { endpoints }),
+    ...(reach === 'tcp' ? { reach } : {}),
     parameters,
   }
 }

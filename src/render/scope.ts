@@ -12,6 +12,7 @@ import type {
   NetworkTemplateContext,
   NicContext,
   RouterContext,
+  TorContext,
 } from '../model/template-context.ts'
 
 const ROLES: readonly ImageRole[] = ['kernel', 'initrd', 'root', 'verity', 'disk']
@@ -92,15 +93,24 @@ export function guestScope(context: GuestTemplateContext, parameterNames: readon
   }
 }
 
-function routerScope({ layer, instance, wan, lan, lowers, vpn }: RouterContext): Scope {
+function routerScope({ layer, instance, wan, lan, lowers, vpn, tor }: RouterContext): Scope {
   return {
     layer,
     instance,
     wan: { address: undefined, prefix: undefined, broadcast: undefined, gateway: undefined, ...wan },
     lan: { ...lan },
-    lowers: lowers.map((one) => ({ ...one, endpoints: one.endpoints.map((endpoint) => ({ ...endpoint })) })),
+    lowers: lowers.map((one) => ({
+      reach: undefined,
+      ...one,
+      endpoints: one.endpoints.map((endpoint) => ({ ...endpoint })),
+    })),
     vpn: vpn === undefined ? undefined : { mtu: undefined, ...vpn },
+    tor: tor === undefined ? undefined : torScope(tor),
   }
+}
+
+function torScope({ bridges, ...tor }: TorContext): Scope {
+  return { ...tor, bridges: bridges.map((one) => ({ fingerprint: undefined, ...one })) }
 }
 
 export function networkScope(context: NetworkTemplateContext, parameterNames: readonly string[] = []): Scope {

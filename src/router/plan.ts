@@ -76,10 +76,10 @@ export function routerContext(
   layer: Layer,
   plan: LanPlan,
   macs: { wan: string; lan: string },
-  around: Partial<Pick<RouterContext, 'lowers' | 'vpn'>> & { readonly wan?: WanPlan } = {},
+  around: Partial<Pick<RouterContext, 'lowers' | 'vpn' | 'tor'>> & { readonly wan?: WanPlan } = {},
 ): RouterContext {
   const { instance, bridge: _bridge, ...lan } = plan
-  const { wan, lowers = [], vpn } = around
+  const { wan, lowers = [], vpn, tor } = around
   return {
     layer,
     instance,
@@ -87,6 +87,7 @@ export function routerContext(
     lan: { mac: macs.lan, ...lan, leaseSeconds: LEASE_SECONDS },
     lowers,
     ...(vpn === undefined ? {} : { vpn }),
+    ...(tor === undefined ? {} : { tor }),
   }
 }
 
