@@ -59,7 +59,7 @@ def main():
         subprocess.run(['ip', 'address', 'add', address + '/32', 'dev', 'lo'], stderr=subprocess.DEVNULL)
         home = f'{folder}/node{index}'
         os.makedirs(home + '/keys', mode=0o700)
-        own = f'Nickname node{index}\nAddress {address}\nORPort {address}:{OR} IPv4Only\nDataDirectory {home}\nLog notice file {home}/log\n'
+        own = f'Nickname node{index}\nAddress {address}\nOutboundBindAddress {address}\nORPort {address}:{OR} IPv4Only\nDataDirectory {home}\nLog notice file {home}/log\n'
         if index < 3:
             own += f'DirPort {address}:{DIR}\nAuthoritativeDirectory 1\nV3AuthoritativeDirectory 1\n'
             lines.append(make_authority(home, address, own))
