@@ -1,5 +1,5 @@
 /** Cases of the third layer: those of the first whose packets may not pass here at all, and what is Tor's own. */
-import { dnsQuery, FLAG, tcp, udp } from '../../support/leak-lab/frames.ts'
+import { dnsQuery, FLAG, ip, tcp, tcpSegment, udp } from '../../support/leak-lab/frames.ts'
 import { CLIENTS, ISP } from '../../support/leak-lab/lab.ts'
 import { type Bench, type Control, type LeakCase } from '../../support/leak-lab/leak-case.ts'
 import { fromClient, LAN_ADDRESS, SERVER } from '../../support/leak-lab/places.ts'
@@ -47,6 +47,40 @@ async function question(bench: Bench, type: number, from: number): Promise<{ cod
   return { code: (message[3] ?? 0) & 15, data: message.readUInt16BE(6) === 0 ? Buffer.alloc(0) : message.subarray(-4) }
 }
 
+/** First segments of connections that a careful host never sends so: with a rule gone, Tor's port answers one of them. */
+function crafted(): readonly (readonly [what: string, port: number, from: number, frames: readonly Buffer[]])[] {
+  const ends = fromClient('a')
+  const none = Buffer.alloc(0)
+  const split = tcpSegment(ends, [13_000, 443], Buffer.alloc(16))
+  const parts = [
+    ip(ends, 6, split.subarray(0, 24), { id: 78, fragment: 0x2000 }),
+    ip(ends, 6, split.subarray(24), { id: 78, fragment: 3 }),
+  ]
+  const options = Buffer.from([7, 7, 4, 0, 0, 0, 0, 0])
+  return [
+    ['in two fragments', 443, 13_000, parts],
+    ['with a recorded route', 443, 13_001, [tcp(ends, [13_001, 443], none, { options })]],
+    ['with PSH', 443, 13_002, [tcp(ends, [13_002, 443], none, { flags: FLAG.syn | FLAG.psh })]],
+    ['with URG', 443, 13_003, [tcp(ends, [13_003, 443], none, { flags: FLAG.syn | FLAG.urg })]],
+    ['from port 0', 443, 0, [tcp(ends, [0, 443], none)]],
+    ['to port 0', 0, 13_004, [tcp(ends, [13_004, 0], none)]],
+  ]
+}
+
+async function answersCrafted(bench: Bench): Promise<readonly string[]> {
+  const wrong: string[] = []
+  for (const [what, port, from, frames] of crafted()) {
+    await bench.send('a', ...frames)
+    const answer = await bench.see('a', Buffer.from([port >> 8, port & 0xff, from >> 8, from & 0xff]), 0.3)
+    if (answer?.ip?.source === SERVER && answer.ip.protocol === 6) wrong.push(`a first segment ${what} is answered`)
+  }
+  const names = udp(fromClient('a', RESOLVER), [0, 53], dnsQuery(8, ONION))
+  await bench.send('a', names)
+  const answer = await bench.see('a', Buffer.from([0, 53, 0, 0]), 0.3)
+  if (answer?.ip?.ports?.[1] === 0) wrong.push('a question from port 0 is answered')
+  return wrong
+}
+
 const NOT_IMPLEMENTED = 4
 const ROOT_PORT = 45_555
 
@@ -56,7 +90,10 @@ export const SOL_CASES: readonly LeakCase[] = [
     changes: [SETTING.rpFilter, without('iifname "lan" drop'), ...OPEN],
     state: 'U',
   }),
-  strictly('A12', { changes: [SETTING.sourceRoute, without('ip option lsrr exists drop'), ...OPEN], state: 'U' }),
+  {
+    ...strictly('A12', { changes: [SETTING.sourceRoute, without('ip option lsrr exists drop'), ...OPEN], state: 'U' }),
+    act: answersCrafted,
+  },
   strictly('A2', {
     changes: [
       FORWARDS,
