@@ -21,7 +21,7 @@ const ONION = `${'a'.repeat(56)}.onion`
 function strictly(id: string, negative?: Control, title?: string): LeakCase {
   const found = UNI_CASES.find((one) => one.id === id)
   if (found === undefined) throw new Error(`router-uni has no case ${id}`)
-  const probes = (found.probes ?? []).map(({ passes: _, ...probe }) => probe)
+  const probes = (found.probes ?? []).map(({ from, what, frame }) => ({ from, what, frame }))
   return {
     ...found,
     probes,
@@ -169,7 +169,7 @@ export const SOL_CASES: readonly LeakCase[] = [
     states: ['U'],
     async act(bench) {
       const wrong: string[] = []
-      const relay = Buffer.from([...AUTHORITY.address.split('.').map(Number)])
+      const relay = Buffer.from(AUTHORITY.address.split('.').map(Number))
       if ((await bench.see('wan', relay, 5)) === undefined) wrong.push('Tor does not try its authority')
       await local(bench, 'tcp', [AUTHORITY.address, AUTHORITY.port], Buffer.alloc(0), [ISP.lease, ROOT_PORT])
       const own = Buffer.from([ROOT_PORT >> 8, ROOT_PORT & 0xff, AUTHORITY.port >> 8, AUTHORITY.port & 0xff])
