@@ -119,6 +119,7 @@ export const SOL_CASES: readonly LeakCase[] = [
   strictly('C4', { changes: [...strictly('C4').negative.changes, FORWARDS], state: 'U' }),
   strictly('D40', { changes: OPEN, state: 'U' }),
   strictly('O2'),
+  strictly('W1'),
   {
     id: 'B7',
     title: 'Tor answers names, of onion services too; kinds of questions that it does not know have no other way',
