@@ -118,6 +118,7 @@ export const ERROR_CODES = [
   'ATTESTATION_FAILED',
   // routers
   'VPN_PROFILE_INVALID',
+  'TOR_NETWORK_INVALID',
 ] as const
 
 export interface VmpkgErrorOptions {

@@ -189,6 +189,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'cut routers off at once, until it is lifted',
     () => import('./commands/router-panic.ts'),
   ),
+  entry(
+    'Machines',
+    'router newnym',
+    'new Tor circuits for the clients of a router',
+    () => import('./commands/router-newnym.ts'),
+  ),
   entry('Machines', 'vpn check', 'what a router makes of VPN profiles', () => import('./commands/vpn-check.ts')),
   entry(
     'Host',

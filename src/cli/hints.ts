@@ -107,4 +107,5 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   ATTESTATION_FAILED: 'Look at vmpkg logs MACHINE, then restart it; its LAN stays closed.',
   VPN_PROFILE_INVALID:
     'Change the profile, or ask the provider for another one; docs/vpn-profiles.md says what is accepted.',
+  TOR_NETWORK_INVALID: 'Change the file; docs/routers.md says which lines it takes.',
 }

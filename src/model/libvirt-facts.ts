@@ -5,7 +5,7 @@
 import type { Sha256 } from './digest.ts'
 import type { Layer, PackageKind } from './line.ts'
 import type { ParameterValues } from './manifest.ts'
-import type { EndpointContext, PortForward } from './template-context.ts'
+import type { EndpointContext, PortForward, Reach } from './template-context.ts'
 
 interface PackageFacts {
   readonly package: string
@@ -42,6 +42,8 @@ export interface DomainFacts extends PackageFacts {
   readonly endpoints?: readonly EndpointContext[]
   /** Clients with `wanMac` and `wanAddress`: ports of their router's outer address that lead to them. */
   readonly forwards?: readonly PortForward[]
+  /** Routers behind a router that cannot name their endpoints. */
+  readonly reach?: Reach
   readonly parameters: ParameterValues
 }
 

@@ -22,6 +22,7 @@ export function formatStoredFile(path: string, bytes: Uint8Array): string {
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+/, '')
     .slice(0, 31)
+    .replace(/-+$/, '')
   return `data:${name === '' ? 'file' : name};base64,${Buffer.from(bytes).toString('base64')}`
 }
 

@@ -195,6 +195,8 @@ export interface LowerContext {
   readonly wanMac: string
   readonly wanAddress: string
   readonly endpoints: readonly EndpointContext[]
+  /** `tcp`: where its endpoints are not known beforehand, any of TCP; inside the upper router's tunnel, never beside it. */
+  readonly reach?: Reach
 }
 
 /** A port of a router's outer address that leads to a port of a client. */
@@ -213,6 +215,8 @@ export interface ForwardedContext {
   readonly ports: readonly PortForward[]
 }
 
+export type Reach = 'tcp'
+
 /** Of a VPN profile what is not secret; its file lies on the medium as `vpn.conf`. */
 export interface VpnContext {
   readonly name: string
@@ -223,6 +227,23 @@ export interface VpnContext {
   /** Of the tunnel, with prefix; empty where the server gives one. */
   readonly addresses: readonly string[]
   readonly mtu?: number
+}
+
+/** Of the Tor network that a router enters; `public` has no endpoints of its own. */
+export interface TorContext {
+  readonly name: string
+  readonly kind: 'public' | 'bridges' | 'private'
+  readonly isTesting: boolean
+  readonly authorities: readonly {
+    readonly nickname: string
+    readonly address: string
+    readonly orPort: number
+    readonly dirPort: number
+    readonly v3Ident: string
+    readonly fingerprint: string
+  }[]
+  readonly bridges: readonly { readonly address: string; readonly port: number; readonly fingerprint?: string }[]
+  readonly endpoints: readonly EndpointContext[]
 }
 
 /** The address plan of one router (routers.md): what guest templates turn into nftables, DHCP and DNS configuration. */
@@ -243,6 +264,7 @@ export interface RouterContext {
   /** Clients on its LAN that ports of its outer address lead to. */
   readonly forwards: readonly ForwardedContext[]
   readonly vpn?: VpnContext
+  readonly tor?: TorContext
   readonly lan: {
     readonly mac: string
     /** `10.1.1.0/24` */

@@ -3,12 +3,15 @@ import { readFileSync, statSync } from 'node:fs'
 import { VmpkgError } from '../errors.ts'
 import type { Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
 import { formatStoredFile, isStoredFile, MAX_STORED_FILE_BYTES, parseStoredFile } from '../model/stored-file.ts'
+import type { TorContext } from '../model/template-context.ts'
+import { parseTorNetwork, type TorNetwork } from '../router/tor-network.ts'
 import { parseVpnProfile, type VpnProfile } from '../router/vpn-profile.ts'
 
 const VPN_FORMAT = 'vpn-profile'
+const TOR_FORMAT = 'tor-network'
 type Definitions = Readonly<Record<string, Parameter>>
 
-/** @throws {VmpkgError} `PARAMETER_INVALID` for a file that cannot be read, `VPN_PROFILE_INVALID` */
+/** @throws {VmpkgError} `PARAMETER_INVALID` for a file that cannot be read, `VPN_PROFILE_INVALID`, `TOR_NETWORK_INVALID` */
 export function storeFiles(definitions: Definitions, values: ParameterValues): ParameterValues {
   return Object.fromEntries(
     Object.entries(values).map(([name, one]) => {
@@ -16,6 +19,7 @@ export function storeFiles(definitions: Definitions, values: ParameterValues): P
       if (definition?.type !== 'file') return [name, one]
       const value = readStored(name, String(one.value))
       if (definition.format === VPN_FORMAT) refuseUntaken(parseStored(value))
+      if (definition.format === TOR_FORMAT) parseNetwork(value)
       return [name, { ...one, value }]
     }),
   )
@@ -49,7 +53,7 @@ function readStored(parameter: string, value: string): string {
 
 /** The profile among a package's values. @throws {VmpkgError} `VPN_PROFILE_INVALID` */
 export function findVpnProfile(definitions: Definitions, values: ParameterValues): VpnProfile | undefined {
-  const [name] = Object.entries(definitions).find(([, one]) => one.type === 'file' && one.format === VPN_FORMAT) ?? []
+  const name = findFormat(definitions, VPN_FORMAT)
   const value = name === undefined ? undefined : values[name]?.value
   return value === undefined ? undefined : parseStored(value)
 }
@@ -57,6 +61,32 @@ export function findVpnProfile(definitions: Definitions, values: ParameterValues
 function parseStored(value: ParameterValue): VpnProfile | undefined {
   const file = parseStoredFile(value)
   return file === undefined ? undefined : parseVpnProfile(file.name, file.text)
+}
+
+const PUBLIC_TOR: TorContext = {
+  name: 'public',
+  kind: 'public',
+  isTesting: false,
+  authorities: [],
+  bridges: [],
+  endpoints: [],
+}
+
+/** Of a package that takes one; without a file the public network. @throws {VmpkgError} `TOR_NETWORK_INVALID` */
+export function findTorContext(definitions: Definitions, values: ParameterValues): TorContext | undefined {
+  const name = findFormat(definitions, TOR_FORMAT)
+  if (name === undefined) return undefined
+  const value = values[name]?.value
+  return (value === undefined ? undefined : parseNetwork(value)) ?? PUBLIC_TOR
+}
+
+function parseNetwork(value: ParameterValue): TorNetwork | undefined {
+  const file = parseStoredFile(value)
+  return file === undefined ? undefined : parseTorNetwork(file.name, file.text)
+}
+
+function findFormat(definitions: Definitions, format: string): string | undefined {
+  return Object.entries(definitions).find(([, one]) => one.type === 'file' && one.format === format)?.[0]
 }
 
 /** What templates may see: no file, whose content is a secret and would end in the XML of a domain. */

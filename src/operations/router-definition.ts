@@ -14,13 +14,14 @@ import type {
   LowerContext,
   NetworkTemplateContext,
   NicContext,
+  RouterContext,
   VpnContext,
 } from '../model/template-context.ts'
 import { type LanPlan, routerContext, type WanPlan } from '../router/plan.ts'
 import type { VpnProfile } from '../router/vpn-profile.ts'
 import type { Definition } from '../state/definitions.ts'
 import { choosePciDevices } from './choose-devices.ts'
-import { findVpnProfile } from './file-parameters.ts'
+import { findTorContext, findVpnProfile } from './file-parameters.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
@@ -102,6 +103,7 @@ export async function routerInput(
 ): Promise<MachineInput> {
   const { hostname, machineId, layer, lan, wanNic, lanNic, wan, lowers, forwards } = plan
   const profile = findVpnProfile(pkg.manifest.parameters, parameters)
+  const tor = findTorContext(pkg.manifest.parameters, parameters)
   return {
     pkg,
     parameters,
@@ -119,6 +121,7 @@ export async function routerInput(
         ...(lowers === undefined ? {} : { lowers }),
         ...(forwards === undefined ? {} : { forwards }),
         ...(profile === undefined ? {} : { vpn: vpnContext(profile) }),
+        ...(tor === undefined ? {} : { tor }),
       },
     ),
     ...(profile === undefined ? {} : { more: new Map([[VPN_FILE, Buffer.from(profile.file)]]) }),
@@ -155,10 +158,14 @@ export function routerFacts(
     parameters: request.parameters,
     ...(rules === undefined ? {} : { rules }),
     lanMac: lanNic.mac,
-    ...(wan === undefined
-      ? {}
-      : { net: wan.net, wanMac: wanNic.mac, wanAddress: wan.address, endpoints: router?.vpn?.endpoints ?? [] }),
+    ...(wan === undefined ? {} : { net: wan.net, wanMac: wanNic.mac, wanAddress: wan.address, ...reachOf(router) }),
   }
+}
+
+/** What the router above has to let it reach. */
+function reachOf(router: RouterContext | undefined): Pick<DomainFacts, 'endpoints' | 'reach'> {
+  const endpoints = router?.vpn?.endpoints ?? router?.tor?.endpoints ?? []
+  return { endpoints, ...(router?.tor?.kind === 'public' ? { reach: 'tcp' } : {}) }
 }
 
 export function networkFacts(

@@ -73,7 +73,11 @@ async function readPolicy(
   return {
     wan: { device: devices.wan },
     lan: { device: devices.lan, cidr, address: planPlace(instance, cidr, []).gateway },
-    lowers: lowers.map(({ wanAddress, endpoints: own }) => ({ address: wanAddress, endpoints: own })),
+    lowers: lowers.map(({ wanAddress, endpoints: own, reach }) => ({
+      address: wanAddress,
+      endpoints: own,
+      ...(reach === undefined ? {} : { reach }),
+    })),
     ...(layer === 'gal' ? { tunnel: { device: devices.tunnel, endpoints } } : {}),
     ...(house === undefined ? {} : { house: verifyHouse(house, { layer, cidr }) }),
   }

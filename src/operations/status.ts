@@ -36,6 +36,8 @@ interface MachineStatus extends MachineRow {
   readonly lanAddress: string | undefined
   /** Routers with a VPN: the profile and how its tunnel stands, by the guest's word. */
   readonly tunnel: AgentReply['tunnel']
+  /** Routers with Tor: the network and how far it is, by the guest's word. */
+  readonly tor: AgentReply['tor']
   readonly uptimeSeconds: number | undefined
 }
 
@@ -115,6 +117,7 @@ async function statusOf(
     wanAddress: reply?.wan?.address ?? undefined,
     lanAddress: reply?.lan?.address ?? undefined,
     tunnel: reply?.tunnel,
+    tor: reply?.tor,
     uptimeSeconds: reply?.uptimeSeconds,
   }
 }

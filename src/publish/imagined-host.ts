@@ -14,6 +14,7 @@ import type {
   NicContext,
   PciContext,
   RouterContext,
+  TorContext,
 } from '../model/template-context.ts'
 import { type ChoicesInput, choicesOf } from '../render/choices.ts'
 import { chooseForDomain, chooseForNetwork } from '../render/chosen.ts'
@@ -115,7 +116,7 @@ export function imagineRouter(layer: RouterContext['layer']): RouterContext {
     layer,
     instance: `${layer}0`,
     wan: { mac: WAN_MAC, ...(layer === 'uni' ? {} : place) },
-    lowers: [{ name: 'lint-lower', wanMac: '52:54:00:00:00:04', wanAddress: '10.1.1.2', endpoints }],
+    lowers: [{ name: 'lint-lower', wanMac: '52:54:00:00:00:04', wanAddress: '10.1.1.2', endpoints, reach: 'tcp' }],
     forwards: [
       {
         name: 'lint-client',
@@ -136,6 +137,7 @@ export function imagineRouter(layer: RouterContext['layer']): RouterContext {
           },
         }
       : {}),
+    ...(layer === 'sol' ? { tor: imagineTor() } : {}),
     lan: {
       mac: LAN_MAC,
       cidr: '10.1.1.0/24',
@@ -147,6 +149,19 @@ export function imagineRouter(layer: RouterContext['layer']): RouterContext {
       rangeLast: '10.1.1.250',
       leaseSeconds: 3600,
     },
+  }
+}
+
+function imagineTor(): TorContext {
+  const [address, fingerprint] = ['192.0.2.9', 'A'.repeat(40)]
+  const authority = { nickname: 'lint', address, orPort: 443, dirPort: 80, v3Ident: fingerprint, fingerprint }
+  return {
+    name: 'lint',
+    kind: 'bridges',
+    isTesting: true,
+    authorities: [authority],
+    bridges: [{ address, port: 443, fingerprint }],
+    endpoints: [{ address, protocol: 'tcp', port: 443 }],
   }
 }
 

@@ -140,6 +140,12 @@ function lintGuest({ contents: { manifest, guestFiles } }: TemplateLint): readon
   })
 }
 
+/** No template sees a file, but what was read in it. */
+const MADE_OF_FILES: Readonly<Record<string, RegExp>> = {
+  'vpn-profile': /\brouter\.vpn\b/,
+  'tor-network': /\brouter\.tor\b/,
+}
+
 /** What is declared and not used, or used and not declared. */
 function lintUse(lint: TemplateLint): readonly LintFinding[] {
   const { contents, partials } = lint
@@ -153,6 +159,7 @@ function lintUse(lint: TemplateLint): readonly LintFinding[] {
         !BUILT_IN.has(name) &&
         !new RegExp(`\\bparams\\.${name}\\b`).test(all) &&
         PLACING[name]?.test(domain) !== true &&
+        !(one.type === 'file' && MADE_OF_FILES[one.format]?.test(all) === true) &&
         !isWalked(lint, name, one),
     )
     .map(([name]) => name)

@@ -83,6 +83,7 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
   const [wanMac, wanAddress] = [read('wanMac'), read('wanAddress')]
   const endpoints = readEndpoints(read('endpoints'))
   const forwards = readForwards(read('forwards'))
+  const reach = read('reach')
   const parameters = readParameters(element)
   if (kind === undefined || parameters === undefined || (ephemeral !== 'yes' && ephemeral !== 'no')) return undefined
   return {
@@ -100,6 +101,7 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
     ...(wanAddress !== undefined && ADDRESS.test(wanAddress) ? { wanAddress } : {}),
     ...(endpoints === undefined ? {} : { endpoints }),
     ...(forwards === undefined ? {} : { forwards }),
+    ...(reach === 'tcp' ? { reach } : {}),
     parameters,
   }
 }

@@ -13,6 +13,7 @@ import type {
   NetworkTemplateContext,
   NicContext,
   RouterContext,
+  TorContext,
 } from '../model/template-context.ts'
 
 const ROLES: readonly ImageRole[] = ['kernel', 'initrd', 'root', 'verity', 'disk']
@@ -93,15 +94,20 @@ export function guestScope(context: GuestTemplateContext, parameterNames: readon
   }
 }
 
-function routerScope({ layer, instance, wan, lan, lowers, forwards, vpn }: RouterContext): Scope {
+function routerScope({ layer, instance, wan, lan, lowers, forwards, vpn, tor }: RouterContext): Scope {
   return {
     layer,
     instance,
     wan: { address: undefined, prefix: undefined, broadcast: undefined, gateway: undefined, ...wan },
     lan: { ...lan, reserved: clientNumbers().flatMap(reservation(lan.cidr)) },
-    lowers: lowers.map((one) => ({ ...one, endpoints: one.endpoints.map((endpoint) => ({ ...endpoint })) })),
+    lowers: lowers.map((one) => ({
+      reach: undefined,
+      ...one,
+      endpoints: one.endpoints.map((endpoint) => ({ ...endpoint })),
+    })),
     forwards: forwards.map((one) => ({ ...one, ports: one.ports.map((port) => ({ ...port })) })),
     vpn: vpn === undefined ? undefined : { mtu: undefined, ...vpn },
+    tor: tor === undefined ? undefined : torScope(tor),
   }
 }
 
@@ -112,6 +118,10 @@ function reservation(cidr: string): (number: number) => readonly { last: string;
     const address = clientAddress(cidr, last)
     return address === undefined ? [] : [{ last, address }]
   }
+}
+
+function torScope({ bridges, ...tor }: TorContext): Scope {
+  return { ...tor, bridges: bridges.map((one) => ({ fingerprint: undefined, ...one })) }
 }
 
 export function networkScope(context: NetworkTemplateContext, parameterNames: readonly string[] = []): Scope {

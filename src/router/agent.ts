@@ -40,6 +40,15 @@ const replySchema = z.object({
       address,
     })
     .optional(),
+  tor: z
+    .object({
+      network: z.string().regex(/^[a-z0-9][a-z0-9-]{0,30}$/),
+      state: z.enum(['up', 'connecting']),
+      progress: z.int().min(0).max(100),
+      /** Word of Tor for where its start stands: `conn_dir`, `done`. */
+      phase: z.string().regex(/^[a-z0-9_]{1,32}$/),
+    })
+    .optional(),
   uptimeSeconds: z.number().nonnegative().optional(),
 })
 

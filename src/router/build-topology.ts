@@ -90,6 +90,7 @@ function machineNode({ name, state, facts }: KnownMachine): TopologyNode {
     ...(facts === undefined ? {} : { package: facts.package }),
     ...(facts?.layer === undefined ? {} : { layer: facts.layer }),
     ...(facts?.endpoints === undefined ? {} : { endpoints: facts.endpoints }),
+    ...(facts?.reach === undefined ? {} : { reach: facts.reach }),
     marks: [],
   }
 }

@@ -49,7 +49,7 @@ export function describeMarks(marks: readonly Mark[]): readonly string[] {
 
 /** @param address of its own, reserved on the network above */
 export function describeNode(node: TopologyNode, address?: string): NodeWords {
-  const { kind, name, place, layer, cidr, bridge, role, state, isForeign, endpoints = [], marks } = node
+  const { kind, name, place, layer, cidr, bridge, role, state, isForeign, endpoints = [], reach, marks } = node
   const title = kind === 'outside' ? `${PLACES[place ?? 'other']} ${name}` : name
   const details =
     kind === 'network'
@@ -59,6 +59,7 @@ export function describeNode(node: TopologyNode, address?: string): NodeWords {
           state,
           address && `at ${address}`,
           ...endpoints.map((one) => `to ${one.protocol} ${one.address} port ${one.port}`),
+          ...(reach === undefined ? [] : [`to any ${reach} in the tunnel`]),
         ]
   return {
     title: plainText(title.trim()),

@@ -76,10 +76,10 @@ export function routerContext(
   layer: Layer,
   plan: LanPlan,
   macs: { wan: string; lan: string },
-  around: Partial<Pick<RouterContext, 'lowers' | 'forwards' | 'vpn'>> & { readonly wan?: WanPlan } = {},
+  around: Partial<Pick<RouterContext, 'lowers' | 'forwards' | 'vpn' | 'tor'>> & { readonly wan?: WanPlan } = {},
 ): RouterContext {
   const { instance, bridge: _bridge, ...lan } = plan
-  const { wan, lowers = [], forwards = [], vpn } = around
+  const { wan, lowers = [], forwards = [], vpn, tor } = around
   return {
     layer,
     instance,
@@ -88,6 +88,7 @@ export function routerContext(
     lowers,
     forwards,
     ...(vpn === undefined ? {} : { vpn }),
+    ...(tor === undefined ? {} : { tor }),
   }
 }
 

@@ -22,15 +22,20 @@ export function findLowers(instance: string, routers: readonly KnownRouter[]): r
       const own = [running, facts].flatMap((one) => (one === undefined ? [] : (lowerOf(name, one, instance) ?? [])))
       const [first] = own
       if (first === undefined) return []
-      return [{ ...first, endpoints: sortEndpoints(own.flatMap(({ endpoints }) => endpoints)) }]
+      return [{ ...first, endpoints: sortEndpoints(own.flatMap(({ endpoints }) => endpoints)), ...reachOf(own) }]
     })
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 function lowerOf(name: string, facts: DomainFacts, instance: string): LowerContext | undefined {
-  const { kind, net, wanMac, wanAddress, endpoints = [] } = facts
+  const { kind, net, wanMac, wanAddress, endpoints = [], reach } = facts
   if (kind !== 'router' || net !== instance || wanMac === undefined || wanAddress === undefined) return undefined
-  return { name, wanMac, wanAddress, endpoints }
+  return { name, wanMac, wanAddress, endpoints, ...(reach === undefined ? {} : { reach }) }
+}
+
+function reachOf(own: readonly LowerContext[]): Pick<LowerContext, 'reach'> {
+  const found = own.find(({ reach }) => reach !== undefined)?.reach
+  return found === undefined ? {} : { reach: found }
 }
 
 /** Each once, in an order of their own: equal policies make equal rule files. */
@@ -44,11 +49,12 @@ function sortEndpoints(endpoints: readonly EndpointContext[]): readonly Endpoint
 export function sameLowers(a: readonly LowerContext[], b: readonly LowerContext[]): boolean {
   const text = (lowers: readonly LowerContext[]): string =>
     JSON.stringify(
-      lowers.map(({ name, wanMac, wanAddress, endpoints }) => [
+      lowers.map(({ name, wanMac, wanAddress, endpoints, reach }) => [
         name,
         wanMac,
         wanAddress,
         endpoints.map(({ address, protocol, port }) => [address, protocol, port]),
+        reach,
       ]),
     )
   return text(a) === text(b)

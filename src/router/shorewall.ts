@@ -17,6 +17,8 @@ interface ShorewallSide {
 interface ShorewallLower {
   readonly address: string
   readonly endpoints: readonly Endpoint[]
+  /** Where it cannot name them: TCP in the tunnel. */
+  readonly reach?: 'tcp'
 }
 
 export interface ShorewallPolicy {
@@ -147,13 +149,19 @@ function formatRules(policy: ShorewallPolicy): string {
 function lowerRules(policy: ShorewallPolicy, kind: 'fresh' | 'replies'): readonly Row[] {
   const own = lanZone(policy)
   const out = outsideZone(policy)
-  return policy.lowers.flatMap(({ address, endpoints }) => [
+  return policy.lowers.flatMap(({ address, endpoints, reach }) => [
     ...endpoints.flatMap((one) => [
       ['ACCEPT', `${own}:${address}`, `${out}:${one.address}`, one.protocol, String(one.port)],
       ...(kind === 'fresh'
         ? []
         : [['ACCEPT', `${out}:${one.address}`, `${own}:${address}`, one.protocol, '-', String(one.port)]]),
     ]),
+    ...(reach === undefined || policy.tunnel === undefined
+      ? []
+      : [
+          ['ACCEPT', `${own}:${address}`, out, reach],
+          ...(kind === 'fresh' ? [] : [['ACCEPT', out, `${own}:${address}`, reach]]),
+        ]),
     ['DROP', `${own}:${address}`, 'all'],
     ...(kind === 'fresh' ? [] : [['DROP', 'all', `${own}:${address}`]]),
   ])

@@ -1,7 +1,7 @@
 /** Who is where: networks and the machines on them as one directed graph, from the outside down to the clients. */
 import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
 import type { Layer } from '../model/line.ts'
-import type { EndpointContext } from '../model/template-context.ts'
+import type { EndpointContext, Reach } from '../model/template-context.ts'
 
 /** Where a card leads: to a network of libvirt, a bridge or device of the host, user-mode networking, a PCI card. */
 export interface CardPlace {
@@ -71,6 +71,8 @@ export interface TopologyNode {
   readonly package?: string
   /** Of a lower router: all that it may reach. */
   readonly endpoints?: readonly EndpointContext[]
+  /** Of a lower router that cannot name them. */
+  readonly reach?: Reach
   readonly marks: readonly Mark[]
 }
 

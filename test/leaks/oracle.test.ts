@@ -20,16 +20,16 @@ describe('the judge', () => {
     const tokens = new Tokens()
     const token = tokens.add({ caseId: 'A9', what: 'a probe', from: 'a', passes: [] })
     const sent = seen(udp(fromClient('a'), [5000, 5000], token), true)
-    assert.deepEqual([...judge(NOTHING, tokens).unsent.keys()], ['A9'])
-    assert.equal(judge({ ...NOTHING, a: [sent] }, tokens).unsent.size, 0)
-    assert.deepEqual([...judge({ ...NOTHING, b: [sent] }, tokens).unsent.keys()], ['A9'])
+    assert.deepEqual([...judge(NOTHING, tokens, 'uni').unsent.keys()], ['A9'])
+    assert.equal(judge({ ...NOTHING, a: [sent] }, tokens, 'uni').unsent.size, 0)
+    assert.deepEqual([...judge({ ...NOTHING, b: [sent] }, tokens, 'uni').unsent.keys()], ['A9'])
   })
 
   test('lets a probe out where it was declared, with the WAN’s address and the common hop limit only', () => {
     const tokens = new Tokens()
     const may = tokens.add({ caseId: 'W3', what: 'may', from: 'a', passes: ['wan'] })
     const mayNot = tokens.add({ caseId: 'A9', what: 'may not', from: 'a', passes: [] })
-    const leaks = (frame: Frame): string[] => [...judge({ ...NOTHING, wan: [frame] }, tokens).leaks.keys()]
+    const leaks = (frame: Frame): string[] => [...judge({ ...NOTHING, wan: [frame] }, tokens, 'uni').leaks.keys()]
     assert.deepEqual(leaks(onWan(may)), [])
     assert.deepEqual(leaks(onWan(may, CLIENTS.a.address)), ['W3'])
     assert.deepEqual(leaks(onWan(mayNot)), ['A9'])
@@ -42,7 +42,7 @@ describe('the judge', () => {
   })
 
   test('objects to frames that nothing declares, and to probes that nobody sent', () => {
-    const strays = (frame: Frame): number => judge({ ...NOTHING, wan: [frame] }, new Tokens()).strays.length
+    const strays = (frame: Frame): number => judge({ ...NOTHING, wan: [frame] }, new Tokens(), 'uni').strays.length
     assert.equal(strays(onWan(Buffer.from('anything'))), 1)
     assert.equal(strays(seen(arp(ROUTER, ISP.address))), 0)
     assert.equal(strays(seen(arp(ROUTER, '198.51.100.66'))), 1)

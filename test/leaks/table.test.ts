@@ -4,22 +4,27 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { UNI_UNSEEN } from './cases/depth.ts'
 import { FORWARD_CASES } from './cases/forwards.ts'
+import { SOL_CASES } from './cases/sol.ts'
 import { UNI_CASES } from './cases/uni.ts'
 
-const CASES = [...UNI_CASES, ...FORWARD_CASES]
 const page = readFileSync(new URL('../../docs/leaks.md', import.meta.url), 'utf8')
-const [, table = ''] = page.split('\n## router-uni\n')
-const rows = [...table.matchAll(/^\| ([A-Z]\d+) \| [^|]+ \| [^|]+ \| ([BURHF ]+) \| [^|]+ \|$/gm)]
 
-test('the table has every case of router-uni in its states', () => {
-  const listed = rows.map(([, id = '', states = '']) => `${id} ${states}`).toSorted()
-  assert.deepEqual(listed, CASES.map(({ id, states }) => `${id} ${states.join(' ')}`).toSorted())
-})
+for (const [router, cases] of Object.entries({ 'router-uni': [...UNI_CASES, ...FORWARD_CASES], 'router-sol': SOL_CASES })) {
+  const [, rest = ''] = page.split(`\n## ${router}\n`)
+  const [section = ''] = rest.split('\n## ')
 
-test('the page counts cases and cells as they are', () => {
-  const cells = CASES.reduce((sum, { states }) => sum + states.length, 0)
-  assert.ok(page.includes(`${CASES.length} cases, ${cells} cells`), `${CASES.length} cases, ${cells} cells`)
-})
+  test(`the table has every case of ${router} in its states`, () => {
+    const rows = [...section.matchAll(/^\| ([A-Z]\d+) \| [^|]+ \| [^|]+ \| ([BURHF ]+) \| [^|]+ \|$/gm)]
+    const listed = rows.map(([, id = '', states = '']) => `${id} ${states}`).toSorted()
+    assert.deepEqual(listed, cases.map(({ id, states }) => `${id} ${states.join(' ')}`).toSorted())
+  })
+
+  test(`the page counts cases and cells of ${router} as they are`, () => {
+    const cells = cases.reduce((sum, { states }) => sum + states.length, 0)
+    const words = `${cases.length} cases, ${cells} cells`
+    assert.ok((router === 'router-uni' ? page : section).includes(words), words)
+  })
+}
 
 test('the page gives a reason for every setting that is not tried', () => {
   for (const line of Object.keys(UNI_UNSEEN)) {

@@ -18,7 +18,7 @@ describe('a stored file', () => {
 
   test('is named by its file, without folder and ending', () => {
     const name = (path: string): unknown => parseStoredFile(formatStoredFile(path, Buffer.from('x')))?.name
-    assert.equal(name('/home/user/Home VPN (2).ovpn'), 'home-vpn-2-')
+    assert.equal(name('/home/user/Home VPN (2).ovpn'), 'home-vpn-2')
     assert.equal(name('wg0.conf'), 'wg0')
     assert.equal(name('/tmp/…'), 'file')
   })

@@ -82,6 +82,11 @@ for (const [name, template, context] of [
   ['router-uni', 'router-uni/domain.xml.hbs', routerContext],
   ['router-uni-passthrough', 'router-uni/domain.xml.hbs', passthroughContext],
   ['router-gal', 'router-gal/domain.xml.hbs', lowerContext],
+  [
+    'router-sol',
+    'router-sol/domain.xml.hbs',
+    { ...lowerContext, domain: { ...lowerContext.domain, name: 'router-sol' } },
+  ],
   ['app-console', 'app-console/domain.xml.hbs', consoleContext],
   ['os-debian', 'os-debian/domain.xml.hbs', osContext],
 ] as const) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { isVmpkgError } from '../../src/errors.ts'
 import type { GuestTemplateContext, RouterContext } from '../../src/model/template-context.ts'
@@ -47,18 +47,45 @@ const lower: GuestTemplateContext = {
   },
 }
 
+const AUTHORITY = {
+  nickname: 'alpha',
+  address: '203.0.113.11',
+  orPort: 5001,
+  dirPort: 7001,
+  v3Ident: 'A'.repeat(40),
+  fingerprint: 'B'.repeat(40),
+}
+/** The third layer, with the file of a test network. */
+const tor: GuestTemplateContext = {
+  ...lower,
+  router: {
+    ...router,
+    layer: 'sol',
+    wan: { mac: router.wan.mac, address: '10.9.9.2', prefix: 24, broadcast: '10.9.9.255', gateway: '10.9.9.1' },
+    tor: {
+      name: 'lab',
+      kind: 'private',
+      isTesting: true,
+      authorities: [AUTHORITY],
+      bridges: [],
+      endpoints: [{ address: '203.0.113.11', protocol: 'tcp', port: 5001 }],
+    },
+  },
+}
+const CONTEXTS: Readonly<Record<string, GuestTemplateContext>> = { 'router-gal': lower, 'router-sol': tor }
+
 test('every guest template of this repository renders, with no placeholder left', () => {
   let count = 0
-  for (const name of ['router-uni', 'router-gal', 'app-console']) {
+  for (const name of ['router-uni', 'router-gal', 'router-sol', 'app-console']) {
     for (const file of readdirSync(fileURLToPath(new URL(`../../templates/${name}/guest`, import.meta.url)))) {
       const template = readTemplate(`${name}/guest/${file}`)
-      const text = renderGuestFile(file, template, name === 'router-gal' ? lower : context)
+      const text = renderGuestFile(file, template, CONTEXTS[name] ?? context)
       assert.ok(text.length > 0 && !text.includes('{{'), file)
       assert.ok(!template.includes('identity.hostname') || text.includes('router-uni'), file)
       count += 1
     }
   }
-  assert.ok(count >= 7, `${count} templates`)
+  assert.ok(count >= 11, `${count} templates`)
 })
 
 for (const name of ['router-uni', 'router-gal']) {
@@ -118,4 +145,84 @@ test('a declared parameter without a value is absent, an undeclared one an error
     () => renderGuestFile('a.conf.hbs', template, context),
     (error) => isVmpkgError(error, 'TEMPLATE_INVALID'),
   )
+})
+
+describe('router-sol', () => {
+  const render = (file: string, network: NonNullable<RouterContext['tor']>): readonly string[] => {
+    const { router: full } = tor
+    assert.ok(full !== undefined)
+    const text = renderGuestFile(file, readTemplate(`router-sol/guest/${file}`), {
+      ...tor,
+      router: { ...full, tor: network },
+    })
+    return text.split('\n').map((line) => line.trim())
+  }
+  const own = tor.router?.tor
+  assert.ok(own !== undefined)
+  const open = { ...own, kind: 'public', isTesting: false, authorities: [], endpoints: [] } as const
+  const bridges = {
+    ...own,
+    kind: 'bridges',
+    isTesting: false,
+    authorities: [],
+    bridges: [{ address: '203.0.113.5', port: 443 }],
+  } as const
+
+  test('forwards nothing, and sends on the WAN what the user of Tor sends to its relays', () => {
+    const rules = render('nftables.nft.hbs', own)
+    const start = rules.indexOf('chain forward {')
+    assert.deepEqual(rules.slice(start + 1, rules.indexOf('}', start)), [
+      'type filter hook forward priority filter; policy drop;',
+    ])
+    const atWan = (lines: readonly string[]): readonly string[] =>
+      lines.filter((line) => /(?:iif|oif)name "wan".*accept$/.test(line))
+    assert.deepEqual(atWan(rules), [
+      'iifname "wan" ip saddr 203.0.113.11 tcp sport 5001 ct state established accept',
+      'oifname "wan" ip saddr 10.9.9.2 ip daddr 203.0.113.11 tcp dport 5001 meta skuid 901 accept',
+    ])
+    assert.deepEqual(atWan(render('nftables.nft.hbs', open)), [
+      'iifname "wan" meta l4proto tcp ct state established accept',
+      'oifname "wan" ip saddr 10.9.9.2 meta l4proto tcp meta skuid 901 accept',
+    ])
+  })
+
+  test('has Tor as a client that keeps clients and targets apart and is steered by a socket', () => {
+    const lines = render('torrc.hbs', own)
+    for (const port of ['Socks', 'Trans', 'DNS']) {
+      const found = lines.filter((line) => line.startsWith(`${port}Port `))
+      assert.equal(found.length, 1)
+      assert.match(found[0] ?? '', /^\w+ 10\.1\.1\.1:\d+ IsolateClientAddr/)
+    }
+    for (const line of ['ClientOnly 1', 'ORPort 0', 'ControlPort 0', 'TestingTorNetwork 1'])
+      assert.ok(lines.includes(line), line)
+    const [a, b] = ['A'.repeat(40), 'B'.repeat(40)]
+    assert.ok(lines.includes(`DirAuthority alpha orport=5001 v3ident=${a} 203.0.113.11:7001 ${b}`))
+  })
+
+  test('names bridges where there are some, and for the public network nothing', () => {
+    const named = (lines: readonly string[]): readonly string[] =>
+      lines.filter((line) => /^(?:UseBridges|Bridge|DirAuthority|TestingTorNetwork)\b/.test(line))
+    assert.deepEqual(named(render('torrc.hbs', bridges)), ['UseBridges 1', 'Bridge 203.0.113.5:443'])
+    assert.deepEqual(named(render('torrc.hbs', open)), [])
+  })
+})
+
+test('router-gal: one that cannot name its endpoints reaches TCP, in the tunnel and before what clients may', () => {
+  const { router: full } = lower
+  assert.ok(full !== undefined)
+  const [first] = full.lowers
+  assert.ok(first !== undefined)
+  const rules = (more: object): readonly string[] =>
+    renderGuestFile('nftables.nft.hbs', readTemplate('router-gal/guest/nftables.nft.hbs'), {
+      ...lower,
+      router: { ...full, lowers: [{ ...first, endpoints: [], ...more }] },
+    })
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line.includes('10.1.1.2 ') && line.endsWith('accept'))
+  assert.deepEqual(rules({}), [])
+  assert.deepEqual(rules({ reach: 'tcp' }), [
+    'iifname "lan" oifname "tunnel" ip saddr 10.1.1.2 meta l4proto tcp accept',
+    'iifname "tunnel" oifname "lan" ip daddr 10.1.1.2 meta l4proto tcp ct state established accept',
+  ])
 })

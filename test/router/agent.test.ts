@@ -9,6 +9,14 @@ const rules = sha256('table inet vmpkg {}')
 const reply = { vmpkg: 1, nonce, verb: 'status', ok: true, ready: true, rules: { sha256: rules, matches: true } }
 
 describe('findReply', () => {
+  test('reads how far Tor is, within bounds', () => {
+    const tor = { network: 'public', state: 'connecting', progress: 45, phase: 'loading_descriptors' }
+    assert.deepEqual(findReply(JSON.stringify({ ...reply, tor }))?.tor, tor)
+    for (const wrong of [{ progress: 101 }, { phase: 'a b' }, { network: 'A\u001b' }, { state: 'fine' }]) {
+      assert.equal(findReply(JSON.stringify({ ...reply, tor: { ...tor, ...wrong } })), undefined)
+    }
+  })
+
   test('reads a reply and drops what it does not know', () => {
     assert.deepEqual(findReply(JSON.stringify({ ...reply, evil: '\u001b[2J' })), reply)
   })

@@ -47,6 +47,18 @@ describe('findLowers', () => {
   })
 })
 
+describe('reach', () => {
+  test('is kept while a router that may reach any TCP runs or is defined', () => {
+    const open = { ...facts, endpoints: [], reach: 'tcp' } as const
+    assert.equal(findLowers('uni0', [{ name: 'sol', facts: open }])[0]?.reach, 'tcp')
+    assert.equal(findLowers('uni0', [{ name: 'sol', facts, running: open }])[0]?.reach, 'tcp')
+    assert.equal(findLowers('uni0', [{ name: 'sol', facts: open, running: facts }])[0]?.reach, 'tcp')
+    assert.equal(findLowers('uni0', [{ name: 'sol', facts }])[0]?.reach, undefined)
+    const lower = { name: 'sol', ...place, endpoints: [] }
+    assert.ok(!sameLowers([lower], [{ ...lower, reach: 'tcp' }]))
+  })
+})
+
 describe('sameLowers', () => {
   const lower = { name: 'gal', ...place, endpoints: [ENDPOINT] }
 

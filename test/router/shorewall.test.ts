@@ -111,3 +111,18 @@ test('a device that is no name, or stands for two sides, is refused', () => {
     assert.throws(() => renderShorewall({ ...uni, lan: { ...uni.lan, device } }), { code: 'PARAMETER_INVALID' }, device)
   }
 })
+
+test('a lower router that cannot name its endpoints reaches TCP in the tunnel, and nothing where there is none', () => {
+  const lowers = [{ address: '10.2.2.2', endpoints: [], reach: 'tcp' }] as const
+  const found = rows({ ...gal, lowers }, 'rules').filter((row) => row.includes('10.2.2.2'))
+  const drops = ['DROP gal:10.2.2.2 all', 'DROP all gal:10.2.2.2']
+  assert.deepEqual(found, [
+    'ACCEPT gal:10.2.2.2 vpn tcp',
+    'ACCEPT vpn gal:10.2.2.2 tcp',
+    ...drops,
+    ...drops,
+    'ACCEPT gal:10.2.2.2 vpn tcp',
+    'DROP gal:10.2.2.2 all',
+  ])
+  assert.ok(rows({ ...uni, lowers }, 'rules').every((row) => !/ACCEPT .*10\.2\.2\.2/.test(row)))
+})

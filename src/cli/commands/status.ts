@@ -1,4 +1,4 @@
-import { machineStatus } from '../../operations/status.ts'
+import { type MachineStatus, machineStatus } from '../../operations/status.ts'
 import { type CommandSpec, optionNumber } from '../command.ts'
 
 export const command: CommandSpec = {
@@ -14,13 +14,14 @@ export const command: CommandSpec = {
     if (io.json) io.printJson('status', { connection, supervisor, machines })
     else {
       io.printTable(
-        ['NAME', 'STATE', 'READY', 'RULES', 'LAN LINK', 'WAN', 'LAN', 'PACKAGE'],
+        ['NAME', 'STATE', 'READY', 'RULES', 'LAN LINK', 'WAY OUT', 'WAN', 'LAN', 'PACKAGE'],
         machines.map((row) => [
           row.name,
           row.state,
           row.ready,
           row.rules,
           row.panic === undefined ? (row.lanLink ?? '-') : 'panic',
+          describeWayOut(row),
           row.wanAddress ?? '-',
           row.lanAddress ?? '-',
           `${row.package} ${row.version}`,
@@ -32,4 +33,11 @@ export const command: CommandSpec = {
     }
     return machines.every(({ rules }) => rules !== 'mismatch') ? 0 : 1
   },
+}
+
+/** `openvpn up`, `tor 45 %`: by the guest's word. */
+function describeWayOut({ tunnel, tor }: MachineStatus): string {
+  if (tunnel !== undefined) return `${tunnel.kind} ${tunnel.state}`
+  if (tor === undefined) return '-'
+  return tor.state === 'up' ? 'tor up' : `tor ${tor.progress} %`
 }

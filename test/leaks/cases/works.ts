@@ -85,7 +85,7 @@ interface Outcome {
   readonly outcome: string
 }
 
-function local(
+export function local(
   bench: Bench,
   kind: 'udp' | 'tcp' | 'raw',
   target: readonly [string, number],

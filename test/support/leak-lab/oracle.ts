@@ -3,10 +3,13 @@
  * was declared to pass there, in the form in which it may. Everything else is a failure, of the case whose probe it
  * carries or else of all.
  */
+
+import type { Layer } from '../../../src/model/line.ts'
 import { describe, dissect, type Ip, type Packet } from './dissect.ts'
 import { CLIENTS, ISP, LAN_MAC, type TapName, WAN_MAC } from './lab.ts'
 import type { Frame } from './pcapng.ts'
 import { LAN_ADDRESS } from './places.ts'
+import { AUTHORITY } from './router-files.ts'
 import type { Declared, Tokens } from './tokens.ts'
 
 export type Seen = Readonly<Record<TapName, readonly Frame[]>>
@@ -25,7 +28,8 @@ const TCP = 6
 /** What every client's packets leave with. */
 const HOP_LIMIT = 64
 
-export function judge(seen: Seen, tokens: Tokens): Findings {
+export function judge(seen: Seen, tokens: Tokens, layer: Layer): Findings {
+  const isOwn = layer === 'sol' ? isOwnOfSol : isOwnOfUni
   const leaks = new Map<string, string[]>()
   const strays: string[] = []
   const sent = new Set<Declared>()
@@ -37,7 +41,7 @@ export function judge(seen: Seen, tokens: Tokens): Findings {
         continue
       }
       const packet = dissect(bytes)
-      const fault = findFault(tap, packet, declared)
+      const fault = findFault(tap, packet, declared, isOwn)
       if (fault === undefined) continue
       const line = `${tap}: ${fault}: ${describe(bytes)}`
       if (declared === undefined) strays.push(line)
@@ -57,7 +61,9 @@ function add(map: Map<string, string[]>, key: string, value: string): void {
   else if (values.length < 1000) values.push(value)
 }
 
-function findFault(tap: TapName, packet: Packet, declared: Declared | undefined): string | undefined {
+type IsOwn = (side: 'wan' | 'lan', ip: Ip) => boolean
+
+function findFault(tap: TapName, packet: Packet, declared: Declared | undefined, isOwn: IsOwn): string | undefined {
   const side = tap === 'wan' ? 'wan' : 'lan'
   if (packet.source !== (side === 'wan' ? WAN_MAC : LAN_MAC)) return 'it comes from no card of the router'
   if (packet.arp !== undefined) return isOwnArp(side, packet.arp) ? undefined : 'this ARP is not declared'
@@ -87,7 +93,7 @@ function isOwnArp(side: 'wan' | 'lan', { op, sender, asked }: NonNullable<Packet
 }
 
 /** What the router says for itself: DHCP and DNS on both sides. */
-function isOwn(side: 'wan' | 'lan', { source, target, protocol, ports, payload }: Ip): boolean {
+function isOwnOfUni(side: 'wan' | 'lan', { source, target, protocol, ports, payload }: Ip): boolean {
   const [from, to] = ports ?? []
   if (side === 'lan') {
     if (source !== LAN_ADDRESS) return false
@@ -104,6 +110,17 @@ function isOwn(side: 'wan' | 'lan', { source, target, protocol, ports, payload }
     target === ISP.resolver &&
     !/onion|internal|local/i.test(payload.toString('latin1'))
   )
+}
+
+/** DHCP and answers of Tor to clients, in the name of whoever they asked; Tor to its authority. Nothing else. */
+function isOwnOfSol(side: 'wan' | 'lan', { source, target, protocol, ports }: Ip): boolean {
+  const [from, to] = ports ?? []
+  if (side === 'wan') {
+    const isKnown = source === ISP.lease && target === AUTHORITY.address
+    return isKnown && protocol === TCP && to === AUTHORITY.port
+  }
+  if (protocol === UDP && source === LAN_ADDRESS && from === 67 && to === 68) return true
+  return isClient(target) && ((protocol === UDP && from === 53) || (protocol === TCP && from !== 53))
 }
 
 function isClient(address: string): boolean {

@@ -15,6 +15,8 @@ import { type MachineInput, renderGuestFiles } from '../../../src/operations/ren
 import { readShipped } from '../../../src/publish/package-files.ts'
 import { parseRecipe } from '../../../src/publish/recipe.ts'
 import { planLan, routerContext } from '../../../src/router/plan.ts'
+import { parseTorNetwork } from '../../../src/router/tor-network.ts'
+import { ISP } from './lab.ts'
 
 const TEMPLATES = join(import.meta.dirname, '..', '..', '..', 'templates')
 const LAB = join(import.meta.dirname, 'guest.sh')
@@ -27,12 +29,29 @@ export interface Change {
 }
 
 export interface RouterFiles {
+  readonly layer: Layer
   readonly plan: ReturnType<typeof planLan>
   /** Below the root, with modes. */
   readonly image: Readonly<Record<string, readonly [text: string, mode: number]>>
   readonly medium: Readonly<Record<string, string>>
   readonly links: Readonly<Record<string, string>>
+  readonly users: readonly {
+    readonly name: string
+    readonly uid: number
+    readonly gid: number
+    readonly group?: string | undefined
+  }[]
 }
+
+/** Of a lower router: the lab's uplink stands for the LAN of the one above. */
+const WAN = { net: 'above', address: ISP.lease, prefix: 24, broadcast: '198.51.100.255', gateway: ISP.address }
+/** Where nobody answers: Tor goes on trying. */
+export const AUTHORITY = { address: '203.0.113.60', port: 5001 } as const
+const IDENTITY = '0123456789ABCDEF0123456789ABCDEF01234567'
+const TOR = parseTorNetwork(
+  'lab',
+  `DirAuthority none orport=${AUTHORITY.port} v3ident=${IDENTITY} ${AUTHORITY.address}:7001 ${IDENTITY}\n`,
+)
 
 export interface Macs {
   readonly wan: string
@@ -49,14 +68,15 @@ export async function readRouterFiles(
   const folder = join(TEMPLATES, packageName)
   const { files } = await readShipped(folder)
   const contents = openPackage(files)
-  const plan = planLan(layer, { subnets: [], networks: [], bridges: [] })
+  // The clients of the lab are those of the first layer: of another one its rules are the same with other addresses.
+  const plan = { ...planLan('uni', { subnets: [], networks: [], bridges: [] }), instance: `${layer}0` }
   const nic = (role: 'wan' | 'lan'): NicContext => ({ role, mac: macs[role], link: 'up', isolated: false })
   const guest = renderGuestFiles({
     pkg: contents,
     parameters: {},
     identity: newIdentity(packageName, { bytes: randomBytes }),
     nics: [nic('wan'), nic('lan')],
-    router: routerContext(layer, plan, macs, around),
+    router: routerContext(layer, plan, macs, { ...(layer === 'sol' ? { wan: WAN, tor: TOR } : {}), ...around }),
   } as unknown as MachineInput)
   const recipe = parseRecipe(await readFile(join(folder, 'recipe.yaml'), 'utf8'), packageName)
   if (recipe.variant !== 'extract') throw new Error(`${packageName} is not made by a recipe of variant extract`)
@@ -68,7 +88,8 @@ export async function readRouterFiles(
     }
   }
   const text = ([name, bytes]: [string, Uint8Array]): [string, string] => [name, Buffer.from(bytes).toString()]
-  return { plan, image, medium: Object.fromEntries([...guest.files].map(text)), links: recipe.links }
+  const medium = Object.fromEntries([...guest.files].map(text))
+  return { layer, plan, image, medium, links: recipe.links, users: recipe.users }
 }
 
 /** @throws {Error} when a change has nothing to change: a control that proves nothing */

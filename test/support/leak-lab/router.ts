@@ -64,6 +64,7 @@ mkdir -p "$root/proc" "$root/sys" "$root/run" "$root/dev" "$root/root" "$root/us
 bind /bin/busybox /usr/bin/busybox
 bind "$(command -v nft)" /usr/sbin/nft
 bind "$(command -v dnsmasq)" /usr/sbin/dnsmasq
+for name in tor nc.openbsd; do ! program=$(command -v $name) || bind "$program" "/usr/bin/$name"; done
 bind_folder "/usr/lib/$2" "/usr/lib/$2"
 bind_folder /usr/lib64 /usr/lib64
 for name in null urandom; do bind "/dev/$name" "/dev/$name"; done
@@ -175,8 +176,9 @@ async function writeTree(lab: Lab, files: RouterFiles): Promise<void> {
   await lab.request('remove', { paths: [`${ROOT}/usr/lib/vmpkg`, `${ROOT}/lab`, `${ROOT}/dev/console`] })
   await lab.request('write-files', { folder: ROOT, files: withoutHardware(files) })
   await lab.request('write-files', { folder: `${ROOT}/lab/medium`, files: asFiles(files.medium) })
-  const passwd = 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n'
-  const accounts = { 'etc/passwd': [passwd, 0o644], 'etc/group': ['root:x:0:\nnogroup:x:65534:\n', 0o644] }
+  const passwd = files.users.map(({ name, uid, gid }) => `${name}:x:${uid}:${gid}:${name}:/:/bin/false\n`).join('')
+  const group = files.users.map(({ name, gid, group: own = name }) => `${own}:x:${gid}:\n`).join('')
+  const accounts = { 'etc/passwd': [passwd, 0o644], 'etc/group': [group, 0o644] }
   await lab.request('write-files', { folder: ROOT, files: accounts })
 }
 

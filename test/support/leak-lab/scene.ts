@@ -80,7 +80,7 @@ export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Prom
     }
     await pause(100)
     const seen = await lab.closeTaps()
-    const { leaks, strays, unsent } = judge(seen, tokens)
+    const { leaks, strays, unsent } = judge(seen, tokens, files.layer)
     for (const [id, lines] of leaks) fail(id, ...lines)
     for (const [id, lines] of unsent) fail(id, ...lines.map((line) => `the sender's own card never saw it: ${line}`))
     for (const { id, judge: more } of cases) if (more !== undefined) fail(id, ...more(seen, gateAt))

@@ -1,6 +1,9 @@
 # What all routers share: their settings, their rules and what the kernel makes of them. `layer.sh` says what a layer has
 # besides: LAYER, and the functions that are called by name here and in `boot` and `agent`.
 . /usr/lib/vmpkg/base.sh
+# What a layer may say otherwise: whether the kernel forwards packets of clients, and which processes they need.
+FORWARDING=true
+SERVICES=dnsmasq
 . /usr/lib/vmpkg/layer.sh
 
 RULES=nftables.nft
@@ -38,6 +41,11 @@ check_config() {
   [ -s "$1/dnsmasq.conf" ] || { PROBLEM='the medium has no dnsmasq.conf'; return 1; }
   dnsmasq --test -C "$1/dnsmasq.conf" >/dev/null 2>&1 || { PROBLEM='dnsmasq refuses dnsmasq.conf'; return 1; }
   nft -c -f "$1/$RULES" >/dev/null 2>&1 || { PROBLEM="nft refuses $RULES"; return 1; }
+}
+
+services_run() {
+  local one
+  for one in $SERVICES; do pidof "$one" >/dev/null || return 1; done
 }
 
 # For scripts beside boot and agent, which have checked the files.
