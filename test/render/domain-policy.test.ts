@@ -73,6 +73,17 @@ test('a router that reboots or crashes ends, so that its LAN never opens without
   assert.equal(refusal(client, consoleContext, clientCapabilities, []), undefined)
 })
 
+test('the kernel is told the root hash that was signed, once, and none where none was', () => {
+  const { verity = '', ...unverified } = routerContext
+  const word = `verity=${verity} `
+  const other = `verity=${'00'.repeat(32)}:2518 `
+  for (const words of ['', other, other + word, word + other, word + word, word.replace(':2518', ':2517')]) {
+    assert.match(refusal(router.replace(word, words), routerContext, routerCapabilities) ?? '', /os\/cmdline/, words)
+  }
+  assert.match(refusal(router, unverified, routerCapabilities) ?? '', /os\/cmdline.*the package signs none/)
+  assert.equal(refusal(router.replace(word, ''), unverified, routerCapabilities), undefined)
+})
+
 test('only the verified XML carries the text on', () => {
   const verified = verifyDomainPolicy({
     xml: client,
