@@ -15,11 +15,10 @@ import { emitNothing } from '../../src/events.ts'
 import { sha256 } from '../../src/model/digest.ts'
 import { parseManifest } from '../../src/model/manifest-schema.ts'
 import type { GuestTemplateContext, NicContext } from '../../src/model/template-context.ts'
-import { verityArgument } from '../../src/model/verity.ts'
 import { systemProcesses } from '../../src/node/processes.ts'
 import { type BuiltPackage, buildPackage } from '../../src/publish/build-package.ts'
 import { renderGuestFile } from '../../src/render/guest.ts'
-import { type BareGuest, startBareGuest } from '../support/bare-guest.ts'
+import { type BareGuest, startBareGuest, verityWord } from '../support/bare-guest.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 const TEMPLATES = join(import.meta.dirname, '..', '..', 'templates')
@@ -95,12 +94,6 @@ async function guestFiles(
   return files
 }
 
-const verityOf = ({ images }: BuiltPackage): string => {
-  const argument = images.map(verityArgument).find((one) => one !== undefined)
-  assert.ok(argument !== undefined)
-  return `verity=${argument}`
-}
-
 /** Waits at most a minute for the console to have shown it. */
 async function shows(guest: BareGuest, text: string | RegExp): Promise<void> {
   const has = (): boolean => (typeof text === 'string' ? guest.serial().includes(text) : text.test(guest.serial()))
@@ -144,7 +137,7 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
       boot: {
         kernel: image(router, 'kernel'),
         initrd: image(router, 'initrd'),
-        commandLine: `${verityOf(router)} ${UNI}`,
+        commandLine: `${verityWord(router.images)} ${UNI}`,
       },
       disk: { file: image(router, 'root'), format: 'raw', readonly: true },
       medium,
@@ -282,7 +275,7 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
   test('a byte changed in the file of a running router stops it, and is code where nothing checks', async (t) => {
     const unchecked = await runAltered(t, SHELL)
     await shows(unchecked, /^altered code runs/m)
-    const checked = await runAltered(t, `${verityOf(router)} ${SHELL}`)
+    const checked = await runAltered(t, `${verityWord(router.images)} ${SHELL}`)
     await shows(checked, /Rebooting in|^second/m)
     assert.match(checked.serial(), /device-mapper: verity: \S+ (?:meta)?data block \d+ is corrupted/)
     assert.match(checked.serial(), /Kernel panic - not syncing: dm-verity device corrupted/)
@@ -290,7 +283,7 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
   })
 
   test('a router does not start on another root hash, and its console says why', async (t) => {
-    const other = verityOf(router).replace(/=[0-9a-f]{4}/, '=0000')
+    const other = verityWord(router.images).replace(/=[0-9a-f]{4}/, '=0000')
     const { guest } = await startShell(t, `${other} ${SHELL}`)
     await guest.ended
     assert.match(guest.serial(), /verity: \S+ metadata block \d+ is corrupted[^]*panic.*dm-verity device corrupted/)

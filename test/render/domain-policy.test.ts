@@ -114,6 +114,12 @@ const tricks: Record<string, [where: string | RegExp, what: string, reason: RegE
     "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0' bus='1' slot='0' function='0'/></source></hostdev><rng",
     /hostdev.*not planned/,
   ],
+  'a card whose MAC libvirt chooses': [
+    '<rng',
+    "<interface type='user'><model type='virtio'/></interface><rng",
+    /has no MAC/,
+  ],
+  'this host’s serial numbers': ['</os>', "<smbios mode='host'/></os>", /os\/smbios\/@mode.*serial numbers/],
   'a USB device of the host': [
     '<rng',
     "<hostdev mode='subsystem' type='usb' managed='yes'><source/></hostdev><rng",
