@@ -1,6 +1,6 @@
 /**
  * The program of the initrd that puts dm-verity over the root. busybox has none, Debian's cloud kernel cannot do it from
- * its command line (no DM_INIT), and `dmsetup` would bring nine files and treble the initrd, for three ioctls.
+ * its command line (no DM_INIT), and `dmsetup` would bring eight files and more than double the initrd, for three ioctls.
  *
  * 395 bytes of x86-64 that use no library. Their assembly text stands beside the tests; test oracle: the GNU assembler
  * gives these bytes. Source: linux/dm-ioctl.h.
