@@ -185,4 +185,11 @@ export const GUEST_ERRORS: readonly KnownError[] = [
     'An element or attribute is misspelt, at a wrong place, or newer than this libvirt.',
     'Run virt-xml-validate on it; vmpkg lint names the line of a template.',
   ),
+  known(
+    72,
+    'the root of a router is not what its package signs',
+    [/device-mapper: verity: \S+ (?:meta)?data block \d+ is corrupted/i, /dm-verity device corrupted/i],
+    'The file of its root changed on this host, or the kernel was told the root hash of another one.',
+    'Run vmpkg verify, which names the file, and vmpkg verify --fix, which fetches it anew; check the disk that it is on.',
+  ),
 ]

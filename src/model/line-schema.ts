@@ -19,6 +19,7 @@ import {
   version,
   withoutExtensions,
 } from './shape.ts'
+import { dataBlocksOf } from './verity.ts'
 
 /** Bytes; a line holds relations and digests, never content. */
 const MAX_LINE_BYTES = 64 * 1024
@@ -27,20 +28,22 @@ const MAX_IMAGE_BYTES = 64 * 1024 ** 4
 export const arch = z.enum(['amd64', 'arm64', 'all'])
 export const packageKind = z.enum(['os-image', 'router', 'controller', 'app', 'utility'])
 export const layer = z.enum(['uni', 'gal', 'sol'])
-export const imageRole = z.enum(['kernel', 'initrd', 'root', 'verity', 'disk'])
+export const imageRole = z.enum(['kernel', 'initrd', 'root', 'disk'])
 
-const image: z.ZodType<PackageImage> = z.strictObject({
-  role: imageRole,
-  format: z.literal('raw'),
-  digest: sha256Text,
-  size: count.min(1).max(MAX_IMAGE_BYTES),
-  map: digested,
-  parent: sha256Text.exactOptional(),
-  verityRoot: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .exactOptional(),
-})
+/** dm-verity's, of an image that ends with its hash tree. */
+export const verityRoot = z.string().regex(/^[0-9a-f]{64}$/, 'not the 64 hexadecimal digits of a root hash')
+
+const image: z.ZodType<PackageImage> = z
+  .strictObject({
+    role: imageRole,
+    format: z.literal('raw'),
+    digest: sha256Text,
+    size: count.min(1).max(MAX_IMAGE_BYTES),
+    map: digested,
+    parent: sha256Text.exactOptional(),
+    verityRoot: verityRoot.exactOptional(),
+  })
+  .superRefine(checkVerity)
 
 const line: z.ZodType<PackageLine> = z
   .strictObject({
@@ -72,6 +75,19 @@ const line: z.ZodType<PackageLine> = z
 export const transport: z.ZodType<Transport> = z.strictObject({
   images: z.record(sha256Text, z.strictObject({ index: digested, fullBytes: count })),
 })
+
+/** Of an image with a root hash: only a root is checked against one, and it is as large as data with their tree. */
+export function checkVerity(
+  { role, size, verityRoot: root }: { readonly role: string; readonly size: number; readonly verityRoot?: string },
+  context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+): void {
+  if (root === undefined) return
+  if (role !== 'root') {
+    context.addIssue({ code: 'custom', path: ['verityRoot'], message: 'only an image with the role root has one' })
+  } else if (dataBlocksOf(size) === undefined) {
+    context.addIssue({ code: 'custom', path: ['size'], message: 'not the size of a file with its hash tree' })
+  }
+}
 
 /** @throws {VmpkgError} `INDEX_INVALID` */
 export function parsePackageLine(bytes: Uint8Array): PackageLine {

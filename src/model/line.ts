@@ -8,7 +8,7 @@ import type { Digested, Sha256 } from './digest.ts'
 export type PackageKind = 'os-image' | 'router' | 'controller' | 'app' | 'utility'
 export type Layer = 'uni' | 'gal' | 'sol'
 export type Arch = 'amd64' | 'arm64' | 'all'
-export type ImageRole = 'kernel' | 'initrd' | 'root' | 'verity' | 'disk'
+export type ImageRole = 'kernel' | 'initrd' | 'root' | 'disk'
 
 /** One image of a package: identity is the SHA-256 of its guest-visible bytes, which the chunk map commits to as well. */
 export interface PackageImage {
@@ -21,7 +21,7 @@ export interface PackageImage {
   readonly map: Digested
   /** Digest of the image this one differs from, where layered. */
   readonly parent?: Sha256
-  /** dm-verity root hash, hexadecimal. */
+  /** Of a root that ends with its dm-verity hash tree (`verity.ts`): the root hash, hexadecimal. */
   readonly verityRoot?: string
 }
 

@@ -150,6 +150,8 @@ export interface DomainTemplateContext extends Partial<ChosenContext> {
   readonly params: Readonly<Record<string, ParameterValue>>
   /** Read-only image files in the store, by role. */
   readonly images: Readonly<Partial<Record<ImageRole, string>>>
+  /** Where the root is checked while it is read: what the initrd has to be told (`verity.ts`). */
+  readonly verity?: string
   /** The writable qcow2 overlay of a clone and the raw base it stands on. */
   readonly overlay?: { readonly path: string; readonly base: string }
   /** UEFI variables of this domain alone; libvirt makes the file from `host.firmware.vars` at the first start. */

@@ -8,6 +8,7 @@ import { ImageStore } from '../image/store.ts'
 import type { Sha256 } from '../model/digest.ts'
 import type { PackageImage, PackageLine, Transport } from '../model/line.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
+import { verityArgument } from '../model/verity.ts'
 import { chunkMapPath, transportPath } from '../sources/locations.ts'
 import { withObject } from '../state/downloads.ts'
 import type { LockHolder } from '../state/lock.ts'
@@ -16,6 +17,12 @@ import type { Workspace } from './workspace.ts'
 export function imagePaths(workspace: Workspace, { images }: PackageLine): DomainTemplateContext['images'] {
   const store = new ImageStore(workspace.paths.images)
   return Object.fromEntries(images.map(({ role, digest }) => [role, store.pathOf(digest)]))
+}
+
+/** What the initrd of the package is told of its root; see `verityArgument`. */
+export function rootVerity({ images }: PackageLine): string | undefined {
+  const root = images.find(({ role }) => role === 'root')
+  return root && verityArgument(root)
 }
 
 /**

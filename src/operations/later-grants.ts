@@ -11,6 +11,7 @@ import { renderDomain } from '../render/domain.ts'
 import { findMissingDomainGrants } from '../render/domain-policy.ts'
 import type { Partials } from '../render/environment.ts'
 import { templateValues } from './file-parameters.ts'
+import { rootVerity } from './images.ts'
 import { type Choice, isGranted } from './package-choice.ts'
 
 /** Sentences for a person; none for a package whose machines need no more than it has. */
@@ -53,7 +54,7 @@ function findNeeded(
   const params = { ...imagined, ...chosen }
   const context = imagineDomain(
     manifest,
-    line.images.map(({ role }) => role),
+    { roles: line.images.map(({ role }) => role), hasVerity: rootVerity(line) !== undefined },
     imagineNics(capabilities, false, 'network'),
     params,
   )

@@ -20,6 +20,7 @@ import type { GuardedCard, GuardedLan, PortGuards } from '../render/guard-ports.
 import { renderGuestFile } from '../render/guest.ts'
 import { stampDomain } from '../render/stamp.ts'
 import { templateValues } from './file-parameters.ts'
+import { rootVerity } from './images.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { readPartials } from './templates.ts'
 
@@ -171,12 +172,14 @@ function machineContext(input: MachineInput): DomainTemplateContext {
   const { pkg, name, identity, nics, host, images, overlay, nvram, medium, serialLog, placement, pci } = input
   const { uuid } = identity
   const definitions = pkg.manifest.parameters
+  const verity = rootVerity(pkg.line)
   const params = templateValues(definitions, input.parameters)
   return {
     domain: { name, uuid, memoryKib: memoryKib(params), vcpus: Number(params['vcpus'] ?? 1) },
     host,
     params,
     images,
+    ...(verity === undefined ? {} : { verity }),
     nics,
     ...byRole(nics),
     medium,

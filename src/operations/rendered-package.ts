@@ -8,12 +8,13 @@ import { join, resolve } from 'node:path'
 import { openPackage } from '../archive/load-package.ts'
 import { VmpkgError } from '../errors.ts'
 import { type Sha256, sha256 } from '../model/digest.ts'
-import type { ImageRole, PackageLine } from '../model/line.ts'
+import type { PackageImage, PackageLine } from '../model/line.ts'
 import type { Manifest, ParameterValues } from '../model/manifest.ts'
 import { isPackageName } from '../model/name.ts'
+import { VERITY_BLOCK_BYTES } from '../model/verity.ts'
 import { readBuiltPackage } from '../publish/built-package.ts'
 import { readShipped } from '../publish/package-files.ts'
-import { parseRecipe } from '../publish/recipe.ts'
+import { hasVerity, parseRecipe } from '../publish/recipe.ts'
 import { resolveChanges } from './candidates.ts'
 import { fetchArchive } from './download.ts'
 import { type LoadedPackage, loadPackage } from './package-store.ts'
@@ -28,6 +29,8 @@ export interface RenderedPackage {
   /** Path where it is a folder. */
   readonly folder?: string
 }
+
+type ListedImage = Pick<PackageImage, 'role' | 'digest' | 'size' | 'verityRoot'>
 
 /** @param target a package's name (with `=version`), or a folder's path: with a slash, or the name of no package */
 export async function findRenderedPackage(workspace: Workspace, target: string): Promise<RenderedPackage> {
@@ -55,7 +58,7 @@ export async function findRenderedPackage(workspace: Workspace, target: string):
 async function readFolder(folder: string): Promise<LoadedPackage> {
   if (existsSync(join(folder, 'images.json'))) {
     const { contents, archive, images } = await readBuiltPackage(folder)
-    const listed = images.map(({ role, digest, size }) => ({ role, digest, size }))
+    const listed = images.map(({ file: _file, ...image }) => image)
     return { ...contents, line: lineOf(contents.manifest, sha256(archive), archive.length, listed) }
   }
   if (!existsSync(join(folder, 'vmpkg.yaml'))) {
@@ -64,23 +67,24 @@ async function readFolder(folder: string): Promise<LoadedPackage> {
     })
   }
   const { manifest, files } = await readShipped(folder)
-  const roles = await readRoles(folder, manifest)
-  const images = roles.map((role) => ({ role, digest: sha256(`image ${manifest.name} ${role}`), size: 0 }))
+  const images = await imagineImages(folder, manifest)
   return { ...openPackage(files), line: lineOf(manifest, sha256(''), 0, images) }
 }
 
-async function readRoles(folder: string, { images }: Manifest): Promise<readonly ImageRole[]> {
+/** Those that the recipe will make, as empty as they can be. */
+async function imagineImages(folder: string, { name, images }: Manifest): Promise<readonly ListedImage[]> {
   if (images === undefined) return []
-  const text = await readFile(join(folder, images.recipe), 'utf8')
-  return parseRecipe(text, images.recipe).outputs.map(({ role }) => role)
+  const recipe = parseRecipe(await readFile(join(folder, images.recipe), 'utf8'), images.recipe)
+  return recipe.outputs.map((output) => {
+    const image = { role: output.role, digest: sha256(`image ${name} ${output.role}`) }
+    const isVerified = hasVerity({ outputs: [output] })
+    return isVerified
+      ? { ...image, size: VERITY_BLOCK_BYTES, verityRoot: sha256(`root hash ${name}`) }
+      : { ...image, size: 0 }
+  })
 }
 
-function lineOf(
-  manifest: Manifest,
-  digest: Sha256,
-  size: number,
-  images: readonly { readonly role: ImageRole; readonly digest: Sha256; readonly size: number }[],
-): PackageLine {
+function lineOf(manifest: Manifest, digest: Sha256, size: number, images: readonly ListedImage[]): PackageLine {
   const { name, version, arch, kind, summary, layer, depends, recommends, provides, conflicts, replaces } = manifest
   return {
     name,

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import type { Emit } from '../events.ts'
+import { readRootHash } from '../image/hash-tree.ts'
 import type { Sha256 } from '../model/digest.ts'
 import type { ImageRole } from '../model/line.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -19,7 +20,7 @@ import { bootstrap, installBase, type SourcePackage } from './bootstrap.ts'
 import type { BuildTools } from './build-tool.ts'
 import { BOOT_PACKAGES, makeBootDisk, makeImages } from './make-images.ts'
 import { copyPackageFiles } from './package-files.ts'
-import { type DebianRecipe, epochSeconds, parseRecipe, type Recipe, type UpstreamRecipe } from './recipe.ts'
+import { type DebianRecipe, epochSeconds, hasVerity, parseRecipe, type Recipe, type UpstreamRecipe } from './recipe.ts'
 
 /** One image as `images.json` lists it; `file` is below the output folder. */
 interface BuiltImage {
@@ -28,6 +29,7 @@ interface BuiltImage {
   readonly digest: Sha256
   readonly size: number
   readonly file: string
+  readonly verityRoot?: string
 }
 
 export interface BuiltPackage {
@@ -170,13 +172,17 @@ async function readRecipe(packageDir: string, manifest: Manifest): Promise<Recip
 
 async function describeImages(staging: string, recipe: Recipe): Promise<BuiltImage[]> {
   const images: BuiltImage[] = []
-  for (const { role } of recipe.outputs) {
+  for (const output of recipe.outputs) {
+    const { role } = output
     const file = `images/${role}`
     const hash = createHash('sha256')
     for await (const chunk of createReadStream(join(staging, file))) hash.update(chunk as Buffer)
     await chmod(join(staging, file), 0o644)
     const { size } = await stat(join(staging, file))
-    images.push({ role, format: 'raw', digest: hash.digest('hex') as Sha256, size, file })
+    const isVerified = hasVerity({ outputs: [output] })
+    const verityRoot = isVerified ? await readRootHash(join(staging, file)) : undefined
+    const digest = hash.digest('hex') as Sha256
+    images.push({ role, format: 'raw', digest, size, file, ...(verityRoot === undefined ? {} : { verityRoot }) })
   }
   return images
 }

@@ -11,7 +11,7 @@ import { writeArchive } from '../archive/write.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Sha256 } from '../model/digest.ts'
 import type { ImageRole } from '../model/line.ts'
-import { imageRole } from '../model/line-schema.ts'
+import { checkVerity, imageRole, verityRoot } from '../model/line-schema.ts'
 import { count, parseShape, sha256Text } from '../model/shape.ts'
 import { refuseUnlisted } from './package-files.ts'
 import { refuseSecrets } from './secrets.ts'
@@ -21,6 +21,7 @@ export interface BuiltImage {
   readonly digest: Sha256
   /** Bytes. */
   readonly size: number
+  readonly verityRoot?: string
   /** Absolute path of the raw file. */
   readonly file: string
 }
@@ -36,7 +37,15 @@ export interface BuiltPackage {
 const imageList = z
   .array(
     z
-      .object({ role: imageRole, format: z.literal('raw'), digest: sha256Text, size: count, file: z.string() })
+      .object({
+        role: imageRole,
+        format: z.literal('raw'),
+        digest: sha256Text,
+        size: count,
+        file: z.string(),
+        verityRoot: verityRoot.exactOptional(),
+      })
+      .superRefine(checkVerity)
       .refine((one) => one.file === `images/${one.role}`, { path: ['file'], message: 'not images/<role>' }),
   )
   .max(16)
@@ -70,7 +79,7 @@ async function readParts(folder: string, list: unknown): Promise<BuiltPackage> {
     listing: [...files]
       .map(([path, { bytes }]) => ({ path, size: bytes.length }))
       .toSorted((a, b) => (a.path < b.path ? -1 : 1)),
-    images: images.map(({ role, digest, size, file }) => ({ role, digest, size, file: join(folder, file) })),
+    images: images.map(({ format: _format, file, ...image }) => ({ ...image, file: join(folder, file) })),
   }
 }
 

@@ -27,9 +27,16 @@ const LAN_MAC = '52:54:00:00:00:02'
 const NEWEST = { libvirtVersion: '999.0.0', qemuVersion: '999.0.0' }
 const WAN_MAC = '52:54:00:00:00:01'
 
+export interface ImaginedImages {
+  /** Images that the package has or will have. */
+  readonly roles: readonly ImageRole[]
+  /** Whether the root is checked while it is read. */
+  readonly hasVerity: boolean
+}
+
 export function imagineDomain(
   manifest: Manifest,
-  roles: readonly ImageRole[],
+  { roles, hasVerity }: ImaginedImages,
   nics: readonly NicContext[],
   params: Readonly<Record<string, ParameterValue>>,
 ): DomainTemplateContext {
@@ -47,6 +54,7 @@ export function imagineDomain(
     },
     params,
     images,
+    ...(hasVerity ? { verity: `${'0'.repeat(64)}:1` } : {}),
     ...(roles.includes('disk') ? { overlay: { path: '/lint/overlay.qcow2', base: '/lint/images/disk' } } : {}),
     nvram: '/lint/nvram.fd',
     medium: '/lint/medium.iso',

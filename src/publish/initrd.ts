@@ -5,10 +5,14 @@
 import { chmod, copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { type BuildTools, runTool } from './build-tool.ts'
+import { formatMapVerity } from './map-verity.ts'
 import { setTreeTimes } from './tree-times.ts'
 
 /**
- * Reads only the words `root=`, `rootfstype=`, `init=`, `ro` and `rw` of the command line, each checked.
+ * Reads only the words `root=`, `verity=`, `rootfstype=`, `init=`, `ro` and `rw` of the command line, each checked. With
+ * `verity=HASH:BLOCKS` the root's first BLOCKS are data and the rest their hash tree; a `verity=` that makes no sense ends
+ * here. A block that is not what was hashed stops the machine: a router that goes on with a part of its programs is
+ * nothing that anybody could trust.
  * A module that does not load (an optional one for another processor) is told only when the root cannot be mounted.
  * Leaving it ends in the kernel's panic, which `panic=` on the command line turns into a reboot or a stop.
  */
@@ -19,11 +23,12 @@ $b mount -t proc proc /proc
 $b mount -t sysfs sys /sys
 failed=
 while read -r m; do $b insmod "/modules/$m" 2>/dev/null || failed="$failed $m"; done </modules/order
-dev=/dev/vda type=ext4 mode=ro init=/sbin/init
+dev=/dev/vda verity=none type=ext4 mode=ro init=/sbin/init
 read -r line </proc/cmdline
 for word in $line; do
   case $word in
     root=/dev/vd[a-z]|root=/dev/vd[a-z][0-9]) dev=\${word#root=} ;;
+    verity=*) verity=\${word#verity=} ;;
     rootfstype=erofs|rootfstype=ext4) type=\${word#rootfstype=} ;;
     init=/*) init=\${word#init=} ;;
     ro|rw) mode=$word ;;
@@ -35,6 +40,13 @@ until [ -b "$dev" ]; do
   [ $n -gt 300 ] && { echo "initrd: $dev did not appear; not loaded:$failed"; exit 1; }
   $b usleep 100000
 done
+if [ "$verity" != none ]; then
+  hash=\${verity%:*} blocks=\${verity##*:}
+  case $hash$blocks in *[!0-9a-f]*) echo "initrd: not a root hash: $verity"; exit 1 ;; esac
+  /bin/map-verity $((blocks * 8)) "1 $dev $dev 4096 4096 $blocks $blocks sha256 $hash - 1 panic_on_corruption" ||
+    { echo "initrd: cannot check $dev by dm-verity; not loaded:$failed"; exit 1; }
+  dev=/dev/dm-0
+fi
 $b mount -t "$type" -o "$mode" "$dev" /root || { echo "initrd: cannot mount $dev as $type; not loaded:$failed"; exit 1; }
 $b mount -o move /dev /root/dev
 $b umount /proc
@@ -51,6 +63,8 @@ export async function makeInitrd(
     readonly base: string
     readonly busybox: string
     readonly modules: readonly string[]
+    /** Whether it can check the root while it is read; `dm-verity` is among the modules then. */
+    readonly hasVerity?: boolean
     readonly work: string
     readonly target: string
   },
@@ -62,6 +76,10 @@ export async function makeInitrd(
   }
   await copyFile(options.busybox, join(root, 'bin/busybox'))
   await chmod(join(root, 'bin/busybox'), 0o755)
+  if (options.hasVerity === true) {
+    await writeFile(join(root, 'bin/map-verity'), formatMapVerity())
+    await chmod(join(root, 'bin/map-verity'), 0o755)
+  }
   for (const module of options.modules) {
     await copyFile(join(options.base, module), join(root, 'modules', basename(module)))
     await chmod(join(root, 'modules', basename(module)), 0o644)

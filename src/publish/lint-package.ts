@@ -14,7 +14,7 @@ import { findingsOf, type LintFinding, lintError, lintWarning } from './lint-fin
 import { lintManifest } from './lint-manifest.ts'
 import { lintTemplates } from './lint-templates.ts'
 import { readShipped } from './package-files.ts'
-import { parseRecipe, type Recipe } from './recipe.ts'
+import { hasVerity, parseRecipe, type Recipe } from './recipe.ts'
 import { looksSecret } from './secrets.ts'
 
 export interface PackageLint {
@@ -41,7 +41,9 @@ async function lintBuilt(folder: string, partials: Partials): Promise<PackageLin
   try {
     const { contents, listing, images } = await readBuiltPackage(folder)
     const roles = images.map(({ role }) => role)
-    const findings = [...lintManifest(contents.manifest), ...lintTemplates({ contents, roles, partials })]
+    const verified = images.some(({ verityRoot }) => verityRoot !== undefined)
+    const lint = { contents, roles, hasVerity: verified, partials }
+    const findings = [...lintManifest(contents.manifest), ...lintTemplates(lint)]
     return { folder, manifest: contents.manifest, travels: listing, stays: [], findings }
   } catch (error) {
     return { folder, travels: [], stays: [], findings: findingsOf(error, 'package') }
@@ -71,7 +73,8 @@ async function lintTemplate(folder: string, partials: Partials): Promise<Package
   if (shipped !== undefined) {
     const contents = await attempt('files', async () => openPackage(shipped.files))
     const roles: readonly ImageRole[] = recipe?.outputs.map(({ role }) => role) ?? []
-    if (contents !== undefined) findings.push(...lintTemplates({ contents, roles, partials }))
+    const verified = recipe !== undefined && hasVerity(recipe)
+    if (contents !== undefined) findings.push(...lintTemplates({ contents, roles, hasVerity: verified, partials }))
   }
   const travels = [...(shipped?.files ?? [])].map(([path, { bytes }]) => ({ path, size: bytes.length }))
   const stays = paths.filter((path) => !travels.some((one) => one.path === path))

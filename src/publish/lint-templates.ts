@@ -5,7 +5,6 @@
 import type { PackageContents } from '../archive/load-package.ts'
 import { type CapabilityName, grantName } from '../model/capability.ts'
 import { isChoiceParameter } from '../model/choice.ts'
-import type { ImageRole } from '../model/line.ts'
 import type { Manifest, Parameter } from '../model/manifest.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
 import { renderDomain } from '../render/domain.ts'
@@ -17,6 +16,7 @@ import { verifyNetworkPolicy } from '../render/network-policy.ts'
 import { parseTemplate } from '../render/template.ts'
 import {
   byRole,
+  type ImaginedImages,
   imagineChoices,
   imagineDomain,
   imagineNetwork,
@@ -27,10 +27,8 @@ import {
 } from './imagined-host.ts'
 import { findingsOf, type LintFinding, lintWarning } from './lint-finding.ts'
 
-export interface TemplateLint {
+export interface TemplateLint extends ImaginedImages {
   readonly contents: PackageContents
-  /** Images that the package has or will have. */
-  readonly roles: readonly ImageRole[]
   /** vmpkg's own. */
   readonly partials: Partials
 }
@@ -90,10 +88,11 @@ function lintSyntax({ contents: { templates, manifest } }: TemplateLint): readon
   ])
 }
 
-function lintDomain({ contents, roles, partials }: TemplateLint): readonly LintFinding[] {
+function lintDomain(lint: TemplateLint): readonly LintFinding[] {
+  const { contents, partials } = lint
   const { manifest, templates } = contents
   const path = manifest.templates.domain
-  return contexts(manifest, roles).flatMap((context) =>
+  return contexts(manifest, lint).flatMap((context) =>
     attempt(path, () => {
       const parameterNames = Object.keys(manifest.parameters)
       const xml = renderDomain({ template: templates.get(path) ?? '', partials, context, parameterNames })
@@ -179,15 +178,16 @@ function lintUse(lint: TemplateLint): readonly LintFinding[] {
 }
 
 /** What the user chose stands in lists that partials walk: it is used where the machine is another one without it. */
-function isWalked({ contents, roles, partials }: TemplateLint, name: string, definition: Parameter): boolean {
+function isWalked(lint: TemplateLint, name: string, definition: Parameter): boolean {
   if (!isChoiceParameter(definition)) return false
+  const { contents, partials } = lint
   const { manifest, templates } = contents
   const nics = imagineNics(manifest.capabilities, manifest.kind === 'router', 'network')
   const values = imagineParameters(manifest, true)
   const { [name]: _left, ...without } = values
   const [before, after] = [values, without].map((params) => {
     try {
-      const context = imagineDomain(manifest, roles, nics, params)
+      const context = imagineDomain(manifest, lint, nics, params)
       const template = templates.get(manifest.templates.domain) ?? ''
       return renderDomain({ template, partials, context, parameterNames: Object.keys(manifest.parameters) })
     } catch (error) {
@@ -223,7 +223,7 @@ function attempt(subject: string, run: () => void): readonly LintFinding[] {
  * One for each kind of WAN card that the capabilities allow, with everything chosen that the user may choose; and one with
  * nothing but what must be. Of booleans and of choices each value once.
  */
-function contexts(manifest: Manifest, roles: readonly ImageRole[]): readonly DomainTemplateContext[] {
+function contexts(manifest: Manifest, images: ImaginedImages): readonly DomainTemplateContext[] {
   const { capabilities } = manifest
   const isRouter = manifest.kind === 'router'
   const kinds = ['network', 'bridge', 'pci'] as const
@@ -235,6 +235,6 @@ function contexts(manifest: Manifest, roles: readonly ImageRole[]): readonly Dom
   const whole = allowed.map((kind) => ({ nics: imagineNics(capabilities, isRouter, kind), isWhole: true }))
   const least = { nics: imagineNics(capabilities, isRouter, 'network'), isWhole: false }
   return [...whole, least].flatMap(({ nics, isWhole }) =>
-    imagineValues(manifest, isWhole).map((params) => imagineDomain(manifest, roles, nics, params)),
+    imagineValues(manifest, isWhole).map((params) => imagineDomain(manifest, images, nics, params)),
   )
 }

@@ -1,12 +1,13 @@
 /** From unpacked or installed packages to the raw images of one recipe, one file a role. */
 import { chmod, copyFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { appendHashTree } from '../image/hash-tree.ts'
 import type { Bootstrapped, Installed } from './bootstrap.ts'
 import type { BuildTools } from './build-tool.ts'
 import { makeErofs, makeExt4, uuidFrom } from './filesystem.ts'
 import { makeInitrd } from './initrd.ts'
 import { findKernel, findModuleFiles, indexModules, type Kernel } from './kernel-modules.ts'
-import type { DebianRecipe, ExtractRecipe, MinbaseRecipe, RecipeOutput } from './recipe.ts'
+import { type DebianRecipe, type ExtractRecipe, hasVerity, type MinbaseRecipe, type RecipeOutput } from './recipe.ts'
 import {
   applyRecipe,
   copyModules,
@@ -21,6 +22,7 @@ import { makeUnifiedKernel } from './unified-kernel.ts'
 
 const MIB = 1024 * 1024
 const BUSYBOX = 'bin/busybox'
+const VERITY_MODULE = 'dm-verity'
 const STUB = 'usr/lib/systemd/boot/efi/linuxx64.efi.stub'
 /** Unpacked beside the kernel of a disk that boots by itself; not installed in it. */
 export const BOOT_PACKAGES: readonly string[] = ['busybox-static', 'systemd-boot-efi']
@@ -128,16 +130,19 @@ async function makeImage(
     await copyFile(join(job.base.tree, kernel.image), target)
     await chmod(target, 0o644)
   } else if (output.role === 'initrd') {
-    const modules = await findModuleFiles(tools, job.base.tree, kernel, output.modules)
+    const names = hasVerity(job.recipe) ? [...output.modules, VERITY_MODULE] : output.modules
+    const modules = await findModuleFiles(tools, job.base.tree, kernel, names)
     await makeInitrd(tools, {
       base: job.base.tree,
       busybox: join(job.base.tree, BUSYBOX),
       modules,
+      hasVerity: hasVerity(job.recipe),
       work: job.work,
       target,
     })
   } else if (output.role === 'root') {
     await makeErofs(tools, root, target, uuid)
+    if (output.verity) await appendHashTree(target)
   } else if ('filesystem' in output) {
     await makeExt4(tools, { root, target, uuid, label: output.label, sizeBytes: output.sizeMib * MIB })
   }

@@ -33,7 +33,12 @@ const label = z.string().regex(/^[A-Za-z0-9_-]{1,16}$/)
 
 const kernelOutput = z.strictObject({ role: z.literal('kernel') })
 const initrdOutput = z.strictObject({ role: z.literal('initrd'), modules: z.array(moduleName).min(1).max(32) })
-const erofsOutput = z.strictObject({ role: z.literal('root'), filesystem: z.literal('erofs') })
+const erofsOutput = z.strictObject({
+  role: z.literal('root'),
+  filesystem: z.literal('erofs'),
+  /** Ends with a dm-verity hash tree, which the initrd holds against the root hash of the kernel's command line. */
+  verity: z.boolean().default(false),
+})
 const ext4Output = z.strictObject({
   role: z.literal('disk'),
   filesystem: z.literal('ext4'),
@@ -140,6 +145,9 @@ const recipeSchema = z.discriminatedUnion('variant', schemas).superRefine((recip
   if (new Set(roles).size !== roles.length) {
     context.addIssue({ code: 'custom', path: ['outputs'], message: 'each role may appear once' })
   }
+  if (hasVerity(recipe) && !roles.includes('initrd')) {
+    context.addIssue({ code: 'custom', path: ['outputs'], message: 'verity needs an initrd, which checks the root' })
+  }
 })
 
 export type Recipe = z.infer<typeof recipeSchema>
@@ -182,6 +190,11 @@ export function parseRecipe(text: string, source: string): Recipe {
 /** JSON Schema (2020-12) of a recipe, for editors. */
 export function recipeJsonSchema(): Readonly<Record<string, unknown>> {
   return { ...z.toJSONSchema(recipeSchema, { io: 'input', unrepresentable: 'any' }), title: 'recipe.yaml, format 1' }
+}
+
+/** Whether the recipe makes a root that is checked while it is read. */
+export function hasVerity({ outputs }: { readonly outputs: readonly object[] }): boolean {
+  return outputs.some((output) => 'verity' in output && output.verity === true)
 }
 
 /** Seconds since 1970 that every time stamp in the images carries. */

@@ -6,6 +6,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
+import { readRootHash } from '../image/hash-tree.ts'
 import { type Digested, sha256 } from '../model/digest.ts'
 import type { ImageTransport, PackageImage, PackageLine } from '../model/line.ts'
 import { formatPackageLine, parsePackageLine } from '../model/line-schema.ts'
@@ -157,7 +158,9 @@ async function makeEntry(folder: string, built: BuiltPackage, publishers: readon
     const { sha256: digest, size, fullBytes } = packed.transport
     transports[image.digest] = { index: { sha256: digest, size }, fullBytes }
     const map = { sha256: packed.map.sha256, size: packed.map.size }
-    images.push({ role: image.role, format: 'raw', digest: image.digest, size: image.size, map })
+    const { role, verityRoot } = image
+    const verity = verityRoot === undefined ? {} : { verityRoot }
+    images.push({ role, format: 'raw', digest: image.digest, size: image.size, map, ...verity })
   }
   const line = formatPackageLine(makeLine(built, images, await writeNamed(folder, 'package', built.archive)))
   const { signatures } = await signFile(publishers, 'publisher', 'line', line)
@@ -165,6 +168,13 @@ async function makeEntry(folder: string, built: BuiltPackage, publishers: readon
 }
 
 async function packChecked(image: BuiltImage, folder: string, pack: PackImage): Promise<PackedImage> {
+  const { file, verityRoot } = image
+  if (verityRoot !== undefined && (await readRootHash(file)) !== verityRoot) {
+    throw new VmpkgError('IMAGE_INVALID', `${JSON.stringify(file)} does not end with the hash tree of its root hash`, {
+      hint: 'Build the package again.',
+      details: { verityRoot },
+    })
+  }
   const packed = await pack({ file: image.file, outDir: folder })
   if (packed.digest === image.digest && packed.size === image.size) return packed
   throw new VmpkgError('IMAGE_INVALID', `${JSON.stringify(image.file)} is not the image that images.json describes`, {

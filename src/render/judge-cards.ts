@@ -19,6 +19,8 @@ export function judgeCards(
     const mac = attributeAt(card, 'mac', 'address')
     const nic = nics.find((candidate) => candidate.pci === undefined && candidate.mac === mac)
     const isConnected = ['network', 'bridge'].includes(getAttribute(card, 'type') ?? '')
+    // libvirt would choose one that begins as QEMU's do, and another one at each definition.
+    if (mac === undefined && getAttribute(card, 'type') !== 'hostdev') findings.push({ path, reason: 'has no MAC' })
     if (nic !== undefined) findings.push(...judgeCard(card, nic).map((reason) => ({ path, reason })))
     else if (isConnected && !extra.some((one) => isChosenCard(card, one))) {
       findings.push({ path, reason: 'no card with this MAC was planned' })

@@ -10,6 +10,7 @@ export function judgeMachine(root: XmlElement, context: DomainTemplateContext, g
     ...findMissing(root, context),
     ...judgeMemory(root, context),
     ...judgeFirmware(root),
+    ...judgeRoot(root, context),
     ...judgeAgent(root, gate),
   ]
 }
@@ -48,6 +49,17 @@ function judgeFirmware(root: XmlElement): Finding[] {
     (nvram !== undefined && (/\S/.test(getText(nvram)) || findElement(nvram, 'source') !== undefined))
     ? []
     : [{ path: 'domain/os/nvram', reason: "must name this domain's own UEFI variables" }]
+}
+
+/** With another root hash, or with none, the kernel would run what nobody signed. */
+function judgeRoot(root: XmlElement, { verity }: DomainTemplateContext): Finding[] {
+  const line = findElement(root, 'os/cmdline')
+  const said = (line === undefined ? '' : getText(line)).split(/\s+/).filter((word) => word.startsWith('verity='))
+  const [path, expected] = ['domain/os/cmdline', verity === undefined ? [] : [`verity=${verity}`]]
+  if (said.join(' ') === expected.join(' ')) return []
+  return verity === undefined
+    ? [{ path, reason: 'has a root hash, and the package signs none' }]
+    : [{ path, reason: 'must have the root hash that the package signs, once: verity={{images.verity}}' }]
 }
 
 /** By default SPICE shares the clipboard and takes files of whoever looks, through the agent's channel. */

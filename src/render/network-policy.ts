@@ -56,13 +56,14 @@ function findNetworkFaults(input: NetworkPolicyInput): readonly Finding[] {
   return findings
 }
 
+/** Without a MAC libvirt would give the bridge one of QEMU's, which tells everybody on it what it is. */
 function neededBy(kind: NetworkPolicyInput['kind'], root: XmlElement): readonly string[] {
-  if (kind === 'lan') return ['name', 'uuid', 'bridge', 'dns']
+  if (kind === 'lan') return ['name', 'uuid', 'bridge', 'mac', 'dns']
   const forward = findElement(root, 'forward')
   const mode = forward && (getAttribute(forward, 'mode') ?? 'nat')
   // The others stand on the host's own network, where libvirt makes no bridge and has no address.
   const isOwn = mode === undefined || ['nat', 'route', 'open'].includes(mode)
-  return ['name', 'uuid', 'forward', ...(isOwn ? ['bridge', 'ip'] : [])]
+  return ['name', 'uuid', 'forward', ...(isOwn ? ['bridge', 'mac', 'ip'] : [])]
 }
 
 function givenTo({ network }: NetworkTemplateContext): Gate['given'] {

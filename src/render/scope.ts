@@ -16,17 +16,17 @@ import type {
   TorContext,
 } from '../model/template-context.ts'
 
-const ROLES: readonly ImageRole[] = ['kernel', 'initrd', 'root', 'verity', 'disk']
+const ROLES: readonly ImageRole[] = ['kernel', 'initrd', 'root', 'disk']
 type Scope = Readonly<Record<string, unknown>>
 
 /** `parameterNames` are the declared ones: those without a value are absent, others unknown. */
 export function domainScope(context: DomainTemplateContext, parameterNames: readonly string[]): Scope {
-  const { domain, images, overlay, nvram, medium, serialLog } = context
+  const { domain, images, verity, overlay, nvram, medium, serialLog } = context
   return {
     domain: { ...domain, lastVcpu: domain.vcpus - 1 },
     host: hostScope(context.host),
     params: parameterScope(context.params, parameterNames),
-    images: Object.fromEntries(ROLES.map((role) => [role, images[role]])),
+    images: { ...Object.fromEntries(ROLES.map((role) => [role, images[role]])), verity },
     overlay: overlay === undefined ? undefined : { ...overlay },
     nvram,
     medium,

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
@@ -18,7 +18,7 @@ import type { GuestTemplateContext, NicContext } from '../../src/model/template-
 import { systemProcesses } from '../../src/node/processes.ts'
 import { type BuiltPackage, buildPackage } from '../../src/publish/build-package.ts'
 import { renderGuestFile } from '../../src/render/guest.ts'
-import { type BareGuest, startBareGuest } from '../support/bare-guest.ts'
+import { type BareGuest, startBareGuest, verityWord } from '../support/bare-guest.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 const TEMPLATES = join(import.meta.dirname, '..', '..', 'templates')
@@ -28,6 +28,8 @@ const missing = TOOLS.filter(
 )
 const processes = systemProcesses
 const UNI = 'root=/dev/vda ro rootfstype=erofs console=ttyS0 quiet panic=1 ipv6.disable=1'
+/** A shell in place of the router's init, on the serial console. */
+const SHELL = `${UNI} init=/bin/sh`
 const CONSOLE = 'root=/dev/vda rw console=ttyS0 quiet panic=1'
 const WAN_MAC = '02:00:00:00:01:01'
 const LAN_MAC = '02:00:00:00:01:02'
@@ -112,7 +114,20 @@ async function guestFiles(
   return files
 }
 
+/** Waits at most a minute for the console to have shown it. */
+async function shows(guest: BareGuest, text: string | RegExp): Promise<void> {
+  const has = (): boolean => (typeof text === 'string' ? guest.serial().includes(text) : text.test(guest.serial()))
+  for (let tries = 0; tries < 600 && !has(); tries++) await wait(100)
+  assert.ok(has(), guest.serial())
+}
+
 const image = (built: BuiltPackage, role: string): string => join(built.folder, 'images', role)
+
+async function alterFile(path: string, at: number, text: string): Promise<void> {
+  const file = await open(path, 'r+')
+  await file.write(text, at)
+  await file.close()
+}
 
 const readPackages = (built: BuiltPackage): Promise<string> => readFile(join(built.folder, 'packages.list'), 'utf8')
 
@@ -139,7 +154,11 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
     const [wan = 'user,id=n0,restrict=on', lan = 'hubport,id=n1,hubid=1'] = nets ?? []
     return startBareGuest(t, {
       folder,
-      boot: { kernel: image(router, 'kernel'), initrd: image(router, 'initrd'), commandLine: UNI },
+      boot: {
+        kernel: image(router, 'kernel'),
+        initrd: image(router, 'initrd'),
+        commandLine: `${verityWord(router.images)} ${UNI}`,
+      },
       disk: { file: image(router, 'root'), format: 'raw', readonly: true },
       medium,
       nics: [
@@ -237,6 +256,61 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
       lan: { address: null },
       wan: { address: null },
     })
+  })
+
+  /** A router on a file of its own, whose console is a shell. */
+  const startShell = async (t: TestContext, words: string): Promise<{ guest: BareGuest; root: string }> => {
+    const folder = await makeTempFolder(t)
+    const [root, medium] = [join(folder, 'root'), join(folder, 'config.iso')]
+    await copyFile(image(router, 'root'), root)
+    await writeMedium({ files: await guestFiles('router-uni', routerContext), target: medium, processes })
+    const guest = await startBareGuest(t, {
+      folder,
+      boot: { kernel: image(router, 'kernel'), initrd: image(router, 'initrd'), commandLine: words },
+      disk: { file: root, format: 'raw', readonly: true },
+      medium,
+      nics: [
+        { netdev: 'user,id=n0,restrict=on', mac: WAN_MAC },
+        { netdev: 'hubport,id=n1,hubid=1', mac: LAN_MAC },
+      ],
+    })
+    return { guest, root }
+  }
+
+  /** Boots the router, changes a script in its file, has everything that was read forgotten, and runs the script. */
+  const runAltered = async (t: TestContext, words: string): Promise<BareGuest> => {
+    const { guest, root } = await startShell(t, words)
+    await shows(guest, '# ')
+    guest.typeLine('/usr/lib/vmpkg/boot; sh -c ". /usr/lib/vmpkg/stop"; echo first-$?')
+    await shows(guest, /^first-0/m)
+    const [signed, altered] = ['ip link set dev lan down', 'echo altered code runs #']
+    assert.equal(signed.length, altered.length)
+    const at = (await readFile(root)).indexOf(signed)
+    assert.ok(at > 0, 'the script is in the file as it is')
+    await alterFile(root, at, altered)
+    guest.typeLine('echo 3 >/proc/sys/vm/drop_caches; sh /usr/lib/vmpkg/stop; echo second-$?')
+    return guest
+  }
+
+  test('a byte changed in the file of a running router stops it, and is code where nothing checks', async (t) => {
+    const unchecked = await runAltered(t, SHELL)
+    await shows(unchecked, /^altered code runs/m)
+    const checked = await runAltered(t, `${verityWord(router.images)} ${SHELL}`)
+    await shows(checked, /Rebooting in|^second/m)
+    assert.match(checked.serial(), /device-mapper: verity: \S+ (?:meta)?data block \d+ is corrupted/)
+    assert.match(checked.serial(), /Kernel panic - not syncing: dm-verity device corrupted/)
+    assert.doesNotMatch(checked.serial(), /^altered code runs|^second/m)
+  })
+
+  test('a router does not start on another root hash, and its console says why', async (t) => {
+    const other = verityWord(router.images).replace(/=[0-9a-f]{4}/, '=0000')
+    const { guest } = await startShell(t, `${other} ${SHELL}`)
+    await guest.ended
+    assert.match(guest.serial(), /verity: \S+ metadata block \d+ is corrupted[^]*panic.*dm-verity device corrupted/)
+    const { guest: cut } = await startShell(t, `verity= ${SHELL}`)
+    await cut.ended
+    assert.match(cut.serial(), /initrd: cannot check \/dev\/vda by dm-verity/)
+    for (const one of [guest, cut]) assert.doesNotMatch(one.serial(), /# /)
   })
 
   test('a console behind the router gets a lease and a page, and stops at the power button', async (t) => {

@@ -20,7 +20,7 @@ import { buildPackage } from '../../src/publish/build-package.ts'
 import { renderGuestFile } from '../../src/render/guest.ts'
 import { planLan, planPlace, routerContext } from '../../src/router/plan.ts'
 import { parseVpnProfile } from '../../src/router/vpn-profile.ts'
-import { type BareGuest, startBareGuest } from '../support/bare-guest.ts'
+import { type BareGuest, startBareGuest, verityWord } from '../support/bare-guest.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 const PACKAGE = join(import.meta.dirname, '..', '..', 'templates', 'router-gal')
@@ -81,6 +81,7 @@ async function makeSide(index: 0 | 1, keys: readonly { own: string; shown: strin
 describe('the image of router-gal', { skip: missing.length > 0 && `not installed: ${missing.join(', ')}` }, () => {
   let work = ''
   let images = ''
+  let verity = ''
 
   before(async () => {
     work = await mkdtemp(join(tmpdir(), 'vmpkg-gal-'))
@@ -88,6 +89,7 @@ describe('the image of router-gal', { skip: missing.length > 0 && `not installed
     const [outDir, cacheDir] = [join(work, 'out'), join(work, 'cache')]
     const built = await buildPackage({ packageDir: PACKAGE, manifest, outDir, cacheDir, processes, emit: emitNothing })
     images = join(built.folder, 'images')
+    verity = verityWord(built.images)
   })
   after(async () => rm(work, { recursive: true, force: true }))
 
@@ -104,7 +106,11 @@ describe('the image of router-gal', { skip: missing.length > 0 && `not installed
       const wan = `stream,id=n0,server=${index === 0 ? 'on' : 'off'},addr.type=unix,addr.path=${join(folder, 'wan')}`
       const guest = await startBareGuest(t, {
         folder: own,
-        boot: { kernel: join(images, 'kernel'), initrd: join(images, 'initrd'), commandLine: COMMAND_LINE },
+        boot: {
+          kernel: join(images, 'kernel'),
+          initrd: join(images, 'initrd'),
+          commandLine: `${verity} ${COMMAND_LINE}`,
+        },
         disk: { file: join(images, 'root'), format: 'raw', readonly: true },
         medium,
         nics: [

@@ -1,6 +1,6 @@
 /** The packages that come with vmpkg: what each renders where a user chose everything, and where nothing. */
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { ParameterValue } from '../../src/model/manifest.ts'
@@ -9,6 +9,8 @@ import type { DomainTemplateContext, PciContext } from '../../src/model/template
 import { chooseForDomain } from '../../src/render/chosen.ts'
 import { renderDomain } from '../../src/render/domain.ts'
 import { mergeParameters } from '../../src/render/parameters.ts'
+import { findElement, findElements, getAttribute } from '../../src/xml/find.ts'
+import { parseXml } from '../../src/xml/parse.ts'
 import { osContext, readPartials, readTemplate } from '../support/render-contexts.ts'
 import { findSchemaFault } from '../support/schema.ts'
 
@@ -128,6 +130,19 @@ function render({ name, template, set, pci = {}, context = {} }: Case): string {
   })
 }
 
+const readGolden = (name: string): string =>
+  readFileSync(fileURLToPath(new URL(`../golden/render/${name}.xml`, import.meta.url)), 'utf8')
+
+/** What in a domain's XML has libvirt tell the guest of the machine that it runs on (I1 and I5 of docs/leaks.md). */
+function tellsOfHost(xml: string): readonly string[] {
+  const { root } = parseXml(xml)
+  const offset = findElement(root, 'clock')
+  const told = [...findElements(root, 'os/smbios'), ...findElements(root, 'sysinfo')]
+  const bare = findElements(root, 'devices/interface').filter((card) => findElement(card, 'mac') === undefined)
+  const isZoned = offset === undefined || getAttribute(offset, 'offset') !== 'utc'
+  return [...told, ...bare].map(({ name }) => name).concat(isZoned ? ['clock'] : [])
+}
+
 describe('shipped packages', () => {
   for (const one of CASES) {
     test(`${one.name} renders to its golden file, valid by libvirt's domain schema`, (t) => {
@@ -137,6 +152,26 @@ describe('shipped packages', () => {
       t.assert.fileSnapshot(xml, golden, { serializers: [String] })
     })
   }
+
+  test('none tells its guest of this host: no serial numbers, no clock of a zone, no MAC of QEMU or libvirt', () => {
+    // Windows takes the hardware's clock for local time: that much it has to be told.
+    for (const one of CASES) {
+      const expected = one.template === 'desktop-windows' ? ['clock'] : []
+      assert.deepEqual(tellsOfHost(render(one)), expected, one.name)
+    }
+    const routers = ['router-uni', 'router-uni-passthrough', 'router-gal', 'app-console', 'os-debian']
+    for (const name of routers) assert.deepEqual(tellsOfHost(readGolden(name)), [], name)
+    for (const [from, to] of Object.entries({
+      '</os>': "<smbios mode='host'/></os>",
+      '<features>': "<sysinfo type='smbios'/><features>",
+      "<clock offset='utc'/>": "<clock offset='timezone' timezone='Europe/Oslo'/>",
+      "<mac address='52:54:00:0a:00:01'/>": '',
+    })) {
+      const golden = readGolden('router-uni')
+      assert.ok(golden.includes(from), from)
+      assert.equal(tellsOfHost(golden.replace(from, to)).length, 1, to)
+    }
+  })
 
   test('all have a golden file', () => {
     const folder = fileURLToPath(new URL('../../templates/', import.meta.url))

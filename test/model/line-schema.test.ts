@@ -50,6 +50,13 @@ describe('a package line', () => {
     'a role twice': { ...line, images: [image, image] },
     'an image in another format': { ...line, images: [{ ...image, format: 'qcow2' }] },
     'an image of no size': { ...line, images: [{ ...image, size: 0 }] },
+    'a root hash that is not hexadecimal': { ...line, images: [{ ...image, verityRoot: 'g'.repeat(64) }] },
+    'a root hash that is cut off': { ...line, images: [{ ...image, verityRoot: digest.slice(1) }] },
+    'a root hash on another image than the root': { ...line, images: [{ ...image, role: 'disk' }] },
+    'a root hash where the size is not that of data with their tree': {
+      ...line,
+      images: [{ ...image, size: 8192 }],
+    },
     'a digest in upper case': { ...line, package: { sha256: digest.toUpperCase(), size: 1 } },
     'a summary of two lines': { ...line, summary: 'a\nb' },
     'a date that is none': { ...line, supportEndsAt: '2028-02-30' },

@@ -19,18 +19,30 @@ interface Edit {
   /** Text of files that are written over the copy. */
   readonly files?: Readonly<Record<string, string>>
   readonly manifest?: (text: string) => string
+  readonly recipe?: (text: string) => string
+  readonly domain?: (text: string) => string
 }
 
 /** What lint says of a template of this project after an edit, as `code subject`. */
-async function lintEdited(t: TestContext, name: string, { files = {}, manifest }: Edit): Promise<readonly string[]> {
+async function lintEdited(
+  t: TestContext,
+  name: string,
+  { files = {}, manifest, recipe, domain }: Edit,
+): Promise<readonly string[]> {
   const folder = join(await makeTempFolder(t), name)
   await cp(join(TEMPLATES, name), folder, { recursive: true })
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true })
     await writeFile(join(folder, path), text)
   }
-  const path = join(folder, 'vmpkg.yaml')
-  if (manifest !== undefined) await writeFile(path, manifest(await readFile(path, 'utf8')))
+  for (const [file, edit] of Object.entries({
+    'vmpkg.yaml': manifest,
+    'recipe.yaml': recipe,
+    'domain.xml.hbs': domain,
+  })) {
+    const path = join(folder, file)
+    if (edit !== undefined) await writeFile(path, edit(await readFile(path, 'utf8')))
+  }
   const { findings } = await lintPackage(folder, partials)
   return findings.map(({ severity, code, subject }) => `${severity} ${code} ${subject}`)
 }
@@ -72,6 +84,18 @@ describe('lintPackage', () => {
       'app-console',
       { files: { 'guest/x.env.hbs': 'A={{params.colour}}\n' } },
       'error TEMPLATE_INVALID guest file x.env.hbs',
+    ],
+    [
+      'a verified root whose hash the kernel is not told',
+      'router-uni',
+      { domain: replaced('verity={{images.verity}} ', '') },
+      'error POLICY_REFUSED domain.xml.hbs',
+    ],
+    [
+      'a root hash that the recipe does not make',
+      'router-uni',
+      { recipe: replaced(', verity: true', '') },
+      'error RENDER_REFUSED domain.xml.hbs',
     ],
     ['a template that nothing names', 'app-console', { files: { 'old.hbs': 'x' } }, 'warning template-unused old.hbs'],
     [

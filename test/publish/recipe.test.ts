@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { isVmpkgError } from '../../src/errors.ts'
-import { epochSeconds, parseRecipe } from '../../src/publish/recipe.ts'
+import { epochSeconds, hasVerity, parseRecipe } from '../../src/publish/recipe.ts'
 
 const TEMPLATES = join(import.meta.dirname, '..', '..', 'templates')
 
@@ -41,6 +41,17 @@ describe('parseRecipe', () => {
   test('fills in what a small recipe leaves out', () => {
     const recipe = parseRecipe(SMALL, 'recipe.yaml')
     assert.deepEqual(recipe.variant === 'extract' && recipe.components, ['main'])
+  })
+
+  test('lets a root be verified only where there is an initrd to do it', () => {
+    const outputs = (more: string): string =>
+      SMALL.replace('[{ role: kernel }]', `[{ role: root, filesystem: erofs, verity: true }${more}]`)
+    assert.match(refusal(outputs('')), /verity needs an initrd/)
+    const recipe = parseRecipe(outputs(', { role: initrd, modules: [erofs] }'), 'recipe.yaml')
+    assert.equal(recipe.variant !== 'upstream' && hasVerity(recipe), true)
+    const plain = parseRecipe(SMALL, 'recipe.yaml')
+    assert.equal(plain.variant !== 'upstream' && hasVerity(plain), false)
+    refusal(SMALL.replace('[{ role: kernel }]', '[{ role: kernel, verity: true }]'))
   })
 
   test('takes the disk of a vendor, by release and digest, and refuses what is not one', () => {

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { appendHashTree, readRootHash } from '../../src/image/hash-tree.ts'
 import { packImage } from '../../src/image/pack-image.ts'
+import { sha256 } from '../../src/model/digest.ts'
 import { addPackages } from '../../src/publish/registry-add.ts'
 import { buildRegistry, testImage } from '../support/registry-builder.ts'
 import { refresh } from '../support/registry-client.ts'
@@ -72,6 +74,30 @@ describe('addPackages', () => {
     await assert.rejects(add(), { code: 'IMAGE_INVALID' })
     await writeFile(join(folder, 'images.json'), '[{"role":"disk","file":"../../etc/shadow"}]')
     await assert.rejects(add(), { code: 'ARCHIVE_INVALID' })
+  })
+
+  test('signs the root hash of a root that ends with its hash tree, and refuses any other', async () => {
+    await using registry = await buildRegistry()
+    const folder = await registry.build({ name: 'app-one', images: { root: testImage('root') } })
+    const file = join(folder, 'images/root')
+    await appendHashTree(file)
+    const verityRoot = await readRootHash(file)
+    const bytes = await readFile(file)
+    const list = async (more: object): Promise<void> => {
+      const built = { role: 'root', format: 'raw', digest: sha256(bytes), size: bytes.length, file: 'images/root' }
+      await writeFile(join(folder, 'images.json'), JSON.stringify([{ ...built, ...more }]))
+    }
+    const add = async () =>
+      addPackages({ ...registry, packages: [folder], publishers: [registry.publisher], pack: packImage })
+    for (const wrong of ['xyz', verityRoot?.toUpperCase(), '']) {
+      await list({ verityRoot: wrong })
+      await assert.rejects(add(), { code: 'ARCHIVE_INVALID' }, wrong)
+    }
+    await list({ verityRoot: 'ab'.repeat(32) })
+    await assert.rejects(add(), { code: 'IMAGE_INVALID' })
+    await list({ verityRoot })
+    const { lines } = await add()
+    assert.equal(lines[0]?.images[0]?.verityRoot, verityRoot)
   })
 
   test('names the folder that is refused, of several', async () => {

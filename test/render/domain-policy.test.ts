@@ -73,6 +73,17 @@ test('a router that reboots or crashes ends, so that its LAN never opens without
   assert.equal(refusal(client, consoleContext, clientCapabilities, []), undefined)
 })
 
+test('the kernel is told the root hash that was signed, once, and none where none was', () => {
+  const { verity = '', ...unverified } = routerContext
+  const word = `verity=${verity} `
+  const other = `verity=${'00'.repeat(32)}:2518 `
+  for (const words of ['', other, other + word, word + other, word + word, word.replace(':2518', ':2517')]) {
+    assert.match(refusal(router.replace(word, words), routerContext, routerCapabilities) ?? '', /os\/cmdline/, words)
+  }
+  assert.match(refusal(router, unverified, routerCapabilities) ?? '', /os\/cmdline.*the package signs none/)
+  assert.equal(refusal(router.replace(word, ''), unverified, routerCapabilities), undefined)
+})
+
 test('only the verified XML carries the text on', () => {
   const verified = verifyDomainPolicy({
     xml: client,
@@ -103,6 +114,12 @@ const tricks: Record<string, [where: string | RegExp, what: string, reason: RegE
     "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0' bus='1' slot='0' function='0'/></source></hostdev><rng",
     /hostdev.*not planned/,
   ],
+  'a card whose MAC libvirt chooses': [
+    '<rng',
+    "<interface type='user'><model type='virtio'/></interface><rng",
+    /has no MAC/,
+  ],
+  'this host’s serial numbers': ['</os>', "<smbios mode='host'/></os>", /os\/smbios\/@mode.*serial numbers/],
   'a USB device of the host': [
     '<rng',
     "<hostdev mode='subsystem' type='usb' managed='yes'><source/></hostdev><rng",

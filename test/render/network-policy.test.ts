@@ -47,6 +47,7 @@ test('a LAN with the host on it is refused', () => {
     'DNS of libvirt': ["<dns enable='no'/>", "<dns enable='yes'/>", /dns/],
     'DNS by default': ["<dns enable='no'/>", '', /dns.*missing/],
     'IPv6 between guests': ['<network>', "<network ipv6='yes'>", /@ipv6/],
+    'a MAC of libvirt’s choosing': [/<mac [^>]*>/, '', /network\/mac.*missing/],
     'another bridge': [/bridge name='[^']*'/, "bridge name='br0'", /bridge\/@name/],
     'a bridge with STP': ["stp='off'", "stp='on'", /stp/],
     'another name': ['<name>vmpkg-uni0', '<name>default', /network\/name/],

@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { PackageImage } from '../../src/model/line.ts'
+import { verityArgument } from '../../src/model/verity.ts'
 
 export interface BareGuest {
   /** The next line on the agent's channel, parsed. */
@@ -33,6 +35,13 @@ export interface BareGuestOptions {
   readonly medium: string
   /** `-netdev` values with the id `n0`, `n1`, …, and the MAC of the card on each. */
   readonly nics: readonly { readonly netdev: string; readonly mac: string }[]
+}
+
+/** What the kernel's command line says of the root among these images. */
+export function verityWord(images: readonly Pick<PackageImage, 'verityRoot' | 'size'>[]): string {
+  const argument = images.map(verityArgument).find((one) => one !== undefined)
+  if (argument === undefined) throw new Error('no image has a root hash')
+  return `verity=${argument}`
 }
 
 export async function startBareGuest(t: Pick<TestContext, 'after'>, options: BareGuestOptions): Promise<BareGuest> {

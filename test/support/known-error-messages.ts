@@ -244,6 +244,11 @@ export const KNOWN_MESSAGES: Readonly<Record<number, readonly string[]>> = {
   71: [
     'XML document failed to validate against schema: Unable to validate doc against /usr/share/libvirt/schemas/domain.rng',
   ],
+  72: [
+    '[    3.201752] device-mapper: verity: 254:0: metadata block 2518 is corrupted',
+    '[   17.020101] device-mapper: verity: 254:0: data block 820 is corrupted',
+    '[    3.202539] Kernel panic - not syncing: dm-verity device corrupted',
+  ],
 }
 
 /** Messages that resemble a known one and are not: a rule that fits one of these is wrong. */

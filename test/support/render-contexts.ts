@@ -35,6 +35,7 @@ export const routerContext: DomainTemplateContext = {
     initrd: '/var/lib/vmpkg/images/bb/initrd',
     root: '/var/lib/vmpkg/images/cc/root.erofs',
   },
+  verity: `${'d1'.repeat(32)}:2518`,
   medium: '/var/lib/vmpkg/domains/router-uni/config.iso',
   nics: [wan, lan],
   wan,

@@ -3,6 +3,7 @@ import type { LeakCase } from '../../support/leak-lab/leak-case.ts'
 import { AGENT } from './agent.ts'
 import { CONTROL } from './control.ts'
 import { FORWARDING } from './forwarding.ts'
+import { IDENTITY } from './identity.ts'
 import { IPV6 } from './ipv6.ts'
 import { NAMES } from './names.ts'
 import { ROUTES } from './routes.ts'
@@ -15,6 +16,7 @@ export const UNI_CASES: readonly LeakCase[] = [
   ...NAMES,
   ...IPV6,
   ...ROUTES,
+  ...IDENTITY,
   ...CONTROL,
   ...AGENT,
   SWEEP,
