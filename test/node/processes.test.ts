@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { PassThrough } from 'node:stream'
 import { describe, test } from 'node:test'
 import { debianPackages } from '../../src/node/debian-packages.ts'
 import { systemProcesses as processes } from '../../src/node/processes.ts'
@@ -26,6 +27,31 @@ describe('systemProcesses', () => {
       hint: 'Install it with: apt install qemu-utils',
     })
     await assert.rejects(processes.run('no-such-program-at-all', []), { code: 'TOOL_MISSING', hint: 'Install it.' })
+  })
+
+  test('keeps standard input open as long as a stream, and hands output on as it comes', async () => {
+    const input = new PassThrough()
+    const seen: string[] = []
+    const result = await processes.run('sh', ['-c', 'echo ready; cat; echo done'], {
+      input,
+      output: async (stdout) => {
+        for await (const chunk of stdout) {
+          seen.push(Buffer.from(chunk).toString())
+          if (seen.join('') === 'ready\n') input.end('words\n')
+        }
+      },
+    })
+    assert.deepEqual([result.exitCode, result.stdout, seen.join('')], [0, '', 'ready\nwords\ndone\n'])
+    assert.equal(seen[0], 'ready\n')
+  })
+
+  test('ends a program whose output is not wanted any more', async () => {
+    const stop = processes.run('yes', [], {
+      output: async (stdout) => {
+        for await (const chunk of stdout) if (chunk.length > 0) throw new Error('enough')
+      },
+    })
+    await assert.rejects(stop, /enough/)
   })
 
   test('kills what takes too long or is no longer wanted', async () => {

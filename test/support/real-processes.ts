@@ -1,5 +1,6 @@
 /** The `Processes` port for tests: real programs, no shell. */
 import { spawn } from 'node:child_process'
+import { Readable } from 'node:stream'
 import { VmpkgError } from '../../src/errors.ts'
 import type { Processes, RunOptions, RunResult } from '../../src/ports.ts'
 
@@ -14,15 +15,22 @@ export const realProcesses: Processes = {
       })
       let stdout = ''
       let stderr = ''
-      child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))
+      const taken = options.output?.(child.stdout).catch((error: unknown) => {
+        child.kill('SIGKILL')
+        reject(error)
+      })
+      if (taken === undefined) child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))
       child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
       child.stdin.on('error', () => {}) // a program may end without reading its input
-      child.stdin.end(options.input)
+      if (options.input instanceof Readable) options.input.pipe(child.stdin)
+      else child.stdin.end(options.input)
       child.on('error', (cause: NodeJS.ErrnoException) => {
         const code = cause.code === 'ENOENT' ? 'TOOL_MISSING' : 'ABORTED'
         reject(new VmpkgError(code, `Cannot run ${program}`, { cause }))
       })
-      child.on('close', (exitCode) => resolve({ exitCode: exitCode ?? -1, stdout, stderr }))
+      child.on('close', (exitCode) => {
+        void Promise.resolve(taken).then(() => resolve({ exitCode: exitCode ?? -1, stdout, stderr }))
+      })
     })
   },
 }
