@@ -112,6 +112,10 @@ export const ERROR_CODES = [
   'ADDRESS_UNAVAILABLE',
   'GUEST_NOT_READY',
   'ATTESTATION_FAILED',
+  // files of machines
+  'FILE_NOT_FOUND',
+  'FILE_UNREADABLE',
+  'FILESYSTEM_UNSUPPORTED',
   // routers
   'VPN_PROFILE_INVALID',
 ] as const
