@@ -18,9 +18,12 @@ export interface RunOptions {
   readonly cwd?: string
   /** Replaces the environment entirely when given. */
   readonly env?: Readonly<Record<string, string>>
+  /** A stream keeps standard input open until it ends. */
   readonly input?: string | Uint8Array | Readable
   /** Standard output as it comes; the result has all of it. */
   readonly onOutput?: (text: string) => void
+  /** Takes standard output as it comes, of any length; the result's `stdout` is empty then. What it throws ends the program. */
+  readonly output?: (stdout: AsyncIterable<Uint8Array>) => Promise<void>
   readonly signal?: AbortSignal
   /** Milliseconds until the process is killed. */
   readonly timeoutMs?: number

@@ -149,6 +149,10 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('Machines', 'supervise', 'watch over routers', () => import('./commands/supervise.ts')),
   entry('Machines', 'console', 'open the serial console of a machine', () => import('./commands/console.ts')),
   entry('Machines', 'logs', 'print the serial log of a machine', () => import('./commands/logs.ts')),
+  entry('Machines', 'file history', 'versions of a file in a machine', () => import('./commands/file-history.ts')),
+  entry('Machines', 'file get', 'bring back a file as it was', () => import('./commands/file-get.ts')),
+  entry('Machines', 'file diff', 'what changed in a file of a machine', () => import('./commands/file-diff.ts')),
+  entry('Machines', 'file list', 'list a folder of a machine as it was', () => import('./commands/file-list.ts')),
   entry('Machines', 'gc', 'remove what dead commands and stopped clones left', () => import('./commands/gc.ts')),
   entry(
     'Machines',

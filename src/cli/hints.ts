@@ -105,6 +105,9 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   ADDRESS_UNAVAILABLE: 'Free a subnet of this host, or remove a router.',
   GUEST_NOT_READY: 'vmpkg logs MACHINE shows what its console said.',
   ATTESTATION_FAILED: 'Look at vmpkg logs MACHINE, then restart it; its LAN stays closed.',
+  FILE_NOT_FOUND: 'vmpkg file history lists the versions of a file.',
+  FILE_UNREADABLE: 'Try another point in time: vmpkg file history lists them.',
+  FILESYSTEM_UNSUPPORTED: 'Read it in the machine itself; docs/file-history.md says what is read from outside.',
   VPN_PROFILE_INVALID:
     'Change the profile, or ask the provider for another one; docs/vpn-profiles.md says what is accepted.',
   TOR_NETWORK_INVALID: 'Change the file; docs/routers.md says which lines it takes.',

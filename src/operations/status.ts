@@ -22,7 +22,7 @@ export interface MachineRow {
   readonly autostart: boolean
 }
 
-interface MachineStatus extends MachineRow {
+export interface MachineStatus extends MachineRow {
   /** `yes` and `no` are the guest's word, `silent` means that it did not answer, `-` that it does not run. */
   readonly ready: 'yes' | 'no' | 'silent' | '-'
   /** Routers: do the kernel's rules equal the rendered ones, by the guest's attestation of just now? */

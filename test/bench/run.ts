@@ -2,12 +2,13 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list catalogue image start trust libvirt xml planner render
+ *     npm run bench -- list catalogue image start trust libvirt xml planner render history
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { measureCatalogue } from './catalogue.ts'
+import { measureHistory } from './history.ts'
 import { measureImage } from './image.ts'
 import { measureLibvirt } from './libvirt.ts'
 import { measureList } from './list.ts'
@@ -36,6 +37,7 @@ const PARTS = {
   xml: measureXml,
   planner: measurePlanner,
   render: measureRender,
+  history: measureHistory,
 } as const
 type Part = keyof typeof PARTS
 

@@ -9,7 +9,10 @@ import { UNI_CASES } from './cases/uni.ts'
 
 const page = readFileSync(new URL('../../docs/leaks.md', import.meta.url), 'utf8')
 
-for (const [router, cases] of Object.entries({ 'router-uni': [...UNI_CASES, ...FORWARD_CASES], 'router-sol': SOL_CASES })) {
+for (const [router, cases] of Object.entries({
+  'router-uni': [...UNI_CASES, ...FORWARD_CASES],
+  'router-sol': SOL_CASES,
+})) {
   const [, rest = ''] = page.split(`\n## ${router}\n`)
   const [section = ''] = rest.split('\n## ')
 
@@ -20,7 +23,7 @@ for (const [router, cases] of Object.entries({ 'router-uni': [...UNI_CASES, ...F
   })
 
   test(`the page counts cases and cells of ${router} as they are`, () => {
-    const cells = cases.reduce((sum, { states }) => sum + states.length, 0)
+    const cells = cases.flatMap(({ states }) => states).length
     const words = `${cases.length} cases, ${cells} cells`
     assert.ok((router === 'router-uni' ? page : section).includes(words), words)
   })

@@ -42,6 +42,31 @@ describe('systemProcesses', () => {
     await assert.rejects(processes.run('no-such-program-at-all', []), { code: 'TOOL_MISSING', hint: 'Install it.' })
   })
 
+  test('keeps standard input open as long as a stream, and hands output on as it comes', async () => {
+    const input = new PassThrough()
+    const seen: string[] = []
+    const result = await processes.run('sh', ['-c', 'echo ready; cat; echo done'], {
+      input,
+      output: async (stdout) => {
+        for await (const chunk of stdout) {
+          seen.push(Buffer.from(chunk).toString())
+          if (seen.join('') === 'ready\n') input.end('words\n')
+        }
+      },
+    })
+    assert.deepEqual([result.exitCode, result.stdout, seen.join('')], [0, '', 'ready\nwords\ndone\n'])
+    assert.equal(seen[0], 'ready\n')
+  })
+
+  test('ends a program whose output is not wanted any more', async () => {
+    const stop = processes.run('yes', [], {
+      output: async (stdout) => {
+        for await (const chunk of stdout) if (chunk.length > 0) throw new Error('enough')
+      },
+    })
+    await assert.rejects(stop, /enough/)
+  })
+
   test('kills what takes too long or is no longer wanted', async () => {
     assert.equal((await processes.run('sleep', ['20'], { timeoutMs: 100 })).exitCode, 124)
     await assert.rejects(processes.run('sleep', ['20'], { signal: AbortSignal.timeout(100) }), { code: 'ABORTED' })

@@ -9,6 +9,7 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { soakFaults } from './faults.ts'
+import { soakFiles } from './files.ts'
 import { soakLeaks } from './leaks.ts'
 import { soakLibvirt } from './libvirt.ts'
 import { soakPublish } from './publish.ts'
@@ -22,6 +23,7 @@ import { soakXml } from './xml.ts'
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
 const PARTS = {
   faults: soakFaults,
+  files: soakFiles,
   leaks: soakLeaks,
   libvirt: soakLibvirt,
   publish: soakPublish,
@@ -36,6 +38,7 @@ type Part = keyof typeof PARTS
 /** A whole run of each, where no number is named. */
 const CASES: Readonly<Record<Part, number>> = {
   faults: 100_000,
+  files: 1000,
   leaks: 100,
   libvirt: 107_000,
   publish: 10_000,

@@ -15,10 +15,15 @@ export const realProcesses: Processes = {
       })
       let stdout = ''
       let stderr = ''
-      child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-        stdout += chunk
-        options.onOutput?.(chunk)
+      const taken = options.output?.(child.stdout).catch((error: unknown) => {
+        child.kill('SIGKILL')
+        reject(error)
       })
+      if (taken === undefined)
+        child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+          stdout += chunk
+          options.onOutput?.(chunk)
+        })
       child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
       child.stdin.on('error', () => {}) // a program may end without reading its input
       if (options.input instanceof Readable) options.input.pipe(child.stdin)
@@ -27,7 +32,9 @@ export const realProcesses: Processes = {
         const code = cause.code === 'ENOENT' ? 'TOOL_MISSING' : 'ABORTED'
         reject(new VmpkgError(code, `Cannot run ${program}`, { cause }))
       })
-      child.on('close', (exitCode) => resolve({ exitCode: exitCode ?? -1, stdout, stderr }))
+      child.on('close', (exitCode) => {
+        void Promise.resolve(taken).then(() => resolve({ exitCode: exitCode ?? -1, stdout, stderr }))
+      })
     })
   },
 }
