@@ -16,6 +16,7 @@ import { judgeRouter, type RouterMemory, type RouterSight, SOON_MS, type Verdict
 import { findLockHolder } from '../state/lock.ts'
 import { findInNamespace, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
+import { ensureSilence } from './host-silence.ts'
 import type { ClosedLans } from './supervisor-record.ts'
 import { findUpper } from './upper.ts'
 import type { Workspace } from './workspace.ts'
@@ -205,6 +206,7 @@ export class RouterWatch {
       const bar = findBar(xml)
       if (bar !== undefined) return bar
       if (upper !== undefined && !(await isUp(upper))) return 'the router above was closed meanwhile'
+      await ensureSilence(this.#workspace, connect)
       await setLink(domain, seen.lanMac, 'up')
       // Who cuts it off waits for nobody: the mark comes before the look at links.
       const late = findBar(await domain.getXMLDesc())

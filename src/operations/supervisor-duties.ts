@@ -6,6 +6,7 @@ import { listMachines } from '../domain/inventory.ts'
 import { findLink } from '../domain/link.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { collectGarbage } from './gc.ts'
+import { checkSilence, ensureSilence } from './host-silence.ts'
 import { needsSettling, settleRouter } from './settle-router.ts'
 import { depthOf } from './supervised-routers.ts'
 import type { Workspace } from './workspace.ts'
@@ -30,6 +31,20 @@ export const DUTIES: readonly Duty[] = [
     needs: 'lock',
     isNeeded: (workspace) => workspace.isUnfinished(),
     run: async () => {}, // taking the lock did it
+  },
+  {
+    name: 'keep the host silent on its LANs',
+    on: ['network', 'machine'],
+    everyMs: 'interval',
+    needs: 'lock',
+    isNeeded: async (workspace, connect) => (await checkSilence(workspace, connect)).length > 0,
+    run: async (workspace, connect) => {
+      if (!(await ensureSilence(workspace, connect))) return
+      workspace.outside.emit({
+        type: 'noted',
+        message: 'Set the rules again that keep the host off the LANs of routers',
+      })
+    },
   },
   {
     name: 'bring routers in step with those behind them',

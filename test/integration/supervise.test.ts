@@ -114,6 +114,19 @@ describe('vmpkg supervise', { timeout: 300_000, skip: await privateHostMissing()
     assert.equal((await running.done).status, 0)
   })
 
+  test('it keeps the host off a bridge that libvirt made anew', async () => {
+    const running = await start()
+    const nft = async (...words: readonly string[]): Promise<string> =>
+      site.cli.ok(['host', 'private', 'shell', 'supervise', '--', 'nft', ...words])
+    await nft('delete', 'table', 'netdev', 'vmpkg')
+    await site.virsh('net-destroy', 'uni0')
+    await site.virsh('net-start', 'uni0')
+    await until(async () => running.lines.some((line) => /Set the rules again/.test(line)))
+    assert.match(await nft('list', 'table', 'netdev', 'vmpkg'), /device "vmp-uni0"/)
+    running.kill('SIGTERM')
+    assert.equal((await running.done).status, 0)
+  })
+
   test('set autostart marks a client with its network, and a router with its own, as virsh shows', async () => {
     const planned = await site.cli.ok(['set', 'autostart', 'client', 'on', '--dry-run'])
     assert.match(planned, /Would set autostart of network uni0 on\nWould set autostart of client on/)

@@ -99,7 +99,7 @@ class FakeRouter {
 /** The clock goes on only as the test says. */
 function makeLab(...routers: readonly FakeRouter[]) {
   const told: string[] = []
-  const lab = { now: 1_000_000, isLocked: false, locks: 0, told }
+  const lab = { now: 1_000_000, isLocked: false, locks: 0, isHostOpen: false, told }
   const emit = (event: VmpkgEvent): void => {
     if (event.type === 'link-changed') told.push(`${event.subject} ${event.link}`)
     if (event.type === 'warned') told.push(event.message)
@@ -120,7 +120,10 @@ function makeLab(...routers: readonly FakeRouter[]) {
   } as unknown as Workspace
   const connect = {
     listAllDomains: async () => routers,
-    listAllNetworks: async () => [],
+    listAllNetworks: async () => {
+      if (lab.isHostOpen) throw refuse('internalError', 'the host is not silent')
+      return []
+    },
     domainLookupByUuid: async ({ uuid }: { uuid: string }) => {
       const found = routers.find((one) => one.uuid === uuid)
       if (found === undefined) throw refuse('noDomain', 'no domain')
@@ -308,6 +311,17 @@ describe('a look at routers', () => {
     router.broken = 'internalError'
     assert.ok((await look()) <= 2000)
     assert.equal(watch.closed[router.uuid]?.reason, 'QEMU says nothing')
+  })
+
+  test('opens nothing while the rules of the host do not stand', async () => {
+    const router = new FakeRouter('uni', 1)
+    const { look, watch, lab } = makeLab(router)
+    lab.isHostOpen = true
+    await look()
+    assert.deepEqual([router.link, watch.closed[router.uuid]?.reason], ['down', 'the host is not silent'])
+    lab.isHostOpen = false
+    await look()
+    assert.equal(router.link, 'up')
   })
 
   test('somebody who keeps the channel is silence', async () => {
