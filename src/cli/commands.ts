@@ -54,7 +54,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry(
     'Packages',
     'download',
-    'fetch packages into the store without installing them',
+    'fetch packages into the store, install nothing',
     () => import('./commands/download.ts'),
   ),
   entry('Packages', 'upgrade', 'upgrade installed packages', () => import('./commands/upgrade.ts')),
@@ -198,6 +198,42 @@ export const COMMANDS: readonly CommandEntry[] = [
     'router newnym',
     'new Tor circuits for the clients of a router',
     () => import('./commands/router-newnym.ts'),
+  ),
+  entry(
+    'Machines',
+    'vpn-server init',
+    'let people outside reach machines by VPN',
+    () => import('./commands/vpn-server-init.ts'),
+  ),
+  entry(
+    'Machines',
+    'vpn-server add-client',
+    'make the file of a VPN client',
+    () => import('./commands/vpn-server-add-client.ts'),
+  ),
+  entry(
+    'Machines',
+    'vpn-server set-client',
+    'choose what a VPN client reaches',
+    () => import('./commands/vpn-server-set-client.ts'),
+  ),
+  entry(
+    'Machines',
+    'vpn-server remove-client',
+    'let a VPN client in no more',
+    () => import('./commands/vpn-server-remove-client.ts'),
+  ),
+  entry(
+    'Machines',
+    'vpn-server list',
+    'list VPN clients and what they reach',
+    () => import('./commands/vpn-server-list.ts'),
+  ),
+  entry(
+    'Machines',
+    'vpn-server remove',
+    'end the VPN server of a router',
+    () => import('./commands/vpn-server-remove.ts'),
   ),
   entry('Machines', 'vpn check', 'what a router makes of VPN profiles', () => import('./commands/vpn-check.ts')),
   entry(

@@ -25,6 +25,7 @@ const PACKAGES = {
   nsenter: 'util-linux',
   'qemu-img': 'qemu-utils',
   'qemu-system-x86_64': 'qemu-system-x86',
+  qrencode: 'qrencode',
   setpriv: 'util-linux',
   setsid: 'util-linux',
   slirp4netns: 'slirp4netns',

@@ -219,6 +219,24 @@ export interface ForwardedContext {
 
 export type Reach = 'tcp'
 
+/** A router as a VPN server for people outside (`router/vpn-server.ts`); its keys lie on the medium as `home.conf`. */
+export interface HomeContext {
+  /** UDP, of the WAN's address. */
+  readonly port: number
+  readonly cidr: string
+  /** The server's own, in the tunnel. */
+  readonly address: string
+  readonly prefix: number
+  readonly peers: readonly HomePeerContext[]
+}
+
+export interface HomePeerContext {
+  readonly name: string
+  readonly address: string
+  /** Machines of the LAN that it reaches. */
+  readonly targets: readonly { readonly name: string; readonly address: string }[]
+}
+
 /** Of a VPN profile what is not secret; its file lies on the medium as `vpn.conf`. */
 export interface VpnContext {
   readonly name: string
@@ -265,6 +283,7 @@ export interface RouterContext {
   readonly lowers: readonly LowerContext[]
   /** Clients on its LAN that ports of its outer address lead to. */
   readonly forwards: readonly ForwardedContext[]
+  readonly home?: HomeContext
   readonly vpn?: VpnContext
   readonly tor?: TorContext
   readonly lan: {

@@ -6,6 +6,7 @@ import { formatStoredFile, isStoredFile, MAX_STORED_FILE_BYTES, parseStoredFile 
 import type { TorContext } from '../model/template-context.ts'
 import { parseTorNetwork, type TorNetwork } from '../router/tor-network.ts'
 import { parseVpnProfile, type VpnProfile } from '../router/vpn-profile.ts'
+import { formatVpnServer, parseVpnServer, VPN_SERVER_FORMAT, type VpnServer } from '../router/vpn-server.ts'
 
 const VPN_FORMAT = 'vpn-profile'
 const TOR_FORMAT = 'tor-network'
@@ -18,6 +19,7 @@ export function storeFiles(definitions: Definitions, values: ParameterValues): P
       const definition = definitions[name]
       if (definition?.type !== 'file') return [name, one]
       const value = readStored(name, String(one.value))
+      if (definition.format === VPN_SERVER_FORMAT) return [name, { ...one, value: storeVpnServer(parseServer(value)) }]
       if (definition.format === VPN_FORMAT) refuseUntaken(parseStored(value))
       if (definition.format === TOR_FORMAT) parseNetwork(value)
       return [name, { ...one, value }]
@@ -83,6 +85,25 @@ export function findTorContext(definitions: Definitions, values: ParameterValues
 function parseNetwork(value: ParameterValue): TorNetwork | undefined {
   const file = parseStoredFile(value)
   return file === undefined ? undefined : parseTorNetwork(file.name, file.text)
+}
+
+/** By the name that it is kept under, so that a router's values alone tell it. @throws {VmpkgError} `PARAMETER_INVALID` */
+export function findVpnServer(values: ParameterValues): VpnServer | undefined {
+  const stored = Object.values(values).find((one) => parseStoredFile(one.value)?.name === VPN_SERVER_FORMAT)
+  return stored === undefined ? undefined : parseServer(stored.value)
+}
+
+function parseServer(value: ParameterValue): VpnServer {
+  return parseVpnServer(parseStoredFile(value)?.text ?? '')
+}
+
+export function storeVpnServer(server: VpnServer): string {
+  return formatStoredFile(VPN_SERVER_FORMAT, Buffer.from(formatVpnServer(server)))
+}
+
+/** Name of the parameter that a package keeps it in; `undefined` for one that is no such server. */
+export function findVpnServerParameter(definitions: Definitions): string | undefined {
+  return findFormat(definitions, VPN_SERVER_FORMAT)
 }
 
 function findFormat(definitions: Definitions, format: string): string | undefined {

@@ -11,6 +11,7 @@ import type { Layer } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import type {
   ForwardedContext,
+  HomeContext,
   LowerContext,
   NetworkTemplateContext,
   NicContext,
@@ -19,9 +20,10 @@ import type {
 } from '../model/template-context.ts'
 import { type LanPlan, routerContext, type WanPlan } from '../router/plan.ts'
 import type { VpnProfile } from '../router/vpn-profile.ts'
+import { formatServerFile } from '../router/vpn-server.ts'
 import type { Definition } from '../state/definitions.ts'
 import { choosePciDevices } from './choose-devices.ts'
-import { findTorContext, findVpnProfile } from './file-parameters.ts'
+import { findTorContext, findVpnProfile, findVpnServer } from './file-parameters.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
@@ -46,6 +48,8 @@ export interface RouterPlan {
   readonly lowers?: readonly LowerContext[]
   /** Ports that lead to clients. */
   readonly forwards?: readonly ForwardedContext[]
+  /** Who of outside may reach which of them. */
+  readonly home?: HomeContext
 }
 
 /** What a network is rendered from besides its package. */
@@ -101,8 +105,9 @@ export async function routerInput(
   { pkg, parameters, grants }: RouterRequest,
   { plan, name, uuid, medium }: RouterPlace,
 ): Promise<MachineInput> {
-  const { hostname, machineId, layer, lan, wanNic, lanNic, wan, lowers, forwards } = plan
+  const { hostname, machineId, layer, lan, wanNic, lanNic, wan, lowers, forwards, home } = plan
   const profile = findVpnProfile(pkg.manifest.parameters, parameters)
+  const server = findVpnServer(parameters)
   const tor = findTorContext(pkg.manifest.parameters, parameters)
   return {
     pkg,
@@ -120,11 +125,15 @@ export async function routerInput(
         ...(wan === undefined ? {} : { wan }),
         ...(lowers === undefined ? {} : { lowers }),
         ...(forwards === undefined ? {} : { forwards }),
+        ...(home === undefined || server === undefined ? {} : { home }),
         ...(profile === undefined ? {} : { vpn: vpnContext(profile) }),
         ...(tor === undefined ? {} : { tor }),
       },
     ),
-    ...(profile === undefined ? {} : { more: new Map([[VPN_FILE, Buffer.from(profile.file)]]) }),
+    more: new Map([
+      ...(profile === undefined ? [] : [[VPN_FILE, Buffer.from(profile.file)] as const]),
+      ...(server === undefined ? [] : [[HOME_FILE, Buffer.from(formatServerFile(server))] as const]),
+    ]),
     host: await chooseHypervisor(workspace, connect),
     images: imagePaths(workspace, pkg.line),
     medium,
@@ -135,6 +144,7 @@ export async function routerInput(
 
 /** On the medium, beside what templates make. */
 const VPN_FILE = 'vpn.conf'
+const HOME_FILE = 'home.conf'
 
 function vpnContext(profile: VpnProfile): VpnContext {
   const { file: _, ...context } = profile

@@ -10,8 +10,10 @@ import type { Connect } from '../libvirt/connect.ts'
 import { grantName } from '../model/capability.ts'
 import { sameForwards } from '../router/forward.ts'
 import { sameLowers } from '../router/policy.ts'
+import { sameHome } from '../router/vpn-server.ts'
 import type { Definition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
+import { readHome } from './home.ts'
 import { mediumPath } from './machine-files.ts'
 import { loadPackage } from './package-store.ts'
 import { intend, transact } from './recover.ts'
@@ -41,7 +43,7 @@ export async function settleRouter(workspace: Workspace, connect: Connect, machi
 /** Whether `settleRouter` has something to do. */
 export async function needsSettling(workspace: Workspace, connect: Connect, machine: Machine): Promise<boolean> {
   const known = workspace.definitions.find(machine.domain.uuid)
-  return known !== undefined && !(await isSettled(connect, machine, known))
+  return known !== undefined && !(await isSettled(workspace, connect, machine, { known, request: undefined }))
 }
 
 /** @returns the definition to record, where it changed. @throws {VmpkgError} `DOMAIN_STATE` and what the guest refuses */
@@ -55,9 +57,12 @@ export async function settleInto(
   const { name, domain, facts } = machine
   const { emit, randomness, signal } = workspace.outside
   const known = uncommitted.definition ?? workspace.definitions.find(domain.uuid)
-  if (known === undefined || (await isSettled(connect, machine, known))) return undefined
+  if (known === undefined || (await isSettled(workspace, connect, machine, { known, request: uncommitted.request })))
+    return undefined
   const lowers = await readLowers(connect, machine)
   const forwards = await readForwards(connect, machine)
+  const request = uncommitted.request ?? (await requestOf(workspace, machine))
+  const home = await readHome(connect, machine, request.parameters)
   const { saved: old, active } = await saveDefinition(workspace, connect, domain.uuid, known)
   const running = active ? await runningFacts(machine) : undefined
   if (running !== undefined && running.digest !== facts.digest) throw isBehind(name, running.version)
@@ -67,9 +72,9 @@ export async function settleInto(
   emit({ type: 'stage-started', stage: 'attest', subject: name })
   const suffix = Buffer.from(randomness.bytes(4)).toString('hex')
   const medium = mediumPath(workspace.connectionPaths, domain.uuid, suffix)
-  const plan = { ...routerPlanOf(known), lowers, forwards }
+  const { home: _before, ...planned } = routerPlanOf(known)
+  const plan = { ...planned, lowers, forwards, ...(home === undefined ? {} : { home }) }
   const place = { plan, name: known.name, uuid: domain.uuid, medium, createdAt: facts.createdAt }
-  const request = uncommitted.request ?? (await requestOf(workspace, machine))
   const { xml: rendered, guest } = await renderRouter(workspace, connect, request, place)
   const next = compareRendering(old, active, { rendered, shown: rendered, context: { ...plan } }, 'after')
   const change = await applyRedefinition(workspace, connect, transaction, {
@@ -88,10 +93,19 @@ export async function settleInto(
 }
 
 /** A running machine that is not what is stored says so by its rules. */
-async function isSettled(connect: Connect, machine: Machine, known: Definition): Promise<boolean> {
-  const { lowers = [], forwards = [] } = routerPlanOf(known)
-  const isSame = sameLowers(lowers, await readLowers(connect, machine))
-  return isSame && sameForwards(forwards, await readForwards(connect, machine))
+async function isSettled(
+  workspace: Workspace,
+  connect: Connect,
+  machine: Machine,
+  { known, request }: { readonly known: Definition; readonly request: RouterRequest | undefined },
+): Promise<boolean> {
+  const { lowers = [], forwards = [], home } = routerPlanOf(known)
+  const parameters = request?.parameters ?? workspace.installed.find(machine.facts.package)?.parameters ?? {}
+  return (
+    sameLowers(lowers, await readLowers(connect, machine)) &&
+    sameForwards(forwards, await readForwards(connect, machine)) &&
+    sameHome(home, await readHome(connect, machine, parameters))
+  )
 }
 
 /** @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` */

@@ -133,6 +133,17 @@ export function imagineRouter(layer: RouterContext['layer']): RouterContext {
         ports: [{ protocol: 'tcp', port: 8443, target: 443 }],
       },
     ],
+    ...(layer === 'uni'
+      ? {
+          home: {
+            port: 51_820,
+            cidr: '192.0.2.64/28',
+            address: '192.0.2.65',
+            prefix: 28,
+            peers: [{ name: 'lint', address: '192.0.2.66', targets: [{ name: 'lint-client', address: '10.1.1.31' }] }],
+          },
+        }
+      : {}),
     ...(layer === 'gal'
       ? {
           vpn: {

@@ -94,7 +94,7 @@ export function guestScope(context: GuestTemplateContext, parameterNames: readon
   }
 }
 
-function routerScope({ layer, instance, wan, lan, lowers, forwards, vpn, tor }: RouterContext): Scope {
+function routerScope({ layer, instance, wan, lan, lowers, forwards, home, vpn, tor }: RouterContext): Scope {
   return {
     layer,
     instance,
@@ -106,6 +106,13 @@ function routerScope({ layer, instance, wan, lan, lowers, forwards, vpn, tor }: 
       endpoints: one.endpoints.map((endpoint) => ({ ...endpoint })),
     })),
     forwards: forwards.map((one) => ({ ...one, ports: one.ports.map((port) => ({ ...port })) })),
+    home:
+      home === undefined
+        ? undefined
+        : {
+            ...home,
+            peers: home.peers.map((one) => ({ ...one, targets: one.targets.map((target) => ({ ...target })) })),
+          },
     vpn: vpn === undefined ? undefined : { mtu: undefined, ...vpn },
     tor: tor === undefined ? undefined : torScope(tor),
   }

@@ -76,10 +76,12 @@ export function routerContext(
   layer: Layer,
   plan: LanPlan,
   macs: { wan: string; lan: string },
-  around: Partial<Pick<RouterContext, 'lowers' | 'forwards' | 'vpn' | 'tor'>> & { readonly wan?: WanPlan } = {},
+  around: Partial<Pick<RouterContext, 'lowers' | 'forwards' | 'home' | 'vpn' | 'tor'>> & {
+    readonly wan?: WanPlan
+  } = {},
 ): RouterContext {
   const { instance, bridge: _bridge, ...lan } = plan
-  const { wan, lowers = [], forwards = [], vpn, tor } = around
+  const { wan, lowers = [], forwards = [], home, vpn, tor } = around
   return {
     layer,
     instance,
@@ -87,6 +89,7 @@ export function routerContext(
     lan: { mac: macs.lan, ...lan, leaseSeconds: LEASE_SECONDS },
     lowers,
     forwards,
+    ...(home === undefined ? {} : { home }),
     ...(vpn === undefined ? {} : { vpn }),
     ...(tor === undefined ? {} : { tor }),
   }

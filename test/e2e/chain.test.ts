@@ -17,6 +17,8 @@ interface StatusResult {
   readonly machines: readonly Readonly<Record<string, unknown>>[]
 }
 
+const SHELL = ['host', 'private', 'shell', 'e2e', '--'] as const
+
 describe('from a template folder to a client behind a router', { timeout: 900_000 }, () => {
   let cli: Cli
   let server: ChildProcess | undefined
@@ -146,6 +148,44 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
     const virsh = (args: readonly string[]): string => run('virsh', ['-c', String(status['connection']), ...args])
     assert.match(virsh(['list', '--all', '--title']), /router-uni .*running .*vmpkg router-uni/)
     assert.match(virsh(['dumpxml', 'client']), /urn:vmpkg:domain:1/)
+  })
+
+  test('a VPN client reaches the machine that was chosen for it, and nothing else, until it is removed', async () => {
+    await cli.ok(['clone', 'app-console', '--name', 'other', '--ephemeral', '--wait'])
+    const { machines } = (await cli.json(['ps'])) as { machines: Record<string, unknown>[] }
+    assert.ok(machines.some(({ name }) => name === 'other'))
+    const [router] = (JSON.parse(await cli.ok(['status', 'router-uni', '--json'])) as StatusResult).machines
+    const outer = String(router?.['wanAddress'])
+    await cli.ok(['vpn-server', 'init', '--endpoint', outer])
+    const file = at('anna.conf')
+    const { client } = (await cli.json(['vpn-server', 'add-client', 'anna', '--to', 'client', '--out', file])) as {
+      client: { machines: { address: string }[] }
+    }
+    const chosen = client.machines[0]?.address ?? ''
+    const others = (
+      (await cli.json(['vpn-server', 'add-client', 'bert', '--to', 'other', '--dry-run'])) as {
+        client: { machines: { address: string }[] }
+      }
+    ).client
+    const other = others.machines[0]?.address ?? ''
+    const visit = async (): Promise<string> =>
+      cli.ok([
+        ...SHELL,
+        'sh',
+        join(TOP, 'test', 'support', 'road-warrior.sh'),
+        file,
+        'vmp-uplink',
+        outer.replace(/\.\d+$/, '.5/24'),
+        chosen,
+        other,
+        '10.1.1.1',
+        '10.8.0.1',
+      ])
+    assert.equal(await visit(), `${chosen} reached\n${other} silent\n10.1.1.1 silent\n10.8.0.1 silent\nhandshake\n`)
+    await cli.ok(['vpn-server', 'remove-client', 'anna'])
+    assert.match(await visit(), new RegExp(`^${chosen} silent\n[^]*\nno handshake\n$`))
+    await cli.ok(['vpn-server', 'remove'])
+    await cli.ok(['stop', 'other'])
   })
 
   test('stopping the clone removes it with everything it had', async () => {
