@@ -6,7 +6,6 @@
  * Source: wg(8), wg-quick(8); requirements VPN-9 and VPN-10. Test oracle: `wg` of Debian.
  */
 import { createPrivateKey, createPublicKey } from 'node:crypto'
-import { isIPv4 } from 'node:net'
 import { z } from 'zod'
 import { VmpkgError } from '../errors.ts'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
@@ -27,7 +26,7 @@ const key = z.string().refine((text) => {
   return bytes.length === 32 && bytes.toString('base64') === text
 }, 'not a key of 32 bytes in base64')
 const name = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?$/, 'not a name')
-const address = z.string().refine(isIPv4, 'not an IPv4 address')
+const address = z.ipv4()
 
 const peerSchema = z.strictObject({
   name,
