@@ -105,7 +105,8 @@ export async function makeCli(connect = 'private:e2e'): Promise<Cli> {
     close: async () => {
       const [kind, name = 'default'] = connect.split(':')
       if (kind === 'private') await run(['host', 'private', 'stop', name, '--purge'])
-      await rm(folder, { recursive: true, force: true })
+      // A process that was killed may have others that still write.
+      await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
     },
   }
 }
