@@ -41,6 +41,8 @@ export interface SilenceChain {
 /** Before libvirt's chains; only a drop is final, so it matters for what is counted and nothing else. */
 const PRIORITY = -10
 const DEVICE_PRIORITY = -500
+/** Before connection tracking (-200, nft(8)). */
+const RAW_PRIORITY = -310
 
 export function silenceChains(bridges: OwnBridges): readonly SilenceChain[] {
   const { lans, uplinks } = bridges
@@ -53,13 +55,22 @@ export function silenceChains(bridges: OwnBridges): readonly SilenceChain[] {
   const all = lans.map((name) => `"${name}"`).join(', ')
   const lan = (word: 'iifname' | 'oifname'): readonly string[] => (lans.length === 0 ? [] : [`${word} { ${all} } drop`])
   return [
+    chain('inet', 'untracked', 'prerouting', 'accept', untracked(lans), { priority: RAW_PRIORITY }),
     chain('inet', 'input', 'input', 'accept', [...lan('iifname'), ...uplinks.flatMap(uplinkInput)]),
     chain('inet', 'forward', 'forward', 'accept', lans.flatMap(noWayThrough)),
     chain('inet', 'output', 'output', 'accept', [...lan('oifname'), ...uplinks.map(uplinkOutput), ...TAP_RULES]),
     chain('arp', 'output', 'output', 'accept', lan('oifname')),
-    ...lans.map((bridge) => chain('netdev', `from-${bridge}`, 'ingress', 'drop', [], bridge)),
-    ...own.map(({ bridge, rules }) => chain('netdev', `from-${bridge}`, 'ingress', 'drop', rules, bridge)),
+    ...lans.map((bridge) => chain('netdev', `from-${bridge}`, 'ingress', 'drop', [], { device: bridge })),
+    ...own.map(({ bridge, rules }) => chain('netdev', `from-${bridge}`, 'ingress', 'drop', rules, { device: bridge })),
   ]
+}
+
+/**
+ * Where br_netfilter is on, what machines of a LAN say to each other comes by the host's address translation as well: the
+ * rule that hides the uplink's guests would put the host's address in place of a sender that a router let in.
+ */
+function untracked(lans: readonly string[]): readonly string[] {
+  return lans.length === 0 ? [] : [`iifname { ${lans.map((name) => `"${name}"`).join(', ')} } notrack`]
 }
 
 /** Not from port to port: where br_netfilter is on, frames of a bridge come by here as from the bridge to itself. */
@@ -98,9 +109,8 @@ function chain(
   hook: string,
   policy: SilenceChain['policy'],
   rules: readonly string[],
-  device?: string,
+  { device, priority = device === undefined ? PRIORITY : DEVICE_PRIORITY }: { device?: string; priority?: number } = {},
 ): SilenceChain {
-  const priority = device === undefined ? PRIORITY : DEVICE_PRIORITY
   const where = device === undefined ? '' : ` device "${device}"`
   const at = [`hook ${hook}`, `policy ${policy}`, ...(device === undefined ? [] : [device])]
   return {

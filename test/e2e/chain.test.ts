@@ -121,10 +121,14 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
     assert.match(source, /^192\.168\.\d+\.\d+$/, said)
   })
 
-  test('a router that runs attests the rules for a port that leads to a client', async () => {
+  test('a port of the router leads to the client that it was declared for, and the router attests the rules for it', async () => {
     await cli.ok(['port-forward', 'add', 'client', 'tcp/8081:80'])
     const [router] = (JSON.parse(await cli.ok(['status', 'router-uni', '--json'])) as StatusResult).machines
     assert.equal(router?.['rules'], 'attested')
+    const outer = String(router?.['wanAddress'])
+    await cli.ok(['console', 'client', '--silence', '2'], '(echo forwarded | nc -l -p 80) &\n')
+    const script = `require('node:net').connect(8081, '${outer}').setTimeout(20_000).on('timeout', process.exit).pipe(process.stdout)`
+    assert.equal(await onUplink(outer, process.execPath, '-e', script), 'forwarded\n')
     await cli.ok(['port-forward', 'remove', 'client'])
   })
 

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { ANN, BOB, bare, countFrames, type HostLab, LAN, type LabMachine, newToken } from './host-lab.ts'
-import { arp, dhcpMessage, dnsQuery, ip6, macBytes, ping, tcp, udp } from './leak-lab/frames.ts'
+import { addressBytes, arp, dhcpMessage, dnsQuery, ip6, macBytes, ping, tcp, udp } from './leak-lab/frames.ts'
 import type { Frame } from './leak-lab/pcapng.ts'
 import { WORLD_ADDRESS } from './private-host.ts'
 
@@ -22,6 +22,8 @@ export const WAN: LabMachine = {
 const UPLINK_BRIDGE = 'vmp-uplink'
 const GATEWAY = '192.168.130.1'
 const FAR = '203.0.113.9'
+/** Somebody on the uplink whom a router lets in: libvirt hides such senders behind the host. */
+const GUEST = '192.168.130.77'
 const ALL = 'ff:ff:ff:ff:ff:ff'
 const ALL_NODES = 'ff020000000000000000000000000001'
 const LOCAL = 'fe800000000000006800aafffe000028'
@@ -51,6 +53,8 @@ export interface Observation {
   readonly hearsItsAnswers: boolean
   /** What machines on the LAN say to each other. */
   readonly letsMachinesTalk: boolean
+  /** With br_netfilter: the host's address stands where a sender's from beyond the router was. */
+  readonly changesSenders: boolean
 }
 
 /** A server of the host on all its addresses, beside dnsmasq; it writes down each datagram, and speaks first on port 7000. */
@@ -76,6 +80,8 @@ export class HostObserver {
   readonly #log: string
   #lanMac = ''
   #uplinkMac = ''
+  /** Whether frames between ports come by the host's rules. */
+  isBridged = true
 
   constructor(lab: HostLab) {
     this.#lab = lab
@@ -90,7 +96,9 @@ export class HostObserver {
     await request('settings', { ns: 'host', values: sysctl })
     // As where Docker runs: frames between ports come by the rules of the host. Not every kernel has it.
     const bridged = { 'net/bridge/bridge-nf-call-iptables': '1' }
-    await request('settings', { ns: 'host', values: bridged }).catch(() => {})
+    await request('settings', { ns: 'host', values: bridged }).catch(() => {
+      this.isBridged = false
+    })
     this.#lanMac = (await run('cat', `/sys/class/net/${LAN}/address`)).trim()
     this.#uplinkMac = (await run('cat', `/sys/class/net/${UPLINK_BRIDGE}/address`)).trim()
     const neighbours = [
@@ -189,17 +197,22 @@ export class HostObserver {
       isFoundOnUplink: replies.some((frame) => sender(frame) === GATEWAY),
       masquerades: passed('world0', uplink.through),
       hearsItsAnswers: hears(uplink.answers),
+      changesSenders: (seen.get(peer) ?? []).some(
+        ({ bytes, isOutgoing }) =>
+          isOutgoing && lan.guest.tokens.some((token) => bytes.includes(token)) && !bytes.includes(addressBytes(GUEST)),
+      ),
       letsMachinesTalk: lan.peer.tokens.every((token) => countFrames(seen.get(peer), token, true) > 0),
     }
   }
 
-  #lanFrames(): Record<'host' | 'through' | 'peer', Sent> {
+  #lanFrames(): Record<'host' | 'through' | 'peer' | 'guest', Sent> {
     const own = { mac: SNOOP.mac, address: SNOOP.address }
     const host = (address: string): typeof own => ({ mac: this.#lanMac, address })
     const tokens = [newToken(), newToken(), newToken(), newToken()]
     const [one = newToken(), two = newToken(), three = newToken(), four = newToken()] = tokens
-    const [through, said, lease] = [newToken(), newToken(), newToken()]
+    const [through, said, lease, letIn] = [newToken(), newToken(), newToken(), newToken()]
     return {
+      guest: { tokens: [letIn], frames: [udp({ from: { ...own, address: GUEST }, to: PEER }, [5001, 9], letIn)] },
       peer: {
         tokens: [said, lease],
         frames: [
