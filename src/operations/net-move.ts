@@ -13,6 +13,7 @@ import { grantName } from '../model/capability.ts'
 import type { Layer } from '../model/line.ts'
 import { type Member, planMove } from '../router/move.ts'
 import type { DefinitionChange } from '../state/history.ts'
+import { ensureSilence } from './host-silence.ts'
 import { findManifest, loadPackage } from './package-store.ts'
 import { requireFreeAddress } from './plan-card.ts'
 import { intend, transact } from './recover.ts'
@@ -115,7 +116,10 @@ async function moveClient(workspace: Workspace, connect: Connect, machine: Machi
     const network = await connect.networkLookupByName({ name: to })
     const lans = await listOwnNetworks(connect)
     const cidrOf = (lan: string): string => lans.find((one) => one.name === lan)?.facts.cidr ?? '0.0.0.0/0'
-    if (running !== undefined && !(await network.isActive())) await network.create()
+    if (running !== undefined) {
+      if (!(await network.isActive())) await network.create()
+      await ensureSilence(workspace, connect)
+    }
     await transact(workspace, { operation: 'net-move', subject: name }, async (transaction) => {
       intend(
         transaction,

@@ -4,6 +4,7 @@
  */
 import { VmpkgError } from '../errors.ts'
 import { formatAddress, parseSubnet } from '../model/subnet.ts'
+import type { EndpointContext } from '../model/template-context.ts'
 import { findForwards } from './forward.ts'
 import { planPlace } from './plan.ts'
 import { findLowers } from './policy.ts'
@@ -132,9 +133,12 @@ class Explorer {
       return facts.net === undefined ? [] : [hop(name, false, `the router of ${facts.net} is gone`)]
     }
     if (!isTunnelled) return []
-    const ways = (facts.endpoints ?? []).map((endpoint) => {
+    const ends: readonly EndpointContext[] =
+      facts.reach === 'tcp' ? [{ address: ANYWHERE, protocol: 'tcp', port: 443 }] : (facts.endpoints ?? [])
+    const ways = ends.map((endpoint) => {
       const { address: target, protocol, port } = endpoint
-      const text = `its tunnel to ${protocol} ${target} port ${port}`
+      const text =
+        facts.reach === 'tcp' ? 'its circuits, by any relay' : `its tunnel to ${protocol} ${target} port ${port}`
       return this.#through(upper, router, { target, protocol, port }).map((one, i) =>
         i === 0 ? { ...one, reason: `${text}: ${one.reason}` } : one,
       )
@@ -278,8 +282,8 @@ class Explorer {
   #rulesOf({ name, facts }: Router): RouterRules {
     const { instance = '', layer, lanMac = '', wanMac = '', wanAddress, endpoints = [] } = facts
     const cidr = this.#known.networks.find((one) => one.name === instance)?.facts?.cidr
-    if (cidr === undefined || (layer !== 'uni' && layer !== 'gal')) {
-      const why = cidr === undefined ? 'its LAN is gone' : `nothing is known of the rules of layer ${layer ?? 'none'}`
+    if (cidr === undefined || layer === undefined) {
+      const why = cidr === undefined ? 'its LAN is gone' : 'it has no layer'
       throw new VmpkgError('NETWORK_UNAVAILABLE', `What ${name} lets through cannot be said: ${why}`, {
         hint: 'vmpkg net graph shows what is where.',
       })

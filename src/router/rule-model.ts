@@ -28,7 +28,7 @@ export interface Verdict {
   readonly forward?: { readonly name: string; readonly port: PortForward }
 }
 
-/** Of layers uni and gal. */
+/** Of a router of any layer. */
 export function judgeFlow(router: RouterRules, flow: Flow): Verdict {
   return flow.side === 'lan' ? fromLan(router, flow) : fromOutside(router, flow)
 }
@@ -39,6 +39,7 @@ export function judgeOwn(
   { target, protocol, port }: Omit<Flow, 'side' | 'source'>,
 ): Verdict {
   const isName = port === 53 && protocol !== 'icmp'
+  if (layer === 'sol') return closed('of itself only Tor speaks, to its relays')
   if (layer !== 'gal') {
     return isName
       ? { isOpen: true, reason: 'it asks for names itself', via: 'wan' }
@@ -68,6 +69,7 @@ function fromLan(router: RouterRules, flow: Flow): Verdict {
   if (lower !== undefined && lower !== byCard) return closed(`${source} is ${lower.name}, with its card only`)
   const own = forwards.find((one) => one.address === source)
   if (own !== undefined && own.mac !== mac) return closed(`${source} is ${own.name}, with its card only`)
+  if (router.layer === 'sol') return intoTor(router, flow)
   if (target === lan.address) return toItself(flow, lower?.name)
   if (!isRoutable(target)) return closed(`${target} is no address that anything is routed to`)
   if (isIn(target, lan.cidr)) return closed('it leads no client to another one of the same LAN')
@@ -80,6 +82,22 @@ function toItself({ protocol, port }: Flow, lower: string | undefined): Verdict 
   const isName = port === 53 && protocol !== 'icmp'
   if (isName) return { isOpen: true, reason: 'it answers for names, on port 53', via: 'self' }
   return closed('it answers its clients on port 53 and for leases, and on nothing else')
+}
+
+/** Where programs that know Socks find Tor, on the router's own address. */
+const SOCKS_PORT = 9050
+
+/** The third layer forwards nothing: Tor takes what clients send by TCP, and answers for names wherever they ask. */
+function intoTor({ lan }: RouterRules, { target, protocol, port }: Flow): Verdict {
+  if (protocol === 'udp' && port === 53) return { isOpen: true, reason: 'names are looked up by Tor', via: 'self' }
+  if (protocol !== 'tcp') return closed('of clients Tor takes TCP and questions for names, and nothing else')
+  if (target === lan.address && port === SOCKS_PORT)
+    return { isOpen: true, reason: 'it is Tor, for Socks', via: 'self' }
+  if (isIn(target, lan.cidr))
+    return closed('it leads no client to another one of the same LAN, and has one port for them')
+  if (port === 53) return closed('names are asked for over UDP, of Tor')
+  if (!isRoutable(target)) return closed(`${target} is no address that anything is routed to`)
+  return { isOpen: true, reason: 'TCP of clients leaves through Tor only', via: 'tunnel' }
 }
 
 /** The first layer. */
@@ -106,16 +124,20 @@ function intoTunnel({ wan, vpn }: RouterRules, { target }: Flow): Verdict {
 function fromLower(
   { layer, wan, vpn }: RouterRules,
   { target, protocol, port }: Flow,
-  { name, endpoints }: RouterRules['lowers'][number],
+  { name, endpoints, reach }: RouterRules['lowers'][number],
 ): Verdict {
   const via = layer === 'gal' ? 'tunnel' : 'wan'
   const isEndpoint = endpoints.some((one) => one.address === target && one.protocol === protocol && one.port === port)
-  if (!isEndpoint) return closed(`${name} reaches the endpoints that it declares, and nothing else`)
+  const isAnyway = via === 'tunnel' && reach === 'tcp' && protocol === 'tcp'
+  if (!isEndpoint && !isAnyway) return closed(`${name} reaches the endpoints that it declares, and nothing else`)
   if (via === 'tunnel') {
     const beside = intoTunnel({ wan, vpn } as RouterRules, { target } as Flow)
     if (!beside.isOpen) return beside
   }
-  return { isOpen: true, reason: `it is an endpoint that ${name} declares`, via }
+  const reason = isEndpoint
+    ? `it is an endpoint that ${name} declares`
+    : `${name} may reach anything by TCP, in the tunnel`
+  return { isOpen: true, reason, via }
 }
 
 function fromOutside(

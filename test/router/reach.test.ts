@@ -51,7 +51,48 @@ function changed(name: string, of: (machine: KnownMachine) => Partial<KnownMachi
   return { ...WELL, machines }
 }
 
+/** Tor behind the tunnel. */
+function withSol(facts: Partial<DomainFacts>): Known {
+  const sol = router('router-sol', 'sol', 'sol0', {
+    ...behind('gal0', '10.2.2.2'),
+    cards: [card('gal0', { mac: mac(13), isIsolated: true }), card('sol0', { mac: mac(12) })],
+  })
+  const own = { ...sol.facts, wanMac: mac(13), wanAddress: '10.2.2.2', net: 'gal0', ...facts } as unknown as DomainFacts
+  return {
+    networks: [...WELL.networks, lan('sol0', 'sol', '10.3.3.0/24')],
+    machines: [
+      ...WELL.machines,
+      { ...sol, facts: own },
+      client('hidden', 'sol0', { cards: isolated('sol0', 10) }),
+      client('other', 'sol0', { cards: isolated('sol0', 11) }),
+    ],
+  }
+}
+
 describe('explainReach', () => {
+  test('a client behind Tor reaches the world by TCP through all three, names by Tor, and nothing else', () => {
+    for (const facts of [
+      { endpoints: [], reach: 'tcp' },
+      { endpoints: [{ address: '203.0.113.70', protocol: 'tcp', port: 443 }] },
+    ]) {
+      const known = withSol(facts as Partial<DomainFacts>)
+      assert.equal(said('hidden', 'world', 'tcp/443', known), 'yes router-sol router-gal router-uni')
+      assert.equal(said('hidden', 'world', 'udp/53', known), 'yes router-sol')
+      for (const what of ['udp/443', 'icmp', 'tcp/53'])
+        assert.equal(said('hidden', 'world', what, known), 'no router-sol', what)
+      assert.equal(said('hidden', 'other', 'tcp/443', known), 'no router-sol')
+    }
+  })
+
+  test('a router with Tor reaches relays through the tunnel above, anything by TCP where those are not known, and never beside it', () => {
+    const strict = withSol({ endpoints: [{ address: '203.0.113.70', protocol: 'tcp', port: 443 }] })
+    const wide = withSol({ endpoints: [], reach: 'tcp' })
+    assert.match(reasonOf('hidden', 'world', 'tcp/80', strict), /endpoint that router-gal declares/)
+    assert.match(ask('hidden', 'world', 'tcp/80', strict).hops[1]?.reason ?? '', /endpoint that router-sol declares/)
+    assert.match(ask('hidden', 'world', 'tcp/80', wide).hops[1]?.reason ?? '', /anything by TCP, in the tunnel/)
+    assert.equal(said('router-sol', 'world', 'udp/53', wide), 'no router-sol')
+  })
+
   test('a client of the first layer reaches the world, but neither resolvers there nor Teredo', () => {
     assert.equal(said('plain', 'world'), 'yes router-uni')
     assert.equal(said('plain', '203.0.113.9', 'icmp'), 'yes router-uni')
