@@ -46,53 +46,81 @@ export async function startMachines(
   options: StartOptions = {},
 ): Promise<readonly Started[]> {
   const connect = await workspace.connect()
-  const started: Started[] = []
-  for (const name of names) {
-    started.push(await startMachine(workspace, connect, await getMachine(connect, name), options))
-  }
-  return started
+  const machines = await Promise.all(names.map((name) => getMachine(connect, name)))
+  return startAll(workspace, connect, machines, options)
 }
 
-/** A router's upper routers are started first, each attested before the next, and let it through before it runs. */
+/** @throws {VmpkgError} as `startMachines` */
 export async function startMachine(
   workspace: Workspace,
   connect: Connect,
   machine: Machine,
   options: StartOptions,
 ): Promise<Started> {
-  const { domain, name } = machine
-  const { emit } = workspace.outside
-  const { state } = await domain.getState()
-  if (state === 'paused') {
-    throw new VmpkgError('DOMAIN_STATE', `${name} is paused`, { hint: `Resume it: virsh resume ${name}` })
-  }
-  if (machine.facts.kind === 'router') refusePanic(machine.name, machine.xml)
-  if (machine.facts.kind === 'router' && options.isSettled !== true)
-    await startUppers(workspace, connect, machine, options)
-  if (state !== 'running') {
-    emit({ type: 'stage-started', stage: 'start', subject: name })
-    await prepareStart(workspace, connect, await domain.getXMLDesc({ flags: ['inactive'] }))
-    await domain.create()
-    releaseObjects(workspace, runningHolder(domain.uuid)) // it runs on what is defined now
-    emit({ type: 'stage-finished', stage: 'start', subject: name })
-  }
-  const opened = machine.facts.kind === 'router' && (await openRouter(workspace, connect, machine, options))
-  return { name, changed: state !== 'running' || opened }
+  const [started] = await startAll(workspace, connect, [machine], options)
+  if (started === undefined) throw new TypeError('nothing was started')
+  return started
 }
 
-/** What it lets through itself follows from what is behind it now. */
-async function startUppers(
+/**
+ * All of them boot at the same time, with the routers above them: nothing gets from one to the next while LANs are closed.
+ * Those are opened from the outside inwards, each when its router has attested. A router that runs already lets those
+ * behind it through before they are switched on.
+ */
+async function startAll(
   workspace: Workspace,
   connect: Connect,
-  machine: Machine,
+  machines: readonly Machine[],
   options: StartOptions,
-): Promise<void> {
-  const upper = findUpper(await listMachines(connect), machine.facts)
-  if (upper !== undefined) {
-    await startMachine(workspace, connect, upper, options)
-    await settleRouter(workspace, connect, upper)
+): Promise<readonly Started[]> {
+  const chain = options.isSettled === true ? machines : await withUppers(connect, machines)
+  for (const one of chain) await requireStartable(one)
+  const [switchedOn, opened] = [new Set<string>(), new Set<string>()]
+  const open = async (one: Machine): Promise<void> => {
+    if (await openRouter(workspace, connect, one, options)) opened.add(one.name)
   }
-  if (!(await machine.domain.isActive())) await settleRouter(workspace, connect, machine)
+  for (const one of chain) {
+    const isRouter = one.facts.kind === 'router'
+    const isRunning = await one.domain.isActive()
+    if (isRouter && isRunning) await open(one)
+    if (isRouter && options.isSettled !== true) await settleRouter(workspace, connect, one)
+    if (isRunning) continue
+    await switchOn(workspace, connect, one)
+    switchedOn.add(one.name)
+  }
+  for (const one of chain) if (one.facts.kind === 'router' && switchedOn.has(one.name)) await open(one)
+  return machines.map(({ name }) => ({ name, changed: switchedOn.has(name) || opened.has(name) }))
+}
+
+/** Each once, the outermost first. */
+async function withUppers(connect: Connect, machines: readonly Machine[]): Promise<readonly Machine[]> {
+  const all = machines.some(({ facts }) => facts.kind === 'router') ? await listMachines(connect) : []
+  const chain = new Map<string, Machine>()
+  const add = (one: Machine, below: readonly string[]): void => {
+    const upper = findUpper(all, one.facts)
+    if (upper !== undefined && !below.includes(upper.name)) add(upper, [...below, one.name])
+    if (!chain.has(one.name)) chain.set(one.name, one)
+  }
+  const named = new Map(machines.map((one) => [one.name, one]))
+  for (const one of machines) add(one, [])
+  return [...chain.values()].map((one) => named.get(one.name) ?? one)
+}
+
+/** @throws {VmpkgError} `DOMAIN_STATE` */
+async function requireStartable({ domain, name, facts, xml }: Machine): Promise<void> {
+  if ((await domain.getState()).state === 'paused') {
+    throw new VmpkgError('DOMAIN_STATE', `${name} is paused`, { hint: `Resume it: virsh resume ${name}` })
+  }
+  if (facts.kind === 'router') refusePanic(name, xml)
+}
+
+async function switchOn(workspace: Workspace, connect: Connect, { domain, name }: Machine): Promise<void> {
+  const { emit } = workspace.outside
+  emit({ type: 'stage-started', stage: 'start', subject: name })
+  await prepareStart(workspace, connect, await domain.getXMLDesc({ flags: ['inactive'] }))
+  await domain.create()
+  releaseObjects(workspace, runningHolder(domain.uuid)) // it runs on what is defined now
+  emit({ type: 'stage-finished', stage: 'start', subject: name })
 }
 
 /**
