@@ -91,12 +91,12 @@ function findDrive(xml: string, medium: string): XmlElement | undefined {
 }
 
 /** What runs has to attest the rules that it has now, not those that it was started with. */
-async function recordLive(domain: Domain, configuration: Configuration): Promise<void> {
+async function recordLive(domain: Domain, { medium, rules, endpoints }: Configuration): Promise<void> {
   const facts = readDomainFacts(await domain.getXMLDesc())
   if (facts === undefined) return
   await domain.setMetadata({
     type: 'element',
-    metadata: formatPlainDomainFacts({ ...facts, ...configuration }),
+    metadata: formatPlainDomainFacts({ ...facts, medium, rules, ...(endpoints && { endpoints }) }),
     key: 'vmpkg',
     uri: VMPKG_NAMESPACE,
     flags: ['live'],
