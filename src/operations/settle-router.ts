@@ -71,7 +71,7 @@ export interface PreparedConfiguration {
   /** To record. */
   readonly definition: Definition
   /** What runs takes it, attested; where nothing runs, it has it at its start. */
-  load(): Promise<void>
+  readonly load: () => Promise<void>
 }
 
 /** @throws {VmpkgError} `DOMAIN_STATE` and what rendering and libvirt refuse */

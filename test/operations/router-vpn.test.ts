@@ -117,7 +117,7 @@ describe('VPN profiles of a router', { timeout: 300_000, skip: await privateHost
       await site.virsh('start', name)
     }
     hear = async ({ router, verb }) => {
-      asked.push(`${router} ${verb}: above ${await loadedAbove()}, below ${await usedBelow()}`)
+      asked.push(`${router} ${verb}: above ${(await loadedAbove()).join()}, below ${await usedBelow()}`)
       return undefined
     }
     const { action } = await site.cli.json(['router', 'vpn', 'use', 'bergen'])
