@@ -89,15 +89,23 @@ const SOCKS_PORT = 9050
 
 /** The third layer forwards nothing: Tor takes what clients send by TCP, and answers for names wherever they ask. */
 function intoTor({ lan }: RouterRules, { target, protocol, port }: Flow): Verdict {
+  if (isIn(target, '224.0.0.0/3')) return closed(`${target} is no address that anything is routed to`)
   if (protocol === 'udp' && port === 53) return { isOpen: true, reason: 'names are looked up by Tor', via: 'self' }
   if (protocol !== 'tcp') return closed('of clients Tor takes TCP and questions for names, and nothing else')
   if (target === lan.address && port === SOCKS_PORT)
     return { isOpen: true, reason: 'it is Tor, for Socks', via: 'self' }
-  if (isIn(target, lan.cidr))
+  if (isIn(target, lan.cidr)) {
     return closed('it leads no client to another one of the same LAN, and has one port for them')
+  }
   if (port === 53) return closed('names are asked for over UDP, of Tor')
-  if (!isRoutable(target)) return closed(`${target} is no address that anything is routed to`)
+  if (isRefusedByTor(target)) return closed(`Tor takes no client to ${target}: it is no address of the internet`)
   return { isOpen: true, reason: 'TCP of clients leaves through Tor only', via: 'tunnel' }
+}
+
+/** Not by the rules: `ClientRejectInternalAddresses` of tor(1), which is its default. */
+export function isRefusedByTor(target: string): boolean {
+  const internal = ['0.0.0.0/8', '10.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16']
+  return internal.some((cidr) => isIn(target, cidr))
 }
 
 /** The first layer. */

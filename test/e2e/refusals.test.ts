@@ -575,7 +575,7 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
 
     test('results are tab-separated when piped, and every JSON result carries its schema', async () => {
       assert.match(await site.cli.ok(['list', '--installed']), /^app-alone\t1\.0-1\tamd64\tapp\tinstalled\n/)
-      assert.match(await site.cli.ok(['ps', '--all']), /^router-tiny\tshutoff\trouter-tiny 1\.0-1\tuni0\tkept\n$/)
+      assert.match(await site.cli.ok(['ps', '--all']), /^router-tiny\tshutoff\trouter-tiny 1\.0-1\tuni0\tkept\t-\n$/)
       const commands = {
         list: ['list'],
         search: ['search', 'tiny'],

@@ -23,6 +23,8 @@ const HOOK = join(import.meta.dirname, 'inject.ts')
 const APART = /^root\/(run|var\/lib\/vmpkg\/private|var\/cache\/vmpkg\/compiled)(\/|$)/
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 const MAC = /\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g
+/** An address that follows from a MAC. */
+const CLIENT_ADDRESS = /(?<=ADDRESS' value=')10\.\d+\.\d+\.\d+/g
 const TIME = /\d{4}-\d\d-\d\dT[0-9:.]+Z/g
 /** Names of files that are not finished. */
 const UNFINISHED = /^tmp\/|cache\/vmpkg\/(scratch|import)-[^/]*$|\.tmp$|\.partial$|\.iso\.|\.init-|\.init$/
@@ -156,7 +158,10 @@ function inherited(): Readonly<Record<string, string>> {
 /** UUIDs and MACs of libvirt's objects that were there before stay; those that are made anew are taken out. */
 function plain(sight: Sight, known: readonly string[]): Sight {
   const hide = (name: string) => (found: string) => (known.includes(found) ? found : name)
-  const text = JSON.stringify(sight).replace(UUID, hide('UUID')).replace(MAC, hide('MAC'))
+  const text = JSON.stringify(sight)
+    .replace(UUID, hide('UUID'))
+    .replace(MAC, hide('MAC'))
+    .replace(CLIENT_ADDRESS, hide('ADDRESS'))
   const hidden = JSON.parse(text) as Record<string, unknown>
   for (const [key, value] of Object.entries(hidden)) {
     if (Array.isArray(value)) hidden[key] = value.every((one) => typeof one === 'string') ? value.toSorted() : value
@@ -241,7 +246,7 @@ class SavedLibvirt {
         await execute('sh', ['-c', 'virsh -c "$0" "$1" --inactive "$2" > "$3"', this.#uri, dump, name, file])
         this.#xml.push({ kind, name, file, active: active.includes(name), autostart: autostart.includes(name) })
         const xml = await readFile(file, 'utf8')
-        identities.push(...(xml.match(UUID) ?? []), ...(xml.match(MAC) ?? []))
+        identities.push(...(xml.match(UUID) ?? []), ...(xml.match(MAC) ?? []), ...(xml.match(CLIENT_ADDRESS) ?? []))
       }
     }
     this.identities = identities

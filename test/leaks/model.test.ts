@@ -1,29 +1,33 @@
 /** The model that why-can answers from, held against the rendered rule files in a kernel, with packets. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { ForwardedContext, LowerContext, RouterContext } from '../../src/model/template-context.ts'
+import type { ForwardedContext, LowerContext, RouterContext, TorContext } from '../../src/model/template-context.ts'
 import { renderGuestFile } from '../../src/render/guest.ts'
 import { planLan, routerContext as routerPlan } from '../../src/router/plan.ts'
-import { type Flow, judgeFlow, type RouterRules } from '../../src/router/rule-model.ts'
+import { type Flow, isIn, isRefusedByTor, judgeFlow, type RouterRules } from '../../src/router/rule-model.ts'
 import { labMissing } from '../support/leak-lab/namespace.ts'
 import { CARDS, type Fate, type RuleBench, type Side, startRuleBench } from '../support/leak-lab/rule-bench.ts'
 import { Random } from '../support/random.ts'
 import { readTemplate } from '../support/render-contexts.ts'
 
+type ModelLayer = 'uni' | 'gal' | 'sol'
+
 const SCENES = 8
 const PROBES = 150
-const GATEWAY = { uni: '198.51.100.1', gal: '10.1.1.1' } as const
-const WAN = { uni: '198.51.100.20', gal: '10.1.1.2' } as const
+const GATEWAY = { uni: '198.51.100.1', gal: '10.1.1.1', sol: '10.2.2.1' } as const
+const WAN = { uni: '198.51.100.20', gal: '10.1.1.2', sol: '10.2.2.2' } as const
+/** Ways that packets take, but to the router itself and to nowhere. */
+const WAYS = { uni: ['wan', 'lan'], gal: ['tunnel'], sol: [] } as const
 const OUTSIDE = '02:00:00:00:0f:01'
 const ENDPOINTS = ['203.0.113.7', '203.0.113.8'] as const
 const PUBLIC = ['203.0.113.9', '192.0.2.53', ...ENDPOINTS] as const
-const PORTS = [53, 443, 1194, 3544, 8443, 5353, 9001] as const
+const PORTS = [53, 443, 1194, 3544, 8443, 5353, 9001, 9050] as const
 
 type Pick = <T>(...items: readonly T[]) => T
 type Host = { readonly address: string; readonly mac: string }
 
 /** Clients and places of one layer; the forwarded client and the lower router are drawn for each scene. */
-function hostsOf(layer: 'uni' | 'gal'): Readonly<Record<'client' | 'other' | 'lower' | 'served', Host>> {
+function hostsOf(layer: ModelLayer): Readonly<Record<'client' | 'other' | 'lower' | 'served', Host>> {
   const net = planLan(layer, { subnets: [], networks: [], bridges: [] }).cidr.replace(/0\/24$/, '')
   const host = (last: number): Host => ({
     address: `${net}${last}`,
@@ -32,7 +36,7 @@ function hostsOf(layer: 'uni' | 'gal'): Readonly<Record<'client' | 'other' | 'lo
   return { client: host(40), other: host(50), lower: host(3), served: host(31) }
 }
 
-function drawScene(layer: 'uni' | 'gal', pick: Pick): RouterContext {
+function drawScene(layer: ModelLayer, pick: Pick): RouterContext {
   const { lower, served } = hostsOf(layer)
   const endpoint = (): LowerContext['endpoints'][number] => ({
     address: pick(...PUBLIC),
@@ -55,6 +59,16 @@ function drawScene(layer: 'uni' | 'gal', pick: Pick): RouterContext {
     ],
   )
   const plan = planLan(layer, { subnets: [], networks: [], bridges: [] })
+  if (layer === 'sol') {
+    const wan = { net: 'gal0', address: WAN.sol, prefix: 24, broadcast: '10.2.2.255', gateway: GATEWAY.sol }
+    const network = { name: 'test', isTesting: false, authorities: [], bridges: [] } as const
+    const relays = [{ address: ENDPOINTS[0], protocol: 'tcp', port: 443 }] as const
+    const tor = pick<TorContext>(
+      { ...network, kind: 'public', endpoints: [] },
+      { ...network, kind: 'bridges', bridges: [{ address: ENDPOINTS[0], port: 443 }], endpoints: relays },
+    )
+    return routerPlan(layer, plan, CARDS, { wan, tor })
+  }
   const wan = { net: 'uni0', address: WAN.gal, prefix: 24, broadcast: '10.1.1.255', gateway: GATEWAY.gal }
   const vpn = {
     name: 'home',
@@ -69,7 +83,7 @@ function drawScene(layer: 'uni' | 'gal', pick: Pick): RouterContext {
   })
 }
 
-function drawFlow(layer: 'uni' | 'gal', router: RouterContext, pick: Pick): Flow {
+function drawFlow(layer: ModelLayer, router: RouterContext, pick: Pick): Flow {
   const { client, other, lower, served } = hostsOf(layer)
   const side = pick<Side>('lan', 'lan', 'lan', 'wan', ...(layer === 'gal' ? (['tunnel'] as const) : []))
   const hosts = [client, lower, served]
@@ -97,7 +111,7 @@ function drawFlow(layer: 'uni' | 'gal', router: RouterContext, pick: Pick): Flow
   return { side, mac: from.mac, source, target, ...to }
 }
 
-async function startBench(layer: 'uni' | 'gal'): Promise<RuleBench> {
+async function startBench(layer: ModelLayer): Promise<RuleBench> {
   const lan = planLan(layer, { subnets: [], networks: [], bridges: [] })
   const lans = Object.values(hostsOf(layer)).map((host) => ({ side: 'lan', ...host }) as const)
   const gateway = { side: 'wan', address: GATEWAY[layer], mac: OUTSIDE } as const
@@ -109,9 +123,10 @@ async function startBench(layer: 'uni' | 'gal'): Promise<RuleBench> {
     },
     // As wan-lease and run-uplink set them.
     routes:
-      layer === 'uni'
-        ? [`default via ${GATEWAY.uni} dev wan`]
+      layer !== 'gal'
+        ? [`default via ${GATEWAY[layer]} dev wan`]
         : ['default via 10.8.0.1 dev tunnel', `${ENDPOINTS[0]} via ${GATEWAY.gal} dev wan`],
+    ...(layer === 'sol' ? { echoes: [9053] } : {}),
     neighbours: [
       ...lans,
       gateway,
@@ -134,17 +149,21 @@ async function compare(
   { model = router, seen = new Set() }: { readonly model?: RouterRules; readonly seen?: Set<Fate> },
 ): Promise<readonly string[]> {
   await bench.load(render(router))
-  const wan = { ...model.wan, address: WAN[router.layer as 'uni' | 'gal'], prefix: 24 }
+  const wan = { ...model.wan, address: WAN[router.layer as ModelLayer], prefix: 24 }
   const fates = await bench.probe(flows)
   for (const fate of fates) seen.add(fate)
   return flows.flatMap((flow, i) => {
+    // What the rules hand to Tor, and Tor refuses.
+    const isOwn = isIn(flow.target, router.lan.cidr)
+    if (router.layer === 'sol' && flow.side === 'lan' && !isOwn && isRefusedByTor(flow.target)) return []
     const { isOpen, reason, via } = judgeFlow({ ...model, wan }, flow)
-    const said: Fate = isOpen ? via : undefined
+    // Tor is on the router itself.
+    const said: Fate = isOpen ? (router.layer === 'sol' && via === 'tunnel' ? 'self' : via) : undefined
     return said === fates[i] ? [] : [`${JSON.stringify(flow)}: the model says ${said} (${reason}), packets ${fates[i]}`]
   })
 }
 
-for (const layer of ['uni', 'gal'] as const) {
+for (const layer of ['uni', 'gal', 'sol'] as const) {
   describe(`the model of a ${layer} router`, { skip: labMissing(), timeout: 120_000 }, () => {
     let bench: RuleBench
     const seen = new Set<Fate>()
@@ -155,7 +174,7 @@ for (const layer of ['uni', 'gal'] as const) {
 
     for (let scene = 0; scene < SCENES; scene++) {
       test(`agrees with ${PROBES} packets in scene ${scene}`, async () => {
-        const pick = picker(scene + (layer === 'uni' ? 0 : 100))
+        const pick = picker(scene + { uni: 0, gal: 100, sol: 200 }[layer])
         const router = drawScene(layer, pick)
         const flows = Array.from({ length: PROBES }, () => drawFlow(layer, router, pick))
         assert.deepEqual(await compare(bench, router, flows, { seen }), [])
@@ -163,7 +182,7 @@ for (const layer of ['uni', 'gal'] as const) {
     }
 
     test('has been tried in every way that a packet can go', () => {
-      assert.deepEqual(new Set(seen), new Set([undefined, 'self', ...(layer === 'uni' ? ['wan', 'lan'] : ['tunnel'])]))
+      assert.deepEqual(new Set(seen), new Set([undefined, 'self', ...WAYS[layer]]))
     })
 
     test('would not agree if the rules let one thing more or less through', async () => {
@@ -173,7 +192,11 @@ for (const layer of ['uni', 'gal'] as const) {
       const { served } = hostsOf(layer)
       const more = [{ name: 'served', ...served, ports: [{ protocol: 'tcp', port: 443, target: 443 }] }] as const
       const lower = { name: 'x', wanMac: served.mac, wanAddress: served.address, endpoints: [] }
-      const wrong = layer === 'uni' ? { ...router, forwards: more } : { ...router, lowers: [lower] }
+      const wrong = {
+        uni: { ...router, forwards: more },
+        gal: { ...router, lowers: [lower] },
+        sol: { ...router, layer: 'gal' },
+      }[layer] as RouterRules
       assert.notDeepEqual(await compare(bench, router, flows, { model: wrong }), [])
     })
   })

@@ -1,5 +1,5 @@
 /**
- * Runs test files as `node --test` does, in two lanes at a time: files that start guests or daemons one after the other,
+ * Runs test files as `node --test` does, in two lanes at a time: files that boot guests or start daemons one after the other,
  * and beside them the others. There are two cores, and two guests at once would starve each other. One report of both: the
  * first lane's as it comes, the second's after it.
  *
@@ -11,8 +11,8 @@ import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 
-/** Folders of tests whose files start guests, daemons or whole hosts. */
-const HEAVY = ['e2e', 'faults', 'integration', 'leaks', 'libvirt', 'operations']
+/** Folders of tests whose files boot guests or start many daemons. */
+const HEAVY = ['e2e', 'integration', 'libvirt', 'operations']
 const TIMEOUT_MS = 900_000
 
 type Event = { readonly type: string; readonly data: unknown }

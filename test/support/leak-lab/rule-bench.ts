@@ -18,7 +18,21 @@ export interface BenchPlan {
   /** As `ip route add` takes them. */
   readonly routes: readonly string[]
   readonly neighbours: readonly { readonly side: Side; readonly address: string; readonly mac: string }[]
+  /** UDP ports of the router whose service gives back what it gets. */
+  readonly echoes?: readonly number[]
 }
+
+const ECHO = `
+import socket, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(('0.0.0.0', int(sys.argv[1])))
+while True:
+    data, peer = sock.recvfrom(2048)
+    try:
+        sock.sendto(data, peer)
+    except OSError:
+        pass # a sender that nothing is routed to
+`
 
 /** What became of a probe: out by a card, answered by the router itself, or nothing. */
 export type Fate = Side | 'self' | undefined
@@ -41,7 +55,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   'net/ipv4/icmp_ratelimit': '0',
 }
 
-export async function startRuleBench({ addresses, routes, neighbours }: BenchPlan): Promise<RuleBench> {
+export async function startRuleBench({ addresses, routes, neighbours, echoes = [] }: BenchPlan): Promise<RuleBench> {
   const lab = await startNamespace()
   try {
     await lab.run('host', 'ip', 'netns', 'add', 'router')
@@ -77,6 +91,9 @@ export async function startRuleBench({ addresses, routes, neighbours }: BenchPla
     for (const { side, address, mac } of neighbours)
       await lab.run('router', 'ip', 'neighbour', 'add', address, 'lladdr', mac, 'dev', side, 'nud', 'permanent')
     for (const route of routes) await lab.run('router', 'ip', 'route', 'add', ...route.split(' '))
+    for (const port of echoes) {
+      await lab.request('start', { id: `echo-${port}`, ns: 'router', argv: ['python3', '-c', ECHO, String(port)] })
+    }
   } catch (error) {
     await lab.stop()
     throw error
@@ -147,7 +164,8 @@ function findFate(bytes: Buffer, probes: readonly Probe[]): { port: number; isAn
   const [, number] = /probe-(\d+)-end/.exec(bytes.toString('latin1')) ?? []
   if (number !== undefined) {
     const isError = ip.protocol === 1 && [0, 3].includes(ip.payload[0] ?? 0)
-    return { port: Number(number) - 1, isAnswer: isError }
+    const port = Number(number) - 1
+    return { port, isAnswer: isError || ip.ports?.[1] === port }
   }
   const isReset = ip.protocol === 6 && ((ip.payload[13] ?? 0) & 4) !== 0
   const own = probes.find(({ flow, port }) => isReset && ip.ports?.[1] === port && ip.target === flow.source)
