@@ -189,7 +189,7 @@ describe('VPN profiles of a router', { timeout: 300_000, skip: await privateHost
         return 'silent'
       }
       const switching = site.cli.start(['router', 'vpn', 'use', 'oslo'], '')
-      await reached
+      await Promise.race([reached, switching.done])
       switching.kill('SIGKILL')
       await switching.done
       assert.deepEqual((await site.observe()).pending, ['vpn-use router-low'])
