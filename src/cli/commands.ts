@@ -201,6 +201,15 @@ export const COMMANDS: readonly CommandEntry[] = [
   ),
   entry(
     'Machines',
+    'router vpn list',
+    'list the VPN profiles of routers',
+    () => import('./commands/router-vpn-list.ts'),
+  ),
+  entry('Machines', 'router vpn add', 'keep VPN profiles for a router', () => import('./commands/router-vpn-add.ts')),
+  entry('Machines', 'router vpn use', 'switch a router to another VPN', () => import('./commands/router-vpn-use.ts')),
+  entry('Machines', 'router vpn remove', 'forget a VPN profile', () => import('./commands/router-vpn-remove.ts')),
+  entry(
+    'Machines',
     'vpn-server init',
     'let people outside reach machines by VPN',
     () => import('./commands/vpn-server-init.ts'),

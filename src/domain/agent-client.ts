@@ -9,6 +9,8 @@ import { type AgentReply, type AgentVerb, findReply, formatRequest, MAX_REPLY_BY
 
 export interface AskOptions {
   readonly verb: AgentVerb
+  /** A word for the verb. */
+  readonly argument?: string
   readonly randomness: Randomness
   /** Milliseconds to wait for the reply. */
   readonly timeoutMs: number
@@ -46,7 +48,7 @@ export async function askAgent(channel: Duplex, options: AskOptions): Promise<Ag
   options.signal?.addEventListener('abort', give, { once: true })
   channel.on('data', onData).once('end', give).once('close', give).once('error', give)
   try {
-    channel.write(formatRequest(options.verb, nonce))
+    channel.write(formatRequest(options.verb, nonce, options.argument))
     return await promise
   } finally {
     earlier?.nonces.add(nonce)

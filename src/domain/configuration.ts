@@ -7,6 +7,7 @@ import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import type { Sha256 } from '../model/digest.ts'
+import type { EndpointContext } from '../model/template-context.ts'
 import { formatPlainDomainFacts, readDomainFacts, VMPKG_NAMESPACE } from '../render/facts-xml.ts'
 import { verifyAttestation } from '../router/agent.ts'
 import { setAttribute } from '../xml/edit.ts'
@@ -22,6 +23,8 @@ export interface Configuration {
   readonly medium: string
   /** Digest of the rule file on it. */
   readonly rules: Sha256
+  /** Of its tunnel, for a router that has one: what the router above lets it reach follows from what is recorded of them. */
+  readonly endpoints?: readonly EndpointContext[]
 }
 
 /** A guest under TCG loads, compares and starts its name server again: seconds. */
@@ -32,10 +35,10 @@ const RESET_MS = 45_000
  */
 export async function loadConfiguration(
   domain: Domain,
-  { medium, rules }: Configuration,
+  configuration: Configuration,
   outside: Pick<WaitOptions, 'randomness' | 'signal'>,
 ): Promise<void> {
-  await insertMedium(domain, medium)
+  await insertMedium(domain, configuration.medium)
   const reply = await ask(domain, 'reset', { ...outside, timeoutMs: RESET_MS })
   if (reply?.ok !== true) {
     const reason = reply === undefined ? 'it gave no answer' : (reply.error ?? 'it gave no reason')
@@ -43,8 +46,8 @@ export async function loadConfiguration(
       hint: `It goes on with the old one. See vmpkg logs ${domain.name}.`,
     })
   }
-  verifyAttestation(reply, rules, domain.name)
-  await recordLive(domain, { medium, rules })
+  verifyAttestation(reply, configuration.rules, domain.name)
+  await recordLive(domain, configuration)
 }
 
 /** For the journal: a router that does not take its old configuration back loses its LAN. */
@@ -88,12 +91,12 @@ function findDrive(xml: string, medium: string): XmlElement | undefined {
 }
 
 /** What runs has to attest the rules that it has now, not those that it was started with. */
-async function recordLive(domain: Domain, configuration: Configuration): Promise<void> {
+async function recordLive(domain: Domain, { medium, rules, endpoints }: Configuration): Promise<void> {
   const facts = readDomainFacts(await domain.getXMLDesc())
   if (facts === undefined) return
   await domain.setMetadata({
     type: 'element',
-    metadata: formatPlainDomainFacts({ ...facts, ...configuration }),
+    metadata: formatPlainDomainFacts({ ...facts, medium, rules, ...(endpoints && { endpoints }) }),
     key: 'vmpkg',
     uri: VMPKG_NAMESPACE,
     flags: ['live'],

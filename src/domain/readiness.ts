@@ -99,7 +99,7 @@ export async function askStatus(
 export async function ask(
   domain: AskedDomain,
   verb: AgentVerb,
-  options: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'>,
+  options: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'> & { readonly argument?: string },
 ): Promise<AgentReply | undefined> {
   for (let waitedMs = 0; ; waitedMs += PAUSE_MS) {
     const { reply, problem } = await tryAsk(domain, verb, options)
@@ -157,7 +157,10 @@ async function tryAsk(
   {
     earlier,
     ...options
-  }: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'> & { readonly earlier?: EarlierQuestions },
+  }: Pick<WaitOptions, 'randomness' | 'signal' | 'timeoutMs'> & {
+    readonly earlier?: EarlierQuestions
+    readonly argument?: string
+  },
 ): Promise<Attempt> {
   try {
     const channel = await domain.openChannel({ name: AGENT_CHANNEL, timeoutMs: OPEN_MS })

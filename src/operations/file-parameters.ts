@@ -4,6 +4,12 @@ import { VmpkgError } from '../errors.ts'
 import type { Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
 import { formatStoredFile, isStoredFile, MAX_STORED_FILE_BYTES, parseStoredFile } from '../model/stored-file.ts'
 import type { TorContext } from '../model/template-context.ts'
+import {
+  formatKeptProfiles,
+  KEPT_PROFILES_FORMAT,
+  type KeptProfile,
+  parseKeptProfiles,
+} from '../router/kept-profiles.ts'
 import { parseTorNetwork, type TorNetwork } from '../router/tor-network.ts'
 import { parseVpnProfile, type VpnProfile } from '../router/vpn-profile.ts'
 import { formatVpnServer, parseVpnServer, VPN_SERVER_FORMAT, type VpnServer } from '../router/vpn-server.ts'
@@ -21,6 +27,9 @@ export function storeFiles(definitions: Definitions, values: ParameterValues): P
       const value = readStored(name, String(one.value))
       if (definition.format === VPN_SERVER_FORMAT) return [name, { ...one, value: storeVpnServer(parseServer(value)) }]
       if (definition.format === VPN_FORMAT) refuseUntaken(parseStored(value))
+      if (definition.format === KEPT_PROFILES_FORMAT) {
+        return [name, { ...one, value: storeKeptProfiles(parseKeptProfiles(parseStoredFile(value)?.text ?? '')) }]
+      }
       if (definition.format === TOR_FORMAT) parseNetwork(value)
       return [name, { ...one, value }]
     }),
@@ -28,11 +37,24 @@ export function storeFiles(definitions: Definitions, values: ParameterValues): P
 }
 
 /** Routers open tunnels of OpenVPN and of WireGuard. */
-function refuseUntaken(profile: VpnProfile | undefined): void {
+export function refuseUntaken(profile: VpnProfile | undefined): void {
   if (profile?.kind !== 'ssh') return
   throw new VmpkgError('VPN_PROFILE_INVALID', `VPN profile ${profile.name}: no router opens tunnels of SSH`, {
     hint: 'Give a profile of OpenVPN or WireGuard.',
   })
+}
+
+/** Names of the parameters that a package takes profiles by; none for one that opens no tunnel. */
+export function findVpnParameters(
+  definitions: Definitions,
+): { readonly used: string; readonly kept: string | undefined } | undefined {
+  const used = findFormat(definitions, VPN_FORMAT)
+  return used === undefined ? undefined : { used, kept: findFormat(definitions, KEPT_PROFILES_FORMAT) }
+}
+
+/** @throws {VmpkgError} `SIZE_EXCEEDED` */
+export function storeKeptProfiles(profiles: readonly KeptProfile[]): string {
+  return formatStoredFile(KEPT_PROFILES_FORMAT, Buffer.from(formatKeptProfiles(profiles)))
 }
 
 function readStored(parameter: string, value: string): string {

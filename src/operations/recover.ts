@@ -4,8 +4,10 @@
  * metadata, files of a machine by its UUID.
  */
 import { rm } from 'node:fs/promises'
+import { isIPv4 } from 'node:net'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { parseSha256, type Sha256 } from '../model/digest.ts'
+import type { EndpointContext } from '../model/template-context.ts'
 import type { Transaction, UndoRecord } from '../state/journal.ts'
 import { connectionKey } from '../state/paths.ts'
 import { mediumPath, removeMachineFiles } from './machine-files.ts'
@@ -21,7 +23,13 @@ export type Undo =
   | { readonly kind: 'settle-local' }
   | { readonly kind: 'forget-registry'; readonly source: string; readonly registryId: string }
   | { readonly kind: 'remove-medium'; readonly uuid: string; readonly suffix: string }
-  | { readonly kind: 'restore-configuration'; readonly uuid: string; readonly medium: string; readonly rules: Sha256 }
+  | {
+      readonly kind: 'restore-configuration'
+      readonly uuid: string
+      readonly medium: string
+      readonly rules: Sha256
+      readonly endpoints?: readonly EndpointContext[]
+    }
   | { readonly kind: 'restore-place'; readonly uuid: string; readonly place: string }
   | {
       readonly kind: 'return-card'
@@ -215,6 +223,7 @@ function parseUndo(record: UndoRecord): Undo {
         uuid: parseUuid(record['uuid']),
         medium: String(record['medium']),
         rules: parseSha256(String(record['rules'])),
+        ...(record['endpoints'] === undefined ? {} : { endpoints: parseEndpoints(record['endpoints']) }),
       }
     case 'restore-autostart':
       return {
@@ -253,6 +262,23 @@ function parseUndo(record: UndoRecord): Undo {
         },
       )
   }
+}
+
+/** Rules follow from them. */
+function parseEndpoints(value: unknown): readonly EndpointContext[] {
+  const endpoints = Array.isArray(value) ? value.map(parseEndpoint) : [undefined]
+  if (endpoints.every((one) => one !== undefined)) return endpoints
+  throw new VmpkgError('STATE_INVALID', 'The journal names endpoints of a tunnel that are none', {
+    hint: 'The state database has been damaged: restore it from a backup.',
+  })
+}
+
+function parseEndpoint(value: unknown): EndpointContext | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { address, protocol, port } = value as Record<string, unknown>
+  if (typeof address !== 'string' || !isIPv4(address)) return undefined
+  if ((protocol !== 'udp' && protocol !== 'tcp') || typeof port !== 'number') return undefined
+  return { address, protocol, port }
 }
 
 /** It becomes part of a path, as the UUID does. */

@@ -136,7 +136,7 @@ export async function applyRedefinition(
   connect: Connect,
   transaction: Transaction,
   { old, rendered, merged, context, medium }: Redefinition,
-): Promise<DefinitionChange> {
+): Promise<DefinitionChange & { readonly after: SavedDefinition }> {
   const { uuid, name, kind, xml, autostart } = old
   const { processes, signal } = workspace.outside
   if (medium !== undefined) {

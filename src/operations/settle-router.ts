@@ -3,11 +3,14 @@
  * them, so this is the same step for one that comes, one that changes and one that goes: widened before a lower router
  * starts, narrowed when it is gone. A running router gets the new medium and attests it; a stopped one has it at its start.
  */
-import { loadConfiguration } from '../domain/configuration.ts'
+import { type Configuration, loadConfiguration } from '../domain/configuration.ts'
 import { type Machine, runningFacts } from '../domain/inventory.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { grantName } from '../model/capability.ts'
+import type { Sha256 } from '../model/digest.ts'
+import type { DomainFacts } from '../model/libvirt-facts.ts'
+import { readDomainFacts } from '../render/facts-xml.ts'
 import { sameForwards } from '../router/forward.ts'
 import { sameLowers } from '../router/policy.ts'
 import { sameHome } from '../router/vpn-server.ts'
@@ -54,14 +57,38 @@ export async function settleInto(
   machine: Machine,
   uncommitted: Uncommitted = { definition: undefined, request: undefined },
 ): Promise<Definition | undefined> {
-  const { name, domain, facts } = machine
-  const { emit, randomness, signal } = workspace.outside
-  const known = uncommitted.definition ?? workspace.definitions.find(domain.uuid)
+  const known = uncommitted.definition ?? workspace.definitions.find(machine.domain.uuid)
   if (known === undefined || (await isSettled(workspace, connect, machine, { known, request: uncommitted.request })))
     return undefined
+  const request = uncommitted.request ?? (await requestOf(workspace, machine))
+  const { definition, load } = await prepareConfiguration(workspace, connect, transaction, { machine, known, request })
+  await load()
+  return definition
+}
+
+/** A configuration that is defined and not loaded yet. */
+export interface PreparedConfiguration {
+  /** To record. */
+  readonly definition: Definition
+  /** What runs takes it, attested; where nothing runs, it has it at its start. */
+  readonly load: () => Promise<void>
+}
+
+/** @throws {VmpkgError} `DOMAIN_STATE` and what rendering and libvirt refuse */
+export async function prepareConfiguration(
+  workspace: Workspace,
+  connect: Connect,
+  transaction: Transaction,
+  {
+    machine,
+    known,
+    request,
+  }: { readonly machine: Machine; readonly known: Definition; readonly request: RouterRequest },
+): Promise<PreparedConfiguration> {
+  const { name, domain, facts } = machine
+  const { emit, randomness, signal } = workspace.outside
   const lowers = await readLowers(connect, machine)
   const forwards = await readForwards(connect, machine)
-  const request = uncommitted.request ?? (await requestOf(workspace, machine))
   const home = await readHome(connect, machine, request.parameters)
   const { saved: old, active } = await saveDefinition(workspace, connect, domain.uuid, known)
   const running = active ? await runningFacts(machine) : undefined
@@ -69,7 +96,6 @@ export async function settleInto(
   if (active && (await domain.getState()).state !== 'running') {
     throw new VmpkgError('DOMAIN_STATE', `${name} is paused`, { hint: `Resume it: virsh resume ${name}` })
   }
-  emit({ type: 'stage-started', stage: 'attest', subject: name })
   const suffix = Buffer.from(randomness.bytes(4)).toString('hex')
   const medium = mediumPath(workspace.connectionPaths, domain.uuid, suffix)
   const { home: _before, ...planned } = routerPlanOf(known)
@@ -81,15 +107,23 @@ export async function settleInto(
     ...next,
     medium: { suffix, path: medium, guest },
   })
-  if (running?.medium !== undefined && running.rules !== undefined && guest.rules !== undefined) {
-    const before = { uuid: domain.uuid, medium: running.medium, rules: running.rules }
-    intend(transaction, { kind: 'restore-configuration', ...before })
-    await loadConfiguration(domain, { medium, rules: guest.rules }, { randomness, signal })
-  }
   const names = [...lowers, ...forwards].map((one) => one.name)
   const behind = names.length === 0 ? 'nobody' : names.join(', ')
-  emit({ type: 'stage-finished', stage: 'attest', subject: `what ${name} lets through for ${behind} behind it` })
-  return change.after
+  const load = async (): Promise<void> => {
+    emit({ type: 'stage-started', stage: 'attest', subject: name })
+    if (running?.medium !== undefined && running.rules !== undefined && guest.rules !== undefined) {
+      const before = configurationOf(running, running.medium, running.rules)
+      intend(transaction, { kind: 'restore-configuration', uuid: domain.uuid, ...before })
+      const after = configurationOf(readDomainFacts(rendered), medium, guest.rules)
+      await loadConfiguration(domain, after, { randomness, signal })
+    }
+    emit({ type: 'stage-finished', stage: 'attest', subject: `what ${name} lets through for ${behind} behind it` })
+  }
+  return { definition: change.after, load }
+}
+
+function configurationOf(facts: DomainFacts | undefined, medium: string, rules: Sha256): Configuration {
+  return { medium, rules, ...(facts?.endpoints === undefined ? {} : { endpoints: facts.endpoints }) }
 }
 
 /** A running machine that is not what is stored says so by its rules. */

@@ -17,7 +17,7 @@ import { type FindFile, MAX_PROFILE_LENGTH, parseVpnProfile, type VpnProfile } f
 import { scratchFolder } from './scratch.ts'
 import type { Workspace } from './workspace.ts'
 
-interface RefusedProfile {
+export interface RefusedProfile {
   /** Within the folder or archive. */
   readonly path: string
   readonly name: string
@@ -27,6 +27,8 @@ interface RefusedProfile {
 
 interface VpnProfiles {
   readonly profiles: readonly VpnProfile[]
+  /** What the files say, by the profiles' names. */
+  readonly texts: ReadonlyMap<string, string>
   readonly refused: readonly RefusedProfile[]
 }
 
@@ -134,6 +136,7 @@ function readAll(files: ForeignFiles, place: string): VpnProfiles {
 
 function collect(candidates: readonly Candidate[]): VpnProfiles {
   const profiles: VpnProfile[] = []
+  const texts = new Map<string, string>()
   const refused: RefusedProfile[] = []
   const paths = Map.groupBy(candidates, ({ name }) => name)
   for (const { path, name, bytes, findFile } of candidates) {
@@ -148,13 +151,15 @@ function collect(candidates: readonly Candidate[]): VpnProfiles {
       continue
     }
     try {
-      profiles.push(parseVpnProfile(name, decode(bytes), findFile))
+      const text = decode(bytes)
+      profiles.push(parseVpnProfile(name, text, findFile))
+      texts.set(name, text)
     } catch (error) {
       if (!isVmpkgError(error, 'VPN_PROFILE_INVALID')) throw error
       refused.push({ path, name, message: error.message, hint: error.hint })
     }
   }
-  return { profiles, refused }
+  return { profiles, texts, refused }
 }
 
 /** What is no UTF-8 shows as a character that no profile may have. */

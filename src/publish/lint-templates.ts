@@ -142,7 +142,9 @@ function lintGuest({ contents: { manifest, guestFiles } }: TemplateLint): readon
 /** No template sees a file, but what was read in it. */
 const MADE_OF_FILES: Readonly<Record<string, RegExp>> = {
   'vpn-profile': /\brouter\.vpn\b/,
+  'vpn-profiles': /\brouter\.vpn\b/, // those that vmpkg keeps beside it
   'tor-network': /\brouter\.tor\b/,
+  'vpn-server': /\brouter\.home\b/,
 }
 
 /** What is declared and not used, or used and not declared. */

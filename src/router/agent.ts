@@ -55,9 +55,12 @@ const replySchema = z.object({
 /** What a guest says of itself. Nothing in it is proof but the attested rules, and those only of the guest's own word. */
 export type AgentReply = z.infer<typeof replySchema>
 
-/** @param nonce 32 hexadecimal digits, fresh for each request. */
-export function formatRequest(verb: AgentVerb, nonce: string): string {
-  return `${verb} ${nonce}\n`
+/**
+ * @param nonce 32 hexadecimal digits, fresh for each request
+ * @param argument a word: of `vpn.use` the profile's name
+ */
+export function formatRequest(verb: AgentVerb, nonce: string, argument?: string): string {
+  return `${verb} ${nonce}${argument === undefined ? '' : ` ${argument}`}\n`
 }
 
 /** The reply in a line, or `undefined` for lines that are not a reply (announcements, leftovers, garbage). */

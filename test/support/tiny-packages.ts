@@ -59,14 +59,18 @@ ${manifest}`,
   }
 }
 
-/** A router behind one of those, of layer gal by default, with a parameter for a VPN profile. */
+const PROFILES = `  vpn: { type: file, format: vpn-profile }
+  profiles: { type: file, format: vpn-profiles, optional: true }
+`
+
+/** A router behind one of those, of layer gal by default, with parameters for VPN profiles. */
 export function tinyLower(name: string, layer = 'gal', wan = 'uni', depends = 'router-tiny'): TestPackage {
   const uni = tinyRouter(name)
   const manifest = uni.manifest
     ?.replace('layer: uni', `layer: ${layer}`)
     .replace('{ lan: uni, wan: uplink }', `{ lan: ${layer}, wan: ${wan} }`)
     .replace(', uplink: uplink.xml.hbs', '')
-    .replace('  uplink:', '  vpn: { type: file, format: vpn-profile }\n  uplink:')
+    .replace('  uplink:', `${PROFILES}  uplink:`)
   const { 'uplink.xml.hbs': _, ...files } = uni.files ?? {}
   return { ...uni, ...(manifest === undefined ? {} : { manifest: `${manifest}\ndepends: [${depends}]` }), files }
 }
