@@ -6,45 +6,67 @@ import { listMutants } from '../support/leak-lab/mutants.ts'
 import { labMissing } from '../support/leak-lab/namespace.ts'
 import { type RouterFiles, readRouterFiles, withChanges } from '../support/leak-lab/router-files.ts'
 import { MutantRunner } from '../support/leak-lab/run-mutant.ts'
+import { vpnMissing } from '../support/leak-lab/vpn.ts'
 import { UNI_DEPTHS, UNI_UNSEEN } from './cases/depth.ts'
+import { GAL_CASES } from './cases/gal.ts'
+import { GAL_DEPTHS } from './cases/gal-depth.ts'
 import { UNI_CASES } from './cases/uni.ts'
 
-const SAMPLE = {
-  'early: tcp dport 0 drop': 'caught',
-  'early: ip option lsrr exists drop': 'caught in depth',
-} as const
+const ROUTERS = [
+  {
+    layer: 'uni',
+    cases: UNI_CASES,
+    depths: UNI_DEPTHS,
+    sample: {
+      'early: tcp dport 0 drop': ['caught', 'A12'],
+      'early: ip option lsrr exists drop': ['caught in depth', 'A12'],
+    },
+  },
+  {
+    layer: 'gal',
+    cases: GAL_CASES,
+    depths: GAL_DEPTHS,
+    sample: {
+      'forward: tcp flags syn tcp option maxseg size set rt mtu': ['caught', 'E8'],
+      'early: iifname "tunnel" ip saddr 10.1.1.0/24 drop': ['caught in depth', 'A11'],
+    },
+  },
+] as const
 
-describe('mutants of router-uni', { skip: labMissing() }, () => {
-  let lab: Lab
-  let files: RouterFiles
-  before(async () => {
-    lab = await startLab()
-    files = await readRouterFiles('router-uni', 'uni', { wan: WAN_MAC, lan: LAN_MAC })
-  })
-  after(async () => lab.stop())
-
-  test('are as many as the files have lines of rules and settings, and each can be made', () => {
-    const rules = (files.medium['nftables.nft'] ?? '').split('\n').filter((line) => /^ {4}(?!type)\S/.test(line))
-    const settings = (files.image['usr/lib/vmpkg/boot']?.[0] ?? '').match(/^ +setting net\//gm) ?? []
-    const mutants = listMutants(files, UNI_DEPTHS)
-    const [drops, tables, comments] = [3, 2, rules.filter((line) => line.trim().startsWith('#')).length]
-    assert.equal(mutants.length, rules.length - comments + drops + tables + settings.length)
-    for (const { change, behind } of mutants) assert.notDeepEqual(withChanges(files, [change, ...behind]), files)
-    for (const line of Object.keys(UNI_UNSEEN))
-      assert.ok(
-        mutants.some(({ name }) => name === line),
-        line,
-      )
-  })
-
-  for (const [name, kind] of Object.entries(SAMPLE)) {
-    test(`${name} is ${kind}`, async () => {
-      const mutant = listMutants(files, UNI_DEPTHS).find((one) => one.name === name)
-      assert.ok(mutant !== undefined)
-      const verdict = await new MutantRunner(lab, files, UNI_CASES).run(mutant)
-      assert.ok(verdict.kind !== 'survived', 'no case notices')
-      assert.equal(verdict.kind, kind)
-      assert.ok(verdict.by.includes('A12'))
+for (const { layer, cases, depths, sample } of ROUTERS) {
+  const missing = labMissing() || (layer === 'gal' && vpnMissing())
+  describe(`mutants of router-${layer}`, { skip: missing }, () => {
+    let lab: Lab
+    let files: RouterFiles
+    before(async () => {
+      lab = await startLab({ vpn: layer === 'gal' })
+      files = await readRouterFiles(`router-${layer}`, layer, { wan: WAN_MAC, lan: LAN_MAC })
     })
-  }
-})
+    after(async () => lab.stop())
+
+    test('are as many as the files have lines of rules and settings, and each can be made', () => {
+      const rules = (files.medium['nftables.nft'] ?? '').split('\n').filter((line) => /^ {4}(?!type)\S/.test(line))
+      const settings = (files.image['usr/lib/vmpkg/boot']?.[0] ?? '').match(/^ +setting net\//gm) ?? []
+      const mutants = listMutants(files, depths)
+      const [drops, tables, comments] = [3, 2, rules.filter((line) => line.trim().startsWith('#')).length]
+      assert.equal(mutants.length, rules.length - comments + drops + tables + settings.length)
+      for (const { change, behind } of mutants) assert.notDeepEqual(withChanges(files, [change, ...behind]), files)
+      for (const line of Object.keys(UNI_UNSEEN))
+        assert.ok(
+          mutants.some(({ name }) => name === line),
+          line,
+        )
+    })
+
+    for (const [name, [kind, id]] of Object.entries(sample)) {
+      test(`${name} is ${kind}`, async () => {
+        const mutant = listMutants(files, depths).find((one) => one.name === name)
+        assert.ok(mutant !== undefined)
+        const verdict = await new MutantRunner(lab, files, cases).run(mutant)
+        assert.ok(verdict.kind !== 'survived', 'no case notices')
+        assert.equal(verdict.kind, kind)
+        assert.ok(verdict.by.includes(id), verdict.by.join(', '))
+      })
+    }
+  })
+}

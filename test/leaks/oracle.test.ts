@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { arp, udp } from '../support/leak-lab/frames.ts'
-import { CLIENTS, ISP, startLab, WAN_MAC } from '../support/leak-lab/lab.ts'
+import { asFrame, CLIENTS, ISP, startLab, WAN_MAC } from '../support/leak-lab/lab.ts'
 import { labMissing } from '../support/leak-lab/namespace.ts'
 import { judge, type Seen } from '../support/leak-lab/oracle.ts'
 import type { Frame } from '../support/leak-lab/pcapng.ts'
 import { fromClient, SERVER } from '../support/leak-lab/places.ts'
 import { Tokens } from '../support/leak-lab/tokens.ts'
+import { VPN } from '../support/leak-lab/vpn.ts'
 
-const NOTHING: Seen = { wan: [], lan: [], a: [], b: [] }
+const NOTHING: Seen = { wan: [], lan: [], a: [], b: [], tunnel: [] }
 const ROUTER = { mac: WAN_MAC, address: ISP.lease }
 const seen = (bytes: Buffer, isOutgoing = false): Frame => ({ bytes, length: bytes.length, at: 0n, isOutgoing })
 const onWan = (payload: Buffer, source: string = ISP.lease): Frame =>
@@ -49,6 +50,34 @@ describe('the judge', () => {
     assert.equal(strays(seen(arp({ mac: WAN_MAC, address: '10.1.1.1' }, ISP.address))), 1)
     const foreign = new Tokens().add({ caseId: 'A9', what: 'of another run', from: 'a', passes: [] })
     assert.throws(() => strays(onWan(foreign)), /nobody sent/)
+  })
+
+  test('wants of a router with a tunnel OpenVPN on the WAN and nothing else, and its address in the tunnel', () => {
+    const strays = (seenNow: Partial<Seen>): number =>
+      judge({ ...NOTHING, ...seenNow }, new Tokens(), 'gal').strays.length
+    const onWanTo = (target: string, port: number, first: number): Frame =>
+      seen(
+        udp(
+          { from: { mac: WAN_MAC, address: ISP.lease }, to: { mac: ISP.mac, address: target } },
+          [5000, port],
+          Buffer.from([first, 1, 2]),
+        ),
+      )
+    assert.equal(strays({ wan: [onWanTo(VPN.server, VPN.port, 7 << 3)] }), 0)
+    assert.equal(strays({ wan: [onWanTo(VPN.server, VPN.port, 0x45)] }), 1)
+    assert.equal(strays({ wan: [onWanTo(VPN.server, 443, 7 << 3)] }), 1)
+    assert.equal(strays({ wan: [onWanTo(ISP.resolver, 53, 0)] }), 1)
+
+    const tokens = new Tokens()
+    const may = tokens.add({ caseId: 'W3', what: 'may', from: 'a', passes: ['tunnel'] })
+    const inTunnel = (source: string): Frame => {
+      const ends = { from: { mac: WAN_MAC, address: source }, to: { mac: ISP.mac, address: SERVER } }
+      return seen(asFrame('tunnel', udp(ends, [5000, 5000], may).subarray(14)))
+    }
+    const leaks = (now: Partial<Seen>): string[] => [...judge({ ...NOTHING, ...now }, tokens, 'gal').leaks.keys()]
+    assert.deepEqual(leaks({ tunnel: [inTunnel(VPN.address)] }), [])
+    assert.deepEqual(leaks({ tunnel: [inTunnel(CLIENTS.a.address)] }), ['W3'])
+    assert.deepEqual(leaks({ wan: [onWan(may)] }), ['W3'])
   })
 
   test('believes no tap that lost frames', { skip: labMissing() }, async () => {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { UNI_UNSEEN } from './cases/depth.ts'
 import { FORWARD_CASES } from './cases/forwards.ts'
+import { GAL_CASES } from './cases/gal.ts'
 import { SOL_CASES } from './cases/sol.ts'
 import { UNI_CASES } from './cases/uni.ts'
 
@@ -11,13 +12,14 @@ const page = readFileSync(new URL('../../docs/leaks.md', import.meta.url), 'utf8
 
 for (const [router, cases] of Object.entries({
   'router-uni': [...UNI_CASES, ...FORWARD_CASES],
+  'router-gal': GAL_CASES,
   'router-sol': SOL_CASES,
 })) {
   const [, rest = ''] = page.split(`\n## ${router}\n`)
   const [section = ''] = rest.split('\n## ')
 
   test(`the table has every case of ${router} in its states`, () => {
-    const rows = [...section.matchAll(/^\| ([A-Z]\d+) \| [^|]+ \| [^|]+ \| ([BURHF ]+) \| [^|]+ \|$/gm)]
+    const rows = [...section.matchAll(/^\| ([A-Z]\d+) \| [^|]+ \| [^|]+ \| ([BURHFD ]+) \| [^|]+ \|$/gm)]
     const listed = rows.map(([, id = '', states = '']) => `${id} ${states}`).toSorted()
     assert.deepEqual(listed, cases.map(({ id, states }) => `${id} ${states.join(' ')}`).toSorted())
   })

@@ -1,17 +1,20 @@
 /**
- * `npm run soak -- leaks`: every mutant of the rules and settings of router-uni, all ports, 100,000
+ * `npm run soak -- leaks`: every mutant of the rules and settings of router-uni and of the rules of router-gal, all ports, 100,000
  * messages to the agent, then boots, reloads, shutdowns and flaps without end. Case numbers run through them in this order.
  */
 import { agentCase, MANY_MESSAGES } from '../leaks/cases/agent.ts'
 import { UNI_DEPTHS, UNI_UNSEEN } from '../leaks/cases/depth.ts'
+import { GAL_CASES } from '../leaks/cases/gal.ts'
+import { GAL_DEPTHS } from '../leaks/cases/gal-depth.ts'
 import { ALL_PORTS, sweepCase } from '../leaks/cases/sweep.ts'
 import { UNI_CASES } from '../leaks/cases/uni.ts'
 import { LAN_MAC, type Lab, startLab, WAN_MAC } from '../support/leak-lab/lab.ts'
 import { ALL_STATES, type State } from '../support/leak-lab/leak-case.ts'
-import { listMutants } from '../support/leak-lab/mutants.ts'
+import { listMutants, type Mutant } from '../support/leak-lab/mutants.ts'
 import { type RouterFiles, readRouterFiles } from '../support/leak-lab/router-files.ts'
 import { MutantRunner } from '../support/leak-lab/run-mutant.ts'
 import { runScene } from '../support/leak-lab/scene.ts'
+import { vpnMissing } from '../support/leak-lab/vpn.ts'
 
 const RELOADS = 100
 
@@ -34,12 +37,13 @@ export async function soakLeaks({
   cases: number
   until: number
 }): Promise<string> {
-  const lab = await startLab()
+  const withTunnel = vpnMissing() === false
+  const lab = await startLab({ vpn: withTunnel })
   const begun = Date.now()
   const figures: Figures = {
     verdicts: [],
     kinds: { caught: 0, 'caught in depth': 0, survived: 0 },
-    scenes: { B: 0, U: 0, R: 0, H: 0, F: 0 },
+    scenes: { B: 0, U: 0, R: 0, H: 0, F: 0, D: 0 },
     frames: 0,
     swept: false,
     told: false,
@@ -48,18 +52,22 @@ export async function soakLeaks({
   let at = from
   try {
     const files = await readRouterFiles('router-uni', 'uni', { wan: WAN_MAC, lan: LAN_MAC })
-    const mutants = listMutants(files, UNI_DEPTHS).filter(({ name }) => !Object.hasOwn(UNI_UNSEEN, name))
-    const runner = new MutantRunner(lab, files, UNI_CASES)
+    const uni = new MutantRunner(lab, files, UNI_CASES)
+    const mutants: Tried[] = listMutants(files, UNI_DEPTHS)
+      .filter(({ name }) => !Object.hasOwn(UNI_UNSEEN, name))
+      .map((mutant) => ({ router: 'uni', mutant, runner: uni }))
+    if (withTunnel) mutants.push(...(await galMutants(lab)))
     for (; at < from + cases && Date.now() < until; at++) {
-      const mutant = mutants[at]
-      if (mutant === undefined) await runState(lab, files, at - mutants.length, figures)
+      const tried = mutants[at]
+      if (tried === undefined) await runState(lab, files, at - mutants.length, figures)
       else {
+        const { router, mutant, runner } = tried
         const verdict = await runner.run(mutant)
         figures.kinds[verdict.kind]++
         const by = verdict.kind === 'survived' ? '**nothing**' : verdict.by.slice(0, 4).join(', ')
         const more = verdict.kind === 'survived' ? 0 : Math.max(0, verdict.by.length - 4)
         const depth = verdict.kind === 'caught in depth' ? ' (with those before it out)' : ''
-        const row = `| \`${mutant.name.replaceAll('|', String.raw`\|`)}\` | ${by}${more > 0 ? ` and ${more} more` : ''}${depth} |`
+        const row = `| ${router} | \`${mutant.name.replaceAll('|', String.raw`\|`)}\` | ${by}${more > 0 ? ` and ${more} more` : ''}${depth} |`
         figures.verdicts.push(row)
         console.log(row)
       }
@@ -68,6 +76,20 @@ export async function soakLeaks({
   } finally {
     await lab.stop()
   }
+}
+
+interface Tried {
+  readonly router: string
+  readonly mutant: Mutant
+  readonly runner: MutantRunner
+}
+
+/** Settings are those of the same boot script, and tried with the first layer. */
+async function galMutants(lab: Lab): Promise<readonly Tried[]> {
+  const files = await readRouterFiles('router-gal', 'gal', { wan: WAN_MAC, lan: LAN_MAC })
+  const runner = new MutantRunner(lab, files, GAL_CASES)
+  const rules = listMutants(files, GAL_DEPTHS).filter(({ change }) => change.file === 'nftables.nft')
+  return rules.map((mutant) => ({ router: 'gal', mutant, runner }))
 }
 
 /** Cases that the tests have a small part of. */
@@ -103,8 +125,8 @@ function format(
     '',
     `All ports: ${swept ? 'swept' : 'not in this run'}. Messages to the agent: ${told ? MANY_MESSAGES.toLocaleString('en') : 'not in this run'}. Whole runs by state: ${states}; ${frames.toLocaleString('en')} frames on the taps. Failures: ${failures.length}${failures.length === 0 ? '' : ` (${failures.slice(0, 5).join('; ')})`}.`,
     '',
-    '| what is taken out | caught by |',
-    '| --- | --- |',
+    '| router | what is taken out | caught by |',
+    '| --- | --- | --- |',
     ...verdicts,
   ].join('\n')
 }

@@ -9,9 +9,9 @@ const anySource: readonly Change[] = [
 ]
 /** With these the kernel answers whatever comes in. */
 const open: readonly Change[] = [inChain('output', 'ct state invalid drop'), policy('input'), policy('output')]
-const ipv6: readonly Change[] = [SETTING.noIpv6, policy('input'), policy('output'), policy('forward')]
-const strayFlags: readonly Change[] = [inChain('forward', 'ct state invalid drop')]
-const FLAG_RULES = [
+export const ipv6: readonly Change[] = [SETTING.noIpv6, policy('input'), policy('output'), policy('forward')]
+export const strayFlags: readonly Change[] = [inChain('forward', 'ct state invalid drop')]
+export const FLAG_RULES = [
   'tcp flags & (fin | syn) == fin | syn drop',
   'tcp flags & (syn | rst) == syn | rst drop',
   'tcp flags & (fin | rst) == fin | rst drop',

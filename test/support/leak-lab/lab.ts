@@ -8,6 +8,7 @@
 import { join } from 'node:path'
 import { type Namespace, startNamespace } from './namespace.ts'
 import { type Frame, readCapture } from './pcapng.ts'
+import { makeVpn, VPN } from './vpn.ts'
 
 /** RFC 5737 keeps these two networks for documentation. */
 export const ISP = {
@@ -29,15 +30,16 @@ export const CLIENTS = {
 /** The bridge of the LAN, in the lab's own network namespace, which stands for the host's. */
 export const BRIDGE = 'vmp-uni0'
 
-/** Where frames are sent and seen: T1, the router's port of the LAN (T2), the clients' own cards. */
+/** Where frames are sent and seen: T1, the router's port of the LAN (T2), the clients' own cards, the tunnel's far end (T4). */
 export const TAPS = {
   wan: ['internet', 'isp0'],
   lan: ['host', 'lan0'],
   a: ['a', 'eth0'],
   b: ['b', 'eth0'],
+  tunnel: ['internet', VPN.device],
 } as const
 export type TapName = keyof typeof TAPS
-export type Sender = 'wan' | 'a' | 'b'
+export type Sender = 'wan' | 'a' | 'b' | 'tunnel'
 
 export interface Lab extends Namespace {
   /** Adds a card pair whose one end becomes the router's. */
@@ -54,17 +56,19 @@ export interface Lab extends Namespace {
   stopSending(id: string): Promise<number>
 }
 
-const NAMES = Object.keys(TAPS) as readonly TapName[]
-
-export async function startLab(): Promise<Lab> {
+/** @param more whether a VPN's server is in the internet */
+export async function startLab({ vpn = false }: { readonly vpn?: boolean } = {}): Promise<Lab> {
+  const names = (Object.keys(TAPS) as readonly TapName[]).filter((name) => vpn || name !== 'tunnel')
   const namespace = await startNamespace()
   try {
     await makePlaces(namespace)
+    if (vpn) await makeVpn(namespace)
   } catch (error) {
     await namespace.stop()
     throw error
   }
-  const encode = (frames: readonly Buffer[]): string[] => frames.map((frame) => frame.toString('base64'))
+  const encode = (from: Sender, frames: readonly Buffer[]): string[] =>
+    frames.map((frame) => (from === 'tunnel' ? frame.subarray(ETHERNET) : frame).toString('base64'))
   let captures = 0
   return {
     ...namespace,
@@ -79,34 +83,43 @@ export async function startLab(): Promise<Lab> {
       await batch(namespace, ['link set isp0 master isp', 'link set isp0 up'], 'internet')
     },
     async openTaps(frames = 32_768) {
-      for (const id of NAMES) {
+      for (const id of names) {
         const [ns, iface] = TAPS[id]
         await namespace.request('tap', { id, ns, iface, frames })
       }
     },
     async closeTaps() {
-      const seen: Partial<Record<TapName, readonly Frame[]>> = {}
-      for (const id of NAMES) {
+      const seen: Record<TapName, readonly Frame[]> = { wan: [], lan: [], a: [], b: [], tunnel: [] }
+      for (const id of names) {
         const file = join(namespace.dir, `${id}-${captures++}.pcapng`)
         const { dropped } = await namespace.request<{ dropped: number }>('untap', { id, file })
         if (dropped > 0) throw new Error(`tap ${id} lost ${dropped} frames`)
-        seen[id] = await readCapture(file)
+        seen[id] = (await readCapture(file)).map((frame) => ({ ...frame, bytes: asFrame(id, frame.bytes) }))
       }
-      return seen as Record<TapName, readonly Frame[]>
+      return seen
     },
     async send(from, frames, { rate = 20_000, times = 1 } = {}) {
       const [ns, iface] = TAPS[from]
-      await namespace.request('send', { ns, iface, frames: encode(frames), rate, times })
+      await namespace.request('send', { ns, iface, frames: encode(from, frames), rate, times })
     },
     async keepSending(id, from, frames, rate) {
       const [ns, iface] = TAPS[from]
-      await namespace.request('keep-sending', { id, ns, iface, frames: encode(frames), rate })
+      await namespace.request('keep-sending', { id, ns, iface, frames: encode(from, frames), rate })
     },
     async stopSending(id) {
       const { sent } = await namespace.request<{ sent: number }>('stop-sending', { id })
       return sent
     },
   }
+}
+
+const ETHERNET = 14
+
+/** A tunnel carries packets without Ethernet's header; here they get one, of nobody. */
+export function asFrame(tap: TapName, bytes: Buffer): Buffer {
+  if (tap !== 'tunnel') return bytes
+  const type = (bytes[0] ?? 0) >> 4 === 6 ? 0x86dd : 0x0800
+  return Buffer.concat([Buffer.alloc(ETHERNET - 2), Buffer.from([type >> 8, type & 0xff]), bytes])
 }
 
 /** Several `ip` commands at once. */

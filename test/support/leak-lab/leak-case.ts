@@ -17,8 +17,9 @@ import type { Seen } from './oracle.ts'
 import type { Router } from './router.ts'
 import type { Change } from './router-files.ts'
 
-/** B boot before the rules, U up, R reload, H shutdown, F the WAN flapping. */
-export type State = 'B' | 'U' | 'R' | 'H' | 'F'
+/** B boot before the rules, U up, R reload, H shutdown, F the WAN flapping, D the tunnel dead. */
+export type State = 'B' | 'U' | 'R' | 'H' | 'F' | 'D'
+/** Of a router without a tunnel. */
 export const ALL_STATES: readonly State[] = ['B', 'U', 'R', 'H', 'F']
 
 export interface Probe {

@@ -20,6 +20,7 @@ const STATE_NAMES: Readonly<Record<State, string>> = {
   R: 'reload',
   H: 'shutdown',
   F: 'WAN flapping',
+  D: 'tunnel dead',
 }
 
 export function leakTests(
@@ -34,7 +35,7 @@ export function leakTests(
     let files: RouterFiles
     const scenes = new Map<string, Promise<Outcome>>()
     before(async () => {
-      lab = await startLab()
+      lab = await startLab({ vpn: layer === 'gal' })
       files = await readRouterFiles(packageName, layer, { wan: WAN_MAC, lan: LAN_MAC }, around)
     })
     after(async () => lab.stop())

@@ -11,6 +11,7 @@ import type { Frame } from './pcapng.ts'
 import { LAN_ADDRESS } from './places.ts'
 import { AUTHORITY } from './router-files.ts'
 import type { Declared, Tokens } from './tokens.ts'
+import { VPN } from './vpn.ts'
 
 export type Seen = Readonly<Record<TapName, readonly Frame[]>>
 
@@ -29,11 +30,11 @@ const TCP = 6
 const HOP_LIMIT = 64
 
 export function judge(seen: Seen, tokens: Tokens, layer: Layer): Findings {
-  const isOwn = layer === 'sol' ? isOwnOfSol : isOwnOfUni
+  const isOwn = OWN[layer]
   const leaks = new Map<string, string[]>()
   const strays: string[] = []
   const sent = new Set<Declared>()
-  for (const tap of ['wan', 'lan', 'a', 'b'] as const) {
+  for (const tap of ['wan', 'lan', 'a', 'b', 'tunnel'] as const) {
     for (const { bytes, isOutgoing } of seen[tap]) {
       const declared = tokens.find(bytes)
       if (isOutgoing) {
@@ -41,7 +42,7 @@ export function judge(seen: Seen, tokens: Tokens, layer: Layer): Findings {
         continue
       }
       const packet = dissect(bytes)
-      const fault = findFault(tap, packet, declared, isOwn)
+      const fault = tap === 'tunnel' ? findTunnelFault(packet, declared) : findFault(tap, packet, declared, isOwn)
       if (fault === undefined) continue
       const line = `${tap}: ${fault}: ${describe(bytes)}`
       if (declared === undefined) strays.push(line)
@@ -81,6 +82,16 @@ function findFault(tap: TapName, packet: Packet, declared: Declared | undefined,
   return undefined
 }
 
+/** In the tunnel a client's probes have the tunnel's address; of the router itself questions for names go there. */
+function findTunnelFault({ ip }: Packet, declared: Declared | undefined): string | undefined {
+  if (ip === undefined) return 'this is not IPv4'
+  if (ip.isFragment) return 'this is a fragment'
+  if (ip.hasOptions) return 'this has options of IP'
+  if (ip.source !== VPN.address) return "this has another source than the tunnel's address"
+  if (declared === undefined) return isQuestion(ip, VPN.resolver) ? undefined : 'nothing declares this'
+  return declared.passes.includes('tunnel') ? undefined : 'this must not pass'
+}
+
 /** Without a lease there is no way out, which the router tells the sender, and nobody else. */
 function isNoRoute({ source, target, protocol, payload }: Ip, { from }: Declared): boolean {
   if ((from !== 'a' && from !== 'b') || protocol !== 1 || payload[0] !== 3 || (payload[1] ?? 2) > 1) return false
@@ -93,23 +104,38 @@ function isOwnArp(side: 'wan' | 'lan', { op, sender, asked }: NonNullable<Packet
 }
 
 /** What the router says for itself: DHCP and DNS on both sides. */
-function isOwnOfUni(side: 'wan' | 'lan', { source, target, protocol, ports, payload }: Ip): boolean {
+function isOwnOfUni(side: 'wan' | 'lan', ip: Ip): boolean {
+  const { source, target, protocol, ports } = ip
   const [from, to] = ports ?? []
-  if (side === 'lan') {
-    if (source !== LAN_ADDRESS) return false
-    if (protocol === UDP && from === 67 && to === 68) return true
-    const isReset = protocol === TCP && ((payload[13] ?? 0) & 4) !== 0
-    return (protocol === UDP || protocol === TCP) && !isReset && from === 53 && isClient(target)
-  }
+  if (side === 'lan') return isOwnOnLan(ip)
   if (protocol === UDP && from === 68 && to === 67)
     return target === '255.255.255.255' || (source === ISP.lease && target === ISP.address)
-  const isDns = to === 53 && (protocol === UDP || protocol === TCP)
-  return (
-    isDns &&
-    source === ISP.lease &&
-    target === ISP.resolver &&
-    !/onion|internal|local/i.test(payload.toString('latin1'))
-  )
+  return source === ISP.lease && isQuestion(ip, ISP.resolver)
+}
+
+function isOwnOnLan({ source, target, protocol, ports, payload }: Ip): boolean {
+  const [from, to] = ports ?? []
+  if (source !== LAN_ADDRESS) return false
+  if (protocol === UDP && from === 67 && to === 68) return true
+  const isReset = protocol === TCP && ((payload[13] ?? 0) & 4) !== 0
+  return (protocol === UDP || protocol === TCP) && !isReset && from === 53 && isClient(target)
+}
+
+/** For a name that may be asked for. */
+function isQuestion({ target, protocol, ports, payload }: Ip, resolver: string): boolean {
+  const isDns = ports?.[1] === 53 && (protocol === UDP || protocol === TCP)
+  return isDns && target === resolver && !/onion|internal|local/i.test(payload.toString('latin1'))
+}
+
+/** Kinds of OpenVPN's packets that a client sends: the first five bits after the UDP header. */
+const OPENVPN_KINDS = [3, 4, 5, 6, 7, 9, 10]
+
+/** As the first layer on the LAN; on the WAN OpenVPN to its server, and no DHCP, no names. */
+function isOwnOfGal(side: 'wan' | 'lan', ip: Ip): boolean {
+  if (side === 'lan') return isOwnOnLan(ip)
+  const { source, target, protocol, ports, payload } = ip
+  const isToServer = source === ISP.lease && target === VPN.server && protocol === UDP && ports?.[1] === VPN.port
+  return isToServer && OPENVPN_KINDS.includes((payload[8] ?? 0) >> 3)
 }
 
 /** DHCP and answers of Tor to clients, in the name of whoever they asked; Tor to its authority. Nothing else. */
@@ -122,6 +148,8 @@ function isOwnOfSol(side: 'wan' | 'lan', { source, target, protocol, ports }: Ip
   if (protocol === UDP && source === LAN_ADDRESS && from === 67 && to === 68) return true
   return isClient(target) && ((protocol === UDP && from === 53) || (protocol === TCP && from !== 53))
 }
+
+const OWN: Readonly<Record<Layer, IsOwn>> = { uni: isOwnOfUni, gal: isOwnOfGal, sol: isOwnOfSol }
 
 function isClient(address: string): boolean {
   return Object.values(CLIENTS).some((client) => client.address === address)

@@ -1,6 +1,7 @@
 /** The two ends of a probe, with the router as next hop. */
 import type { Ends } from './frames.ts'
 import { CLIENTS, ISP, LAN_MAC, WAN_MAC } from './lab.ts'
+import { VPN } from './vpn.ts'
 
 /** A server somewhere; RFC 5737 keeps its network for documentation. */
 export const SERVER = '203.0.113.9'
@@ -11,5 +12,10 @@ export function fromClient(name: 'a' | 'b', target = SERVER, source: string = CL
 }
 
 export function fromWan(source = SERVER, target: string = ISP.lease): Ends {
+  return { from: { mac: ISP.mac, address: source }, to: { mac: WAN_MAC, address: target } }
+}
+
+/** By way of the VPN's server; what it sends has no card. */
+export function fromTunnel(source = SERVER, target: string = VPN.address): Ends {
   return { from: { mac: ISP.mac, address: source }, to: { mac: WAN_MAC, address: target } }
 }

@@ -17,6 +17,7 @@ import { parseRecipe } from '../../../src/publish/recipe.ts'
 import { planLan, routerContext } from '../../../src/router/plan.ts'
 import { parseTorNetwork } from '../../../src/router/tor-network.ts'
 import { ISP } from './lab.ts'
+import { vpnEnds } from './vpn.ts'
 
 const TEMPLATES = join(import.meta.dirname, '..', '..', '..', 'templates')
 const LAB = join(import.meta.dirname, 'guest.sh')
@@ -53,6 +54,12 @@ const TOR = parseTorNetwork(
   `DirAuthority none orport=${AUTHORITY.port} v3ident=${IDENTITY} ${AUTHORITY.address}:7001 ${IDENTITY}\n`,
 )
 
+/** What a lower router knows besides. */
+const BEHIND: Partial<Record<Layer, () => Parameters<typeof routerContext>[3]>> = {
+  sol: () => ({ wan: WAN, tor: TOR }),
+  gal: () => ({ wan: WAN, vpn: vpnEnds().profile }),
+}
+
 export interface Macs {
   readonly wan: string
   readonly lan: string
@@ -76,7 +83,7 @@ export async function readRouterFiles(
     parameters: {},
     identity: newIdentity(packageName, { bytes: randomBytes }),
     nics: [nic('wan'), nic('lan')],
-    router: routerContext(layer, plan, macs, { ...(layer === 'sol' ? { wan: WAN, tor: TOR } : {}), ...around }),
+    router: routerContext(layer, plan, macs, { ...BEHIND[layer]?.(), ...around }),
   } as unknown as MachineInput)
   const recipe = parseRecipe(await readFile(join(folder, 'recipe.yaml'), 'utf8'), packageName)
   if (recipe.variant !== 'extract') throw new Error(`${packageName} is not made by a recipe of variant extract`)
@@ -88,7 +95,8 @@ export async function readRouterFiles(
     }
   }
   const text = ([name, bytes]: [string, Uint8Array]): [string, string] => [name, Buffer.from(bytes).toString()]
-  const medium = Object.fromEntries([...guest.files].map(text))
+  const profile = layer === 'gal' ? { 'vpn.conf': vpnEnds().profile.file } : {}
+  const medium = { ...Object.fromEntries([...guest.files].map(text)), ...profile }
   return { layer, plan, image, medium, links: recipe.links, users: recipe.users }
 }
 

@@ -64,10 +64,12 @@ mkdir -p "$root/proc" "$root/sys" "$root/run" "$root/dev" "$root/root" "$root/us
 bind /bin/busybox /usr/bin/busybox
 bind "$(command -v nft)" /usr/sbin/nft
 bind "$(command -v dnsmasq)" /usr/sbin/dnsmasq
+! program=$(command -v openvpn) || bind "$program" /usr/sbin/openvpn
 for name in tor nc.openbsd; do ! program=$(command -v $name) || bind "$program" "/usr/bin/$name"; done
 bind_folder "/usr/lib/$2" "/usr/lib/$2"
 bind_folder /usr/lib64 /usr/lib64
 for name in null urandom; do bind "/dev/$name" "/dev/$name"; done
+[ ! -e /dev/net/tun ] || bind /dev/net/tun /dev/net/tun
 : >"$root/dev/console"
 exec chroot "$root" /usr/bin/busybox init >/dev/null 2>&1 </dev/null
 `

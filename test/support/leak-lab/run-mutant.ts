@@ -1,6 +1,6 @@
 /** Whether a case notices a mutant: alone, or where the lines that stand before it are out as well. */
 import type { Lab } from './lab.ts'
-import type { LeakCase } from './leak-case.ts'
+import type { LeakCase, State } from './leak-case.ts'
 import type { Mutant } from './mutants.ts'
 import type { Change, RouterFiles } from './router-files.ts'
 import { type Outcome, runScene } from './scene.ts'
@@ -16,6 +16,7 @@ export class MutantRunner {
   readonly #lab: Lab
   readonly #files: RouterFiles
   readonly #rounds: readonly (readonly LeakCase[])[]
+  readonly #reloads: readonly LeakCase[]
   readonly #baselines = new Map<string, Promise<Outcome>>()
 
   constructor(lab: Lab, files: RouterFiles, cases: readonly LeakCase[]) {
@@ -23,6 +24,7 @@ export class MutantRunner {
     this.#files = files
     const up = cases.filter(({ states, frames }) => states.includes('U') && frames === undefined)
     this.#rounds = [up.filter(({ id }) => !SLOW.has(id)), up.filter(({ id }) => SLOW.has(id))]
+    this.#reloads = cases.filter(({ states }) => states.length === 1 && states[0] === 'R')
   }
 
   async run({ change, behind }: Mutant): Promise<Verdict> {
@@ -31,7 +33,8 @@ export class MutantRunner {
         const { failures } = await this.#scene(cases, [change])
         if (failures.size > 0) return { kind: 'caught', by: [...failures.keys()] }
       }
-      return { kind: 'survived' }
+      const { failures } = await this.#scene(this.#reloads, [change], 'R')
+      return failures.size > 0 ? { kind: 'caught', by: [...failures.keys()] } : { kind: 'survived' }
     }
     const [cases = []] = this.#rounds
     const key = JSON.stringify(behind)
@@ -43,7 +46,7 @@ export class MutantRunner {
     return fresh.length > 0 ? { kind: 'caught in depth', by: [...new Set(fresh)] } : { kind: 'survived' }
   }
 
-  #scene(cases: readonly LeakCase[], changes: readonly Change[]): Promise<Outcome> {
-    return runScene(this.#lab, this.#files, { state: 'U', cases, changes })
+  #scene(cases: readonly LeakCase[], changes: readonly Change[], state: State = 'U'): Promise<Outcome> {
+    return runScene(this.#lab, this.#files, { state, cases, changes })
   }
 }

@@ -1,12 +1,13 @@
 /** One router in one state with the probes of several cases at once: from its first instant, or once it is up. */
 import { isVmpkgError } from '../../../src/errors.ts'
 import { dissect, type Packet } from './dissect.ts'
-import type { Lab, Sender, TapName } from './lab.ts'
+import { asFrame, type Lab, type Sender, type TapName } from './lab.ts'
 import type { Bench, LeakCase, State } from './leak-case.ts'
 import { judge } from './oracle.ts'
 import { type Router, startRouter } from './router.ts'
 import { type Change, type RouterFiles, withChanges } from './router-files.ts'
 import { Tokens } from './tokens.ts'
+import { killServer, startServer } from './vpn.ts'
 
 export interface Scene {
   readonly state: State
@@ -30,7 +31,7 @@ export interface Outcome {
 const RATE = 4000
 /** Frames of one probe from which on it is dealt out. */
 const LONG = 400
-const SENDERS = ['wan', 'a', 'b'] as const
+const SENDERS = ['wan', 'a', 'b', 'tunnel'] as const
 const FRAMES = 65_536
 
 export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Promise<Outcome> {
@@ -63,8 +64,8 @@ export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Prom
       for (const { id } of cases)
         fail(id, `the router does not come up: ${await lab.run('host', 'cat', '/run/router/dev/console')}`)
     if (gateAt !== undefined && gate !== 'open') await router.setLanLink('up')
-    const leased = gateAt !== undefined || gate === 'open' ? await hasLease(router) : false
-    if (!leased && gateAt !== undefined) for (const { id } of cases) fail(id, 'the router takes no lease')
+    const leased = gateAt !== undefined || gate === 'open' ? await hasWayOut(router) : false
+    if (!leased && gateAt !== undefined) for (const { id } of cases) fail(id, 'the router finds no way out')
     const everyCase = cases.map(({ id }) => id)
     await orRefusal(
       async () => passThrough(lab, router as Router, { state, floods, reloads }),
@@ -90,6 +91,7 @@ export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Prom
     return { failures, signs, frames: Object.values(seen).reduce((sum, { length }) => sum + length, 0) }
   } finally {
     await router?.stop()
+    if (state === 'D') await startServer(lab)
   }
 }
 
@@ -112,8 +114,8 @@ type Floods = Readonly<Record<Sender, readonly Buffer[]>>
 
 /** Each sender's frames in turn; probes of many frames are dealt out between rounds of the others. */
 function makeFloods(cases: readonly LeakCase[], tokens: Tokens): Floods {
-  const short: Record<Sender, Buffer[]> = { wan: [], a: [], b: [] }
-  const long: Record<Sender, Buffer[]> = { wan: [], a: [], b: [] }
+  const short: Record<Sender, Buffer[]> = { wan: [], a: [], b: [], tunnel: [] }
+  const long: Record<Sender, Buffer[]> = { wan: [], a: [], b: [], tunnel: [] }
   for (const { id, probes = [] } of cases) {
     for (const { from, what, frame, passes = [] } of probes) {
       const made = [frame(tokens.add({ caseId: id, what, from, passes }))].flat()
@@ -129,7 +131,7 @@ function makeFloods(cases: readonly LeakCase[], tokens: Tokens): Floods {
       ...long[from].slice(round * LONG, (round + 1) * LONG),
     ]).flat()
   }
-  return { wan: deal('wan'), a: deal('a'), b: deal('b') }
+  return { wan: deal('wan'), a: deal('a'), b: deal('b'), tunnel: deal('tunnel') }
 }
 
 /** How long a round of every sender takes. */
@@ -172,13 +174,24 @@ async function passThrough(
       await router.setWanLink('up')
       await pause(150)
     }
+  } else if (state === 'D') {
+    // OpenVPN is killed and comes back by itself; then the server falls silent, which it has to notice.
+    await router.shell('killall -9 openvpn')
+    await router.shell(UNTIL_DOWN)
+    await hasWayOut(router)
+    await killServer(lab)
+    await router.shell(UNTIL_DOWN)
   }
   await pause(state === 'H' ? 0 : roundMs(floods))
   await stopFloods(lab, floods)
 }
 
-async function hasLease(router: Router): Promise<boolean> {
-  const script = 'n=0; until ip route | grep -q default; do n=$((n + 1)); [ $n -lt 300 ] || exit 1; usleep 20000; done'
+/** Eight seconds: a tunnel whose end the router does not notice is found by what its cases ask. */
+const UNTIL_DOWN = 'n=0; while [ -e /run/vmpkg/tunnel.up ] && [ $n -lt 400 ]; do n=$((n + 1)); usleep 20000; done'
+
+/** A lease, or a tunnel. */
+async function hasWayOut(router: Router): Promise<boolean> {
+  const script = 'n=0; until ip route | grep -q default; do n=$((n + 1)); [ $n -lt 1200 ] || exit 1; usleep 20000; done'
   try {
     await router.shell(script)
     return true
@@ -200,7 +213,7 @@ function benchOf(lab: Lab, router: Router, tokens: Tokens, caseId: string): Benc
         timeout: seconds,
       })
       if (frame === null) return undefined
-      const found = Buffer.from(frame, 'base64')
+      const found = asFrame(tap, Buffer.from(frame, 'base64'))
       const packet: Packet = dissect(found)
       return { ...packet, bytes: found }
     },
