@@ -116,7 +116,7 @@ describe('a bundle', () => {
       'a name twice': [Buffer.concat([INFO, root, root, END]), 'ARCHIVE_ENTRY_REFUSED'],
       'the list twice': [Buffer.concat([INFO, INFO, END]), 'ARCHIVE_ENTRY_REFUSED'],
       'a large envelope': [
-        Buffer.concat([INFO, entry({ path: 'envelope.json' }, 'x'.repeat(5000)), END]),
+        Buffer.concat([INFO, entry({ path: 'envelope.json' }, 'x'.repeat(4 * 2 ** 20 + 1)), END]),
         'ARCHIVE_ENTRY_REFUSED',
       ],
       'a size beyond the file': [
@@ -257,7 +257,7 @@ describe('a bundle', () => {
 
   test('bounds a file by what it is', async (t) => {
     const most: Readonly<Record<string, number>> = {
-      'envelope.json': 4096,
+      'envelope.json': 4 * 2 ** 20,
       [`map/${DIGEST}`]: 256 * 2 ** 20,
       [`transport/${DIGEST}`]: 256 * 2 ** 20,
       [`package/${DIGEST}.vmpkg`]: 32 * 2 ** 20,
