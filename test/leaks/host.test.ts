@@ -133,18 +133,25 @@ describe('the host beside its guests', { skip: await privateHostMissing() }, () 
       await load(chains)
       return JSON.stringify(await observer.observe())
     }
-    const whole: string[] = []
-    for (const wall of walls) whole.push(await observeWith(CHAINS.filter(wall)))
-    const survivors: string[] = []
-    for (const { name, without } of mutants.filter((one) => !one.name.includes('vnet'))) {
-      const isSame: boolean[] = []
+    const isNoticed = async ({ without }: (typeof mutants)[number], whole: readonly string[]): Promise<boolean> => {
       for (const [index, wall] of walls.entries()) {
-        isSame.push((await observeWith(CHAINS.filter(wall).flatMap(without))) === whole[index])
-        if (isSame.at(-1) === false) break
+        if ((await observeWith(CHAINS.filter(wall).flatMap(without))) !== whole[index]) return true
       }
-      if (isSame.every(Boolean)) survivors.push(name)
+      return false
     }
-    assert.deepEqual(survivors, [])
+    // What a packet does shows in time, unless the machine has little of it: a rule has to be missed once.
+    let survivors = mutants.filter(({ name }) => !name.includes('vnet'))
+    for (let round = 0; round < 3 && survivors.length > 0; round++) {
+      const whole: string[] = []
+      for (const wall of walls) whole.push(await observeWith(CHAINS.filter(wall)))
+      const left: typeof survivors = []
+      for (const mutant of survivors) if (!(await isNoticed(mutant, whole))) left.push(mutant)
+      survivors = left
+    }
+    assert.deepEqual(
+      survivors.map(({ name }) => name),
+      [],
+    )
   })
 
   test('so are the settings of the kernel, where there are no rules', async () => {

@@ -114,7 +114,7 @@ export async function startHostLab(): Promise<HostLab> {
       for (const iface of interfaces) await request('tap', { id: iface, ns: 'host', iface })
       for (const iface of interfaces) watched.add(iface)
       await send()
-      await new Promise((resolve) => setTimeout(resolve, 80))
+      await new Promise((resolve) => setTimeout(resolve, 150))
       const seen = new Map<string, readonly Frame[]>()
       for (const iface of interfaces) {
         const file = join(host.dir, `${iface}.pcapng`)
