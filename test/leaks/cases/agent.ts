@@ -100,7 +100,7 @@ for file in $(busybox find /run /etc /usr/lib/vmpkg -type f | sort); do
   case $file in */rules.live* | */rules.file*) ;; *) echo "$file $(sha256sum <"$file")" ;; esac
 done
 ip -o addr show; ip route show; pidof agent; hostname
-busybox ps -o comm | sort | uniq -c | grep -v -e sh -e ps -e sort -e uniq -e grep
+busybox ps -o comm | sort -u | grep -v -e busybox -e sh -e ps -e sort -e grep -e sleep
 `
 
 async function fuzz({ router }: Bench, count: number): Promise<readonly string[]> {
