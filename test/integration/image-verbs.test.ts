@@ -1,5 +1,6 @@
 /** The image verbs as commands: exit statuses, JSON, what Ctrl-C and a kill leave. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -12,6 +13,8 @@ describe('image verbs', { timeout: 120_000 }, () => {
   before(async () => {
     cli = await makeCli('qemu+unix:///system?socket=/nowhere')
     await writeDisk(at('disk.raw'), { sectors: 500_000, parts: [{ at: 0, length: 4_000_000, kind: 'noise' }] })
+    // Takes long enough to be in the middle of.
+    execFileSync('sh', ['-c', 'head -c 300M /dev/urandom >"$1"', 'sh', at('large.raw')])
   })
   after(() => cli.close())
 
@@ -38,9 +41,9 @@ describe('image verbs', { timeout: 120_000 }, () => {
   ] as const) {
     test(`after ${signal} in the middle there is no new file, and the next command leaves nothing of it`, async () => {
       const names = await readdir(cli.folder)
-      const running = cli.start(['image', 'convert', at('disk.raw'), at('new.vdi'), '--json'], '')
+      const running = cli.start(['image', 'convert', at('large.raw'), at('new.vdi'), '--json'], '')
       running.onLine((line) => {
-        if (line.includes('"type":"image-progressed"')) running.kill(signal)
+        if (/"type":"image-progressed"|"stage":"convert"/.test(line)) running.kill(signal)
       })
       assert.equal((await running.done).status, status)
       assert.ok(!(await readdir(cli.folder)).includes('new.vdi'))
