@@ -126,7 +126,7 @@ function read(text: string): void {
 function leastRatio(small: () => unknown, large: () => unknown): number {
   const measure = (run: () => unknown): number => {
     let least = Number.POSITIVE_INFINITY
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 8; round++) {
       const began = process.cpuUsage()
       run()
       const { user, system } = process.cpuUsage(began)
