@@ -116,9 +116,12 @@ async function removeEphemeral(workspace: Workspace, { domain, name, facts }: Ma
   return { name, changed: true }
 }
 
-/** Of a machine that is gone: nothing leads to its address any more (leak case H5). The machine stays gone where that fails. */
-export async function closeForwards(workspace: Workspace, { net, forwards = [] }: DomainFacts): Promise<void> {
-  if (forwards.length === 0) return
+/** Of a machine that is gone: no forwarded port and no VPN client reaches its address any more (leak case H5). The machine stays gone where that fails. */
+export async function closeForwards(
+  workspace: Workspace,
+  { net, kind }: Pick<DomainFacts, 'net' | 'kind'>,
+): Promise<void> {
+  if (net === undefined || kind === 'router') return
   const connect = await workspace.connect()
   const router = findRouter(await listMachines(connect), net)
   if (router === undefined) return
@@ -129,8 +132,8 @@ export async function closeForwards(workspace: Workspace, { net, forwards = [] }
     workspace.outside.emit({
       type: 'warned',
       code: cause.code,
-      message: `${router.name} still forwards ports to an address that nobody has: ${cause.message}`,
-      hint: `They go when it is restarted: vmpkg stop ${router.name}, then vmpkg start ${router.name}.`,
+      message: `${router.name} still lets others reach an address that nobody has: ${cause.message}`,
+      hint: `That ends when it is restarted: vmpkg stop ${router.name}, then vmpkg start ${router.name}.`,
     })
   }
 }
