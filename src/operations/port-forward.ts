@@ -12,6 +12,7 @@ import type { PortForward } from '../model/template-context.ts'
 import { readDomainFacts } from '../render/facts-xml.ts'
 import { comparePorts, formatForward, isSameOuter, MAX_FORWARDS } from '../router/forward.ts'
 import type { Definition } from '../state/definitions.ts'
+import { findVpnServer } from './file-parameters.ts'
 import { intend, transact } from './recover.ts'
 import { settleInto } from './settle-router.ts'
 import { findRouter } from './upper.ts'
@@ -73,6 +74,16 @@ export async function addForwards(
   const { forwards: before = [] } = machine.facts
   const added = ports.filter((port) => !before.some((one) => formatForward(one) === formatForward(port)))
   for (const [i, port] of added.entries()) requireFree(router, machines, port, added.slice(0, i))
+  const server = findVpnServer(workspace.installed.find(router.facts.package)?.parameters ?? {})
+  if (added.some((one) => one.protocol === 'udp' && one.port === server?.port)) {
+    throw new VmpkgError(
+      'ADDRESS_UNAVAILABLE',
+      `Port udp ${server?.port} of ${router.name} is where VPN clients come in`,
+      {
+        hint: 'Choose another port, or move the server: vmpkg vpn-server init --port.',
+      },
+    )
+  }
   const forwards = [...before, ...added].toSorted(comparePorts)
   if (forwards.length > MAX_FORWARDS) {
     throw new VmpkgError('ADDRESS_UNAVAILABLE', `At most ${MAX_FORWARDS} ports lead to one machine`, {
