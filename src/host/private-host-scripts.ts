@@ -51,7 +51,7 @@ uplink() {
 }
 supervisor() {
   child=
-  trap '[ -z "$child" ] || kill "$child"; exit 0' TERM
+  trap '[ -z "$child" ] || { kill "$child"; wait "$child"; }; exit 0' TERM
   pause=1
   tries=0
   until [ -S "$VMPKG_RUN/libvirt-sock" ]; do

@@ -19,6 +19,8 @@ import {
 import { isProcessAlive } from './process-identity.ts'
 import { SYSTEM_PATH } from './tools.ts'
 
+const KEEPER_TRIES = 500
+
 export interface StopOptions extends PrivateHostFolders {
   readonly name: string
   /** Remove what libvirt kept too: definitions, caches, logs. Default false. */
@@ -60,9 +62,12 @@ export async function killPrivateHost(host: PrivateHost, processes: Processes): 
   })
 }
 
-/** The keeper outside writes `ended` last; it may have been killed itself, so this waits for a second only. */
+/**
+ * The keeper outside writes `ended` last, once the supervisor has ended too, which may be at work in the state that the
+ * caller is about to remove. The keeper may have been killed itself, so this does not wait for ever.
+ */
 async function waitForKeeper(host: PrivateHost): Promise<void> {
-  for (let tries = 0; tries < 50; tries++) {
+  for (let tries = 0; tries < KEEPER_TRIES; tries++) {
     const done = await access(join(host.runtimeFolder, 'ended')).then(
       () => true,
       () => false,

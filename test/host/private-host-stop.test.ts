@@ -55,6 +55,17 @@ describe('stopPrivateHost', { skip }, () => {
     assert.deepEqual(await readdir(folders().durableDir), [])
   })
 
+  test('waits for a supervisor that takes its time to end', async () => {
+    const [program, trace] = [join(dir, 'slow'), join(dir, 'trace')]
+    const ends = `trap 'sleep 2; echo ended >>"${trace}"; exit' TERM`
+    await writeFile(program, `${ends}\necho began >>"${trace}"\nwhile :; do sleep 0.1; done\n`)
+    const supervisor = { program: ['/bin/sh', program] as const, connection: 'private:slow', env: {} }
+    await startPrivateHost({ name: 'slow', ...folders(), uplink: 'none', supervisor, emit: () => {} })
+    for (let tries = 0; tries < 250 && (await readFile(trace, 'utf8').catch(() => '')) === ''; tries++) await sleep(20)
+    assert.equal(await stopPrivateHost({ name: 'slow', ...folders(), removeDurable: true }), true)
+    assert.equal(await readFile(trace, 'utf8'), 'began\nended\n')
+  })
+
   test('cleans up after a first process that was killed', async () => {
     const host = await start('killed')
     await killPrivateHost(host, realProcesses)
