@@ -6,6 +6,8 @@ address=$1
 shift
 if ! [ -e /run/netns/world ]; then
   ip netns add world
+  # only IPv4 is served there; a tunnel's end would solicit routers through it whenever it likes
+  nsenter --net=/run/netns/world -- sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
   ip link add name to-world type veth peer name to-host netns world
   ip address add 192.168.255.1/30 dev to-world
   ip link set dev to-world up

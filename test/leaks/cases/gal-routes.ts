@@ -73,11 +73,11 @@ function dhcpReply(type: number, token: Buffer): Buffer {
   return udp(ends, [67, 68], Buffer.concat([head, Buffer.from([99, 130, 83, 99]), ...options, Buffer.from([255])]))
 }
 
-/** A client of DHCP that takes what option 121 says. */
+/** A client of DHCP that takes what option 121 says; there is no tunnel before it has, so it is seen whatever it takes. */
 const DHCP_CLIENT = `
   printf '#!/bin/sh\\n[ "$1" != bound ] || ip route add \${staticroutes%%%% *} via \${staticroutes##* }\\n' >/run/lease
   chmod 755 /run/lease
-  (usleep 200000; udhcpc -n -q -i wan -O 121 -s /run/lease) >/dev/null 2>&1 &
+  udhcpc -n -q -t 10 -T 1 -i wan -O 121 -s /run/lease >/dev/null 2>&1
   restart_tunnel
 `
 
