@@ -3,17 +3,22 @@
  * and beside them the others. There are two cores, and two guests at once would starve each other. One report of both: the
  * first lane's as it comes, the second's after it.
  *
+ * Guests, daemons and packets have deadlines that a busy machine can break. So where few files of all fail, those run once
+ * more, alone: what fails again is broken, what does not is named as unsteady, which is a fault of the test to mend.
+ *
  *     node test/support/run-tests.ts              all
  *     node test/support/run-tests.ts PATTERN…     these, one after the other
  */
 import { globSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 
 /** Folders of tests whose files boot guests or start many daemons. */
 const HEAVY = ['e2e', 'integration', 'libvirt', 'operations']
 const TIMEOUT_MS = 900_000
+/** Files that get a second run; more than these are no accident. */
+const SECOND_RUNS = 3
 
 type Event = { readonly type: string; readonly data: unknown }
 interface Diagnostic {
@@ -49,18 +54,45 @@ async function gather(lane: AsyncIterable<Event>): Promise<readonly Event[]> {
   return events
 }
 
-async function* report(lanes: readonly (readonly string[])[]): AsyncGenerator<Event> {
+/** Files with a failure. */
+const failed = new Set<string>()
+
+function noteFailure({ type, data }: Event): void {
+  if (type === 'test:fail') failed.add((data as { readonly file?: string }).file ?? 'a file without a name')
+}
+
+async function* report(lanes: readonly (readonly string[])[], secondRuns: number): AsyncGenerator<Event> {
   const [first, ...others] = lanes.filter(({ length }) => length > 0).map(start)
   const later = others.map(gather)
   const keep = (event: Event): boolean => {
-    if (event.type === 'test:fail') process.exitCode = 1
+    noteFailure(event)
     return event.type !== 'test:summary' && !addTotal(event)
   }
+  const startedAt = Date.now()
+  const ends = later.map(async (events) => events.then(() => Date.now()))
   for await (const event of first ?? []) if (keep(event)) yield event
+  const firstEnd = Date.now()
   for (const events of later) yield* (await events).filter(keep)
-  for (const [name, number] of totals) {
-    yield { type: 'test:diagnostic', data: { nesting: 0, message: `${name} ${number}`, level: 'info' } }
+  const seconds = [firstEnd, ...(await Promise.all(ends))].map((end) => Math.round((end - startedAt) / 1000))
+  yield remark(`lanes took ${seconds.join(' and ')} s`)
+  for (const [name, number] of totals) yield remark(`${name} ${number}`)
+  if (failed.size > 0 && failed.size <= secondRuns) yield* runAgain([...failed])
+}
+
+async function* runAgain(paths: readonly string[]): AsyncGenerator<Event> {
+  failed.clear()
+  const names = paths.map((path) => relative(top, path))
+  yield remark(`once more, alone: ${names.join(', ')}`)
+  for await (const event of start(names)) {
+    noteFailure(event)
+    if (event.type !== 'test:summary') yield event
   }
+  const unsteady = names.filter((name) => !failed.has(join(top, name)))
+  if (unsteady.length > 0) yield remark(`unsteady, to be mended: ${unsteady.join(', ')}`)
+}
+
+function remark(message: string): Event {
+  return { type: 'test:diagnostic', data: { nesting: 0, message, level: 'info' } }
 }
 
 const patterns = process.argv.slice(2)
@@ -70,5 +102,6 @@ const isHeavy = (file: string): boolean => HEAVY.includes(file.split('/')[1] ?? 
 const lanes = patterns.length > 0 ? [files] : [files.filter(isHeavy), files.filter((file) => !isHeavy(file))]
 const reporter = spec()
 reporter.pipe(process.stdout)
-for await (const event of report(lanes)) reporter.write(event)
+for await (const event of report(lanes, patterns.length > 0 ? 0 : SECOND_RUNS)) reporter.write(event)
 reporter.end()
+if (failed.size > 0) process.exitCode = 1
