@@ -13,7 +13,7 @@ interface Output {
 /** @throws {CommanderError} on wrong usage, and with exit code 0 after printing help. */
 export function parseInvocation(name: string, spec: CommandSpec, argv: readonly string[], output: Output): Parsed {
   const command = new Command(`vmpkg ${name}`)
-    .description([spec.summary, spec.description].filter((text) => text !== undefined).join('\n\n'))
+    .description([spec.summary, flow(spec.description)].filter((text) => text !== undefined).join('\n\n'))
     .exitOverride()
     .configureOutput({
       writeOut: (text) => output.stdout.write(textFor(output.stdout, output.env ?? {})(text)),
@@ -33,6 +33,14 @@ export function parseInvocation(name: string, spec: CommandSpec, argv: readonly 
   for (const { flags, summary } of COMMON_OPTIONS) command.option(flags, summary)
   command.parse([...argv], { from: 'user' })
   return { args: command.args, options: command.opts<Parsed['options']>() }
+}
+
+/** Paragraphs as wide as the terminal, however the source has their lines; what is set in columns stays as it is. */
+function flow(text: string | undefined): string | undefined {
+  return text
+    ?.split('\n\n')
+    .map((paragraph) => (/^\s/m.test(paragraph) ? paragraph : paragraph.replaceAll('\n', ' ')))
+    .join('\n\n')
 }
 
 function gather(value: string, previous: readonly string[] | undefined): string[] {
