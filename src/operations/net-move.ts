@@ -20,6 +20,7 @@ import { intend, transact } from './recover.ts'
 import { applyRedefinition, describeConflicts, planRedefinition } from './redefine-router.ts'
 import type { RouterRequest } from './router-definition.ts'
 import { Settled } from './settled.ts'
+import { closeForwards } from './stop.ts'
 import { findUpper } from './upper.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -62,7 +63,12 @@ export async function moveMachine(workspace: Workspace, request: NetMoveRequest)
       hint: `vmpkg port-forward remove ${name}, then move it.`,
     })
   }
-  if (!request.dryRun) await moveClient(workspace, connect, machine, to)
+  if (!request.dryRun) {
+    await moveClient(workspace, connect, machine, to)
+    // Also where nothing moved: a run that was killed may have left the former router's rules as they were.
+    const { kind } = facts
+    for (const net of new Set([facts.net ?? to, to])) await closeForwards(workspace, { net, kind })
+  }
   return result
 }
 
