@@ -163,6 +163,7 @@ function lineOf(event: VmpkgEvent, sizes: ReadonlyMap<string, number>): string |
       return `W: ${redact(event.message)} [${event.code}]${event.hint === undefined ? '' : `\n   ${redact(event.hint)}`}`
     case 'stage-started':
     case 'fetch-planned':
+    case 'transfer-planned':
     case 'fetch-started':
     case 'fetch-progressed':
     case 'upload-progressed':

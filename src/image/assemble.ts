@@ -1,23 +1,37 @@
 /**
- * Client side: puts an image together from frames. Bytes stream from the source into frames; threads check, decompress
- * and write them; the finished file gets its name only when every chunk of the map lies at its place.
+ * Client side: puts an image together. What other images on this host have is copied; the rest comes by the cheapest way that
+ * is on offer (`plan-transfer.ts`). Bytes stream from the source into frames; threads check, decompress and write them; the
+ * finished file gets its name only when every chunk of the map lies at its place.
  *
  * The unfinished file is its own journal: what a killed run left is checked chunk by chunk against the map, so a poisoned
- * or torn part is fetched again and nothing else is (threats D01, D03, D07, D11; design images 7).
+ * or torn part is fetched again and nothing else is (threats D01, D03, D07, D11; design images 6 and 7).
  */
-import { type FileHandle, rm, statfs } from 'node:fs/promises'
+import { rm, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openUnfinished, renameDurably } from '../durable-file.ts'
-import { VmpkgError } from '../errors.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { type Emit, emitNothing } from '../events.ts'
 import type { BlobSource } from '../fetch/blob-source.ts'
-import { type ChunkMap, chunkDigest } from './chunk-map.ts'
-import type { DecodedChunk, FrameAnswer } from './frame-job.ts'
+import type { Digested } from '../model/digest.ts'
+import type { ChunkMap } from './chunk-map.ts'
+import { type DeltaIndex, parseDeltaIndex } from './delta-index.ts'
+import { fetchFrames, noSpace, writeFailure } from './fetch-frames.ts'
 import { FramePool } from './frame-pool.ts'
 import { FrameSpool } from './frame-spool.ts'
-import { type FrameChunk, type FrameFetch, planFetch, type RangeFetch } from './plan-fetch.ts'
+import { allPlaces, copyLocalChunks, type LocalImage, type OpenLocalImage, openLocalImages } from './local-chunks.ts'
+import { makeOffer, planTransfer } from './plan-transfer.ts'
 import { clearHoles, copyIntactChunks, findPresentChunks } from './present-chunks.ts'
 import type { Frame, TransportIndex } from './transport-index.ts'
+
+/** A delta that the registry has from an image that lies on this host. */
+export interface OfferedDelta {
+  readonly from: LocalImage
+  readonly index: Digested
+  /** Bytes of all its frames. */
+  readonly packBytes: number
+  /** Fetches and checks the index. */
+  readonly readIndex: () => Promise<Uint8Array>
+}
 
 export interface AssembleOptions {
   readonly map: ChunkMap
@@ -27,6 +41,10 @@ export interface AssembleOptions {
   readonly target: string
   /** A file that was this image until it was damaged: what is intact of it is not fetched. */
   readonly damaged?: string | undefined
+  /** Other images of this host; the likeliest first. */
+  readonly locals?: readonly LocalImage[]
+  /** From images that are among the local ones. */
+  readonly deltas?: readonly OfferedDelta[]
   /** What events call the image. */
   readonly subject: string
   readonly emit?: Emit
@@ -34,6 +52,9 @@ export interface AssembleOptions {
   /** Decoding threads; as many as processors by default. */
   readonly threads?: number
 }
+
+/** What a delta's index may cost beyond a fetch without it (design images 6.2). */
+const MAX_EXTRA_BYTES = 64 * 1024
 
 /**
  * Leaves a read-only file (0444) at `target` whose bytes are those of the map. The map must have been verified.
@@ -43,7 +64,8 @@ export interface AssembleOptions {
 export async function assembleImage(options: AssembleOptions): Promise<void> {
   const { map, index, target, subject, emit = emitNothing, signal } = options
   const partial = `${target}.partial`
-  {
+  const locals = await openLocalImages(options.locals ?? [])
+  try {
     await using image = await openUnfinished(partial)
     await image.truncate(map.virtualSize)
     const isPresent = await findPresentChunks(image, map, signal)
@@ -51,16 +73,32 @@ export async function assembleImage(options: AssembleOptions): Promise<void> {
     await requireSpace(target, map, isPresent)
     if (options.damaged !== undefined) await copyIntactChunks({ from: options.damaged, image, map, isPresent, signal })
     await using pool = new FramePool(options.threads)
-    const missing = planFetch(map, index, isPresent).flatMap(({ frames }) => frames.map(({ frame }) => frame))
-    await using spool = await FrameSpool.open(`${partial}.frames`, missing)
+    const places = allPlaces(map)
+    const copied = await copyLocalChunks({ images: locals, image, map, places, isPresent, pool, signal })
+    if (copied.failure !== undefined) throw writeFailure({ kind: 'failed', ...copied.failure }, subject)
+    for (const { subject: name } of copied.damaged) emit(warnOfDamage(name))
+    const intact = locals.filter((one) => !copied.damaged.includes(one))
+    const { deltas, from, indexBytes } = await readDeltas(options, intact, isPresent)
+    const offer = makeOffer(index, deltas)
+    const unfit = new Set<Frame>()
+    const first = planTransfer(map, offer, isPresent)
+    const { chosen, ways } = first
+    emit({ type: 'transfer-planned', subject, chosen, ways, localBytes: copied.bytes, indexBytes })
+    const missing = first.ranges.flatMap(({ frames }) => frames.map(({ frame }) => frame))
+    await using spool = await FrameSpool.open(`${partial}.frames`, missing, offer.frames)
     let damaged: string | undefined
-    // What an earlier run left of a frame may be poisoned, which costs a round.
-    const rounds = options.blobs.places + (missing.some((frame) => spool.lengthOf(frame) > 0) ? 2 : 1)
+    // What an earlier run left of a frame may be poisoned, which costs a round; what fails of a delta comes another way.
+    const isSpooled = missing.some((frame) => spool.lengthOf(frame) > 0)
+    const rounds = options.blobs.places + (isSpooled ? 2 : 1) + deltas.length
     // A frame that arrives damaged is asked for once more everywhere; a cache on the way may have been at fault.
     for (let round = 0; round < rounds; round++) {
-      const plan = planFetch(map, index, isPresent)
-      if (plan.length === 0) break
-      damaged = await fetchFrames({ plan, isPresent, image, pool, spool }, options)
+      const { ranges } = round === 0 ? first : planTransfer(map, offer, isPresent, unfit)
+      if (ranges.length === 0) break
+      const before = unfit.size
+      const work = { plan: ranges, offer, olds: from, unfit, places, isPresent, image, pool, spool }
+      const outcome = await fetchFrames(work, options)
+      damaged = outcome.damaged
+      if (before === 0 && unfit.size > 0) emit(warnOfDelta(subject, outcome.unfit))
     }
     if (isPresent.includes(0)) {
       throw new VmpkgError('DIGEST_MISMATCH', `Image ${subject} arrived damaged: ${damaged ?? 'chunks are missing'}`, {
@@ -69,141 +107,64 @@ export async function assembleImage(options: AssembleOptions): Promise<void> {
     }
     await image.chmod(0o444)
     await image.sync()
+  } finally {
+    for (const { file } of locals) await file.close()
   }
   await renameDurably(partial, target)
   await rm(`${partial}.frames`, { force: true })
   emit({ type: 'fetch-finished', subject, from: options.blobs.origin })
 }
 
-interface FrameWork {
-  readonly plan: readonly RangeFetch[]
-  readonly isPresent: Uint8Array
-  readonly image: FileHandle
-  readonly pool: FramePool
-  readonly spool: FrameSpool
+interface ReadDeltas {
+  readonly deltas: readonly DeltaIndex[]
+  /** The old image of each. */
+  readonly from: readonly OpenLocalImage[]
+  /** Bytes that were fetched to know them. */
+  readonly indexBytes: number
 }
 
-/** Fetches and writes what the plan names and marks it present. Returns what was wrong with the first damaged frame. */
-async function fetchFrames(
-  { plan, isPresent, image, pool, spool }: FrameWork,
-  { map, index, blobs, subject, emit = emitNothing, signal }: AssembleOptions,
-): Promise<string | undefined> {
-  const places = placesByChunk(map)
-  const isSpooled = (frame: Frame): boolean => spool.lengthOf(frame) > 0
-  let received = 0
-  let damaged: string | undefined
-  let failure: unknown
-  const writing: Promise<void>[] = []
-  const fromSpool = new Set(plan.flatMap(({ frames }) => frames.map(({ frame }) => frame).filter(isSpooled)))
-  const finish = (fetch: FrameFetch, answer: FrameAnswer) => {
-    spool.release(fetch.frame)
-    if (answer.kind === 'decoded') for (const { chunk } of fetch.chunks) isPresent[chunk] = 1
-    else if (answer.kind === 'damaged') {
-      const { pack, offset, size } = fetch.frame
-      damaged ??= `in the frame at byte ${offset}, ${answer.fact}`
-      const isTheirs = !fromSpool.has(fetch.frame) // else it may be what lay here that is wrong
-      if (isTheirs) blobs.distrust({ path: packPath(index, pack), start: offset, end: offset + size })
-    } else failure ??= writeFailure(answer, subject)
-  }
-  const spooled = [...fromSpool].reduce((sum, frame) => sum + spool.lengthOf(frame), 0)
-  const sizeBytes = plan.reduce((sum, range) => sum + range.end - range.start, -spooled)
-  emit({ type: 'fetch-started', subject, sizeBytes })
-  for (const range of plan) {
-    const size = index.packs[range.pack]?.size ?? 0
-    const read = (start: number, end: number): AsyncIterable<Uint8Array> =>
-      countBytes(blobs.read({ path: packPath(index, range.pack), size, start, end, signal }), (count) => {
-        received += count
-        emit({ type: 'fetch-progressed', subject, receivedBytes: received })
-      })
-    for await (const [fetch, frame] of splitFrames(readAround(range, spool, read), range, spool)) {
-      await pool.ready()
-      if (failure !== undefined) throw failure
-      if (signal?.aborted) throw new VmpkgError('ABORTED', `The fetch of image ${subject} was interrupted`)
-      const chunks = fetch.chunks.map((taken) => decoded(map, taken, places))
-      const { digest, rawSize } = fetch.frame
-      const answer = pool.submit({ kind: 'decode', frame, digest, rawSize, chunks, fd: image.fd }, [frame.buffer])
-      const written = answer.then((value) => finish(fetch, value))
-      written.catch(() => {}) // awaited below, or another failure came first
-      writing.push(written)
+/** Reads the indexes of the deltas that promise to cost less than the chunks do. One that cannot be had is passed over. */
+async function readDeltas(
+  { map, index, deltas = [], subject, emit = emitNothing }: AssembleOptions,
+  locals: readonly OpenLocalImage[],
+  isPresent: Uint8Array,
+): Promise<ReadDeltas> {
+  const { chosen, ways } = planTransfer(map, makeOffer(index, []), isPresent)
+  const full = ways[0]?.bytes ?? 0
+  const read: { delta: DeltaIndex; from: OpenLocalImage }[] = []
+  let indexBytes = 0
+  for (const offered of deltas.toSorted((a, b) => a.packBytes - b.packBytes)) {
+    const from = locals.find(({ path }) => path === offered.from.path)
+    const { size } = offered.index
+    const isCheaper = offered.packBytes + size < chosen.bytes
+    const isBounded = chosen.bytes + indexBytes + size <= full + MAX_EXTRA_BYTES
+    if (from === undefined || !isCheaper || !isBounded) continue
+    try {
+      const delta = parseDeltaIndex(await offered.readIndex(), map, from.map)
+      indexBytes += size
+      read.push({ delta, from })
+    } catch (error) {
+      if (!isVmpkgError(error) || error.code === 'ABORTED') throw error
+      // A bundle, or a mirror of a few packages, has none: no fault.
+      const isAbsent = [404, 410].includes(Number(error.details['status']))
+      if (!isAbsent) emit(warnOfDelta(subject, error.message))
     }
   }
-  await Promise.all(writing)
-  if (failure !== undefined) throw failure
-  return damaged
+  return { deltas: read.map(({ delta }) => delta), from: read.map((one) => one.from), indexBytes }
 }
 
-function packPath({ packs }: TransportIndex, pack: number): string {
-  return `blob/${packs[pack]?.sha256 ?? ''}`
+function warnOfDamage(subject: string) {
+  return {
+    type: 'warned',
+    code: 'IMAGE_DAMAGED',
+    message: `Image ${subject} in the store is damaged; nothing was taken from its bad parts`,
+    hint: 'Run vmpkg verify --full --fix.',
+  } as const
 }
 
-function decoded(map: ChunkMap, { chunk, start }: FrameChunk, places: readonly (readonly number[])[]): DecodedChunk {
-  // Copies: the digests of a map are one large buffer, which a message would carry whole.
-  const digest = Uint8Array.from(chunkDigest(map, chunk))
-  return { start, length: map.lengths[chunk] ?? 0, digest, offsets: places[chunk] ?? [] }
-}
-
-function placesByChunk(map: ChunkMap): readonly (readonly number[])[] {
-  const places: number[][] = Array.from({ length: map.chunkCount }, () => [])
-  for (const [index, chunk] of map.chunks.entries()) places[chunk]?.push(map.offsets[index] ?? 0)
-  return places
-}
-
-async function* countBytes(
-  bytes: AsyncIterable<Uint8Array>,
-  report: (count: number) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const piece of bytes) {
-    report(piece.length)
-    yield piece
-  }
-}
-
-/** The bytes of a range: what the spool has of its frames from there, the rest from the source. */
-async function* readAround(
-  range: RangeFetch,
-  spool: FrameSpool,
-  read: (start: number, end: number) => AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  let position = range.start
-  for (const { frame } of range.frames) {
-    const length = spool.lengthOf(frame)
-    if (length === 0) continue
-    if (position < frame.offset) yield* read(position, frame.offset)
-    yield await spool.read(frame)
-    position = frame.offset + length
-  }
-  if (position < range.end) yield* read(position, range.end)
-}
-
-/** Gathers the bytes of a range into its frames and drops the bytes between them. */
-async function* splitFrames(
-  bytes: AsyncIterable<Uint8Array>,
-  range: RangeFetch,
-  spool: FrameSpool,
-): AsyncGenerator<[FrameFetch, Uint8Array<ArrayBuffer>]> {
-  const frames = range.frames[Symbol.iterator]()
-  let current = frames.next().value
-  let buffer = new Uint8Array(current?.frame.size ?? 0)
-  let position = range.start
-  for await (const piece of bytes) {
-    let used = 0
-    while (used < piece.length && current !== undefined) {
-      const { offset, size } = current.frame
-      const gap = Math.max(0, offset - position)
-      const skipped = Math.min(gap, piece.length - used)
-      const filled = position + skipped - offset
-      const taken = gap > skipped ? 0 : Math.min(size - filled, piece.length - used - skipped)
-      const part = piece.subarray(used + skipped, used + skipped + taken)
-      buffer.set(part, Math.max(0, filled))
-      if (taken > 0) spool.add(current.frame, filled, part)
-      used += skipped + taken
-      position += skipped + taken
-      if (position < offset + size) continue
-      yield [current, buffer]
-      current = frames.next().value
-      buffer = new Uint8Array(current?.frame.size ?? 0)
-    }
-  }
+function warnOfDelta(subject: string, fact: string | undefined) {
+  const message = `The delta of ${subject} is of no use (${fact ?? 'it does not fit'}); what it lacks comes in full`
+  return { type: 'warned', code: 'DELTA_UNFIT', message } as const
 }
 
 async function requireSpace(target: string, map: ChunkMap, isPresent: Uint8Array): Promise<void> {
@@ -212,18 +173,4 @@ async function requireSpace(target: string, map: ChunkMap, isPresent: Uint8Array
   const { bavail, bsize } = await statfs(dirname(target))
   if (needed <= bavail * bsize) return
   throw noSpace(target, { neededBytes: needed, freeBytes: bavail * bsize })
-}
-
-function writeFailure(answer: Extract<FrameAnswer, { kind: 'failed' | 'encoded' }>, subject: string): Error {
-  if (answer.kind === 'failed' && (answer.code === 'ENOSPC' || answer.code === 'EDQUOT')) return noSpace(subject, {})
-  const error = new Error(`Image ${subject} could not be written`, { cause: answer })
-  // The system's code, as the error of any other write has it: what it means is said in one place.
-  return answer.kind === 'failed' && answer.code !== undefined ? Object.assign(error, { code: answer.code }) : error
-}
-
-function noSpace(subject: string, details: Readonly<Record<string, unknown>>): VmpkgError {
-  return new VmpkgError('NO_SPACE', `There is not enough free space for ${subject}`, {
-    hint: 'Free some space (vmpkg gc removes what nobody uses) and run the command again: what has arrived is kept.',
-    details,
-  })
 }

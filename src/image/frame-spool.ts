@@ -36,10 +36,13 @@ export class FrameSpool implements AsyncDisposable {
     this.#taken = new Map(taken.map(([key, slot]) => [key, { slot, length: lengths[slot] ?? 0 }]))
   }
 
-  /** @param frames those that are still wanted; what is there of others is given up. */
-  static async open(path: string, frames: readonly Frame[]): Promise<FrameSpool> {
+  /**
+   * @param frames those that are still wanted; what is there of others is given up
+   * @param all also those that may take their place
+   */
+  static async open(path: string, frames: readonly Frame[], all: readonly Frame[] = frames): Promise<FrameSpool> {
     const file = await openUnfinished(path)
-    const slotBytes = HEADER_BYTES + frames.reduce((most, { size }) => Math.max(most, size), 0)
+    const slotBytes = HEADER_BYTES + all.reduce((most, { size }) => Math.max(most, size), 0)
     const wanted = new Map(frames.map((frame) => [keyOf(frame), frame.size]))
     const slots: (string | undefined)[] = []
     const lengths: number[] = []

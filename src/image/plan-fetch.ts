@@ -28,15 +28,19 @@ export interface RangeFetch {
 /** Bytes that are cheaper to receive and drop than to ask around. */
 const JOIN_GAP_BYTES = 64 * 1024
 
-/** `isPresent[chunk]` is 1 where the chunk needs no fetch. */
-export function planFetch(map: ChunkMap, index: TransportIndex, isPresent: Uint8Array): readonly RangeFetch[] {
+/** `isPresent[chunk]` is 1 where the chunk needs no fetch. Earlier frames come before later ones that have the same chunk. */
+export function planFetch(
+  map: ChunkMap,
+  { frames }: Pick<TransportIndex, 'frames'>,
+  isPresent: Uint8Array,
+): readonly RangeFetch[] {
   const planned = Uint8Array.from(isPresent)
   const ranges: { pack: number; start: number; end: number; frames: FrameFetch[] }[] = []
-  for (const frame of index.frames) {
+  for (const frame of frames) {
     const chunks = takeMissing(map, frame, planned)
     if (chunks.length === 0) continue
     const last = ranges.at(-1)
-    if (last !== undefined && last.pack === frame.pack && frame.offset - last.end <= JOIN_GAP_BYTES) {
+    if (last?.pack === frame.pack && frame.offset >= last.end && frame.offset - last.end <= JOIN_GAP_BYTES) {
       last.end = frame.offset + frame.size
       last.frames.push({ frame, chunks })
     } else {

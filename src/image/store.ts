@@ -19,8 +19,9 @@ import type { Emit } from '../events.ts'
 import type { BlobSource } from '../fetch/blob-source.ts'
 import { isSha256, type Sha256, sha256 } from '../model/digest.ts'
 import type { PackageImage } from '../model/line.ts'
-import { assembleImage } from './assemble.ts'
+import { assembleImage, type OfferedDelta } from './assemble.ts'
 import { parseChunkMap } from './chunk-map.ts'
+import type { LocalImage } from './local-chunks.ts'
 import { parseTransportIndex } from './transport-index.ts'
 
 /** What the store needs to know of an image, from the signed line. */
@@ -32,12 +33,24 @@ export interface FetchImageOptions {
   readonly mapBytes: Uint8Array
   readonly indexBytes: Uint8Array
   readonly blobs: BlobSource
+  /** Images that may lie here too, whose chunks are taken over; the likeliest to be alike first. */
+  readonly alike?: readonly AlikeImage[]
   /** What events call the image. */
   readonly subject: string
   readonly emit?: Emit
   readonly signal?: AbortSignal | undefined
   readonly threads?: number
 }
+
+export interface AlikeImage {
+  readonly digest: Sha256
+  readonly map: Pick<StoredImage['map'], 'sha256'>
+  /** That the registry has from it. */
+  readonly delta?: Omit<OfferedDelta, 'from'>
+}
+
+/** Of chunk maps that are read to find chunks. */
+const MAX_MAP_BYTES = 64 * 1024 * 1024
 
 export class ImageStore {
   readonly #folder: string
@@ -70,7 +83,7 @@ export class ImageStore {
    *
    * @throws {VmpkgError} `DIGEST_MISMATCH`, `IMAGE_INVALID`, `NO_SPACE` and what the source throws.
    */
-  async fetch({ image, mapBytes, indexBytes, ...rest }: FetchImageOptions): Promise<string> {
+  async fetch({ image, mapBytes, indexBytes, alike = [], ...rest }: FetchImageOptions): Promise<string> {
     const target = this.pathOf(image.digest)
     if (await this.has(image)) {
       rest.emit?.({ type: 'fetch-finished', subject: rest.subject, from: 'local' })
@@ -90,8 +103,32 @@ export class ImageStore {
     await this.quarantine(image.digest) // whatever lies there is not the image
     const [damaged] = await this.#listDamaged(image.digest)
     await replaceFile(join(this.#folder, 'maps', image.map.sha256), mapBytes, { mode: 0o444 })
-    await assembleImage({ ...rest, map, index, target, damaged })
+    const { locals, deltas } = await this.#findAlike(alike, image.digest)
+    await assembleImage({ ...rest, map, index, target, damaged, locals, deltas })
     return target
+  }
+
+  /** Those that are here in full, with their maps. */
+  async #findAlike(
+    alike: readonly AlikeImage[],
+    but: Sha256,
+  ): Promise<{ readonly locals: readonly LocalImage[]; readonly deltas: readonly OfferedDelta[] }> {
+    const locals: LocalImage[] = []
+    const deltas: OfferedDelta[] = []
+    let bytes = 0
+    for (const { digest, map: named, delta } of alike) {
+      const mapBytes = digest === but ? undefined : await this.findMap({ map: named })
+      if (mapBytes === undefined) continue
+      bytes += mapBytes.length
+      if (bytes > MAX_MAP_BYTES) break
+      const map = parseChunkMap(mapBytes)
+      const stored = { digest, size: map.virtualSize, map: { ...named, size: mapBytes.length } }
+      if (!(await this.has(stored))) continue
+      const from = { subject: digest.slice(0, 12), path: this.pathOf(digest), map }
+      locals.push(from)
+      if (delta !== undefined) deltas.push({ ...delta, from })
+    }
+    return { locals, deltas }
   }
 
   /**

@@ -12,15 +12,21 @@ const MAGIC = Buffer.from('VMPKGTRN')
 const VERSION = 1
 const MAX_PACKS = 4096
 /** Bounds the memory of one decoding worker. A frame holds about 1 MiB and at least one chunk. */
-const MAX_FRAME_BYTES = 8 * 1024 * 1024
+export const MAX_FRAME_BYTES = 8 * 1024 * 1024
 
-interface Pack {
+export interface Pack {
   readonly sha256: Sha256
   readonly size: number
 }
 
 /** A run of a frame's bytes: `count` chunks from number `first` on, or `skip` bytes that belong to other images. */
-export type FrameRun = { readonly first: number; readonly count: number } | { readonly skip: number }
+export type FrameRun = ChunkRun | { readonly skip: number }
+
+/** Chunks that follow each other by number. */
+export interface ChunkRun {
+  readonly first: number
+  readonly count: number
+}
 
 export interface Frame {
   /** Number of the pack. */
@@ -34,6 +40,10 @@ export interface Frame {
   /** SHA-256 of the compressed bytes, 32 bytes. */
   readonly digest: Uint8Array
   readonly runs: readonly FrameRun[]
+  /** Of a delta's frame (`delta-index.ts`): the chunks of the old image that make up its zstd dictionary. */
+  readonly dictionary?: readonly ChunkRun[]
+  /** Number of the delta, where several are on offer; the image's own frames have none. */
+  readonly delta?: number
 }
 
 export interface TransportIndex {

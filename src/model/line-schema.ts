@@ -24,6 +24,8 @@ import { dataBlocksOf } from './verity.ts'
 /** Bytes; a line holds relations and digests, never content. */
 const MAX_LINE_BYTES = 64 * 1024
 const MAX_IMAGE_BYTES = 64 * 1024 ** 4
+/** Of one image: the last versions, and one for each channel. */
+export const MAX_DELTAS = 16
 
 export const arch = z.enum(['amd64', 'arm64', 'all'])
 export const packageKind = z.enum(['os-image', 'router', 'controller', 'app', 'utility'])
@@ -73,7 +75,18 @@ const line: z.ZodType<PackageLine> = z
   })
 
 export const transport: z.ZodType<Transport> = z.strictObject({
-  images: z.record(sha256Text, z.strictObject({ index: digested, fullBytes: count })),
+  images: z.record(
+    sha256Text,
+    z.strictObject({
+      index: digested,
+      fullBytes: count,
+      deltas: z
+        .array(z.strictObject({ from: sha256Text, index: digested, pack: digested }))
+        .min(1)
+        .max(MAX_DELTAS)
+        .exactOptional(),
+    }),
+  ),
 })
 
 /** Of an image with a root hash: only a root is checked against one, and it is as large as data with their tree. */

@@ -57,4 +57,15 @@ export interface ImageTransport {
   readonly index: Digested
   /** Bytes that a full fetch moves, for the plan. */
   readonly fullBytes: number
+  /** For those who have another image. */
+  readonly deltas?: readonly ImageDelta[]
+}
+
+/** What of an image another one lacks, compressed with that one as dictionary. */
+export interface ImageDelta {
+  readonly from: Sha256
+  /** The binary delta index (`transport/<sha256>`). */
+  readonly index: Digested
+  /** Its frames (`blob/<sha256>`). */
+  readonly pack: Digested
 }

@@ -4,9 +4,9 @@ import { VmpkgError } from '../errors.ts'
 import type { MirrorSet } from '../fetch/mirror.ts'
 import { packSource } from '../fetch/packs.ts'
 import { fetchDigested } from '../fetch/small-file.ts'
-import { ImageStore } from '../image/store.ts'
+import { type AlikeImage, ImageStore } from '../image/store.ts'
 import type { Sha256 } from '../model/digest.ts'
-import type { PackageImage, PackageLine, Transport } from '../model/line.ts'
+import type { ImageTransport, PackageImage, PackageLine, Transport } from '../model/line.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
 import { verityArgument } from '../model/verity.ts'
 import { chunkMapPath, transportPath } from '../sources/locations.ts'
@@ -55,11 +55,30 @@ export async function fetchImage(
         (await store.findMap(image)) ?? (await fetchDigested(from, { path: mapPath, expected: image.map, signal })),
       indexBytes: await fetchDigested(from, { path: indexPath, expected: travels.index, signal }),
       blobs: packSource(from),
+      alike: imagesAtHand(workspace, travels, from),
       subject,
       emit,
       signal,
     })
   })
+}
+
+/** Images that lie here and may have chunks of one that is fetched: those from which there is a delta, then all others. */
+function imagesAtHand(
+  { imageReferences, outside: { signal } }: Workspace,
+  { deltas = [] }: ImageTransport,
+  from: MirrorSet,
+): readonly AlikeImage[] {
+  const held = new Map(imageReferences.list().map(({ image, map }) => [image, map]))
+  const alike = [...held].map(([digest, sha256]): AlikeImage => {
+    const delta = deltas.find((one) => one.from === digest)
+    if (delta === undefined) return { digest, map: { sha256 } }
+    const { index, pack } = delta
+    const readIndex = async (): Promise<Uint8Array> =>
+      fetchDigested(from, { path: transportPath(index.sha256), expected: index, signal })
+    return { digest, map: { sha256 }, delta: { index, packBytes: pack.size, readIndex } }
+  })
+  return alike.toSorted((a, b) => Number(b.delta !== undefined) - Number(a.delta !== undefined))
 }
 
 /** Runs `use` under the lock of one object, and says so where that means to wait. @throws {VmpkgError} `ABORTED` */

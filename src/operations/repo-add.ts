@@ -1,11 +1,12 @@
 /** Signs built packages and adds them to a registry folder, or leaves a signed submission when the timestamp key is not here. */
 import { VmpkgError } from '../errors.ts'
+import { makeDelta } from '../image/make-delta.ts'
 import { packImage } from '../image/pack-image.ts'
 import type { PackageLine } from '../model/line.ts'
 import { matchesNamePattern } from '../model/name.ts'
 import type { Root } from '../model/registry.ts'
 import { readBuiltPackage } from '../publish/built-package.ts'
-import { type AddResult, addPackages, type PackImage } from '../publish/registry-add.ts'
+import { type AddResult, addPackages, type MakeDelta, type PackImage } from '../publish/registry-add.ts'
 import { readRegistry } from '../publish/registry-state.ts'
 import type { Timestamping } from '../publish/registry-version.ts'
 import type { Signer } from '../publish/signer.ts'
@@ -40,7 +41,7 @@ export async function addToRegistry(workspace: Workspace, request: AddRequest): 
   const ring = new KeyRing(workspace, request)
   const built = await Promise.all(request.built.map(readBuiltPackage))
   const names = built.map(({ contents }) => contents.manifest.name)
-  const pack = packer(workspace, request.level)
+  const packing = packer(workspace, request.level)
   const { result, place } = await changeRegistry(workspace, request, async (folder) => {
     const { root } = await readRegistry(folder)
     const publishers = await openPublishers(ring, root, names)
@@ -49,7 +50,8 @@ export async function addToRegistry(workspace: Workspace, request: AddRequest): 
       folder,
       packages: request.built,
       publishers,
-      pack,
+      ...packing,
+      signal: workspace.outside.signal,
       ...(timestamping === undefined ? {} : { timestamping }),
     })
     return { added, signers: describeSigners(publishers, timestamping) }
@@ -131,27 +133,17 @@ export async function getTimestamping(
 }
 
 /** Packs each image once, however often the rest has to be done anew. */
-function packer({ outside }: Workspace, level: string | undefined): PackImage {
+function packer({ outside }: Workspace, level: string | undefined): { pack: PackImage; makeDelta: MakeDelta } {
   const packed = new Map<string, ReturnType<PackImage>>()
-  const pack: PackImage = async ({ file, outDir }) => {
-    const { digest, size, map, transport } = await packImage({
-      file,
-      outDir,
-      signal: outside.signal,
-      ...(level === undefined ? {} : { level: parseLevel(level) }),
-    })
-    return {
-      digest,
-      size,
-      map: { sha256: map.sha256, size: map.size },
-      transport: { sha256: transport.sha256, size: transport.size, fullBytes: transport.fullBytes },
-    }
-  }
-  return async (options) => {
-    const key = `${options.outDir}\0${options.file}`
-    const known = packed.get(key) ?? pack(options)
-    packed.set(key, known)
-    return known
+  const common = { signal: outside.signal, ...(level === undefined ? {} : { level: parseLevel(level) }) }
+  return {
+    pack: async (options) => {
+      const key = `${options.outDir}\0${options.file}`
+      const known = packed.get(key) ?? packImage({ ...options, ...common })
+      packed.set(key, known)
+      return known
+    },
+    makeDelta: async (options) => makeDelta({ ...options, ...common }),
   }
 }
 

@@ -3,13 +3,16 @@
  * their digests, and one line signed by the publisher (formats 1.2, 3.1, threats P02, P03, P05). With the timestamp key
  * a new version of the registry names it; without, a signed submission waits under `incoming/` (decisions 5).
  */
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { VmpkgError } from '../errors.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { readRootHash } from '../image/hash-tree.ts'
+import type { MadeDelta, MakeDeltaOptions } from '../image/make-delta.ts'
+import type { PackedImage as PackedFile } from '../image/pack-image.ts'
+import type { EarlierImage } from '../image/reuse-frames.ts'
 import { type Digested, sha256 } from '../model/digest.ts'
-import type { ImageTransport, PackageImage, PackageLine } from '../model/line.ts'
-import { formatPackageLine, parsePackageLine } from '../model/line-schema.ts'
+import type { ImageDelta, ImageTransport, PackageImage, PackageLine } from '../model/line.ts'
+import { formatPackageLine, MAX_DELTAS, parsePackageLine } from '../model/line-schema.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { comparePackageVersions } from '../model/package-order.ts'
 import type { Envelope, IndexEntry } from '../model/registry.ts'
@@ -21,18 +24,26 @@ import {
   parseSubmission,
 } from '../model/registry-schema.ts'
 import { type BuiltImage, type BuiltPackage, readBuiltPackage } from './built-package.ts'
+import { EarlierImages } from './earlier-images.ts'
+import { withPublishedFile } from './published-file.ts'
 import { contentPath, findRegistryFile, writeImmutable } from './registry-folder.ts'
 import { withRegistryLock } from './registry-lock.ts'
 import { type RegistryState, readRegistry } from './registry-state.ts'
 import { publishVersion, type Timestamping, writeNamed } from './registry-version.ts'
 import { type Signer, signFile } from './signer.ts'
+import { transportFiles } from './transport-files.ts'
 
 /** What `image/` does with a raw file: writes `map/`, `transport/` and `blob/` below `outDir`. */
-export type PackImage = (options: { readonly file: string; readonly outDir: string }) => Promise<PackedImage>
+export type PackImage = (options: {
+  readonly file: string
+  readonly outDir: string
+  readonly earlier: readonly EarlierImage[]
+}) => Promise<PackedImage>
 
-interface PackedImage {
-  readonly digest: Digested['sha256']
-  readonly size: number
+/** What `image/` does with an old and a new raw file; nothing where it is not worth it. */
+export type MakeDelta = (options: Pick<MakeDeltaOptions, 'old' | 'image' | 'outDir'>) => Promise<MadeDelta | undefined>
+
+type PackedImage = Pick<PackedFile, 'digest' | 'size' | 'journals' | 'parsed'> & {
   readonly map: Digested
   readonly transport: Digested & { readonly fullBytes: number }
 }
@@ -44,6 +55,9 @@ export interface AddOptions {
   /** As many as the publisher's threshold asks for. */
   readonly publishers: readonly Signer[]
   readonly pack: PackImage
+  /** Absent: nobody gets deltas. */
+  readonly makeDelta?: MakeDelta
+  readonly signal?: AbortSignal | undefined
   /** Absent: a submission is left for whoever holds the timestamp key. */
   readonly timestamping?: Timestamping
 }
@@ -56,16 +70,28 @@ export type AddResult =
 
 /** @throws {VmpkgError} `PACKAGE_EXISTS` `SECRET_REFUSED` `SIGNATURE_UNTRUSTED` `REGISTRY_CHANGED`, and what makes a package invalid */
 export async function addPackages(options: AddOptions): Promise<AddResult> {
-  const { folder, timestamping, publishers, pack } = options
-  const { root } = await readRegistry(folder)
+  const { folder, publishers } = options
+  const state = await readRegistry(folder)
+  const { root } = state
   const built = await Promise.all(options.packages.map(readBuiltPackage))
+  const packing = new Packing(options, new EarlierImages(state))
   const entries: IndexEntry[] = []
-  for (const one of built) entries.push(await makeEntry(folder, one, publishers, pack))
+  for (const one of built) entries.push(await makeEntry(folder, one, publishers, packing))
+  const result = await publishEntries(options, root.registryId, entries)
+  await packing.tidy()
+  return result
+}
+
+async function publishEntries(
+  { folder, timestamping, publishers }: AddOptions,
+  registryId: string,
+  entries: readonly IndexEntry[],
+): Promise<AddResult> {
   if (timestamping !== undefined) return mergeEntries(folder, entries, timestamping)
   const lines = entries.map(({ line }) => parsePackageLine(line))
   const waiting = await findSubmission(folder, entries)
   if (waiting !== undefined) return { kind: 'submitted', path: waiting, lines }
-  const payload = formatSubmission({ registryId: root.registryId, entries })
+  const payload = formatSubmission({ registryId, entries })
   const file = formatSignedFile(await signFile(publishers, 'publisher', 'submission', payload))
   const path = `incoming/${sha256(file)}.json`
   await writeImmutable(folder, path, file)
@@ -120,7 +146,9 @@ async function requireFiles(folder: string, { line, transport }: IndexEntry): Pr
   const paths = [
     contentPath('package', archive.sha256),
     ...images.map(({ map }) => contentPath('map', map.sha256)),
-    ...Object.values(transport.images).map(({ index }) => contentPath('transport', index.sha256)),
+    ...Object.values(transport.images)
+      .flatMap(transportFiles)
+      .map((digest) => contentPath('transport', digest)),
   ]
   for (const path of paths) {
     if ((await findRegistryFile(folder, path, Number.MAX_SAFE_INTEGER)) !== undefined) continue
@@ -150,13 +178,15 @@ function selectNew({ entries: present }: RegistryState, entries: readonly IndexE
   return added
 }
 
-async function makeEntry(folder: string, built: BuiltPackage, publishers: readonly Signer[], pack: PackImage) {
+async function makeEntry(folder: string, built: BuiltPackage, publishers: readonly Signer[], packing: Packing) {
   const transports: Record<string, ImageTransport> = {}
   const images: PackageImage[] = []
   for (const image of built.images) {
-    const packed = await packChecked(image, folder, pack)
+    const { manifest } = built.contents
+    const { packed, deltas } = await packing.pack(manifest, image)
     const { sha256: digest, size, fullBytes } = packed.transport
-    transports[image.digest] = { index: { sha256: digest, size }, fullBytes }
+    const offered = deltas.length === 0 ? {} : { deltas }
+    transports[image.digest] = { index: { sha256: digest, size }, fullBytes, ...offered }
     const map = { sha256: packed.map.sha256, size: packed.map.size }
     const { role, verityRoot } = image
     const verity = verityRoot === undefined ? {} : { verityRoot }
@@ -167,7 +197,61 @@ async function makeEntry(folder: string, built: BuiltPackage, publishers: readon
   return { line, signatures, transport: { images: transports } }
 }
 
-async function packChecked(image: BuiltImage, folder: string, pack: PackImage): Promise<PackedImage> {
+/** Packs the images of one run: what has been packed is there for the next. */
+class Packing {
+  readonly #options: AddOptions
+  readonly #earlier: EarlierImages
+  readonly #packed: EarlierImage[] = []
+  readonly #journals: string[] = []
+
+  constructor(options: AddOptions, earlier: EarlierImages) {
+    this.#options = options
+    this.#earlier = earlier
+  }
+
+  /** @throws {VmpkgError} `IMAGE_INVALID` `ABORTED` */
+  async pack(
+    manifest: Manifest,
+    image: BuiltImage,
+  ): Promise<{ readonly packed: PackedImage; readonly deltas: readonly ImageDelta[] }> {
+    const { folder, pack } = this.#options
+    const earlier = [...(await this.#earlier.alike(manifest)), ...this.#packed]
+    const packed = await packChecked(image, (file) => pack({ file, outDir: folder, earlier }))
+    this.#packed.push(packed.parsed)
+    this.#journals.push(...packed.journals)
+    return { packed, deltas: await this.#makeDeltas(manifest, image, packed) }
+  }
+
+  async #makeDeltas(manifest: Manifest, image: BuiltImage, packed: PackedImage): Promise<readonly ImageDelta[]> {
+    const { folder, makeDelta, signal } = this.#options
+    if (makeDelta === undefined || this.#earlier.has(manifest)) return [] // nothing will change
+    const deltas: ImageDelta[] = []
+    for (const old of (await this.#earlier.ofRole(manifest, image)).slice(0, MAX_DELTAS)) {
+      const use = async (file: string): Promise<void> => {
+        const made = await makeDelta({
+          old: { digest: old.digest, file, map: old.map },
+          image: { digest: image.digest, file: image.file, ...packed.parsed },
+          outDir: folder,
+        })
+        if (made === undefined) return
+        this.#journals.push(made.journal)
+        deltas.push({ from: made.from, index: made.index, pack: made.pack })
+      }
+      await withPublishedFile(folder, old, { signal, use }).catch((error: unknown) => {
+        // An old version whose packs are not here, or not whole, gives no delta; `repo verify` tells.
+        if (!isVmpkgError(error, 'REGISTRY_INVALID', 'DIGEST_MISMATCH')) throw error
+      })
+    }
+    return deltas
+  }
+
+  /** What helped to resume is of no use once it is published. */
+  async tidy(): Promise<void> {
+    for (const journal of this.#journals) await rm(journal, { force: true })
+  }
+}
+
+async function packChecked(image: BuiltImage, pack: (file: string) => Promise<PackedImage>): Promise<PackedImage> {
   const { file, verityRoot } = image
   if (verityRoot !== undefined && (await readRootHash(file)) !== verityRoot) {
     throw new VmpkgError('IMAGE_INVALID', `${JSON.stringify(file)} does not end with the hash tree of its root hash`, {
@@ -175,7 +259,7 @@ async function packChecked(image: BuiltImage, folder: string, pack: PackImage): 
       details: { verityRoot },
     })
   }
-  const packed = await pack({ file: image.file, outDir: folder })
+  const packed = await pack(image.file)
   if (packed.digest === image.digest && packed.size === image.size) return packed
   throw new VmpkgError('IMAGE_INVALID', `${JSON.stringify(image.file)} is not the image that images.json describes`, {
     hint: 'Build the package again.',

@@ -34,7 +34,8 @@ const OTHER: Readonly<Record<string, RegExp>> = {
   incoming: /^[0-9a-f]{64}\.json$/,
 }
 /** `durable-file.ts`, `pack-image.ts` and downloads write under such names first. */
-const UNFINISHED = /(?:^|\.)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$|^[0-9a-f]{64}[.a-z]*\.partial$/
+const UNFINISHED =
+  /(?:^|\.)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$|^[0-9a-f]{64}[.a-z]*\.partial(?:\.frames)?$/
 const OWN = new Set(['envelope.json', '.lock', '.lock-journal', '.mirror.json', SWAP_FOLDER])
 
 /** @throws the file system's errors but for folders that are not there. */

@@ -208,6 +208,10 @@ async function takePackage(folder: string, { line, transport }: PackageEntry, co
     if (mapFile === undefined || indexFile === undefined) continue // a dry run knows no further
     const { packs } = parseTransportIndex(indexFile, parseChunkMap(mapFile))
     for (const pack of packs) await copy.take(contentPath('blob', pack.sha256), pack)
+    for (const delta of transport.images[digest]?.deltas ?? []) {
+      await copy.take(contentPath('transport', delta.index.sha256), delta.index)
+      await copy.take(contentPath('blob', delta.pack.sha256), delta.pack)
+    }
   }
 }
 

@@ -11,6 +11,7 @@ import type { Envelope, IndexEntry } from '../model/registry.ts'
 import { verifyContent } from '../trust/content.ts'
 import { MAX_INDEX_BYTES, readIndexEntries } from '../trust/package-index.ts'
 import { contentPath, findRegistryFile, rootPath } from './registry-folder.ts'
+import { transportFiles } from './transport-files.ts'
 
 /** Of a 16 TiB image. */
 const MAX_MAP_BYTES = 512 * 1024 * 1024
@@ -49,7 +50,7 @@ export class RegistryReferences {
   /** @throws {VmpkgError} `IMAGE_INVALID` */
   async addEntries(entries: readonly IndexEntry[]): Promise<void> {
     for (const { line, transport } of entries) {
-      const indexes = Object.values(transport.images).map(({ index }) => index.sha256)
+      const indexes = Object.values(transport.images).flatMap(transportFiles)
       const key = [sha256(line), ...indexes].join(' ')
       if (this.#seenLines.has(key)) continue // nearly all lines of one version stand in the next
       this.#seenLines.add(key)
@@ -62,6 +63,10 @@ export class RegistryReferences {
     for (const { digest, map } of line.images) {
       const index = transport.images[digest]?.index
       this.#paths.add(contentPath('map', map.sha256))
+      for (const delta of transport.images[digest]?.deltas ?? []) {
+        this.#paths.add(contentPath('transport', delta.index.sha256))
+        this.#paths.add(contentPath('blob', delta.pack.sha256))
+      }
       if (index === undefined || this.#seenTransports.has(index.sha256)) continue
       this.#seenTransports.add(index.sha256)
       this.#paths.add(contentPath('transport', index.sha256))

@@ -139,6 +139,13 @@ async function verifyImage(options: VerifyOptions, entry: PackageEntry, image: P
     seen.add(path)
     await verifyPack(folder, path, pack, options.signal)
   }
+  for (const delta of entry.transport.images[image.digest]?.deltas ?? []) {
+    await readChecked(folder, 'transport', delta.index)
+    const path = contentPath('blob', delta.pack.sha256)
+    if (seen.has(path)) continue
+    seen.add(path)
+    await verifyPack(folder, path, delta.pack, options.signal)
+  }
   if (full) await verifyChunks(options, image, map, index)
 }
 

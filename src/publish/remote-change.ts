@@ -24,6 +24,7 @@ import { listRegistryFiles, type RegistryFile } from './registry-files.ts'
 import { contentPath, ENVELOPE_PATH, readRegistryFile, rootPath } from './registry-folder.ts'
 import type { FetchedFile, PublishTarget } from './target.ts'
 import { areEqual } from './target-folder.ts'
+import { transportFiles } from './transport-files.ts'
 import { uploadMissing } from './upload.ts'
 
 export interface RemoteChangeOptions {
@@ -145,7 +146,11 @@ async function listSubmitted(folder: string): Promise<readonly string[]> {
         const { package: archive, images } = parsePackageLine(line)
         paths.push(contentPath('package', archive.sha256))
         paths.push(...images.map(({ map }) => contentPath('map', map.sha256)))
-        paths.push(...Object.values(transport.images).map(({ index }) => contentPath('transport', index.sha256)))
+        paths.push(
+          ...Object.values(transport.images)
+            .flatMap(transportFiles)
+            .map((digest) => contentPath('transport', digest)),
+        )
       }
     } catch (error) {
       if (!(error instanceof VmpkgError)) throw error // `repo merge` says what is wrong with it

@@ -11,9 +11,11 @@ import { zstdCompressSync } from 'node:zlib'
 import { readArchive } from '../../src/archive/read.ts'
 import { writeArchive } from '../../src/archive/write.ts'
 import { parseChunkMap } from '../../src/image/chunk-map.ts'
+import { formatDeltaIndex, parseDeltaIndex } from '../../src/image/delta-index.ts'
 import { TAIL_BYTES, verifyForeignHeader } from '../../src/image/foreign-header.ts'
 import { HEAD_BYTES, type ImageFormat } from '../../src/image/format.ts'
 import { parseTransportIndex } from '../../src/image/transport-index.ts'
+import { sha256 } from '../../src/model/digest.ts'
 import { parsePackageLine } from '../../src/model/line-schema.ts'
 import { parseManifest } from '../../src/model/manifest-schema.ts'
 import {
@@ -48,6 +50,8 @@ const TOP = join(import.meta.dirname, '..', '..')
 const UPSTREAM = join(TOP, 'test', 'fixtures', 'upstream')
 const utf8 = (input: Uint8Array): string => Buffer.from(input).toString('utf8')
 const read = (path: string): Buffer => readFileSync(join(TOP, path))
+
+const FIRST_CHUNK = [{ first: 0, count: 1 }]
 
 export async function makeTargets(): Promise<readonly Target[]> {
   const registry = await registryFiles()
@@ -164,6 +168,27 @@ export async function makeTargets(): Promise<readonly Target[]> {
       seeds: [registry.transport],
       words: ['VMPKGTRN'],
       run: (input) => parseTransportIndex(input, map),
+    },
+    {
+      name: 'delta index',
+      seeds: [
+        formatDeltaIndex({
+          pack: { sha256: sha256('pack'), size: 2 ** 30 },
+          frames: [
+            {
+              pack: 0,
+              offset: 0,
+              size: 99,
+              rawSize: map.lengths[0] ?? 0,
+              digest: map.digests.subarray(0, 32),
+              runs: FIRST_CHUNK,
+              dictionary: FIRST_CHUNK,
+            },
+          ],
+        }),
+      ],
+      words: ['VMPKGDLT'],
+      run: (input) => parseDeltaIndex(input, map, map),
     },
     text('checksum list', [sums, clear], ['SHA256 (', ') = ', ' *', '../', '# ', ' bytes', '\r\n'], (t) =>
       parseChecksumFile(t, 'it'),

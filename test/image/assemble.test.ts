@@ -47,7 +47,7 @@ describe('assembleImage', () => {
     const events: VmpkgEvent[] = []
     await assembleImage({ ...options, emit: (event) => events.push(event) })
     assert.equal(blobs.bytes, packed.transport.fullBytes)
-    assert.deepEqual(events[0], { type: 'fetch-started', subject: 'sample', sizeBytes: packed.transport.fullBytes })
+    assert.deepEqual(events[1], { type: 'fetch-started', subject: 'sample', sizeBytes: packed.transport.fullBytes })
     assert.deepEqual(events.at(-1), { type: 'fetch-finished', subject: 'sample', from: 'local' })
     assert.deepEqual(events.at(-2), {
       type: 'fetch-progressed',

@@ -1,14 +1,43 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { appendHashTree, readRootHash } from '../../src/image/hash-tree.ts'
 import { packImage } from '../../src/image/pack-image.ts'
 import { sha256 } from '../../src/model/digest.ts'
+import { formatPackageLine } from '../../src/model/line-schema.ts'
+import type { IndexEntry } from '../../src/model/registry.ts'
 import { addPackages } from '../../src/publish/registry-add.ts'
+import { promotePackage } from '../../src/publish/registry-promote.ts'
+import { readRegistry } from '../../src/publish/registry-state.ts'
+import { publishVersion } from '../../src/publish/registry-version.ts'
+import { writeEditedImages } from '../support/delta-images.ts'
+import { noise } from '../support/disk-image.ts'
+import { packageLine } from '../support/package-line.ts'
 import { buildRegistry, testImage } from '../support/registry-builder.ts'
 import { refresh } from '../support/registry-client.ts'
 import { testSigner } from '../support/test-keys.ts'
+
+/** Of every file: bytes and inode, so that one that was written anew is told from one that stayed. */
+async function filesOf(folder: string): Promise<ReadonlyMap<string, { readonly size: number; readonly ino: number }>> {
+  const paths = (await readdir(folder, { recursive: true })).toSorted()
+  const found = await Promise.all(paths.map(async (path) => ({ path, facts: await stat(join(folder, path)) })))
+  return new Map(
+    found.flatMap(({ path, facts }) => (facts.isFile() ? [[path, { size: facts.size, ino: facts.ino }]] : [])),
+  )
+}
+
+async function editedBytes(): Promise<readonly [Uint8Array, Uint8Array]> {
+  const folder = await mkdtemp(join(tmpdir(), 'vmpkg-test-'))
+  try {
+    const [before, after] = [join(folder, 'before'), join(folder, 'after')]
+    await writeEditedImages(before, after)
+    return [await readFile(before), await readFile(after)]
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
 
 /** Put together here, so that no scanner of this repository takes the test for a key. */
 const SECRET = ['PRIVATE', 'KEY'].join(' ')
@@ -27,6 +56,61 @@ describe('addPackages', () => {
     ])
     assert.deepEqual(await readdir(join(registry.folder, 'package')), [`${entry.line.package.sha256}.vmpkg`])
     assert.equal((await readdir(join(registry.folder, 'blob'))).length, 1)
+  })
+
+  test('a new version of one package among a thousand writes its own files and small ones, once', async () => {
+    await using registry = await buildRegistry({ deltas: true })
+    const { folder, timestamping, publisher } = registry
+    const many: IndexEntry[] = []
+    for (let number = 0; number < 1000; number++) {
+      const line = formatPackageLine(packageLine(`other-${number}`, '1.0'))
+      many.push({ line, signatures: [await publisher.sign('publisher', 'line', line)], transport: { images: {} } })
+    }
+    await publishVersion(await readRegistry(folder), { entries: many }, timestamping)
+    const [before, after] = await editedBytes()
+    await registry.add({ name: 'app-one', version: '1.0', images: { disk: before } })
+    const known = await filesOf(folder)
+    const later = { name: 'app-one', version: '1.1', images: { disk: after } }
+    await registry.add(later)
+    const now = await filesOf(folder)
+    for (const [path, file] of known) {
+      // A frame or a map that was there is what it was.
+      if (path !== 'envelope.json' && !path.startsWith('.lock')) assert.deepEqual(now.get(path), file, path)
+    }
+    const written = [...now].filter(([path]) => !known.has(path))
+    const bytesOf = (kind: string): number =>
+      written.filter(([path]) => path.startsWith(kind)).reduce((sum, [, { size }]) => sum + size, 0)
+    assert.ok(bytesOf('') - bytesOf('blob/') < 512 * 1024, `${bytesOf('') - bytesOf('blob/')} bytes beside the packs`)
+    assert.ok(bytesOf('blob/') < after.length / 2, `${bytesOf('blob/')} bytes of packs`)
+    assert.deepEqual(
+      written.filter(([path]) => path.endsWith('.partial')),
+      [],
+    )
+    assert.equal((await registry.add(later)).kind, 'unchanged')
+    assert.deepEqual([...(await filesOf(folder)).keys()], [...now.keys()])
+  })
+
+  test('offers deltas from the last three versions and from the newest of each channel, and nothing else', async () => {
+    await using registry = await buildRegistry({ deltas: true })
+    const { promoter, timestamping, folder } = registry
+    const versions = ['1', '2', '3', '4', '5', '6']
+    const edit = (version: string): Uint8Array => Buffer.concat([noise('kept', 300_000), noise(version, 3000)])
+    for (const version of versions) {
+      if (version === '6') {
+        const entry = { name: 'app-one', version: '1', arch: 'amd64', channel: 'slow' } as const
+        await promotePackage({ folder, entry, promoters: [promoter], timestamping })
+      }
+      await registry.add({ name: 'app-one', version, images: { disk: edit(version) } })
+    }
+    const { index } = await refresh({ ...registry, now: registry.clock.now() })
+    const newest = index.entries.find(({ line }) => line.version === '6')
+    const [transport] = Object.values(newest?.transport.images ?? {})
+    const named = new Map(versions.map((version) => [sha256(edit(version)), version]))
+    const from = (transport?.deltas ?? []).map((delta) => Number(named.get(delta.from)))
+    assert.deepEqual(
+      from.toSorted((a, b) => a - b),
+      [1, 3, 4, 5],
+    )
   })
 
   test('changes nothing when the same package comes again', async () => {

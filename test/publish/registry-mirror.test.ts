@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { systemHttp } from '../../src/node/http.ts'
+import { collectRegistryGarbage } from '../../src/publish/registry-gc.ts'
 import { type MirrorOptions, mirrorRegistry } from '../../src/publish/registry-mirror.ts'
 import { rotateRoot } from '../../src/publish/registry-rotate.ts'
 import { verifyRegistry } from '../../src/publish/registry-verify.ts'
+import { noise } from '../support/disk-image.ts'
 import { startFileServer } from '../support/file-server.ts'
 import { DAY_MS } from '../support/fixed-clock.ts'
 import { testMirror } from '../support/mirror.ts'
@@ -42,6 +44,27 @@ describe('mirrorRegistry', () => {
     assert.equal((await refresh({ ...registry, folder, now: clock.now() })).index.entries.length, 2)
     assert.deepEqual(await verifyRegistry({ folder, clock, full: true, http: systemHttp({}) }), [])
     assert.equal((await readdir(join(folder, 'history'))).length, 1)
+  })
+
+  test('copies deltas as well, and the copy is whole', async (t) => {
+    await using registry = await buildRegistry({ deltas: true })
+    const edit = (version: string): Uint8Array => Buffer.concat([noise('kept', 300_000), noise(version, 3000)])
+    for (const version of ['1', '2']) await registry.add({ name: 'app-one', version, images: { disk: edit(version) } })
+    const folder = await newMirror(t)
+    await mirrorRegistry(await optionsFor(registry, folder))
+    const { clock } = registry
+    for (const kind of ['transport', 'blob']) {
+      assert.deepEqual(await readdir(join(folder, kind)), await readdir(join(registry.folder, kind)))
+    }
+    clock.advance(30 * DAY_MS)
+    assert.deepEqual((await collectRegistryGarbage({ folder: registry.folder, clock, dryRun: true })).removed, [])
+    const { index } = await refresh({ ...registry, folder, now: new Date(clock.now().getTime() - 30 * DAY_MS) })
+    const [delta] = index.entries
+      .flatMap(({ transport }) => Object.values(transport.images))
+      .flatMap((one) => one.deltas ?? [])
+    await rm(join(folder, 'blob', delta?.pack.sha256 ?? 'none'))
+    const found = await verifyRegistry({ folder, clock, http: systemHttp({}) })
+    assert.ok(found.some(({ message }) => message.includes(`blob/${delta?.pack.sha256}`)))
   })
 
   test('takes a damaged envelope for none, and the root file to begin with from the envelope that carries it', async (t) => {

@@ -7,6 +7,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeDelta } from '../../src/image/make-delta.ts'
 import { packImage } from '../../src/image/pack-image.ts'
 import type { ImageRole } from '../../src/model/line.ts'
 import type { Envelope } from '../../src/model/registry.ts'
@@ -36,6 +37,8 @@ export interface TestRegistryOptions {
   /** Name patterns of the publisher; default `*`. */
   readonly patterns?: readonly string[]
   readonly lifetimeDays?: number
+  /** With deltas, as `vmpkg repo add` makes them. */
+  readonly deltas?: boolean
 }
 
 export interface TestRegistry {
@@ -92,6 +95,7 @@ export async function buildRegistry(options: TestRegistryOptions = {}): Promise<
         packages: await Promise.all(packages.map(build)),
         publishers: [publisher],
         pack: packImage,
+        ...(options.deltas === true && { makeDelta }),
         timestamping,
       })
     if (options.packages !== undefined && options.packages.length > 0) await add(...options.packages)

@@ -6,6 +6,8 @@ import type { ServerResponse } from 'node:http'
 import { basename, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
+import { zstdCompressSync } from 'node:zlib'
+import type { VmpkgEvent } from '../../src/events.ts'
 import { download } from '../../src/fetch/download.ts'
 import { fetchToFile } from '../../src/fetch/file-download.ts'
 import { locateFile } from '../../src/fetch/locate.ts'
@@ -15,8 +17,11 @@ import { packSource } from '../../src/fetch/packs.ts'
 import { filePenalties } from '../../src/fetch/penalties.ts'
 import { followRedirect } from '../../src/fetch/redirect.ts'
 import { fetchDigested, fetchSmallFile } from '../../src/fetch/small-file.ts'
-import { packImage } from '../../src/image/pack-image.ts'
-import { ImageStore } from '../../src/image/store.ts'
+import { type DeltaIndex, formatDeltaIndex, parseDeltaIndex } from '../../src/image/delta-index.ts'
+import { FramePool } from '../../src/image/frame-pool.ts'
+import { makeDelta } from '../../src/image/make-delta.ts'
+import { type PackedImage, packImage } from '../../src/image/pack-image.ts'
+import { type FetchImageOptions, ImageStore } from '../../src/image/store.ts'
 import { sha256 } from '../../src/model/digest.ts'
 import { downloadPackages } from '../../src/operations/download.ts'
 import { collectGarbage } from '../../src/operations/gc.ts'
@@ -25,10 +30,13 @@ import { addSource } from '../../src/operations/source-add.ts'
 import { update } from '../../src/operations/update.ts'
 import { prepareFolder } from '../../src/state/folders.ts'
 import { runChild } from '../support/child.ts'
+import { writeEditedImages } from '../support/delta-images.ts'
 import { noise, writeSampleImage } from '../support/disk-image.ts'
 import { makeDownloadSite, readRegistry } from '../support/download-site.ts'
 import { startFileServer } from '../support/file-server.ts'
 import { fixedClock } from '../support/fixed-clock.ts'
+import { folderBlobs } from '../support/folder-blobs.ts'
+import { watchMemory } from '../support/memory.ts'
 import { testMirror } from '../support/mirror.ts'
 import { buildRegistry, testImage } from '../support/registry-builder.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
@@ -222,9 +230,162 @@ threatCase({
       find: 'if (isChunk(map, chunk, bytes)) {',
       replace: 'if (bytes.length > 0) {',
     },
-    { file: 'src/image/store.ts', find: 'map, index, target, damaged }', replace: 'map, index, target }' },
+    { file: 'src/image/store.ts', find: 'map, index, target, damaged,', replace: 'map, index, target,' },
   ],
 })
+
+/** An old image in the store, a later one on the server, and what a registry could offer as the delta between them. */
+async function prepareDelta(t: TestContext) {
+  const folder = await makeTempFolder(t)
+  const [before, after, outDir] = [join(folder, 'before'), join(folder, 'after'), join(folder, 'registry')]
+  await writeEditedImages(before, after)
+  const level = 3
+  const old = await packImage({ file: before, outDir, level })
+  const packed = await packImage({ file: after, outDir, level, earlier: [old.parsed] })
+  const made = await makeDelta({
+    old: { digest: old.digest, file: before, map: old.parsed.map },
+    image: { digest: packed.digest, file: after, ...packed.parsed },
+    outDir,
+    level,
+  })
+  assert.ok(made)
+  const store = new ImageStore(join(folder, 'images'))
+  const blobs = folderBlobs(outDir)
+  const fetch = async (one: PackedImage, rest: Partial<FetchImageOptions> = {}): Promise<string> =>
+    store.fetch({
+      image: { digest: one.digest, size: one.size, map: one.map },
+      mapBytes: await readFile(one.map.file),
+      indexBytes: await readFile(one.transport.file),
+      blobs,
+      subject: 'image',
+      ...rest,
+    })
+  await fetch(old)
+  const bytes = await readFile(join(outDir, 'transport', made.index.sha256))
+  const parsed = parseDeltaIndex(bytes, packed.parsed.map, old.parsed.map)
+  /** Fetches the later image with that delta on offer; its digests are right, whatever is in it. */
+  const fetchWith = async (delta: DeltaIndex): Promise<{ path: string; warned: number }> => {
+    const index = formatDeltaIndex(delta)
+    let warned = 0
+    const emit = (event: VmpkgEvent): void => {
+      if (event.type === 'warned') warned++
+    }
+    const { sha256: digest } = old.map
+    const offer = {
+      index: { sha256: sha256(index), size: index.length },
+      packBytes: 1000,
+      readIndex: async () => index,
+    }
+    const path = await fetch(packed, {
+      alike: [{ digest: old.digest, map: { sha256: digest }, delta: offer }],
+      emit,
+    })
+    return { path, warned }
+  }
+  /** A pack in the registry of these frames, one after the other. */
+  const putPack = async (delta: DeltaIndex, frames: readonly Uint8Array[]): Promise<DeltaIndex> => {
+    const pack = Buffer.concat(frames)
+    await writeFile(join(outDir, 'blob', sha256(pack)), pack)
+    let offset = 0
+    const moved = delta.frames.map((frame, number) => {
+      const content = frames[number] ?? Buffer.alloc(0)
+      const digest = Buffer.from(sha256(content), 'hex')
+      offset += content.length
+      return { ...frame, offset: offset - content.length, size: content.length, digest }
+    })
+    return { pack: { sha256: sha256(pack), size: pack.length }, frames: moved }
+  }
+  return { packed, parsed, fetchWith, putPack }
+}
+
+threatCase({
+  id: 'D08',
+  title: 'a delta whose frames hold other bytes than the image is told once, and the frames come in full',
+  attack: async (t) => {
+    const { packed, parsed, fetchWith, putPack } = await prepareDelta(t)
+    const frames = parsed.frames.map(({ rawSize }) => zstdCompressSync(Buffer.alloc(rawSize, 'forged')))
+    const { path, warned } = await fetchWith(await putPack(parsed, frames))
+    assert.equal(sha256(await readFile(path)), packed.digest)
+    assert.equal(warned, 1)
+  },
+  controls: [
+    {
+      file: 'src/image/frame-worker.ts',
+      find: 'if (!isEqual(hash(bytes), chunk.digest))',
+      replace: 'if (bytes.length === 0)',
+    },
+    // Without it the same frames are asked for until the rounds are over.
+    { file: 'src/image/fetch-frames.ts', find: 'for (const frame of frames) unfit.add(frame)', replace: '' },
+  ],
+})
+
+threatCase({
+  id: 'D08',
+  title: 'a delta for another base than it says gives the image all the same',
+  attack: async (t) => {
+    const { packed, parsed, fetchWith } = await prepareDelta(t)
+    const frames = parsed.frames.map((frame) => ({ ...frame, dictionary: [{ first: 0, count: 3 }] }))
+    const { path, warned } = await fetchWith({ ...parsed, frames })
+    assert.equal(sha256(await readFile(path)), packed.digest)
+    assert.equal(warned, 1)
+  },
+  controls: [{ file: 'src/image/fetch-frames.ts', find: 'for (const frame of frames) unfit.add(frame)', replace: '' }],
+})
+
+threatCase({
+  id: 'D09',
+  title: 'a frame of a delta that expands without end stops at the size in its index, in little memory',
+  attack: async (t) => {
+    const { packed, parsed, fetchWith, putPack } = await prepareDelta(t)
+    const bomb = zstdCompressSync(Buffer.alloc(256 * 2 ** 20))
+    const forged = await putPack(
+      parsed,
+      parsed.frames.map(() => bomb),
+    )
+    const most = watchMemory()
+    const { path, warned } = await fetchWith(forged)
+    const grown = most()
+    assert.equal(sha256(await readFile(path)), packed.digest)
+    assert.equal(warned, 1)
+    assert.ok(grown < 128, `grew by ${grown} MiB`)
+  },
+  controls: [
+    {
+      file: 'src/image/frame-worker.ts',
+      find: 'maxOutputLength: job.rawSize,',
+      replace: '',
+    },
+  ],
+})
+
+threatCase({
+  id: 'D09',
+  title: 'a frame that asks for a window beyond 8 MiB is not decompressed',
+  attack: async (t) => {
+    await using file = await open(join(await makeTempFolder(t), 'image'), 'w')
+    await using pool = new FramePool(1)
+    const raw = noise('wide', 250_000)
+    const frame = new Uint8Array(wideFrame(raw))
+    const digest = Buffer.from(sha256(frame), 'hex')
+    const answer = await pool.submit({ kind: 'decode', frame, digest, rawSize: raw.length, chunks: [], fd: file.fd })
+    assert.equal(answer.kind, 'damaged')
+  },
+  controls: [
+    { file: 'src/image/frame-worker.ts', find: 'const MAX_WINDOW_LOG = 23', replace: 'const MAX_WINDOW_LOG = 27' },
+  ],
+})
+
+/** Right in every byte but for a window of 64 MiB: blocks that are not compressed. */
+function wideFrame(raw: Buffer): Buffer {
+  const pieces: Buffer[] = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, (26 - 10) << 3])]
+  for (let start = 0; start < raw.length; start += 100_000) {
+    const block = raw.subarray(start, start + 100_000)
+    const header = Buffer.alloc(3)
+    header.writeUIntLE((block.length << 3) | (start + block.length === raw.length ? 1 : 0), 0, 3)
+    pieces.push(header, block)
+  }
+  return Buffer.concat(pieces)
+}
 
 threatCase({
   id: 'D03',
@@ -253,7 +414,7 @@ threatCase({
     assert.equal(penalties.weightOf(server.base), 0)
   },
   controls: [
-    { file: 'src/image/assemble.ts', find: '!fromSpool.has(fetch.frame)', replace: 'true' },
+    { file: 'src/image/fetch-frames.ts', find: '!fromSpool.has(fetch.frame)', replace: 'true' },
     {
       file: 'src/image/frame-worker.ts',
       find: "if (!isEqual(hash(job.frame), job.digest)) return { kind: 'damaged', fact: 'its digest is not the one in the index' }",
