@@ -2,7 +2,7 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list catalogue image start trust libvirt xml planner render history
+ *     npm run bench -- list catalogue image start trust layers libvirt xml planner render history
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { measureCatalogue } from './catalogue.ts'
 import { measureHistory } from './history.ts'
 import { measureImage } from './image.ts'
+import { measureLayers } from './layers.ts'
 import { measureLibvirt } from './libvirt.ts'
 import { measureList } from './list.ts'
 import { type Report, runProgram } from './measure.ts'
@@ -33,6 +34,7 @@ const PARTS = {
   'virt-builder': measureVirtBuilder,
   trust: measureTrust,
   start: measureStart,
+  layers: measureLayers,
   libvirt: measureLibvirt,
   xml: measureXml,
   planner: measurePlanner,

@@ -6,9 +6,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Cli, makeCli } from '../support/cli.ts'
+import { publishTemplates } from '../support/publish-templates.ts'
 import { formatMs, formatTable, median, type Report } from './measure.ts'
 
 const TOP = join(import.meta.dirname, '..', '..')
@@ -59,18 +59,7 @@ export async function measureStart(): Promise<Report> {
 }
 
 async function prepare(cli: Cli): Promise<void> {
-  const at = (name: string): string => join(cli.folder, name)
-  const cache = process.env['VMPKG_BENCH_CACHE'] ?? at('cache')
-  const keys = ['--keys', at('keys')]
-  await cli.ok(['key', 'generate', 'all', ...keys, '--no-passphrase'])
-  const roles = ['--root-key', 'all', '--publisher', 'all=*', '--promoter', 'all', '--timestamp', 'all']
-  await cli.ok(['repo', 'init', at('registry'), ...keys, ...roles])
-  const templates = ['router-uni', 'app-console'].map((name) => join(TOP, 'templates', name))
-  await cli.ok(['build', ...templates, '--out', at('built'), '--cache', cache])
-  const built = (await readdir(at('built'))).map((name) => join(at('built'), name))
-  await cli.ok(['publish', at('registry'), ...built, ...keys])
-  await cli.ok(['source', 'add', 'example', at('registry'), '--root-file', join(at('registry'), 'root', '1.json')])
-  await cli.ok(['update'])
+  await publishTemplates(cli, ['router-uni', 'app-console'], process.env['VMPKG_BENCH_CACHE'])
   await cli.ok(['install', '-y', '--grant', 'network', '--no-start', 'router-uni', 'app-console'])
 }
 

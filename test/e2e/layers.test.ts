@@ -4,51 +4,43 @@
  * tunnel, or from an exit of Tor that is reached inside it, and never leaves router-uni in the clear.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Cli, makeCli } from '../support/cli.ts'
+import { publishTemplates } from '../support/publish-templates.ts'
+import {
+  comesFrom,
+  ENDPOINT,
+  type Frame,
+  fromClient,
+  goesTo,
+  hearFrames,
+  isAllowed,
+  isIpv4,
+  macOf,
+  makeVpn,
+  OR_PORT,
+  RELAYS,
+  SERVER,
+  startInside,
+  TAP,
+  TUN,
+  torNetwork,
+  VPN_SERVER,
+  WEB,
+  WEB_NAME,
+  WORLD,
+} from '../support/vpn-site.ts'
 
 const TOP = join(import.meta.dirname, '..', '..')
-const ENDPOINT = '198.51.100.1'
-/** Inside the tunnel. */
-const SERVER = '10.9.0.1'
-const TUNNEL_MTU = 1400
-/** Of the tunnel at the server's side, and router-gal's address in it. */
-const TUN = 'tun9'
 const INSIDE = '10.9.0.2'
-/** Authorities, which are exits too, and a relay of the Tor network; all listen at one port. */
-const RELAYS = ['198.51.100.11', '198.51.100.12', '198.51.100.13', '198.51.100.14'] as const
-const OR_PORT = 5001
-/** Beyond the exits. */
-const WEB = '198.51.100.20'
-const WEB_NAME = 'web.example.org'
-
 /** Card, source, target, port, protocol, and whether it may reach the tap. */
 type HandMade = readonly [string, string, string, string, 'udp' | 'tcp', boolean]
-
-/** A frame as the tap writes it: interface, then hexadecimal digits. What guests say to each other is on their own taps. */
-interface Frame {
-  readonly place: string
-  readonly bytes: Buffer
-}
-
-const TAP = `
-import select, socket, sys
-taps = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-print('ready', flush=True)
-while True:
-    ready, _, _ = select.select([taps, sys.stdin], [], [])
-    if sys.stdin in ready: break
-    frame, place = taps.recvfrom(65535)
-    if place[0] == 'tun9': frame = bytes(12) + b'\\x08\\x00' + frame
-    elif place[0] != 'vmp-uplink' and not place[0].startswith('vnet'): continue
-    print(place[0], frame.hex(), flush=True)
-`
 
 /** A UDP packet or the first of TCP, sent from a bridge: interface, target and source MAC, source and target, port, payload. */
 const PROBE = `
@@ -73,9 +65,6 @@ out.bind((name, 0))
 for _ in range(3): out.send(mac(to) + mac(own) + b'\\x08\\x00' + head + part)
 `
 
-/** Where servers are: beyond the host, which answers no guest. */
-const WORLD = ['sh', join(TOP, 'test', 'support', 'outside-world.sh')] as const
-
 describe('clients behind a VPN, and behind Tor behind that', {
   timeout: 1_800_000,
   skip: !existsSync('/usr/sbin/openvpn') || !existsSync('/usr/bin/tor'),
@@ -93,21 +82,10 @@ describe('clients behind a VPN, and behind Tor behind that', {
   let connection = ''
   const at = (...parts: string[]): string => join(cli.folder, ...parts)
 
-  /** A process in the private host's namespaces, which ends with its standard input. */
+  /** Ends with its standard input. */
   const start = async (sign: RegExp, ...words: string[]): Promise<ChildProcessWithoutNullStreams> => {
-    const bin = join(TOP, 'src', 'bin.ts')
-    const child = spawn(process.execPath, [bin, 'host', 'private', 'shell', 'e2e', '--', ...words], { env: cli.env })
+    const child = await startInside(cli, 'e2e', sign, words)
     inside.push(child)
-    let said = ''
-    await new Promise<void>((resolve, reject) => {
-      const hear = (chunk: Buffer): void => {
-        said += chunk.toString()
-        if (sign.test(said)) resolve()
-      }
-      child.stdout.on('data', hear)
-      child.stderr.on('data', hear)
-      child.once('exit', () => reject(new Error(`${words.join(' ')} ended: ${said}`)))
-    })
     return child
   }
 
@@ -134,24 +112,10 @@ describe('clients behind a VPN, and behind Tor behind that', {
 
   before(async () => {
     cli = await makeCli()
-    for (const name of ['root', 'publisher', 'promoter', 'timestamp']) {
-      await cli.ok(['key', 'generate', name, '--keys', at('keys'), '--no-passphrase'])
-    }
-    const roles = ['--publisher', 'publisher=*', '--promoter', 'promoter', '--timestamp', 'timestamp']
-    const roots = ['--root-key', 'root', '--threshold', '1']
-    await cli.ok(['repo', 'init', at('registry'), '--keys', at('keys'), ...roots, ...roles])
-    const templates = ['router-uni', 'router-gal', 'router-sol', 'app-console'].map((name) =>
-      join(TOP, 'templates', name),
-    )
-    await cli.ok(['build', ...templates, '--out', at('built')])
-    const built = (await readdir(at('built'))).map((name) => at('built', name))
-    await cli.ok(['publish', at('registry'), ...built, '--keys', at('keys')])
-    await cli.ok(['source', 'add', 'example', at('registry'), '--root-file', at('registry', 'root', '1.json')])
-    await cli.ok(['update'])
+    await publishTemplates(cli, ['router-uni', 'router-gal', 'router-sol', 'app-console'])
     await cli.ok(['host', 'private', 'start', 'e2e'])
     connection = String((await cli.json(['status']))['connection'])
-    const network = join(TOP, 'test', 'support', 'tor-network.py')
-    relays = start(/^ready/m, ...WORLD, WEB, 'python3', network, at('tor'), WEB_NAME, WEB, ...RELAYS)
+    relays = start(/^ready/m, ...torNetwork(at('tor')))
     relays.catch(() => {}) // whoever waits for it hears of it
   })
 
@@ -416,32 +380,6 @@ describe('clients behind a VPN, and behind Tor behind that', {
   })
 })
 
-function hearFrames({ stdout }: ChildProcessWithoutNullStreams, frames: Frame[]): void {
-  let rest = ''
-  stdout.on('data', (chunk: Buffer) => {
-    const lines = (rest + chunk.toString()).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) {
-      const [place = '', hex = ''] = line.split(' ')
-      frames.push({ place, bytes: Buffer.from(hex, 'hex') })
-    }
-  })
-}
-
-const isIpv4 = (frame: Buffer): boolean => frame.length >= 34 && frame.readUInt16BE(12) === 0x0800
-
-function goesTo(frame: Buffer, address: string): boolean {
-  return isIpv4(frame) && [...frame.subarray(30, 34)].join('.') === address
-}
-
-function comesFrom(frame: Buffer, address: string): boolean {
-  return isIpv4(frame) && [...frame.subarray(26, 30)].join('.') === address
-}
-
-function macOf(frame: Buffer): string {
-  return frame.toString('hex', 6, 12).replaceAll(/..(?=.)/g, '$&:')
-}
-
 function isTcp(frame: Buffer): boolean {
   return isIpv4(frame) && frame[23] === 6
 }
@@ -458,70 +396,4 @@ function fromRelay(frame: Buffer, target: string): boolean {
 
 function withoutIsolation(torrc: string): string {
   return torrc.replaceAll(/ Isolate\w+/g, '').replaceAll(/^(?:Socks|Trans|DNS)Port .*$/gm, '$& NoIsolateClientAddr')
-}
-
-/** At the client's own card: a probe that never left proves nothing. */
-function fromClient(client: string, target: string): (frame: Frame) => boolean {
-  return ({ place, bytes }) => place !== 'vmp-uplink' && comesFrom(bytes, client) && goesTo(bytes, target)
-}
-
-/** ARP, DHCP of router-uni, and UDP to or from the endpoint's port. */
-function isAllowed(frame: Buffer): boolean {
-  if (frame.readUInt16BE(12) === 0x0806) return true
-  if (!isIpv4(frame) || frame[23] !== 17) return false
-  const ports = [frame.readUInt16BE(34), frame.readUInt16BE(36)]
-  if (ports.every((port) => port === 67 || port === 68)) return true
-  const addresses = [26, 30].map((start) => [...frame.subarray(start, start + 4)].join('.'))
-  return addresses.includes(ENDPOINT) && ports.includes(1194)
-}
-
-/** Ends with its standard input. */
-const VPN_SERVER = `
-openvpn --config "$1" &
-server=$!
-cat >/dev/null
-kill $server
-wait
-`
-
-/** Keys of both sides, the server's configuration and the client's profile. @returns path of the profile */
-async function makeVpn(folder: string): Promise<string> {
-  await mkdir(folder)
-  const own: Record<string, { key: string; certificate: string; print: string }> = {}
-  for (const side of ['server', 'client']) {
-    const [key, certificate] = [join(folder, `${side}.key`), join(folder, `${side}.crt`)]
-    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30']
-    execFileSync('openssl', ['req', '-x509', ...curve, '-subj', `/CN=${side}`, '-keyout', key, '-out', certificate], {
-      stdio: 'ignore',
-    })
-    const said = execFileSync('openssl', ['x509', '-in', certificate, '-noout', '-fingerprint', '-sha256']).toString()
-    const [, print = ''] = /=(.*)/.exec(said) ?? []
-    own[side] = { key: readFileSync(key, 'utf8'), certificate: readFileSync(certificate, 'utf8'), print }
-  }
-  const blocks = (side: string, other: string): string =>
-    [
-      `<peer-fingerprint>\n${own[other]?.print}\n</peer-fingerprint>`,
-      `<cert>\n${own[side]?.certificate}</cert>`,
-      `<key>\n${own[side]?.key}</key>\n`,
-    ].join('\n')
-  const server = [
-    'dev tun9',
-    'dev-type tun',
-    'proto udp4',
-    `local ${ENDPOINT}`,
-    'port 1194',
-    'topology subnet',
-    'server 10.9.0.0 255.255.255.0',
-    `push "dhcp-option DNS ${SERVER}"`,
-    'push "redirect-gateway def1"',
-    'keepalive 2 8',
-    'dh none',
-    `tun-mtu ${TUNNEL_MTU}`,
-  ]
-  await writeFile(join(folder, 'server.conf'), `${server.join('\n')}\n${blocks('server', 'client')}`, { mode: 0o600 })
-  const profile = join(folder, 'home.ovpn')
-  await writeFile(profile, `client\ndev tun\nremote ${ENDPOINT} 1194 udp\n${blocks('client', 'server')}`, {
-    mode: 0o600,
-  })
-  return profile
 }
