@@ -1,5 +1,5 @@
 /**
- * Runs test files as `node --test` does, in two lanes at a time: files that boot guests or start daemons one after the other,
+ * Runs test files as `node --test` does, in two lanes at a time: files that boot guests or start libvirtd one after the other,
  * and beside them the others. There are two cores, and two guests at once would starve each other. One report of both: the
  * first lane's as it comes, the second's after it.
  *
@@ -9,13 +9,15 @@
  *     node test/support/run-tests.ts              all
  *     node test/support/run-tests.ts PATTERN…     these, one after the other
  */
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 
-/** Folders of tests whose files boot guests or start many daemons. */
+/** Folders of tests that take long, of which those files go in the first lane that start libvirtd, and guests with it. */
 const HEAVY = ['e2e', 'integration', 'libvirt', 'operations']
+const STARTS_LIBVIRT =
+  /support\/(?:bare-guest|cli|daemon|host-lab|libvirt-house|passthrough-host|private-host|private-libvirt|session-domain|site|tree-host)\.ts'/
 const TIMEOUT_MS = 900_000
 /** Files that get a second run; more than these are no accident. */
 const SECOND_RUNS = 3
@@ -98,7 +100,8 @@ function remark(message: string): Event {
 const patterns = process.argv.slice(2)
 const files = globSync(patterns.length > 0 ? patterns : ['test/**/*.test.ts'], { cwd: top }).toSorted()
 if (files.length === 0) throw new Error(`no test file is called ${patterns.join(' ')}`)
-const isHeavy = (file: string): boolean => HEAVY.includes(file.split('/')[1] ?? '')
+const isHeavy = (file: string): boolean =>
+  HEAVY.includes(file.split('/')[1] ?? '') && STARTS_LIBVIRT.test(readFileSync(join(top, file), 'utf8'))
 const lanes = patterns.length > 0 ? [files] : [files.filter(isHeavy), files.filter((file) => !isHeavy(file))]
 const reporter = spec()
 reporter.pipe(process.stdout)
