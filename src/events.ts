@@ -15,6 +15,8 @@ export type VmpkgEvent =
       readonly localBytes: number
       /** Bytes that were fetched to know the deltas. */
       readonly indexBytes: number
+      /** What `fetch-planned` has counted for it. */
+      readonly expectedBytes?: number
     }
   | { readonly type: 'fetch-started'; readonly subject: string; readonly sizeBytes: number | undefined }
   | { readonly type: 'fetch-progressed'; readonly subject: string; readonly receivedBytes: number }

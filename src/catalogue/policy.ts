@@ -27,6 +27,8 @@ export interface Preferences {
   /** Followed for one package. */
   readonly packageChannels: Readonly<Record<string, readonly string[]>>
   readonly pins: readonly Pin[]
+  /** What images and archives may take on disk before former versions are given up, as in `20GiB`. */
+  readonly quota?: string
 }
 
 export const NO_PREFERENCES: Preferences = { channels: [], packageChannels: {}, pins: [] }

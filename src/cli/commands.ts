@@ -75,6 +75,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     () => import('./commands/history-rollback.ts'),
   ),
   entry('Packages', 'clean', 'free what can be had again', () => import('./commands/clean.ts')),
+  entry('Packages', 'quota', 'how much disk the store may take', () => import('./commands/quota.ts')),
   entry(
     'Packages',
     'verify',

@@ -70,6 +70,13 @@ export class Progress {
     this.#total = undefined
   }
 
+  /** Something turns out to move another number of bytes than was planned. */
+  correct(expectedBytes: number, bytes: number): void {
+    if (this.#planned === undefined) return
+    const sizeBytes = Math.max(0, this.#planned.sizeBytes + bytes - expectedBytes)
+    this.#planned = { ...this.#planned, sizeBytes }
+  }
+
   start(subject: string, sizeBytes: number | undefined): void {
     this.#transfers.set(subject, { sizeBytes, received: 0, speed: undefined })
   }

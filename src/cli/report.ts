@@ -64,10 +64,12 @@ export function jsonReporter(write: Write, now: () => Date): Reporter {
 /** @param quiet only warnings are printed. */
 export function plainReporter(write: Write, quiet: boolean): Reporter {
   const sizes = new Map<string, number>()
+  const plans = new Map<string, TransferPlanned>()
   return {
     emit: (event) => {
+      if (event.type === 'transfer-planned') plans.set(event.subject, event)
       if (event.type === 'fetch-started' && event.sizeBytes !== undefined) sizes.set(event.subject, event.sizeBytes)
-      const text = lineOf(event, sizes)
+      const text = lineOf(event, sizes, plans)
       if (text !== undefined && (!quiet || isWarning(event))) write(`${text}\n`)
     },
     clear: () => {},
@@ -87,6 +89,7 @@ export interface HumanStyle {
  */
 export function humanReporter(write: Write, { columns, now, isUnicode }: HumanStyle): Reporter {
   const sizes = new Map<string, number>()
+  const plans = new Map<string, TransferPlanned>()
   const progress = new Progress(now)
   let drawn = 0
   let drawnAt = Number.NEGATIVE_INFINITY
@@ -104,6 +107,10 @@ export function humanReporter(write: Write, { columns, now, isUnicode }: HumanSt
     clear,
     emit: (event) => {
       if (event.type === 'fetch-planned') progress.plan(event.objects, event.sizeBytes)
+      if (event.type === 'transfer-planned') {
+        plans.set(event.subject, event)
+        if (event.expectedBytes !== undefined) progress.correct(event.expectedBytes, event.chosen.bytes)
+      }
       if (event.type === 'fetch-started') {
         if (event.sizeBytes !== undefined) sizes.set(event.subject, event.sizeBytes)
         progress.start(event.subject, event.sizeBytes)
@@ -131,7 +138,7 @@ export function humanReporter(write: Write, { columns, now, isUnicode }: HumanSt
         draw([`publish: ${event.subject}: ${formatBytes(event.sentBytes)} of ${formatBytes(event.totalBytes)}`])
       }
       if (event.type === 'fetch-finished') progress.finish(event.subject)
-      const text = lineOf(event, sizes)
+      const text = lineOf(event, sizes, plans)
       if (text === undefined) return
       clear()
       write(`${wrapText(text, columns())}\n`)
@@ -143,12 +150,20 @@ function isWarning(event: VmpkgEvent): boolean {
   return event.type === 'warned' || (event.type === 'link-changed' && event.link === 'down')
 }
 
-function lineOf(event: VmpkgEvent, sizes: ReadonlyMap<string, number>): string | undefined {
+type TransferPlanned = Extract<VmpkgEvent, { type: 'transfer-planned' }>
+
+function lineOf(
+  event: VmpkgEvent,
+  sizes: ReadonlyMap<string, number>,
+  plans: ReadonlyMap<string, TransferPlanned>,
+): string | undefined {
   switch (event.type) {
     case 'stage-finished':
       return redact(`${VERBS[event.stage]} ${event.subject}`)
     case 'fetch-finished': {
       const size = sizes.get(event.subject)
+      const plan = plans.get(event.subject)
+      if (plan !== undefined) return redact(`Fetched ${event.subject} (${describePlan(plan, event.from)})`)
       return redact(`Fetched ${event.subject}${size === undefined ? '' : ` (${formatBytes(size)}, ${event.from})`}`)
     }
     case 'link-changed':
@@ -170,4 +185,12 @@ function lineOf(event: VmpkgEvent, sizes: ReadonlyMap<string, number>): string |
     case 'image-progressed':
       return undefined
   }
+}
+
+/** `512.0 KiB of 8.0 MiB, network; 7.5 MiB saved by a delta`. */
+function describePlan({ chosen, ways }: TransferPlanned, from: string): string {
+  const full = ways[0]?.bytes ?? chosen.bytes
+  if (chosen.bytes >= full) return `${formatBytes(chosen.bytes)}, ${from}`
+  const means = { full: 'what was here', chunks: 'what was here', delta: 'a delta', mixed: 'deltas' }[chosen.kind]
+  return `${formatBytes(chosen.bytes)} of ${formatBytes(full)}, ${from}; ${formatBytes(full - chosen.bytes)} saved by ${means}`
 }

@@ -25,6 +25,7 @@ import { obtainPackages } from './obtain.ts'
 import { type Choice, chooseFor } from './package-choice.ts'
 import { fingerprint, type Removal, type TransitionPlan } from './plan-transition.ts'
 import { provisionRouter } from './provision-router.ts'
+import { keepQuota } from './quota.ts'
 import { intend, transact } from './recover.ts'
 import { applyRedefinition, type Redefinition } from './redefine-router.ts'
 import { restoreRouter } from './restore-router.ts'
@@ -149,6 +150,7 @@ async function apply(
     return { id: transaction.id, started, hasOldMediums: settled.definitions().length > 0 }
   })
   const needRestart = await finish(workspace, plan, done.hasOldMediums)
+  const kept = await keepQuota(workspace)
   return {
     changed: true,
     transaction: done.id,
@@ -157,7 +159,7 @@ async function apply(
     started: done.started,
     restarted: options.restart ? plan.summary.restarts : [],
     needRestart,
-    messages: messagesFor(plan, { choices, partials: await readPartials() }, done.started, needRestart),
+    messages: [...messagesFor(plan, { choices, partials: await readPartials() }, done.started, needRestart), ...kept],
   }
 }
 

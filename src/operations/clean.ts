@@ -24,16 +24,18 @@ export interface CleanOptions {
   readonly all: boolean
   /** That images and archives may take on disk. */
   readonly maxBytes?: number | undefined
+  /** Those that were made for later stay. */
+  readonly keepDownloads?: boolean
 }
 
 /** With `dryRun` nothing is changed; without it the caller holds the lock. */
 export async function clean(
   workspace: Workspace,
-  { dryRun, all, maxBytes }: CleanOptions,
+  { dryRun, all, maxBytes, keepDownloads = false }: CleanOptions,
 ): Promise<readonly Cleaned[]> {
   const holders = maxBytes === undefined ? historyHolders(workspace) : await chooseHolders(workspace, maxBytes)
   if (!dryRun) inTransaction(workspace.state, () => holders.forEach((holder) => releaseObjects(workspace, holder)))
-  const removed = await collectGarbage(workspace, { dryRun, without: holders })
+  const removed = await collectGarbage(workspace, { dryRun, without: holders, keepDownloads })
   return all ? [...removed, ...(await cleanCache(workspace, dryRun))] : removed
 }
 

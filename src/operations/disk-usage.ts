@@ -38,6 +38,8 @@ export interface DiskUsage {
   readonly totals: Readonly<
     Record<'images' | 'unfinished' | 'damaged' | 'archives' | 'machines' | 'cache' | 'sum' | 'spareImages', number>
   >
+  /** What packages, clones and machines would take beyond that if each had images of its own. */
+  readonly savedBySharing: number
 }
 
 /**
@@ -73,7 +75,7 @@ export async function diskUsage(workspace: Workspace, packages: readonly string[
   const stored = all
     .filter(({ digest }) => packages.length === 0 || wanted.has(digest))
     .toSorted((a, b) => b.diskBytes - a.diskBytes)
-  return { stored, totals: await sumUp(workspace, all) }
+  return { stored, totals: await sumUp(workspace, all), savedBySharing: savedBySharing(all) }
 }
 
 async function sumUp({ paths }: Workspace, stored: readonly StoredUsage[]): Promise<DiskUsage['totals']> {
@@ -89,6 +91,11 @@ async function sumUp({ paths }: Workspace, stored: readonly StoredUsage[]): Prom
   }
   const total = Object.values(parts).reduce((so, bytes) => so + bytes, 0)
   return { ...parts, sum: total, spareImages: sum(stored.filter(({ isSpare }) => isSpare)) }
+}
+
+function savedBySharing(stored: readonly StoredUsage[]): number {
+  const users = ({ usedBy }: StoredUsage): number => usedBy.filter((one) => !one.startsWith('history ')).length
+  return stored.reduce((saved, one) => saved + Math.max(0, users(one) - 1) * one.diskBytes, 0)
 }
 
 /** On disk, of the folder's own files and those of its folders. */

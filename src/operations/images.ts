@@ -12,6 +12,7 @@ import { verityArgument } from '../model/verity.ts'
 import { chunkMapPath, transportPath } from '../sources/locations.ts'
 import { withObject } from '../state/downloads.ts'
 import type { LockHolder } from '../state/lock.ts'
+import { openCatalogue } from './catalogue.ts'
 import type { Workspace } from './workspace.ts'
 
 export function imagePaths(workspace: Workspace, { images }: PackageLine): DomainTemplateContext['images'] {
@@ -48,6 +49,7 @@ export async function fetchImage(
         hint: 'Ask the publisher to publish it again.',
       })
     }
+    const expectedBytes = await expectedTransfer(store, travels, knownImages(workspace, line.name))
     const [mapPath, indexPath] = [chunkMapPath(image.map.sha256), transportPath(travels.index.sha256)]
     await store.fetch({
       image,
@@ -55,9 +57,9 @@ export async function fetchImage(
         (await store.findMap(image)) ?? (await fetchDigested(from, { path: mapPath, expected: image.map, signal })),
       indexBytes: await fetchDigested(from, { path: indexPath, expected: travels.index, signal }),
       blobs: packSource(from),
-      alike: imagesAtHand(workspace, travels, from),
+      alike: imagesAtHand(workspace, line.name, travels, from),
       subject,
-      emit,
+      emit: (event) => emit(event.type === 'transfer-planned' ? { ...event, expectedBytes } : event),
       signal,
     })
   })
@@ -65,12 +67,13 @@ export async function fetchImage(
 
 /** Images that lie here and may have chunks of one that is fetched: those from which there is a delta, then all others. */
 function imagesAtHand(
-  { imageReferences, outside: { signal } }: Workspace,
+  workspace: Workspace,
+  name: string,
   { deltas = [] }: ImageTransport,
   from: MirrorSet,
 ): readonly AlikeImage[] {
-  const held = new Map(imageReferences.list().map(({ image, map }) => [image, map]))
-  const alike = [...held].map(([digest, sha256]): AlikeImage => {
+  const { signal } = workspace.outside
+  const alike = [...knownImages(workspace, name)].map(([digest, sha256]): AlikeImage => {
     const delta = deltas.find((one) => one.from === digest)
     if (delta === undefined) return { digest, map: { sha256 } }
     const { index, pack } = delta
@@ -79,6 +82,27 @@ function imagesAtHand(
     return { digest, map: { sha256 }, delta: { index, packBytes: pack.size, readIndex } }
   })
   return alike.toSorted((a, b) => Number(b.delta !== undefined) - Number(a.delta !== undefined))
+}
+
+/** Chunk maps of the images that somebody here needs, and of those of any version of the package. */
+function knownImages(workspace: Workspace, name: string): ReadonlyMap<Sha256, Sha256> {
+  using catalogue = openCatalogue(workspace)
+  const versions = catalogue.versions(name).flatMap(({ line }) => line.images)
+  return new Map([
+    ...versions.map(({ digest, map }) => [digest, map.sha256] as const),
+    ...workspace.imageReferences.list().map(({ image, map }) => [image, map] as const),
+  ])
+}
+
+/** What an image will move at most, without asking anybody: in full, or the smallest delta from an image that lies here. */
+async function expectedTransfer(
+  store: ImageStore,
+  { fullBytes, deltas = [] }: ImageTransport,
+  known: ReadonlyMap<Sha256, Sha256>,
+): Promise<number> {
+  const present = new Set(await store.list())
+  const usable = deltas.filter(({ from }) => present.has(from) && known.has(from))
+  return usable.reduce((least, { index, pack }) => Math.min(least, index.size + pack.size), fullBytes)
 }
 
 /** Runs `use` under the lock of one object, and says so where that means to wait. @throws {VmpkgError} `ABORTED` */
@@ -95,7 +119,7 @@ export async function whileNobodyElse<T>(
   return withObject({ folder: paths.downloads, digest, command, signal, onWait }, use)
 }
 
-/** Bytes that a full fetch of what the store lacks would move, and that it would take on disk. */
+/** Bytes that a fetch of what the store lacks would move at most, and that it would take on disk. */
 export async function missingBytes(
   workspace: Workspace,
   line: PackageLine,
@@ -105,10 +129,15 @@ export async function missingBytes(
   let objects = 0
   let download = 0
   let disk = 0
+  let known: ReadonlyMap<Sha256, Sha256> | undefined
   for (const image of line.images) {
     if (await store.has(image)) continue
     objects++
-    download += transport.images[image.digest]?.fullBytes ?? 0
+    const travels = transport.images[image.digest]
+    if (travels !== undefined) {
+      known ??= knownImages(workspace, line.name)
+      download += await expectedTransfer(store, travels, known)
+    }
     disk += image.size
   }
   return { objects, download, disk }

@@ -1,6 +1,6 @@
 /**
- * What the user prefers among the versions that sources offer: pins and channels, in one YAML file that people may edit
- * as well; comments outlive our own changes. What the rules mean is in docs/resolver.md.
+ * What the user prefers among the versions that sources offer: pins and channels, and how much is kept of former ones, in one
+ * YAML file that people may edit as well; comments outlive our own changes. What the rules mean is in docs/resolver.md.
  *
  * Strict: an unknown field or a name that is none is refused, for a pin that is not understood protects from nothing.
  */
@@ -13,6 +13,7 @@ import { replaceFile } from '../durable-file.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import { isNamePattern, isPackageName } from '../model/name.ts'
 import { oneLine, parseShape, version } from '../model/shape.ts'
+import { parseSize } from '../model/size.ts'
 import { parseSourceName } from './source.ts'
 
 const MAX_CHARACTERS = 256 * 1024
@@ -35,7 +36,16 @@ const shape = z.strictObject({
   channels: channels.default([]),
   packageChannels: z.record(z.string().refine(isPackageName, 'not a package name'), channels).default({}),
   pins: z.array(pin).max(1000).default([]),
+  quota: z.string().refine(isSize, 'not a size such as 20GiB').exactOptional(),
 })
+
+function isSize(text: string): boolean {
+  try {
+    return parseSize(text) > 0
+  } catch {
+    return false
+  }
+}
 
 /** @throws {VmpkgError} `PREFERENCES_INVALID` */
 export function parsePreferences(text: string): Preferences {
@@ -81,6 +91,14 @@ export async function putChannels(path: string, wanted: readonly string[], name?
   await change(path, (document) => {
     if (wanted.length === 0) document.deleteIn(place)
     else document.setIn(place, document.createNode(wanted, { flow: true }))
+  })
+}
+
+/** How much the store may take; without `quota` as much as there is. @throws {VmpkgError} `PREFERENCES_INVALID` */
+export async function putQuota(path: string, quota: string | undefined): Promise<void> {
+  await change(path, (document) => {
+    if (quota === undefined) document.delete('quota')
+    else document.set('quota', quota)
   })
 }
 

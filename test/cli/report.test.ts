@@ -129,6 +129,33 @@ test('several downloads have a line each, and one for all that were planned', ()
   assert.equal(written.at(-3), '\u001b[2A')
 })
 
+test('what an image moves less than in full is said, and the total follows the way it comes', () => {
+  const way = (kind: 'full' | 'delta', mib: number) => ({ kind, bytes: mib * MIB, requests: 1 })
+  const planned = {
+    type: 'transfer-planned',
+    subject: 'os disk',
+    ways: [way('full', 60), way('delta', 10)],
+    chosen: way('delta', 10),
+    localBytes: 0,
+    indexBytes: 0,
+    expectedBytes: 12 * MIB,
+  } as const
+  const { written, emit } = show(80, false)
+  emit({ type: 'fetch-planned', objects: 2, sizeBytes: 14 * MIB })
+  emit(planned)
+  emit({ type: 'fetch-started', subject: 'os disk', sizeBytes: 10 * MIB })
+  emit({ type: 'fetch-progressed', subject: 'os disk', receivedBytes: 6 * MIB })
+  assert.equal(written.at(-1)?.split('\n')[1], 'Total 0/2  50% [#########.........] 6.0 MiB/12.0 MiB')
+  emit({ type: 'fetch-finished', subject: 'os disk', from: 'network' })
+  const told = 'Fetched os disk (10.0 MiB of 60.0 MiB, network; 50.0 MiB saved by a delta)\n'
+  assert.equal(written.at(-1), told)
+  const plain: string[] = []
+  const reporter = plainReporter((text) => plain.push(text), false)
+  for (const event of [planned, { type: 'fetch-finished', subject: 'os disk', from: 'network' }] as const)
+    reporter.emit(event)
+  assert.deepEqual(plain, [told])
+})
+
 test('progress is drawn ten times a second at most, and never wider than the terminal', () => {
   for (const columns of [12, 30, 40, 60, 80, 200]) {
     const { written, emit } = show(columns, true)

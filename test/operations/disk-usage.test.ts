@@ -58,7 +58,7 @@ async function makeStore(t: TestContext) {
 describe('diskUsage', () => {
   test('says what each image takes, who needs it and what it has in common with others', async (t) => {
     const { workspace, one, two, alone } = await makeStore(t)
-    const { stored, totals } = await diskUsage(workspace, [])
+    const { stored, totals, savedBySharing } = await diskUsage(workspace, [])
     const of = (digest: string) => stored.find((row) => row.digest === digest)
     assert.deepEqual(of(one.digest)?.images, ['app-one 1.0 disk'])
     assert.deepEqual(of(one.digest)?.usedBy, ['clone 11111111-2222-4333-8444-555555555555', 'package app-one'])
@@ -76,6 +76,7 @@ describe('diskUsage', () => {
     const { images } = workspace.paths
     for (const { digest, diskBytes } of stored) assert.equal(diskBytes, blocksBelow(join(images, digest)))
     assert.equal(totals.spareImages, of(alone.digest)?.diskBytes)
+    assert.equal(savedBySharing, of(one.digest)?.diskBytes, 'a package and a clone share one image')
   })
 
   test('sums up everything that lies there, once', async (t) => {

@@ -92,6 +92,7 @@ function showDisk(io: Io, usage: DiskUsage, isAll: boolean): number {
     ['Package lists', cache],
     ['All', sum],
     ['Freed by clean', spareImages + unfinished + damaged],
+    ['Saved by sharing', usage.savedBySharing],
   ]
   for (const [name, bytes] of rows) io.print(`${name}: ${formatBytes(bytes)}`)
   return 0
