@@ -5,7 +5,7 @@ import { VmpkgError } from '../errors.ts'
 import { rawFrom } from '../image/raw-from.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { parseManifest } from '../model/manifest-schema.ts'
-import { type BuiltPackage, buildPackage, type FetchUpstreamDisk } from '../publish/build-package.ts'
+import { type BuiltPackage, buildPackage, type FetchUpstreamDisk, readRecipe } from '../publish/build-package.ts'
 import { fetchUpstream } from './upstream-fetch.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -13,6 +13,8 @@ export interface BuildRequest {
   readonly templates: readonly string[]
   readonly out: string
   readonly cache: string | undefined
+  /** Folders of built packages that layers may stand on, besides `out`. */
+  readonly bases?: readonly string[]
   /** Debian mirror instead of the host's own apt sources. */
   readonly mirror: string | undefined
   /** Server to fetch vendors' images from, instead of their own. */
@@ -24,12 +26,13 @@ export async function buildTemplates(workspace: Workspace, request: BuildRequest
   const { processes, emit, signal, isOffline = false } = workspace.outside
   const environment = proxies(workspace.env)
   const built: BuiltPackage[] = []
-  for (const packageDir of request.templates) {
+  for (const { packageDir, manifest } of await orderByBase(request.templates)) {
     built.push(
       await buildPackage({
-        packageDir: resolve(packageDir),
-        manifest: await readManifest(packageDir),
+        packageDir,
+        manifest,
         outDir: resolve(request.out),
+        baseDirs: (request.bases ?? []).map((folder) => resolve(folder)),
         cacheDir: resolve(request.cache ?? join(workspace.paths.cache, 'build')),
         environment,
         fetchUpstream: upstreamFetcher(workspace, request.upstreamMirror),
@@ -42,6 +45,31 @@ export async function buildTemplates(workspace: Workspace, request: BuildRequest
     )
   }
   return built
+}
+
+interface Template {
+  readonly packageDir: string
+  readonly manifest: Manifest
+  readonly base: string | undefined
+}
+
+/** A base comes before its layers, otherwise as asked. Layers in a circle come as asked, and the first finds no base. */
+async function orderByBase(folders: readonly string[]): Promise<readonly Template[]> {
+  const templates: Template[] = []
+  for (const packageDir of folders) {
+    const manifest = await readManifest(packageDir)
+    const recipe = await readRecipe(packageDir, manifest)
+    const base = recipe?.variant === 'layer' ? recipe.base : undefined
+    templates.push({ packageDir: resolve(packageDir), manifest, base })
+  }
+  const ordered: Template[] = []
+  const waiting = [...templates]
+  while (waiting.length > 0) {
+    const isFree = ({ base }: Template): boolean => !waiting.some(({ manifest }) => manifest.name === base)
+    const next = waiting.findIndex(isFree)
+    ordered.push(...waiting.splice(Math.max(next, 0), 1))
+  }
+  return ordered
 }
 
 /** Disks beyond this are refused, whatever the vendor signs. */

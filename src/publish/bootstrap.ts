@@ -11,7 +11,7 @@ import { VmpkgError } from '../errors.ts'
 import type { AptSource } from './apt-sources.ts'
 import { type BuildTools, runTool } from './build-tool.ts'
 import { type Ownerships, readOwnerships } from './ownership.ts'
-import type { DebianRecipe } from './recipe.ts'
+import type { DebianRecipe, LayerRecipe } from './recipe.ts'
 
 /** One Debian package that went into an image. */
 export interface SourcePackage {
@@ -30,7 +30,7 @@ export interface Installed extends Bootstrapped {
   readonly ownerships: Ownerships
 }
 
-interface BootstrapOptions {
+export interface BootstrapOptions {
   readonly work: string
   readonly cache: string
   readonly sources: readonly AptSource[]
@@ -41,7 +41,7 @@ const LIST_PATH = 'vmpkg-packages.list'
 /** Makes /bin, /lib and /sbin links before anything is installed, instead of a package that moves files afterwards. */
 const MERGED_USR_HOOKS = '/usr/share/mmdebstrap/hooks/merged-usr'
 /** Said by the machine that builds, or about its mirror. */
-const MACHINE_FILES = [
+export const MACHINE_FILES: readonly string[] = [
   'etc/apt/apt.conf.d/99mmdebstrap',
   'etc/apt/sources.list',
   'etc/hostname',
@@ -96,28 +96,52 @@ export async function installBase(
   return { tree, ownerships, packages: parseStatus(await readFile(join(tree, 'var/lib/dpkg/status'), 'utf8')) }
 }
 
+/**
+ * Makes `root/` below `work`: the base's files with the recipe's packages installed over them by apt, which takes what is
+ * there as it is. What the building machine said in it is still in `MACHINE_FILES`.
+ * @throws {VmpkgError} `TOOL_MISSING`, `BUILD_FAILED`, `ABORTED`
+ */
+export async function installOver(
+  tools: BuildTools,
+  recipe: LayerRecipe,
+  options: BootstrapOptions & { readonly baseTar: string },
+): Promise<Installed> {
+  const words = ['--yes', 'install', ...recipe.packages].map(quote).join(' ')
+  const tar = await runMmdebstrap(tools, recipe, options, [
+    '--variant=custom',
+    '--skip=check/empty',
+    `--setup-hook=tar-in ${quote(options.baseTar)} /`,
+    `--customize-hook=APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -o DPkg::Chroot-Directory="$1" ${words}`,
+    `--customize-hook=sync-out /var/cache/apt/archives ${quote(archivesOf(options))}`,
+  ])
+  const tree = await unpack(tools, tar, join(options.work, 'root'))
+  const ownerships = await readOwnerships(tar)
+  await rm(tar)
+  return { tree, ownerships, packages: parseStatus(await readFile(join(tree, 'var/lib/dpkg/status'), 'utf8')) }
+}
+
 function archivesOf({ cache }: BootstrapOptions): string {
   return join(cache, 'archives')
 }
 
 async function runMmdebstrap(
   tools: BuildTools,
-  recipe: DebianRecipe,
+  { suite }: Pick<DebianRecipe, 'suite'>,
   options: BootstrapOptions,
   variant: readonly string[],
 ): Promise<string> {
   const archives = archivesOf(options)
   await mkdir(archives, { recursive: true, mode: 0o755 })
-  const tar = join(options.work, 'base.tar')
+  const tar = join(options.work, 'made.tar')
   const args = [
     `--mode=${userInfo().uid === 0 ? 'root' : 'unshare'}`,
     '--format=tar',
     '--skip=download/empty,essential/unlink',
     '--aptopt=APT::Install-Recommends "false"',
+    ...variant,
     `--setup-hook=mkdir -p "$1"/var/cache/apt/archives`,
     `--setup-hook=sync-in ${quote(archives)} /var/cache/apt/archives`,
-    ...variant,
-    recipe.suite,
+    suite,
     tar,
     '-',
   ]

@@ -15,12 +15,22 @@ import type { Sha256 } from '../model/digest.ts'
 import type { ImageRole } from '../model/line.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Processes } from '../ports.ts'
-import { mirrorAptSources, readHostAptSources } from './apt-sources.ts'
+import { type AptSource, mirrorAptSources, readHostAptSources } from './apt-sources.ts'
+import { findBaseDisk, verifyBaseDisk } from './base-disk.ts'
 import { bootstrap, installBase, type SourcePackage } from './bootstrap.ts'
 import type { BuildTools } from './build-tool.ts'
+import { makeLayer } from './layer.ts'
 import { BOOT_PACKAGES, makeBootDisk, makeImages } from './make-images.ts'
 import { copyPackageFiles } from './package-files.ts'
-import { type DebianRecipe, epochSeconds, hasVerity, parseRecipe, type Recipe, type UpstreamRecipe } from './recipe.ts'
+import {
+  type DebianRecipe,
+  epochSeconds,
+  hasVerity,
+  type LayerRecipe,
+  parseRecipe,
+  type Recipe,
+  type UpstreamRecipe,
+} from './recipe.ts'
 
 /** One image as `images.json` lists it; `file` is below the output folder. */
 interface BuiltImage {
@@ -30,6 +40,8 @@ interface BuiltImage {
   readonly size: number
   readonly file: string
   readonly verityRoot?: string
+  /** Digest of the base's disk, of a layer. */
+  readonly parent?: Sha256
 }
 
 export interface BuiltPackage {
@@ -43,6 +55,8 @@ export interface BuildOptions {
   /** The checked manifest of that folder. */
   readonly manifest: Manifest
   readonly outDir: string
+  /** Where built bases of layers are, besides `outDir`. */
+  readonly baseDirs?: readonly string[]
   /** Kept between builds: downloaded Debian packages. */
   readonly cacheDir: string
   /** Debian packages may come from this host only. */
@@ -88,9 +102,10 @@ export async function buildPackage(options: BuildOptions): Promise<BuiltPackage>
   try {
     await mkdir(join(staging, 'images'), { recursive: true, mode: 0o755 })
     const target = join(staging, 'images')
-    const inputs = recipe === undefined ? [] : await buildImages(options, recipe, { work, target })
+    const { inputs, parent }: Built =
+      recipe === undefined ? { inputs: [] } : await buildImages(options, recipe, { work, target })
     await copyPackageFiles(packageDir, manifest, join(staging, 'package'))
-    const images = recipe === undefined ? [] : await describeImages(staging, recipe)
+    const images = recipe === undefined ? [] : await describeImages(staging, recipe, parent)
     await writeFile(join(staging, 'images.json'), `${JSON.stringify(images, undefined, 2)}\n`)
     await writeFile(join(staging, 'packages.list'), inputs.map((line) => `${line}\n`).join(''))
     await replaceFolder(staging, join(outDir, name))
@@ -102,14 +117,36 @@ export async function buildPackage(options: BuildOptions): Promise<BuiltPackage>
   }
 }
 
-/** @returns what went into them, a line each */
+interface Built {
+  /** What went into the images, a line each. */
+  readonly inputs: readonly string[]
+  readonly parent?: Sha256
+}
+
 async function buildImages(
   options: BuildOptions,
   recipe: Recipe,
   { work, target }: { readonly work: string; readonly target: string },
-): Promise<readonly string[]> {
-  if (recipe.variant === 'upstream') return fetchDisk(options, recipe, { work, target: join(target, 'disk') })
-  return formatPackages(await buildFromDebian(options, recipe, { work, target }))
+): Promise<Built> {
+  if (recipe.variant === 'upstream') {
+    return { inputs: await fetchDisk(options, recipe, { work, target: join(target, 'disk') }) }
+  }
+  if (recipe.variant === 'layer') return buildLayer(options, recipe, { work, target: join(target, 'disk') })
+  return { inputs: formatPackages(await buildFromDebian(options, recipe, { work, target })) }
+}
+
+async function buildLayer(
+  options: BuildOptions,
+  recipe: LayerRecipe,
+  place: { readonly work: string; readonly target: string },
+): Promise<Built> {
+  const { manifest, packageDir, outDir, baseDirs = [] } = options
+  const base = await findBaseDisk({ name: recipe.base, arch: manifest.arch }, [outDir, ...baseDirs])
+  await verifyBaseDisk(base)
+  const sources = await readSources(options, recipe)
+  const job = { ...place, cache: options.cacheDir, sources, recipe, base, packageDir }
+  const packages = await makeLayer(toolsOf(options, recipe), job)
+  return { inputs: [...formatPackages(packages), `base ${base.name} ${base.version}`], parent: base.digest }
 }
 
 async function fetchDisk(
@@ -127,22 +164,8 @@ async function buildFromDebian(
   { work, target }: { readonly work: string; readonly target: string },
 ): Promise<readonly SourcePackage[]> {
   const { manifest, packageDir } = options
-  const tools: BuildTools = {
-    processes: options.processes,
-    epoch: epochSeconds(recipe),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    ...(options.environment === undefined ? {} : { environment: options.environment }),
-  }
-  const sources =
-    options.mirror === undefined
-      ? await readHostAptSources(recipe.suite, recipe.components)
-      : mirrorAptSources(options.mirror, recipe.suite, recipe.components)
-  if (options.isOffline === true && sources.some((line) => /\bhttps?:\/\//.test(line))) {
-    throw new VmpkgError('OFFLINE', 'Building takes Debian packages from a mirror on the network', {
-      hint: 'Name one on this host with --mirror file:///FOLDER, or build without --offline.',
-    })
-  }
-  const from = { work, cache: options.cacheDir, sources }
+  const tools = toolsOf(options, recipe)
+  const from = { work, cache: options.cacheDir, sources: await readSources(options, recipe) }
   const job = { packageDir, identity: `${manifest.name} ${manifest.version}`, work, target }
   if (recipe.variant === 'minbase') {
     const installed = await installBase(tools, recipe, from)
@@ -155,8 +178,30 @@ async function buildFromDebian(
   return base.packages
 }
 
+function toolsOf({ processes, signal, environment }: BuildOptions, recipe: DebianRecipe | LayerRecipe): BuildTools {
+  return {
+    processes,
+    epoch: epochSeconds(recipe),
+    ...(signal === undefined ? {} : { signal }),
+    ...(environment === undefined ? {} : { environment }),
+  }
+}
+
+/** @throws {VmpkgError} `OFFLINE` */
+async function readSources(
+  { mirror, isOffline = false }: BuildOptions,
+  { suite, components }: DebianRecipe | LayerRecipe,
+): Promise<readonly AptSource[]> {
+  const sources =
+    mirror === undefined ? await readHostAptSources(suite, components) : mirrorAptSources(mirror, suite, components)
+  if (!isOffline || !sources.some((line) => /\bhttps?:\/\//.test(line))) return sources
+  throw new VmpkgError('OFFLINE', 'Building takes Debian packages from a mirror on the network', {
+    hint: 'Name one on this host with --mirror file:///FOLDER, or build without --offline.',
+  })
+}
+
 /** `undefined` for a package without images of its own: its machines live on disks that the user chose. */
-async function readRecipe(packageDir: string, manifest: Manifest): Promise<Recipe | undefined> {
+export async function readRecipe(packageDir: string, manifest: Manifest): Promise<Recipe | undefined> {
   const path = manifest.images?.recipe
   if (path === undefined) return undefined
   try {
@@ -170,7 +215,7 @@ async function readRecipe(packageDir: string, manifest: Manifest): Promise<Recip
   }
 }
 
-async function describeImages(staging: string, recipe: Recipe): Promise<BuiltImage[]> {
+async function describeImages(staging: string, recipe: Recipe, parent: Sha256 | undefined): Promise<BuiltImage[]> {
   const images: BuiltImage[] = []
   for (const output of recipe.outputs) {
     const { role } = output
@@ -182,7 +227,15 @@ async function describeImages(staging: string, recipe: Recipe): Promise<BuiltIma
     const isVerified = hasVerity({ outputs: [output] })
     const verityRoot = isVerified ? await readRootHash(join(staging, file)) : undefined
     const digest = hash.digest('hex') as Sha256
-    images.push({ role, format: 'raw', digest, size, file, ...(verityRoot === undefined ? {} : { verityRoot }) })
+    images.push({
+      role,
+      format: 'raw',
+      digest,
+      size,
+      file,
+      ...(verityRoot === undefined ? {} : { verityRoot }),
+      ...(parent === undefined ? {} : { parent }),
+    })
   }
   return images
 }

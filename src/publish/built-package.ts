@@ -22,6 +22,8 @@ export interface BuiltImage {
   /** Bytes. */
   readonly size: number
   readonly verityRoot?: string
+  /** Digest of the disk that it is a layer on. */
+  readonly parent?: Sha256
   /** Absolute path of the raw file. */
   readonly file: string
 }
@@ -44,6 +46,7 @@ const imageList = z
         size: count,
         file: z.string(),
         verityRoot: verityRoot.exactOptional(),
+        parent: sha256Text.exactOptional(),
       })
       .superRefine(checkVerity)
       .refine((one) => one.file === `images/${one.role}`, { path: ['file'], message: 'not images/<role>' }),

@@ -9,6 +9,7 @@ import { makeInitrd } from './initrd.ts'
 import { findKernel, findModuleFiles, indexModules, type Kernel } from './kernel-modules.ts'
 import { type DebianRecipe, type ExtractRecipe, hasVerity, type MinbaseRecipe, type RecipeOutput } from './recipe.ts'
 import {
+  addAccounts,
   applyRecipe,
   copyModules,
   createSkeleton,
@@ -75,6 +76,7 @@ export async function makeBootDisk(
   await indexModules(tools, base.tree, kernel)
   await removePaths(root, recipe.remove)
   await addToRoot(tools, job, kernel, root)
+  await addAccounts(root, recipe.users)
   const initrd = join(work, 'initrd.zst')
   const modules = await findModuleFiles(tools, base.tree, kernel, output.modules)
   await makeInitrd(tools, {
@@ -112,6 +114,15 @@ async function addToRoot(tools: BuildTools, job: ImageJob<DebianRecipe>, kernel:
   const modules = await findModuleFiles(tools, base.tree, kernel, recipe.kernel.modules)
   await copyModules(base.tree, root, modules, kernel.release)
   await indexModules(tools, root, kernel)
+  await addFiles(root, recipe, packageDir)
+}
+
+/** Folders of files, modes and links of a recipe. */
+export async function addFiles(
+  root: string,
+  recipe: Pick<DebianRecipe, 'files' | 'directories' | 'links'>,
+  packageDir: string,
+): Promise<void> {
   for (const { from, executable } of recipe.files) {
     await overlayFolder(locateFolder(packageDir, from), root, executable)
   }

@@ -6,6 +6,7 @@
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { VmpkgError } from '../errors.ts'
+import { isPackageName } from '../model/name.ts'
 
 const MAXIMUM_RECIPE_BYTES = 64 * 1024
 
@@ -60,7 +61,23 @@ const uefiOutput = z.strictObject({
     .regex(/^[A-Za-z0-9_.,:=/@+-]+(?: [A-Za-z0-9_.,:=/@+-]+)*$/, 'write plain words with one blank between'),
 })
 
-const common = {
+const users = z
+  .array(
+    z.strictObject({
+      name: account,
+      uid: z.int().min(0).max(65_534),
+      gid: z.int().min(0).max(65_534),
+      group: account.optional(),
+      home: linkTarget,
+      shell: linkTarget,
+    }),
+  )
+  .max(20)
+  .default([])
+/** Files and folders of the packages that stay out of the image. */
+const remove = z.array(treePath).max(100).default([])
+
+const debian = {
   recipe: z.literal(1),
   suite: z
     .string()
@@ -70,7 +87,6 @@ const common = {
   /** Every time stamp in the images. */
   epoch: z.iso.datetime(),
   packages: z.array(debianPackage).min(1).max(200),
-  kernel: z.strictObject({ package: debianPackage, modules: z.array(moduleName).max(200) }),
   directories: z.record(treePath, mode).default({}),
   links: z.record(treePath, linkTarget).default({}),
   /** Folders copied over the tree in order: `image/...` of the package, or `shared:NAME` beside it. */
@@ -85,24 +101,17 @@ const common = {
     .default([]),
 }
 
+const common = {
+  ...debian,
+  kernel: z.strictObject({ package: debianPackage, modules: z.array(moduleName).max(200) }),
+}
+
 /** Packages are unpacked, no maintainer script runs, and only `keep` goes into the images. */
 const extractSchema = z.strictObject({
   ...common,
   variant: z.literal('extract'),
   keep: z.array(treePath).min(1).max(500),
-  users: z
-    .array(
-      z.strictObject({
-        name: account,
-        uid: z.int().min(0).max(65_534),
-        gid: z.int().min(0).max(65_534),
-        group: account.optional(),
-        home: linkTarget,
-        shell: linkTarget,
-      }),
-    )
-    .max(20)
-    .default([]),
+  users,
   outputs: z
     .array(z.union([kernelOutput, initrdOutput, erofsOutput, ext4Output]))
     .min(1)
@@ -113,9 +122,21 @@ const extractSchema = z.strictObject({
 const minbaseSchema = z.strictObject({
   ...common,
   variant: z.literal('minbase'),
-  /** Files and folders of the packages that stay out of the image. */
-  remove: z.array(treePath).max(100).default([]),
+  remove,
+  /** Further accounts, locked; Debian's own stay. */
+  users,
   outputs: z.tuple([uefiOutput]),
+})
+
+/** Packages are installed over the disk of another package, and what they change is written into a copy of it. */
+const layerSchema = z.strictObject({
+  ...debian,
+  variant: z.literal('layer'),
+  /** Name of a package whose recipe is `minbase` or a layer itself. */
+  base: z.string().max(64).refine(isPackageName, 'not the name of a package'),
+  remove,
+  users,
+  outputs: z.tuple([z.strictObject({ role: z.literal('disk') })]).default([{ role: 'disk' }]),
 })
 
 /** The disk of a vendor's release, verified by the vendor's signature and whatever else is named, as it comes. */
@@ -139,7 +160,7 @@ const upstreamSchema = z.strictObject({
   outputs: z.tuple([z.strictObject({ role: z.literal('disk') })]).default([{ role: 'disk' }]),
 })
 
-const schemas = [extractSchema, minbaseSchema, upstreamSchema] as const
+const schemas = [extractSchema, minbaseSchema, layerSchema, upstreamSchema] as const
 const recipeSchema = z.discriminatedUnion('variant', schemas).superRefine((recipe, context) => {
   const roles = recipe.outputs.map((output: { readonly role: string }) => output.role)
   if (new Set(roles).size !== roles.length) {
@@ -153,8 +174,10 @@ const recipeSchema = z.discriminatedUnion('variant', schemas).superRefine((recip
 export type Recipe = z.infer<typeof recipeSchema>
 export type ExtractRecipe = z.infer<typeof extractSchema>
 export type MinbaseRecipe = z.infer<typeof minbaseSchema>
-/** Built from Debian packages. */
+/** Built from Debian packages alone. */
 export type DebianRecipe = ExtractRecipe | MinbaseRecipe
+/** Built from Debian packages on the image of another package. */
+export type LayerRecipe = z.infer<typeof layerSchema>
 export type UpstreamRecipe = z.infer<typeof upstreamSchema>
 export type RecipeOutput = ExtractRecipe['outputs'][number]
 
@@ -198,7 +221,7 @@ export function hasVerity({ outputs }: { readonly outputs: readonly object[] }):
 }
 
 /** Seconds since 1970 that every time stamp in the images carries. */
-export function epochSeconds(recipe: DebianRecipe): number {
+export function epochSeconds(recipe: DebianRecipe | LayerRecipe): number {
   return Math.floor(Date.parse(recipe.epoch) / 1000)
 }
 

@@ -188,9 +188,10 @@ async function makeEntry(folder: string, built: BuiltPackage, publishers: readon
     const offered = deltas.length === 0 ? {} : { deltas }
     transports[image.digest] = { index: { sha256: digest, size }, fullBytes, ...offered }
     const map = { sha256: packed.map.sha256, size: packed.map.size }
-    const { role, verityRoot } = image
+    const { role, verityRoot, parent } = image
     const verity = verityRoot === undefined ? {} : { verityRoot }
-    images.push({ role, format: 'raw', digest: image.digest, size: image.size, map, ...verity })
+    const layer = parent === undefined ? {} : { parent }
+    images.push({ role, format: 'raw', digest: image.digest, size: image.size, map, ...verity, ...layer })
   }
   const line = formatPackageLine(makeLine(built, images, await writeNamed(folder, 'package', built.archive)))
   const { signatures } = await signFile(publishers, 'publisher', 'line', line)

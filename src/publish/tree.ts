@@ -4,7 +4,19 @@
  * not in the image: no package manager, no setuid program, no shell history.
  * Owners are set by the file system maker; modes come from the Debian package or from the recipe.
  */
-import { chmod, copyFile, lstat, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  chmod,
+  copyFile,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { basename, dirname, join, normalize, relative } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { readElfNeeds } from './elf.ts'
@@ -160,6 +172,15 @@ export async function writeAccounts(root: string, users: ExtractRecipe['users'])
   ] as const) {
     await writeFile(join(root, 'etc', name), lines.join(''))
     await chmod(join(root, 'etc', name), 0o644)
+  }
+}
+
+/** Adds the recipe's accounts to those that Debian has; nobody can log in to them. */
+export async function addAccounts(root: string, users: ExtractRecipe['users']): Promise<void> {
+  for (const { name, uid, gid, group, home, shell } of users) {
+    await appendFile(join(root, 'etc/passwd'), `${name}:x:${uid}:${gid}::${home}:${shell}\n`)
+    await appendFile(join(root, 'etc/group'), `${group ?? name}:x:${gid}:\n`)
+    await appendFile(join(root, 'etc/shadow'), `${name}:!:1::::::\n`)
   }
 }
 

@@ -17,7 +17,7 @@ const SECTOR = 512
 const ESP_OFFSET = MIB
 /** FAT32 with clusters of one sector needs 33 MiB; kernel and initrd take 16. */
 const ESP_BYTES = 64 * MIB
-const ROOT_OFFSET = ESP_OFFSET + ESP_BYTES
+export const ROOT_OFFSET = ESP_OFFSET + ESP_BYTES
 /** The second table at the end, and whole MiB for the root. */
 const TAIL_BYTES = MIB
 const ESP_TYPE = 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B'

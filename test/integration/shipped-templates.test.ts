@@ -101,6 +101,12 @@ const CASES: readonly Case[] = [
     template: 'controller-debian',
     set: { images: '/srv/os-images', configuration: '/srv/controller' },
   },
+  { name: 'app-base', template: 'app-base', set: {} },
+  {
+    name: 'app-firefox',
+    template: 'app-firefox',
+    set: { url: 'https://www.debian.org/', graphics: 'spice', listen: 'loopback' },
+  },
 ]
 
 function render({ name, template, set, pci = {}, context = {} }: Case): string {

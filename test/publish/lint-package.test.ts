@@ -53,7 +53,15 @@ const replaced = (from: string, to: string) => (text: string) => {
 }
 
 describe('lintPackage', () => {
-  for (const name of ['router-uni', 'router-gal', 'router-sol', 'app-console', 'os-debian']) {
+  for (const name of [
+    'router-uni',
+    'router-gal',
+    'router-sol',
+    'app-console',
+    'os-debian',
+    'app-base',
+    'app-firefox',
+  ]) {
     test(`finds nothing in ${name}, and knows what of it travels`, async () => {
       const { findings, travels, stays } = await lintPackage(join(TEMPLATES, name), partials)
       assert.deepEqual(findings, [])

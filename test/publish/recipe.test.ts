@@ -30,12 +30,23 @@ function refusal(text: string): string {
 
 describe('parseRecipe', () => {
   test('reads the recipes of this repository', () => {
-    for (const name of ['router-uni', 'app-console', 'os-debian']) {
+    for (const name of ['router-uni', 'app-console', 'os-debian', 'app-base', 'app-firefox']) {
       const recipe = parseRecipe(readFileSync(join(TEMPLATES, name, 'recipe.yaml'), 'utf8'), name)
       assert.ok(recipe.variant !== 'upstream')
       assert.equal(recipe.suite, 'bookworm')
       assert.equal(epochSeconds(recipe), Date.UTC(2026, 10, 1) / 1000)
     }
+  })
+
+  test('reads a layer, which has one disk and no kernel of its own', () => {
+    const layer =
+      'recipe: 1\nvariant: layer\nbase: app-base\nsuite: bookworm\nepoch: 2026-11-01T00:00:00Z\npackages: [foot]\n'
+    const recipe = parseRecipe(layer, 'recipe.yaml')
+    assert.ok(recipe.variant === 'layer')
+    assert.deepEqual([recipe.base, recipe.outputs], ['app-base', [{ role: 'disk' }]])
+    assert.match(refusal(layer.replace('app-base', '../app-base')), /not the name of a package/)
+    assert.match(refusal(`${layer}kernel: { package: linux-image-amd64, modules: [] }\n`), /kernel/)
+    assert.match(refusal(layer.replace('base: app-base\n', '')), /base/)
   })
 
   test('fills in what a small recipe leaves out', () => {
@@ -98,7 +109,7 @@ describe('parseRecipe', () => {
     assert.deepEqual(recipe.remove, [])
     assert.equal(recipe.outputs[0].sizeMib, 512)
     assert.match(refusal(`${small}keep: [bin/busybox]\n`), /keep/)
-    assert.match(refusal(`${small}users: []\n`), /users/)
+    assert.match(refusal(`${small}users: [{ name: "a b", uid: 1, gid: 1, home: /, shell: / }]\n`), /users/)
     assert.match(refusal(`${small}remove: [../etc]\n`), /remove/)
     assert.match(refusal(small.replace(disk, '{ role: kernel }')), /outputs/)
     for (const commandLine of ['', '"a  b"', '"a\\nb"', '"a=\'x\'"', '"$(x)"']) {
