@@ -143,6 +143,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('Machines', 'clone', 'make a disposable machine from an app package', () => import('./commands/clone.ts')),
   entry('Machines', 'start', 'start machines', () => import('./commands/start.ts')),
   entry('Machines', 'stop', 'stop machines', () => import('./commands/stop.ts')),
+  entry('Machines', 'seal', 'make a package from a stopped clone', () => import('./commands/seal.ts')),
   entry('Machines', 'rm', 'remove clones', () => import('./commands/rm.ts')),
   entry('Machines', 'ps', 'list machines', () => import('./commands/ps.ts')),
   entry('Machines', 'status', 'state, addresses and attestation of machines', () => import('./commands/status.ts')),

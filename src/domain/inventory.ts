@@ -79,7 +79,7 @@ export async function listOwnNetworks(connect: Connect): Promise<readonly OwnNet
 }
 
 /** For `catch`: turns libvirt's "there is no such thing" into `undefined`. */
-export function absent(name: 'noDomain' | 'noNetwork'): (error: unknown) => undefined {
+export function absent(name: 'noDomain' | 'noNetwork' | 'noSecret'): (error: unknown) => undefined {
   return (error) => {
     if (error instanceof LibvirtError && error.is(name)) return undefined
     throw error

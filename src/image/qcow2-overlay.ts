@@ -8,6 +8,7 @@ import { open, rm } from 'node:fs/promises'
 import { dirname, isAbsolute } from 'node:path'
 import { syncFolder } from '../durable-file.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
+import { LUKS_HEADER_BYTES } from './luks-header.ts'
 
 const CLUSTER_BITS = 16
 const CLUSTER_BYTES = 2 ** CLUSTER_BITS
@@ -15,6 +16,8 @@ const CLUSTER_BYTES = 2 ** CLUSTER_BITS
 const BYTES_PER_L2_TABLE = (CLUSTER_BYTES / 8) * CLUSTER_BYTES
 const HEADER_BYTES = 112
 const BACKING_FORMAT_EXTENSION = 0xe2792aca
+const ENCRYPTION_EXTENSION = 0x0537be77
+const LUKS_CLUSTERS = Math.ceil(LUKS_HEADER_BYTES / CLUSTER_BYTES)
 const MAX_PATH_BYTES = 1023
 
 export interface OverlayOptions {
@@ -26,11 +29,19 @@ export interface OverlayOptions {
   readonly virtualSize: number
   /** Survive a power cut; not needed for ephemeral clones. */
   readonly isDurable?: boolean
+  /** From `formatLuksHeader`: what is written to it is encrypted. */
+  readonly luks?: Buffer
 }
 
 /** @throws {VmpkgError} `DOMAIN_EXISTS` when the path is taken; `IMAGE_INVALID` when base or size cannot be written down. */
-export async function writeOverlay({ path, backing, virtualSize, isDurable = true }: OverlayOptions): Promise<void> {
-  const header = formatOverlay(backing, virtualSize)
+export async function writeOverlay({
+  path,
+  backing,
+  virtualSize,
+  isDurable = true,
+  luks,
+}: OverlayOptions): Promise<void> {
+  const header = formatOverlay(backing, virtualSize, luks)
   const handle = await open(path, 'wx', 0o600).catch((cause: unknown) => {
     if (systemErrorCode(cause) !== 'EEXIST') throw cause
     throw new VmpkgError('DOMAIN_EXISTS', `There is already an overlay at ${path}`, {
@@ -52,11 +63,11 @@ export async function writeOverlay({ path, backing, virtualSize, isDurable = tru
 }
 
 /**
- * Clusters: 0 header, 1 refcount table, 2 refcount block, from 3 on the empty L1 table.
+ * Clusters: 0 header, 1 refcount table, 2 refcount block, from 3 on the empty L1 table, then the header of LUKS.
  *
  * @throws {VmpkgError} `IMAGE_INVALID`
  */
-export function formatOverlay(backing: string, virtualSize: number): Buffer {
+export function formatOverlay(backing: string, virtualSize: number, luks?: Buffer): Buffer {
   const name = Buffer.from(backing)
   if (!isAbsolute(backing) || name.length > MAX_PATH_BYTES || backing.includes('\0')) {
     throw invalid(
@@ -68,16 +79,19 @@ export function formatOverlay(backing: string, virtualSize: number): Buffer {
   if (!Number.isSafeInteger(virtualSize) || virtualSize < 512 || virtualSize % 512 !== 0 || l1Clusters > 64) {
     throw invalid(`cannot have ${virtualSize} bytes: not a multiple of 512, or too large`)
   }
-  const clusters = 3 + l1Clusters
+  const luksAt = (3 + l1Clusters) * CLUSTER_BYTES
+  const clusters = 3 + l1Clusters + (luks === undefined ? 0 : LUKS_CLUSTERS)
   const bytes = Buffer.alloc(clusters * CLUSTER_BYTES)
   const extensionAt = HEADER_BYTES
-  const nameAt = extensionAt + 8 + 8 + 8 // the extension `raw` padded to 8 bytes, then the end marker
+  const encryptionAt = extensionAt + 8 + 8 // after the extension `raw`, padded to 8 bytes
+  const nameAt = encryptionAt + (luks === undefined ? 0 : 8 + 16) + 8 // after the end marker
   bytes.write('QFI\xfb', 0, 'latin1')
   bytes.writeUInt32BE(3, 4)
   bytes.writeBigUInt64BE(BigInt(nameAt), 8)
   bytes.writeUInt32BE(name.length, 16)
   bytes.writeUInt32BE(CLUSTER_BITS, 20)
   bytes.writeBigUInt64BE(BigInt(virtualSize), 24)
+  bytes.writeUInt32BE(luks === undefined ? 0 : 2, 32) // the method of encryption
   bytes.writeUInt32BE(l1Entries, 36)
   bytes.writeBigUInt64BE(BigInt(3 * CLUSTER_BYTES), 40)
   bytes.writeBigUInt64BE(BigInt(CLUSTER_BYTES), 48)
@@ -87,6 +101,13 @@ export function formatOverlay(backing: string, virtualSize: number): Buffer {
   bytes.writeUInt32BE(BACKING_FORMAT_EXTENSION, extensionAt)
   bytes.writeUInt32BE(3, extensionAt + 4)
   bytes.write('raw', extensionAt + 8)
+  if (luks !== undefined) {
+    bytes.writeUInt32BE(ENCRYPTION_EXTENSION, encryptionAt)
+    bytes.writeUInt32BE(16, encryptionAt + 4)
+    bytes.writeBigUInt64BE(BigInt(luksAt), encryptionAt + 8)
+    bytes.writeBigUInt64BE(BigInt(LUKS_HEADER_BYTES), encryptionAt + 16)
+    luks.copy(bytes, luksAt)
+  }
   name.copy(bytes, nameAt)
   bytes.writeBigUInt64BE(BigInt(2 * CLUSTER_BYTES), CLUSTER_BYTES)
   for (let cluster = 0; cluster < clusters; cluster++) bytes.writeUInt16BE(1, 2 * CLUSTER_BYTES + cluster * 2)

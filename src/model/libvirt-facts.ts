@@ -21,11 +21,16 @@ interface PackageFacts {
   readonly createdAt: string
 }
 
+/** Where an ephemeral machine writes if not to an ordinary file: to memory, or to a file whose key is in memory only. */
+export const STORAGES = ['ram', 'encrypted'] as const
+export type EphemeralStorage = (typeof STORAGES)[number]
+
 export interface DomainFacts extends PackageFacts {
   readonly kind: PackageKind
   /** Instance name of the router whose LAN it is attached to: of a client, and of a router that stands behind it. */
   readonly net?: string
   readonly ephemeral: boolean
+  readonly storage?: EphemeralStorage
   /** Host paths of the files that belong to this domain alone. */
   readonly overlay?: string
   readonly medium?: string

@@ -1,23 +1,24 @@
 /** How a machine of an app package is to be: name, router LAN, identity, values, devices; nothing is changed. */
 import { type Identity, newIdentity } from '../domain/identity.ts'
-import { absent, listOwnNetworks } from '../domain/inventory.ts'
+import { listOwnNetworks } from '../domain/inventory.ts'
 import { VmpkgError } from '../errors.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import type { DomainFacts } from '../model/libvirt-facts.ts'
+import type { DomainFacts, EphemeralStorage } from '../model/libvirt-facts.ts'
 import type { PackageLine } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import { parseDomainName } from '../model/name.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { isNearer } from '../router/move.ts'
 import { choosePciDevices } from './choose-devices.ts'
+import { chooseEphemeralMode, type EphemeralMode } from './ephemeral.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { assignParameters, type ValueRequest } from './parameters.ts'
 import { placeInput } from './place-input.ts'
-import { planClientMac } from './plan-card.ts'
+import { planClientMac, planClientMacs } from './plan-card.ts'
 import { readLans } from './read-lans.ts'
 import type { MachineInput } from './render-machine.ts'
 import type { Workspace } from './workspace.ts'
@@ -26,6 +27,7 @@ export interface ClonePlanRequest extends ValueRequest {
   readonly name: string
   readonly net: string | undefined
   readonly ephemeral: boolean
+  readonly storage?: EphemeralStorage | undefined
   /** Values that were set when the package was installed. */
   readonly before: ParameterValues
   readonly grants: MachineInput['grants']
@@ -47,7 +49,7 @@ export async function planClone(
   const { randomness } = workspace.outside
   const { existing, net } = request
   const identity = existing?.identity ?? newIdentity(request.name, randomness)
-  const files = machineFiles(workspace.connectionPaths, identity.uuid)
+  const files = machineFiles(workspace.connectionPaths, identity.uuid, request)
   const images = imagePaths(workspace, line)
   const planned: readonly NicContext[] =
     net === undefined || existing !== undefined
@@ -81,6 +83,77 @@ export async function planClone(
   })
 }
 
+export interface PlannedClones {
+  readonly inputs: readonly MachineInput[]
+  /** Of ephemeral ones. */
+  readonly mode: EphemeralMode | undefined
+}
+
+/**
+ * Several at once, of which each has an identity of its own and nothing else of its own: planned once, for the first.
+ * @throws {VmpkgError} as `planClone`; `USAGE` where they would share what only one can have; `ADDRESS_UNAVAILABLE`
+ */
+export async function planClones(
+  workspace: Workspace,
+  connect: Connect,
+  pkg: LoadedPackage,
+  {
+    names,
+    wantedMode,
+    ...request
+  }: Omit<ClonePlanRequest, 'name' | 'storage' | 'existing'> & {
+    readonly names: readonly string[]
+    readonly wantedMode: string | undefined
+  },
+): Promise<PlannedClones> {
+  const [firstName = '', ...more] = names
+  const first = await planClone(workspace, connect, pkg, { ...request, name: firstName })
+  if (more.length > 0) refuseShared(first)
+  const memory = first.parameters['memory']?.value
+  const disk = first.overlay === undefined ? undefined : pkg.line.images.find(({ role }) => role === 'disk')
+  const needs = {
+    package: pkg.line.name,
+    diskBytes: disk === undefined ? [] : names.map(() => disk.size),
+    memoryBytes: (typeof memory === 'number' ? memory : 0) * names.length,
+  }
+  const mode = request.ephemeral ? await chooseEphemeralMode(workspace, connect, needs, wantedMode) : undefined
+  const { randomness } = workspace.outside
+  const macs =
+    request.net === undefined || more.length === 0
+      ? []
+      : await planClientMacs(connect, request.net, randomness, names.length)
+  const inputs = names.map((name, index): MachineInput => {
+    const identity = index === 0 ? first.identity : newIdentity(name, randomness)
+    const kind = { ephemeral: request.ephemeral, storage: storageOf(mode) }
+    const files = machineFiles(workspace.connectionPaths, identity.uuid, kind)
+    const mac = macs[index]
+    return {
+      ...first,
+      name,
+      identity,
+      nics: mac === undefined ? first.nics : first.nics.map((nic) => ({ ...nic, mac })),
+      nvram: files.nvram,
+      medium: files.medium,
+      ...(first.overlay === undefined ? {} : { overlay: { ...first.overlay, path: files.overlay } }),
+      ...(first.serialLog === undefined ? {} : { serialLog: files.log }),
+    }
+  })
+  return { inputs, mode }
+}
+
+export function storageOf(mode: EphemeralMode | undefined): EphemeralStorage | undefined {
+  return mode === 'transient' ? undefined : mode
+}
+
+function refuseShared({ pci = {}, placement, pkg }: MachineInput): void {
+  const [device] = Object.keys(pci).filter((name) => (pci[name] ?? []).length > 0)
+  if (device === undefined && placement === undefined) return
+  const what = device === undefined ? 'are pinned to processors or pages' : `get the device of ${device}`
+  throw new VmpkgError('USAGE', `Several machines of ${pkg.line.name} cannot be made at once where they ${what}`, {
+    hint: 'Make them one after the other, without --count.',
+  })
+}
+
 /** @throws {VmpkgError} `IMAGE_DAMAGED` */
 export async function verifyImages(workspace: Workspace, { line }: LoadedPackage): Promise<void> {
   const store = new ImageStore(workspace.paths.images)
@@ -94,7 +167,13 @@ export function cloneFacts(
     source,
     net,
     ephemeral,
-  }: { readonly source: string; readonly net: string | undefined; readonly ephemeral: boolean },
+    storage,
+  }: {
+    readonly source: string
+    readonly net: string | undefined
+    readonly ephemeral: boolean
+    readonly storage?: EphemeralStorage | undefined
+  },
 ): DomainFacts {
   const disk = line.images.find(({ role }) => role === 'disk')
   return {
@@ -103,6 +182,7 @@ export function cloneFacts(
     digest: line.package.sha256,
     kind: line.kind,
     ephemeral,
+    ...(storage === undefined ? {} : { storage }),
     medium,
     origin: source,
     createdAt: workspace.outside.clock.now().toISOString(),
@@ -114,20 +194,41 @@ export function cloneFacts(
   }
 }
 
-/** @throws {VmpkgError} `NAME_INVALID` `DOMAIN_EXISTS` */
+/**
+ * Names are listed, not looked up: libvirt writes into its log which one it did not find (leak case J3).
+ * @throws {VmpkgError} `NAME_INVALID` `DOMAIN_EXISTS`
+ */
 export async function chooseName(connect: Connect, line: PackageLine, wanted: string | undefined): Promise<string> {
   if (wanted !== undefined) {
     const name = parseDomainName(wanted)
-    if ((await connect.domainLookupByName({ name }).catch(absent('noDomain'))) === undefined) return name
-    throw new VmpkgError('DOMAIN_EXISTS', `There is a machine ${name} already`, {
-      hint: 'Choose another --name, or remove it first.',
-    })
+    if ((await connect.listAllDomains()).some((domain) => domain.name === name)) throw exists(name)
+    return name
   }
-  const names = new Set((await connect.listAllDomains()).map((domain) => domain.name))
-  for (let number = 1; ; number++) {
-    const name = `${line.name}-${number}`
-    if (!names.has(name)) return name
+  const [name = ''] = await chooseNames(connect, line, undefined, 1)
+  return name
+}
+
+/** The package's name and the first numbers that are free, or the wanted name and the numbers from 1 on. */
+export async function chooseNames(
+  connect: Connect,
+  line: PackageLine,
+  wanted: string | undefined,
+  count: number,
+): Promise<readonly string[]> {
+  const taken = new Set((await connect.listAllDomains()).map((domain) => domain.name))
+  const names: string[] = []
+  for (let number = 1; names.length < count; number++) {
+    const name = parseDomainName(`${wanted ?? line.name}-${number}`)
+    if (!taken.has(name)) names.push(name)
+    else if (wanted !== undefined) throw exists(name)
   }
+  return names
+}
+
+function exists(name: string): VmpkgError {
+  return new VmpkgError('DOMAIN_EXISTS', `There is a machine ${name} already`, {
+    hint: 'Choose another --name, or remove it first.',
+  })
 }
 
 /** The LAN to attach to: the one named, or the only one of the layer that the package asks for (decisions 20). */

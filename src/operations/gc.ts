@@ -6,6 +6,7 @@
  */
 import { lstat, readdir, realpath, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { listDiskSecrets } from '../domain/disk-secret.ts'
 import { listMachines } from '../domain/inventory.ts'
 import { isVmpkgError } from '../errors.ts'
 import { ImageStore } from '../image/store.ts'
@@ -18,7 +19,7 @@ import { listDiskUsers, listDiskUsersIfPossible } from './disk-users.ts'
 import { expireHistory, releaseObjects, runningHeld, runningHolder } from './holders.ts'
 import { tidySilence } from './host-silence.ts'
 import { keyFolder } from './key-folder.ts'
-import { listMachineFileOwners, listOldMediums } from './machine-files.ts'
+import { listEphemeralOwners, listMachineFileOwners, listOldMediums } from './machine-files.ts'
 import { listUnusedArchives } from './package-store.ts'
 import { findAbandonedScratch } from './scratch.ts'
 import { tidySources } from './source-tidy.ts'
@@ -66,20 +67,52 @@ export async function collectGarbage(workspace: Workspace, options: GarbageOptio
 
 /** Rules that name networks which are gone, where libvirt answers. */
 async function tidyHost(workspace: Workspace): Promise<void> {
+  const connect = await connectIfPossible(workspace)
+  if (connect !== undefined) await tidySilence(workspace, connect)
+}
+
+async function connectIfPossible(workspace: Workspace): Promise<Connect | undefined> {
   try {
-    const connect = await workspace.connectIfRunning()
-    if (connect !== undefined) await tidySilence(workspace, connect)
+    return await workspace.connectIfRunning()
   } catch (error) {
-    if (!isVmpkgError(error, 'LIBVIRT_UNREACHABLE')) throw error
+    if (isVmpkgError(error, 'LIBVIRT_UNREACHABLE')) return undefined
+    throw error
   }
+}
+
+/**
+ * Before a machine is made, and when one has ended: what ephemeral ones left that ended by themselves, by a crash or with the
+ * power. Of machines that are kept nothing is touched here.
+ */
+export async function collectVanished(workspace: Workspace): Promise<void> {
+  for (const uuid of await listVanished(workspace, await workspace.connect())) {
+    await forgetClone(workspace, uuid)
+    workspace.outside.emit({
+      type: 'stage-finished',
+      stage: 'recover',
+      subject: 'what an ephemeral machine left that is gone',
+    })
+  }
+}
+
+/** UUIDs of ephemeral machines that are gone, and something of them is not. */
+export async function listVanished(workspace: Workspace, connect: Connect): Promise<readonly string[]> {
+  const owners = await listEphemeralOwners(workspace.connectionPaths)
+  const secrets = await listDiskSecrets(connect)
+  if (owners.size + secrets.length === 0) return []
+  const living = new Set((await connect.listAllDomains()).map(({ uuid }) => uuid))
+  return [...new Set([...owners, ...secrets])].filter((uuid) => !living.has(uuid))
 }
 
 async function collectMachineFiles(workspace: Workspace, dryRun: boolean): Promise<readonly Removed[]> {
   const removed: Removed[] = []
-  const owners = new Set([...(await listMachineFileOwners(workspace.connectionPaths)), ...clonesWithImages(workspace)])
+  const filed = new Set([...(await listMachineFileOwners(workspace.connectionPaths)), ...clonesWithImages(workspace)])
   const held = runningHeld(workspace)
+  const reachable = filed.size + held.length === 0 ? await connectIfPossible(workspace) : await workspace.connect()
+  if (reachable === undefined) return removed
+  const connect = reachable
+  const owners = new Set([...filed, ...(await listDiskSecrets(connect))])
   if (owners.size + held.length === 0) return removed
-  const connect = await workspace.connect()
   // Every domain counts, also one whose metadata somebody has removed: its disk is not ours to take.
   const living = new Set((await connect.listAllDomains()).map(({ uuid }) => uuid))
   const vanished = [...owners].filter((uuid) => !living.has(uuid))

@@ -96,7 +96,7 @@ export async function importImage(workspace: Workspace, request: ImportRequest):
       isMedium: format === 'iso',
     })
     const digest = await describeImported(built)
-    if (!request.dryRun) await publishLocally(workspace, built, facts.name)
+    if (!request.dryRun) await publishLocally(workspace, built, 'import', facts.name)
     emit({ type: 'stage-finished', stage: 'build', subject: `${facts.name} ${version}` })
     return { name: facts.name, version, source: LOCAL_SOURCE, format, virtualSize, digest, verified: image.verified }
   } finally {
@@ -104,8 +104,14 @@ export async function importImage(workspace: Workspace, request: ImportRequest):
   }
 }
 
-async function publishLocally(workspace: Workspace, built: string, name: string): Promise<void> {
-  const facts = { operation: 'import', subject: name, connection: HOST_WIDE } as const
+/** Signed by the host's own key, and known to `install` from then on. */
+export async function publishLocally(
+  workspace: Workspace,
+  built: string,
+  operation: 'import' | 'seal',
+  name: string,
+): Promise<void> {
+  const facts = { operation, subject: name, connection: HOST_WIDE } as const
   await transact(workspace, facts, async (transaction) => {
     intend(transaction, { kind: 'settle-local' })
     await addToLocalSource(workspace, built)

@@ -33,14 +33,28 @@ export async function writeImportedPackage(folder: string, facts: ImportedPackag
 }
 
 export async function describeImported(folder: string): Promise<string> {
-  const file = join(folder, 'images', 'disk')
-  const hash = createHash('sha256')
-  for await (const piece of createReadStream(file, { highWaterMark: 1024 * 1024 })) hash.update(piece as Buffer)
-  const digest = hash.digest('hex')
-  const { size } = await stat(file)
-  const images = [{ role: 'disk', format: 'raw', digest, size, file: 'images/disk' }]
+  const { disk = '' } = await describeImages(folder, ['disk'])
+  return disk
+}
+
+/** Writes down which images lie below `images`. @returns their digests by role */
+export async function describeImages(
+  folder: string,
+  roles: readonly string[],
+): Promise<Readonly<Record<string, string>>> {
+  const digests: Record<string, string> = {}
+  const images: unknown[] = []
+  for (const role of roles) {
+    const file = join(folder, 'images', role)
+    const hash = createHash('sha256')
+    for await (const piece of createReadStream(file, { highWaterMark: 1024 * 1024 })) hash.update(piece as Buffer)
+    const digest = hash.digest('hex')
+    const { size } = await stat(file)
+    images.push({ role, format: 'raw', digest, size, file: `images/${role}` })
+    digests[role] = digest
+  }
   await writeFile(join(folder, 'images.json'), `${JSON.stringify(images, undefined, 2)}\n`)
-  return digest
+  return digests
 }
 
 function manifestOf({ name, version, kind, summary, origin, os, net, isMedium }: ImportedPackage): string {

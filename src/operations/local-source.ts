@@ -8,6 +8,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isVmpkgError, systemErrorCode, VmpkgError } from '../errors.ts'
 import { packImage } from '../image/pack-image.ts'
+import { parsePackageLine } from '../model/line-schema.ts'
 import { FILE_LIMITS } from '../model/registry-schema.ts'
 import { generateKey, listKeys } from '../publish/key.ts'
 import { addPackages } from '../publish/registry-add.ts'
@@ -85,6 +86,16 @@ export async function addToLocalSource(workspace: Workspace, built: string): Pro
     timestamping,
   })
   await updateOne(workspace, source)
+}
+
+/** Versions of a package there. */
+export async function listLocalVersions(workspace: Workspace, name: string): Promise<readonly string[]> {
+  const registry = join(workspace.paths.state, 'local', 'registry')
+  const isMade = (await findRegistryFile(registry, 'envelope.json', FILE_LIMITS.envelopeFile)) !== undefined
+  if (!isMade) return []
+  const { entries } = await readRegistry(registry)
+  const lines = entries.map(({ line }) => parsePackageLine(line))
+  return lines.filter((line) => line.name === name).map(({ version }) => version)
 }
 
 async function openLocalSigner({ outside: { clock } }: Workspace, folder: string): Promise<Signer> {

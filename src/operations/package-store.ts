@@ -6,6 +6,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openPackage as openFiles, type PackageContents } from '../archive/load-package.ts'
 import { readArchive } from '../archive/read.ts'
+import type { ArchiveFiles } from '../archive/write.ts'
 import { isVmpkgError, systemErrorCode, VmpkgError } from '../errors.ts'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
 import type { Sha256 } from '../model/digest.ts'
@@ -35,6 +36,14 @@ export async function findManifest(workspace: Workspace, digest: Sha256): Promis
     if (systemErrorCode(error) === 'ENOENT' || isVmpkgError(error)) return undefined
     throw error
   }
+}
+
+/** All files of the archive of that digest. @throws {VmpkgError} `STATE_INVALID` when it is gone, `ARCHIVE_INVALID` */
+export async function readPackageFiles(workspace: Workspace, digest: Sha256): Promise<ArchiveFiles> {
+  const archive = await readFile(archivePath(workspace, digest)).catch((cause: unknown) => {
+    throw new VmpkgError('STATE_INVALID', `The archive ${digest.slice(0, 12)}… is gone from this host`, { cause })
+  })
+  return readArchive(archive, { sha256: digest, size: archive.length })
 }
 
 /**

@@ -10,11 +10,35 @@ import { readDomainFacts } from '../render/facts-xml.ts'
 
 /** @throws {VmpkgError} `ADDRESS_UNAVAILABLE` where the LAN is full */
 export async function planClientMac(connect: Connect, network: string, randomness: Randomness): Promise<string> {
+  const [mac = ''] = await planClientMacs(connect, network, randomness, 1)
+  return mac
+}
+
+/** For several at once, each with another address. @throws {VmpkgError} `ADDRESS_UNAVAILABLE` where not all have room */
+export async function planClientMacs(
+  connect: Connect,
+  network: string,
+  randomness: Randomness,
+  count: number,
+): Promise<readonly string[]> {
   const taken = new Set((await readNumbers(connect, network)).map(({ number }) => number))
   const free = clientNumbers().filter((number) => !taken.has(number))
-  const drawn = Buffer.from(randomness.bytes(2)).readUInt16BE()
-  const number = free[drawn % free.length]
-  if (number !== undefined) return newClientMac(randomness, number)
+  const macs: string[] = []
+  while (macs.length < count && free.length > 0) {
+    const drawn = Buffer.from(randomness.bytes(2)).readUInt16BE()
+    const [number = 0] = free.splice(drawn % free.length, 1)
+    macs.push(newClientMac(randomness, number))
+  }
+  if (macs.length === count) return macs
+  if (count > 1) {
+    throw new VmpkgError(
+      'ADDRESS_UNAVAILABLE',
+      `${network} has addresses for ${macs.length} more machines, not ${count}`,
+      {
+        hint: 'Take a smaller --count, remove some, or take another router with --net.',
+      },
+    )
+  }
   throw new VmpkgError('ADDRESS_UNAVAILABLE', `No address is left for another machine on ${network}`, {
     hint: `At most ${clientNumbers().length} clients stand on one LAN: remove some, or take another router.`,
   })

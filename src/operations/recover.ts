@@ -16,6 +16,7 @@ import type { Workspace } from './workspace.ts'
 export type Undo =
   | { readonly kind: 'remove-machine-files'; readonly uuid: string }
   | { readonly kind: 'remove-domain'; readonly uuid: string; readonly name: string }
+  | { readonly kind: 'remove-secret'; readonly uuid: string }
   | { readonly kind: 'stop-domain'; readonly uuid: string }
   | { readonly kind: 'remove-network'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'release-images'; readonly holder: string }
@@ -99,12 +100,14 @@ export async function transact<T>(
     readonly operation: string
     readonly subject: string
     readonly comment?: string | undefined
+    /** What stands for the command line, where that must not be kept. */
+    readonly command?: string | undefined
     readonly connection?: typeof HOST_WIDE
   },
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   const connection = facts.connection ?? connectionKey(workspace.connectionName)
-  const transaction = workspace.journal.begin({ ...facts, connection, command: workspace.command })
+  const transaction = workspace.journal.begin({ ...facts, connection, command: facts.command ?? workspace.command })
   try {
     return await work(transaction)
   } catch (error) {
@@ -141,6 +144,9 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       return
     case 'remove-domain':
       await (await loadRemoval()).destroyOwnDomain(await workspace.connect(), undo.uuid)
+      return
+    case 'remove-secret':
+      await (await import('../domain/disk-secret.ts')).undefineDiskSecret(await workspace.connect(), undo.uuid)
       return
     case 'stop-domain':
       await (await loadRemoval()).stopOwnDomain(await workspace.connect(), undo.uuid)
@@ -203,6 +209,7 @@ async function loadSilence(): Promise<typeof import('./host-silence.ts')> {
 function parseUndo(record: UndoRecord): Undo {
   switch (record.kind) {
     case 'remove-machine-files':
+    case 'remove-secret':
     case 'stop-domain':
       return { kind: record.kind, uuid: parseUuid(record['uuid']) }
     case 'remove-domain':

@@ -213,16 +213,18 @@ async function renderClone(task: RenderTask): Promise<Rendered> {
   const name = machine?.name ?? (await chooseName(connect, line, request.name))
   const net = machine === undefined ? await chooseOrImagineNet(task) : machine.facts.net
   const ephemeral = machine?.facts.ephemeral ?? false
+  const storage = machine?.facts.storage
   const input = await planClone(workspace, connect, pkg, {
     ...request,
     name,
     net,
     ephemeral,
+    storage,
     before: { ...before, ...machine?.facts.parameters },
     grants,
     ...(machine === undefined ? {} : { existing: existing(workspace, machine) }),
   })
-  const facts = cloneFacts(workspace, input, { source, net, ephemeral })
+  const facts = cloneFacts(workspace, input, { source, net, ephemeral, storage })
   const draft = await draftMachine(input)
   const kept = machine === undefined ? facts : { ...facts, createdAt: machine.facts.createdAt }
   const missing = findMissing(input, draft)

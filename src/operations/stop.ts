@@ -1,5 +1,6 @@
 /** Stops machines: links first, then the guest (routers.md rule 10). Stopping an ephemeral clone removes it. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { undefineDiskSecret } from '../domain/disk-secret.ts'
 import { getMachine, listMachines, type Machine } from '../domain/inventory.ts'
 import { setLink } from '../domain/link.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
@@ -106,8 +107,8 @@ async function stopRouter(workspace: Workspace, { domain, name }: Machine, openM
 
 /** Its disk goes anyway, so nothing is waited for. */
 async function removeEphemeral(workspace: Workspace, { domain, name, facts }: Machine): Promise<Stopped> {
-  await transact(workspace, { operation: 'stop', subject: name }, async (transaction) => {
-    intend(transaction, ...removalOfClone(domain.uuid, name))
+  await transact(workspace, namelessEntry('stop', facts.package), async (transaction) => {
+    intend(transaction, ...removalOfClone(domain.uuid))
     await destroyIfRunning(domain)
     await forgetClone(workspace, domain.uuid)
     transaction.commit()
@@ -138,17 +139,28 @@ export async function closeForwards(
   }
 }
 
+/** The journal outlives an ephemeral machine, so its name does not stand there (leak case J3). */
+export function namelessEntry(
+  operation: string,
+  packageName: string,
+): { readonly operation: string; readonly subject: string; readonly command: string } {
+  const subject = `an ephemeral ${packageName}`
+  return { operation, subject, command: `${operation} (${subject})` }
+}
+
 /** The steps of removing a clone, for the journal: last one first. */
-export function removalOfClone(uuid: string, name: string): readonly Undo[] {
+export function removalOfClone(uuid: string): readonly Undo[] {
   return [
     { kind: 'release-images', holder: cloneHolder(uuid) },
     { kind: 'remove-machine-files', uuid },
-    { kind: 'remove-domain', uuid, name },
+    { kind: 'remove-secret', uuid },
+    { kind: 'remove-domain', uuid, name: '' },
   ]
 }
 
 /** Removes what a clone leaves once its domain is gone. */
 export async function forgetClone(workspace: Workspace, uuid: string): Promise<void> {
+  await undefineDiskSecret(await workspace.connect(), uuid)
   await removeMachineFiles(workspace.connectionPaths, uuid)
   workspace.imageReferences.release(cloneHolder(uuid))
 }

@@ -5,7 +5,7 @@
 import { listMachines } from '../domain/inventory.ts'
 import { findLink } from '../domain/link.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import { collectGarbage } from './gc.ts'
+import { collectGarbage, collectVanished, listVanished } from './gc.ts'
 import { checkSilence, ensureSilence } from './host-silence.ts'
 import { needsSettling, settleRouter } from './settle-router.ts'
 import { depthOf } from './supervised-routers.ts'
@@ -55,6 +55,14 @@ export const DUTIES: readonly Duty[] = [
     run: async (workspace, connect) => {
       for (const machine of await listUnsettled(workspace, connect)) await settleRouter(workspace, connect, machine)
     },
+  },
+  {
+    name: 'clear away ephemeral machines that ended',
+    on: ['machine'],
+    everyMs: 'interval',
+    needs: 'lock',
+    isNeeded: async (workspace, connect) => (await listVanished(workspace, connect)).length > 0,
+    run: collectVanished,
   },
   {
     name: 'collect garbage',

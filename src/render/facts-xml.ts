@@ -3,7 +3,7 @@
  * libvirt, where anyone with the connection may have changed it: an element that is not exactly ours reads as none.
  */
 import { isSha256 } from '../model/digest.ts'
-import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
+import { type DomainFacts, type NetworkFacts, STORAGES } from '../model/libvirt-facts.ts'
 import type { Layer, PackageKind } from '../model/line.ts'
 import type { Origin, Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
 import type { EndpointContext, PortForward } from '../model/template-context.ts'
@@ -79,6 +79,7 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
   const [net, overlay, medium, serialLog] = ['net', 'overlay', 'medium', 'serialLog'].map(read)
   const kind = KINDS.find((candidate) => candidate === read('kind'))
   const ephemeral = read('ephemeral')
+  const storage = STORAGES.find((candidate) => candidate === read('storage'))
   const [base, rules, lanMac] = [read('base'), read('rules'), read('lanMac')]
   const [wanMac, wanAddress] = [read('wanMac'), read('wanAddress')]
   const endpoints = readEndpoints(read('endpoints'))
@@ -90,6 +91,7 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
     ...common,
     kind,
     ephemeral: ephemeral === 'yes',
+    ...(storage === undefined ? {} : { storage }),
     ...(net === undefined ? {} : { net }),
     ...(overlay === undefined ? {} : { overlay }),
     ...(medium === undefined ? {} : { medium }),

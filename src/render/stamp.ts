@@ -2,10 +2,11 @@
  * Writes what vmpkg knows into rendered XML that passed the gate: title, description, libosinfo's id (virt-manager shows
  * them) and our facts (formats 5.1). Templates cannot write these elements themselves: the gate refuses them.
  */
+import { sha256 } from '../model/digest.ts'
 import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
 import type { Parameter } from '../model/manifest.ts'
-import { insertElement } from '../xml/edit.ts'
-import { findElement } from '../xml/find.ts'
+import { insertElement, setAttribute } from '../xml/edit.ts'
+import { findElement, findElements, getAttribute, getText } from '../xml/find.ts'
 import { escapeXml } from '../xml/lexical.ts'
 import { parseXml } from '../xml/parse.ts'
 import { formatXml, type XmlElement } from '../xml/tree.ts'
@@ -36,8 +37,36 @@ export function stampDomain({ xml }: VerifiedDomainXml, stamp: DomainStamp): str
     formatMetadata(formatOs(stamp.osId), formatDomainFacts({ ...stamp.facts, parameters })),
   ]
   insertAfterUuid(document.root, elements)
+  if (stamp.facts.kind !== 'router') tellGeneration(document.root)
+  if (stamp.facts.ephemeral) leaveNoTrace(document.root, stamp.facts)
   if (stamp.guards !== undefined) guardPorts(document.root, stamp.guards)
   return formatXml(document)
+}
+
+/**
+ * By it a guest knows that it was cloned or set back, and takes new randomness (leak case K1); libvirt changes it then. The
+ * same for the same machine, so that it is no change of the user's. It is told by ACPI.
+ */
+function tellGeneration(root: XmlElement): void {
+  const uuid = findElement(root, 'uuid')
+  const isTold = findElement(root, 'genid') !== undefined
+  if (uuid === undefined || isTold || findElement(root, 'features/acpi') === undefined) return
+  const digits = sha256(`generation ${getText(uuid)}`)
+  const genid = digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-8$4-$5')
+  insertElement(root, `<genid>${genid}</genid>`, { after: uuid })
+}
+
+/** No dump has its memory; where its disk is encrypted, the key is the secret that has the machine's UUID. */
+function leaveNoTrace(root: XmlElement, { storage, overlay }: DomainFacts): void {
+  const memory = findElement(root, 'memory')
+  if (memory !== undefined) setAttribute(memory, 'dumpCore', 'off')
+  if (storage !== 'encrypted' || overlay === undefined) return
+  const uuid = findElement(root, 'uuid')
+  for (const source of findElements(root, 'devices/disk/source')) {
+    if (uuid === undefined || getAttribute(source, 'file') !== overlay) continue
+    const secret = `<secret type='passphrase' uuid='${escapeXml(getText(uuid))}'/>`
+    insertElement(source, `<encryption format='luks'>\n  ${secret}\n</encryption>`)
+  }
 }
 
 /** Network XML ready for libvirt. @throws {VmpkgError} `XML_INVALID` facts that XML cannot carry */

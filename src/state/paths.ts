@@ -54,6 +54,10 @@ export interface ConnectionPaths {
   readonly overlays: string
   readonly mediums: string
   readonly logs: string
+  /** What no disk shall hold; in memory where the runtime folder is. A private host sees it under the same path. */
+  readonly memory: string
+  /** Where libvirt writes what QEMU says, in a file of the machine's name; absent where that is not known. */
+  readonly qemuLogs?: string
   /** The durable part of a private host. */
   readonly privateHost: string
   /** The private host's sockets. */
@@ -111,6 +115,9 @@ function arrange(config: string, state: string, data: string, cache: string, run
 /** Folders of the connection with that URI, `private` and `private:NAME` included. */
 export function connectionPaths(paths: Paths, uri: string): ConnectionPaths {
   const key = connectionKey(uri)
+  const name = /^private(?:-(.+))?$/.exec(key)
+  const host = name === null ? undefined : join('private', name[1] ?? 'default')
+  const qemuLogs = host === undefined ? undefined : join(paths.state, host, 'log', 'qemu')
   const folder = join(paths.state, 'connections', key)
   return {
     key,
@@ -118,6 +125,9 @@ export function connectionPaths(paths: Paths, uri: string): ConnectionPaths {
     overlays: join(folder, 'overlays'),
     mediums: join(folder, 'mediums'),
     logs: join(folder, 'logs'),
+    memory: join(paths.runtime, host ?? key, 'machines'),
+    ...(qemuLogs === undefined ? {} : { qemuLogs }),
+    ...(key === 'system' ? { qemuLogs: '/var/log/libvirt/qemu' } : {}),
     privateHost: join(folder, 'host'),
     privateRuntime: join(paths.runtime, key),
   }

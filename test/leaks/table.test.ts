@@ -31,6 +31,18 @@ for (const [router, cases] of Object.entries({
   })
 }
 
+test('the table of residue has the cases that the tests name, and no others', () => {
+  const [, rest = ''] = page.split('\n## Residue of ephemeral machines\n')
+  const [section = ''] = rest.split('\n## ')
+  const listed = [...section.matchAll(/^\| ([JK]\d) \| /gm)].map(([, id = '']) => id).toSorted()
+  const files = ['../e2e/ephemeral.test.ts', '../integration/clones.test.ts'].map((name) =>
+    readFileSync(new URL(name, import.meta.url), 'utf8'),
+  )
+  const titles = [...files.join('\n').matchAll(/^\s*test\('((?:[JK]\d, )*[JK]\d): /gm)]
+  const named = titles.flatMap(([, ids = '']) => ids.split(', ')).toSorted()
+  assert.deepEqual(listed, named)
+})
+
 test('the page gives a reason for every setting that is not tried', () => {
   for (const line of Object.keys(UNI_UNSEEN)) {
     const name = line.split('/').at(-1) ?? ''

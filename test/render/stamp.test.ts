@@ -107,8 +107,44 @@ test('what a router behind a router declares reads back the same, and half a lis
 })
 
 test('stamping adds lines and changes none of the rendered ones', () => {
-  const lines = new Set(stampDomain(domain, stamp).split('\n'))
+  const lines = new Set(stampDomain(domain, { ...stamp, facts: { ...facts, ephemeral: false } }).split('\n'))
   for (const line of domain.xml.split('\n')) assert.ok(lines.has(line), line)
+})
+
+test('an ephemeral machine has no memory in dumps, and an encrypted one the key of its own name for its overlay alone', () => {
+  const overlay = consoleContext.overlay?.path
+  assert.ok(overlay !== undefined)
+  const plain = stampDomain(domain, { ...stamp, facts: { ...facts, overlay } })
+  assert.match(plain, /<memory unit='KiB' dumpCore=["']off["']>/)
+  assert.doesNotMatch(plain, /<encryption/)
+  const ciphered: DomainFacts = { ...facts, overlay, storage: 'encrypted' }
+  const xml = stampDomain(domain, { ...stamp, facts: ciphered })
+  assert.equal(findSchemaFault(xml, 'domain'), undefined)
+  assert.deepEqual(readDomainFacts(xml), ciphered)
+  const sources = xml.split('<source ').filter((part) => part.includes('<encryption format='))
+  assert.equal(sources.length, 1)
+  assert.ok(sources[0]?.startsWith(`file='${overlay}'`))
+  assert.ok(sources[0]?.includes(`uuid='${consoleContext.domain.uuid}'`))
+})
+
+test('each machine has a generation of its own, always the same one, and a router has none', () => {
+  const generationOf = (xml: string): string | undefined => /<genid>(.*)<\/genid>/.exec(xml)?.[1]
+  const one = generationOf(stampDomain(domain, stamp))
+  assert.match(String(one), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/)
+  assert.equal(generationOf(stampDomain(domain, stamp)), one)
+  const context = {
+    ...consoleContext,
+    domain: { ...consoleContext.domain, uuid: '0c8f2e1a-9a4d-4f0b-8a52-0d2f6a1b9c3e' },
+  }
+  const template = readTemplate('app-console/domain.xml.hbs')
+  const other = verifyDomainPolicy({
+    xml: renderDomain({ template, partials, context }),
+    context,
+    capabilities: [{ name: 'network', wan: 'uni' }],
+    granted: [],
+  })
+  assert.notEqual(generationOf(stampDomain(other, stamp)), one)
+  assert.equal(generationOf(stampDomain(domain, { ...stamp, facts: { ...facts, kind: 'router' } })), undefined)
 })
 
 test('secret parameters, files and undeclared ones never reach libvirt', () => {

@@ -46,14 +46,17 @@ export interface Cli {
   close(): Promise<void>
 }
 
-/** @param connect value of VMPKG_CONNECT, `private:e2e` by default. */
-export async function makeCli(connect = 'private:e2e'): Promise<Cli> {
+/**
+ * @param connect value of VMPKG_CONNECT, `private:e2e` by default.
+ * @param root where its state is, if not in its temporary folder; not removed with it
+ */
+export async function makeCli(connect = 'private:e2e', root?: string): Promise<Cli> {
   const folder = await mkdtemp(join(tmpdir(), 'vmpkg-'))
   const env = {
     PATH: process.env['PATH'] ?? '/usr/bin:/bin:/usr/sbin:/sbin',
     HOME: folder,
     LANG: 'C.UTF-8',
-    VMPKG_ROOT: join(folder, 'root'),
+    VMPKG_ROOT: root ?? join(folder, 'root'),
     VMPKG_CONNECT: connect,
     VMPKG_SUPERVISOR: 'off', // tests say when somebody watches
   }

@@ -51,9 +51,12 @@ export interface Site {
   close(): Promise<void>
 }
 
-/** @param name of the private host */
-export async function makeSite(name: string, packages: readonly TestPackage[]): Promise<Site> {
-  const cli = await makeCli(`private:${name}`)
+/**
+ * @param name of the private host
+ * @param root of the state; a temporary folder by default
+ */
+export async function makeSite(name: string, packages: readonly TestPackage[], root?: string): Promise<Site> {
+  const cli = await makeCli(`private:${name}`, root)
   const registry = await buildRegistry({ clock: fixedClock(new Date()), packages })
   const close = async (): Promise<void> => {
     await cli.close()
@@ -64,7 +67,7 @@ export async function makeSite(name: string, packages: readonly TestPackage[]): 
     await cli.ok(['update'])
     const { uri } = await cli.json(['host', 'private', 'start', name])
     const virsh: Site['virsh'] = async (...args) => (await execute('virsh', ['-c', String(uri), ...args])).stdout
-    const state = join(cli.folder, 'root', 'var', 'lib', 'vmpkg')
+    const state = join(cli.env['VMPKG_ROOT'] ?? '', 'var', 'lib', 'vmpkg')
     return { cli, registry, uri: String(uri), virsh, observe: () => observe(virsh, state), close }
   } catch (error) {
     await close()

@@ -1,6 +1,12 @@
 import { isVmpkgError, VmpkgError } from '../../errors.ts'
-import { type CloneRequest, clone, findCloneGrants } from '../../operations/clone.ts'
-import { type CommandSpec, optionList, optionNumber, optionText, TIMEOUT_OPTION } from '../command.ts'
+import {
+  attendClones,
+  type CloneRequest,
+  type CloneResult,
+  cloneSeveral,
+  findCloneGrants,
+} from '../../operations/clone.ts'
+import { type CommandSpec, type Io, optionList, optionNumber, optionText, TIMEOUT_OPTION } from '../command.ts'
 import { grantOptions } from '../grants.ts'
 import { confirmGrants } from '../plan.ts'
 import { formatCommand } from '../shell-words.ts'
@@ -13,6 +19,12 @@ export const command: CommandSpec = {
     { flags: '--name <name>', summary: 'name of the machine (default: the package’s name and a number)' },
     { flags: '--net <network>', summary: 'router LAN to attach it to, such as uni0' },
     { flags: '--ephemeral', summary: 'everything it wrote vanishes when it stops' },
+    {
+      flags: '--mode <mode>',
+      summary: 'where an ephemeral one writes: ram, encrypted, transient (default: ram if it fits)',
+    },
+    { flags: '--autodestroy', summary: 'stay, and end the ephemeral machine with this command' },
+    { flags: '--count <number>', summary: 'make several, or none if one cannot be made' },
     { flags: '--set <name=value>...', summary: 'set a parameter of the package (repeatable)' },
     { flags: '--profile <profile>...', summary: 'a named set of values, of the package or yours (repeatable)' },
     { flags: '--grant <capability>...', summary: 'grant a capability to the package, for this and later clones' },
@@ -24,6 +36,8 @@ export const command: CommandSpec = {
   examples: [
     'vmpkg clone app-console',
     'vmpkg clone app-console --ephemeral --name shell --net uni0 --wait',
+    'vmpkg clone app-console --ephemeral --mode encrypted --autodestroy',
+    'vmpkg clone app-console --count 5 --name worker',
     'vmpkg clone desktop-windows --set disk=/srv/win.qcow2 --grant host-file:write',
   ],
   async run({ args, options, io }) {
@@ -34,6 +48,9 @@ export const command: CommandSpec = {
       name: optionText(options, 'name'),
       net: optionText(options, 'net'),
       ephemeral: options['ephemeral'] === true,
+      mode: optionText(options, 'mode'),
+      autodestroy: options['autodestroy'] === true,
+      count: optionNumber(options, 'count', 1),
       set: optionList(options, 'set'),
       profiles: optionList(options, 'profile'),
       start: options['start'] !== false,
@@ -45,16 +62,29 @@ export const command: CommandSpec = {
     // The lock is not held while a person thinks: clone looks once more.
     const missing = io.dryRun ? [] : await findCloneGrants(workspace, request)
     const granted = await confirmGrants(io, missing, formatCommand('clone', args, options, command.options))
-    const result = await clone(workspace, { ...request, grants: [...request.grants, ...granted] }).catch(explainUnready)
-    for (const { package: name, capability, reason } of result.missingGrants)
+    const made = await cloneSeveral(workspace, { ...request, grants: [...request.grants, ...granted] }).catch(
+      explainUnready,
+    )
+    for (const { package: name, capability, reason } of made[0]?.missingGrants ?? [])
       io.note(`${name} is not granted ${capability} yet (${reason}): --grant ${capability}`)
-    if (io.json) io.printJson('clone', { ...result })
-    else if (io.dryRun) {
-      for (const reason of result.placement?.reasons ?? []) io.note(reason)
-      io.print(result.xml)
-    } else io.print(`${result.name}${result.address === undefined ? '' : ` ${result.address}`}`)
+    if (io.json && request.count !== undefined) io.printJson('clones', { machines: made })
+    else for (const result of made) printClone(io, result)
+    if (request.autodestroy === true && !io.dryRun) {
+      await attendClones(
+        workspace,
+        made.map(({ uuid }) => uuid),
+      )
+    }
     return 0
   },
+}
+
+function printClone(io: Io, result: CloneResult): void {
+  if (io.json) io.printJson('clone', { ...result })
+  else if (io.dryRun) {
+    for (const reason of result.placement?.reasons ?? []) io.note(reason)
+    io.print(result.xml)
+  } else io.print(`${result.name}${result.address === undefined ? '' : ` ${result.address}`}`)
 }
 
 /** It is gone, and its log with it. */

@@ -1,0 +1,135 @@
+/**
+ * Where an ephemeral machine writes (decisions 21): to memory where all that it can ever write fits, else to a disk whose key
+ * is in memory only. Memory that earlier machines have not filled yet is theirs all the same.
+ */
+import { readdir, readFile, stat, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { canKeepSecrets } from '../domain/disk-secret.ts'
+import { VmpkgError } from '../errors.ts'
+import { parseAvailableMemoryKib } from '../host/preflight.ts'
+import { readQcow2Header } from '../image/qcow2-header.ts'
+import type { Connect } from '../libvirt/connect.ts'
+import type { Workspace } from './workspace.ts'
+
+const EPHEMERAL_MODES = ['ram', 'encrypted', 'transient'] as const
+/** `transient`: an ordinary file that is removed. */
+export type EphemeralMode = (typeof EPHEMERAL_MODES)[number]
+
+export interface EphemeralNeeds {
+  readonly package: string
+  /** Virtual sizes of the disks to be written. */
+  readonly diskBytes: readonly number[]
+  /** What the guests have as memory. */
+  readonly memoryBytes: number
+}
+
+/**
+ * The mode to use; one that was asked for is never exchanged for another.
+ * @throws {VmpkgError} `USAGE` for no mode; `NO_SPACE` `HOST_UNSUPPORTED` where the mode cannot be had
+ */
+export async function chooseEphemeralMode(
+  workspace: Workspace,
+  connect: Connect,
+  needs: EphemeralNeeds,
+  wanted: string | undefined,
+): Promise<EphemeralMode> {
+  const mode = EPHEMERAL_MODES.find((candidate) => candidate === wanted)
+  if (wanted !== undefined && mode === undefined) {
+    throw new VmpkgError(
+      'USAGE',
+      `--mode takes ram, encrypted or transient, not ${JSON.stringify(wanted.slice(0, 40))}`,
+    )
+  }
+  if (mode === 'transient') return mode
+  const { memory } = workspace.connectionPaths
+  const inMemory = await isInMemory(memory)
+  if (mode !== 'encrypted') {
+    const obstacle = inMemory
+      ? await findShortage(memory, needs)
+      : unsupported(`${memory} is not in memory`, `Mount a tmpfs there, or take --mode encrypted.`)
+    if (obstacle === undefined) return 'ram'
+    if (mode === 'ram') throw obstacle
+  }
+  if (needs.diskBytes.length > 0 && !(await canKeepSecrets(connect))) {
+    throw unsupported(
+      'this libvirt keeps no secrets, so no disk can be encrypted',
+      'Install its secret driver (libvirt-daemon-driver-secret), or take --mode transient.',
+    )
+  }
+  return 'encrypted'
+}
+
+/** What of the mode’s promise this host does not keep, in words; told, for it is not vmpkg that can mend it. */
+export async function listEphemeralGaps(
+  workspace: Workspace,
+  mode: EphemeralMode,
+  isLogHidden: boolean,
+): Promise<readonly string[]> {
+  if (mode === 'transient') return []
+  const gaps: string[] = []
+  const { memory } = workspace.connectionPaths
+  const swaps = await listSwaps()
+  if (swaps.length > 0) gaps.push(`memory may be written to swap (${swaps.join(', ')})`)
+  if (!(await isInMemory(memory)))
+    gaps.push(`UEFI variables and configuration lie in ${memory}, which is not in memory`)
+  if (mode === 'encrypted' && !isLogHidden)
+    gaps.push('libvirt writes the wrapped key of the disk into its log of the machine')
+  return gaps
+}
+
+const TMPFS = 0x01021994
+
+async function isInMemory(folder: string): Promise<boolean> {
+  return (await statfs(folder)).type === TMPFS
+}
+
+async function findShortage(folder: string, needs: EphemeralNeeds): Promise<VmpkgError | undefined> {
+  const { bavail, bsize } = await statfs(folder)
+  const meminfo = await readFile('/proc/meminfo', 'utf8').catch(() => '')
+  const available = (parseAvailableMemoryKib(meminfo) ?? 0) * 1024 - needs.memoryBytes
+  const free = Math.min(bavail * bsize, available) - (await sumPledges(folder))
+  const needed = needs.diskBytes.reduce((sum, bytes) => sum + largestOverlay(bytes), 0)
+  if (needed <= free) return undefined
+  return new VmpkgError(
+    'NO_SPACE',
+    `${needs.package} can write ${mebibytes(needed)}, and ${folder} has ${mebibytes(Math.max(0, free))} of memory left for it`,
+    { hint: 'Take --mode encrypted, or stop machines that are in memory.', details: { needed, free } },
+  )
+}
+
+/** What the overlays there have been promised and did not take yet. */
+async function sumPledges(folder: string): Promise<number> {
+  let sum = 0
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith('.qcow2')) continue
+    const path = join(folder, name)
+    const header = await readQcow2Header(path).catch(() => undefined) // removed meanwhile
+    const taken = await stat(path).catch(() => undefined)
+    if (header === undefined || taken === undefined) continue
+    sum += Math.max(0, largestOverlay(header.virtualSize) - taken.blocks * 512)
+  }
+  return sum
+}
+
+/** All of it written, with qcow2's tables: ten bytes for each cluster, and the first ones. */
+function largestOverlay(virtualSize: number): number {
+  return virtualSize + Math.ceil(virtualSize / 65_536) * 10 + 1024 * 1024
+}
+
+/** Of /proc/swaps those that are not in memory themselves. */
+async function listSwaps(): Promise<readonly string[]> {
+  const text = await readFile('/proc/swaps', 'utf8').catch(() => '')
+  const names = text
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split(/\s/, 1)[0] ?? '')
+  return names.filter((name) => name !== '' && !name.startsWith('/dev/zram'))
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.floor(bytes / 1024 ** 2)} MiB`
+}
+
+function unsupported(message: string, hint: string): VmpkgError {
+  return new VmpkgError('HOST_UNSUPPORTED', message, { hint })
+}
