@@ -2,7 +2,7 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list catalogue image start trust layers libvirt xml planner render history
+ *     npm run bench -- list catalogue image images image-changes image-versions start trust layers libvirt xml planner render history
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -10,6 +10,8 @@ import { join } from 'node:path'
 import { measureCatalogue } from './catalogue.ts'
 import { measureHistory } from './history.ts'
 import { measureImage } from './image.ts'
+import { measureImageVersions } from './image-versions.ts'
+import { measureImageChanges, measureImages } from './images.ts'
 import { measureLayers } from './layers.ts'
 import { measureLibvirt } from './libvirt.ts'
 import { measureList } from './list.ts'
@@ -31,6 +33,9 @@ const PARTS = {
   list: measureList,
   catalogue: measureCatalogue,
   image: measureImage,
+  images: measureImages,
+  'image-changes': measureImageChanges,
+  'image-versions': measureImageVersions,
   'virt-builder': measureVirtBuilder,
   trust: measureTrust,
   start: measureStart,

@@ -33,11 +33,12 @@ export interface DownloadSite {
 export async function makeDownloadSite(
   t: TestContext,
   packages: readonly TestPackage[],
-  { mirrors = 0 }: { readonly mirrors?: number } = {},
+  { mirrors = 0, later = [] }: { readonly mirrors?: number; readonly later?: readonly TestPackage[] } = {},
 ): Promise<DownloadSite> {
   const folder = await makeTempFolder(t)
-  const registry = await buildRegistry({ clock: fixedClock(new Date()), packages })
+  const registry = await buildRegistry({ clock: fixedClock(new Date()), packages, deltas: later.length > 0 })
   t.after(async () => registry[Symbol.asyncDispose]())
+  if (later.length > 0) await registry.add(...later) // in a version of its own: with deltas from what was there
   const first = await startFileServer(t, readRegistry(registry))
   const others: FileServer[] = []
   for (let count = 0; count < mirrors; count++) others.push(await startFileServer(t, readRegistry(registry)))
