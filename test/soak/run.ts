@@ -8,6 +8,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { soakCycles } from './cycles.ts'
 import { soakFaults } from './faults.ts'
 import { soakFiles } from './files.ts'
 import { soakLeaks } from './leaks.ts'
@@ -22,6 +23,7 @@ import { soakXml } from './xml.ts'
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
 const PARTS = {
+  cycles: soakCycles,
   faults: soakFaults,
   files: soakFiles,
   leaks: soakLeaks,
@@ -37,6 +39,7 @@ const PARTS = {
 type Part = keyof typeof PARTS
 /** A whole run of each, where no number is named. */
 const CASES: Readonly<Record<Part, number>> = {
+  cycles: 1000,
   faults: 100_000,
   files: 1000,
   leaks: 100,
