@@ -194,10 +194,7 @@ export function cloneFacts(
   }
 }
 
-/**
- * Names are listed, not looked up: libvirt writes into its log which one it did not find (leak case J3).
- * @throws {VmpkgError} `NAME_INVALID` `DOMAIN_EXISTS`
- */
+/** @throws {VmpkgError} `NAME_INVALID` `DOMAIN_EXISTS` */
 export async function chooseName(connect: Connect, line: PackageLine, wanted: string | undefined): Promise<string> {
   if (wanted !== undefined) {
     const name = parseDomainName(wanted)

@@ -4,6 +4,7 @@ import { getMachine, listMachines as list, type Machine, runningFacts } from '..
 import { findLink, type LinkState } from '../domain/link.ts'
 import { readPanic } from '../domain/panic.ts'
 import { askStatus } from '../domain/readiness.ts'
+import type { EphemeralStorage } from '../model/libvirt-facts.ts'
 import type { AgentReply } from '../router/agent.ts'
 import { type ClosedLans, readSupervisor } from './supervisor-record.ts'
 import type { Workspace } from './workspace.ts'
@@ -18,6 +19,8 @@ export interface MachineRow {
   /** The router LAN a client is on; a router's own LAN. */
   readonly net: string | undefined
   readonly ephemeral: boolean
+  /** Where an ephemeral one writes, if not to an ordinary file. */
+  readonly storage: EphemeralStorage | undefined
   /** It starts with the host. */
   readonly autostart: boolean
 }
@@ -81,7 +84,7 @@ export async function machineStatus(
 async function rowOf(machine: Machine): Promise<MachineRow> {
   const { domain, name, facts } = machine
   const { state } = await domain.getState()
-  const { package: packageName, version, kind, ephemeral } = await runningFacts(machine)
+  const { package: packageName, version, kind, ephemeral, storage } = await runningFacts(machine)
   return {
     name,
     uuid: domain.uuid,
@@ -91,6 +94,7 @@ async function rowOf(machine: Machine): Promise<MachineRow> {
     kind,
     net: facts.instance ?? facts.net,
     ephemeral,
+    storage,
     autostart: await domain.getAutostart(),
   }
 }

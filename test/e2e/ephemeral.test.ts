@@ -109,6 +109,8 @@ describe('ephemeral', { timeout: 240_000, skip: (await privateHostMissing()) || 
     await site.cli.ok(['stop', 'amnesia'])
     assert.deepEqual(await inventory(), clean)
     assert.equal(await volume.holds(mark), false)
+    const { status } = await site.cli.run(['stop', 'amnesia'])
+    assert.equal(status, 100)
     assert.deepEqual(filesNaming('amnesia'), [])
   })
 

@@ -450,6 +450,22 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   { name: 'clone', host: true, verb: CLONE, before: having(ADD, UPDATE, ROUTER, APP), done: ['DOMAIN_EXISTS'] },
   {
+    name: 'clone of two, encrypted',
+    host: true,
+    verb: ['clone', 'app-alone', '--name', 'one', '--count', '2', '--ephemeral', '--mode', 'encrypted'],
+    before: having(ADD, UPDATE, ROUTER, APP),
+    done: ['DOMAIN_EXISTS'],
+  },
+  {
+    name: 'seal',
+    host: true,
+    verb: ['seal', 'one', '--name', 'sealed', '--pkg-version', '1.0'],
+    leaves: IN_LOCAL,
+    known: [{ way: 'after', kind: 'rename', path: /local\/registry$/ }],
+    done: ['PACKAGE_EXISTS'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE),
+  },
+  {
     name: 'rm',
     host: true,
     verb: ['rm', '-y', 'one'],

@@ -25,6 +25,8 @@ const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 const MAC = /\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g
 /** An address that follows from a MAC. */
 const CLIENT_ADDRESS = /(?<=ADDRESS' value=')10\.\d+\.\d+\.\d+/g
+/** libvirt counts the domains that it started. */
+const DOMAIN_FOLDER = /\bdomain-\d+-/g
 const TIME = /\d{4}-\d\d-\d\dT[0-9:.]+Z/g
 /** Names of files that are not finished. */
 const UNFINISHED = /^tmp\/|cache\/vmpkg\/(scratch|import)-[^/]*$|\.tmp$|\.partial$|\.iso\.|\.init-|\.init$/
@@ -162,6 +164,7 @@ function plain(sight: Sight, known: readonly string[]): Sight {
     .replace(UUID, hide('UUID'))
     .replace(MAC, hide('MAC'))
     .replace(CLIENT_ADDRESS, hide('ADDRESS'))
+    .replaceAll(DOMAIN_FOLDER, 'domain-N-')
   const hidden = JSON.parse(text) as Record<string, unknown>
   for (const [key, value] of Object.entries(hidden)) {
     if (Array.isArray(value)) hidden[key] = value.every((one) => typeof one === 'string') ? value.toSorted() : value

@@ -103,6 +103,19 @@ describe('vmpkg supervise', { timeout: 300_000, skip: await privateHostMissing()
     assert.doesNotMatch(await site.virsh('list', '--all', '--name'), /half/)
   })
 
+  test('it clears away an ephemeral machine that has switched itself off', async () => {
+    const clean = await site.observe()
+    const running = await start()
+    await site.cli.ok(['clone', 'app-tiny', '--name', 'brief', '--ephemeral', '--mode', 'encrypted'])
+    assert.notDeepEqual((await site.observe()).machineFiles, clean.machineFiles)
+    await site.virsh('destroy', 'brief')
+    await until(async () => (await site.observe()).machineFiles.length === clean.machineFiles.length)
+    await until(async () => !/[0-9a-f]{8}-/.test(await site.virsh('secret-list')))
+    running.kill('SIGTERM')
+    assert.equal((await running.done).status, 0)
+    assert.deepEqual(await site.observe(), clean)
+  })
+
   test('it goes on when the daemon was killed', async () => {
     const running = await start()
     const pid = 'kill -9 "$(cat /run/libvirtd.pid)"'

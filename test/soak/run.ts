@@ -9,6 +9,7 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { soakChain } from './chain.ts'
+import { soakCycles } from './cycles.ts'
 import { soakFaults } from './faults.ts'
 import { soakFiles } from './files.ts'
 import { soakLeaks } from './leaks.ts'
@@ -24,6 +25,7 @@ import { soakXml } from './xml.ts'
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
 const PARTS = {
   chain: soakChain,
+  cycles: soakCycles,
   faults: soakFaults,
   files: soakFiles,
   leaks: soakLeaks,
@@ -40,6 +42,7 @@ type Part = keyof typeof PARTS
 /** A whole run of each, where no number is named. */
 const CASES: Readonly<Record<Part, number>> = {
   chain: 1000,
+  cycles: 1000,
   faults: 100_000,
   files: 1000,
   leaks: 100,

@@ -23,7 +23,7 @@ export const command: CommandSpec = {
           row.state,
           `${row.package} ${row.version}`,
           row.net ?? '',
-          row.ephemeral ? 'ephemeral' : 'kept',
+          row.ephemeral ? (row.storage ?? 'ephemeral') : 'kept',
           row.autostart ? 'on' : '-',
         ]),
       )
