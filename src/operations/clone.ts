@@ -39,6 +39,8 @@ export interface CloneRequest {
   readonly name: string | undefined
   readonly net: string | undefined
   readonly ephemeral: boolean
+  /** It ends with this connection; only for ephemeral ones. */
+  readonly autodestroy?: boolean
   readonly set: readonly string[]
   readonly profiles: readonly string[]
   /** Capabilities granted to the package besides those that it has; remembered for it. */
@@ -138,7 +140,8 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
     intend(transaction, { kind: 'remove-domain', uuid, name })
     if (request.start) await prepareStart(workspace, connect, xml)
     else await preflightDomain(workspace, connect, xml, { until: 'define' })
-    if (request.ephemeral) await connect.domainCreateXML({ xml, flags: ['validate'] })
+    const flags = request.autodestroy === true ? (['validate', 'autodestroy'] as const) : (['validate'] as const)
+    if (request.ephemeral) await connect.domainCreateXML({ xml, flags })
     else {
       const domain = await connect.domainDefineXML({ xml, flags: ['validate'] })
       if (request.start) await domain.create()
