@@ -103,6 +103,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   NETWORK_EXISTS: 'Rename or remove that network with virsh, or choose another uplink.',
   NETWORK_UNAVAILABLE: 'Install a router first, or choose a LAN with --net.',
   ADDRESS_UNAVAILABLE: 'Free a subnet of this host, or remove a router.',
+  VIEWER_FAILED: 'Choose another one with --viewer.',
   GUEST_NOT_READY: 'vmpkg logs MACHINE shows what its console said.',
   ATTESTATION_FAILED: 'Look at vmpkg logs MACHINE, then restart it; its LAN stays closed.',
   FILE_NOT_FOUND: 'vmpkg file history lists the versions of a file.',

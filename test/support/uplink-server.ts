@@ -1,6 +1,7 @@
 /**
  * A web server beyond the uplink of a private host: run inside its namespaces, it stands in the world (`outside-world.sh`) at
- * a documentation address (RFC 5737) and says to each client which address it came from. Also used by ./quickstart.
+ * a documentation address (RFC 5737) and says to each client which address it came from. `/colour/1e8c3c` is a page of that
+ * colour. Also used by ./quickstart.
  *
  *     node test/support/uplink-server.ts 198.51.100.1 8080
  */
@@ -17,6 +18,12 @@ if (place === undefined) {
   const present = execFileSync('ip', ['-o', 'address', 'show']).toString().includes(` ${address}/`)
   if (!present) execFileSync('ip', ['address', 'add', `${address}/32`, 'dev', 'lo'])
   const server = createServer((request, response) => {
+    const [, colour] = /^\/colour\/([0-9a-f]{6})$/.exec(request.url ?? '') ?? []
+    if (colour !== undefined) {
+      response.setHeader('content-type', 'text/html')
+      response.end(`<!doctype html><title>colour</title><body style="background:#${colour}">`)
+      return
+    }
     response.end(`Hello from the uplink: you came from ${request.socket.remoteAddress ?? 'nowhere'}\n`)
   })
   server.listen(Number(port), address, () => process.stdout.write('listening\n'))
