@@ -42,6 +42,8 @@ export type Stage =
   | 'convert'
   | 'resize'
   | 'compact'
+  | 'backup'
+  | 'restore'
 
 export type Emit = (event: VmpkgEvent) => void
 

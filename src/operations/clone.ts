@@ -15,6 +15,7 @@ import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { Placement } from '../model/placement.ts'
 import type { InstalledPackage } from '../state/installed.ts'
 import { chooseName, chooseNet, cloneFacts, planClone, verifyImages } from './clone-plan.ts'
+import { createData } from './data-disks.ts'
 import { type CapabilityNote, noteOf, notGranted } from './install-plan.ts'
 import { machineFiles } from './machine-files.ts'
 import { findMissing } from './needed-grants.ts'
@@ -133,6 +134,7 @@ export async function clone(workspace: Workspace, request: CloneRequest): Promis
         isDurable: !request.ephemeral,
       })
     }
+    await createData(workspace, transaction, name, input.data ?? [])
     await writeMedium({ files: guest.files, target: files.medium, processes, signal })
     throwIfAborted(signal)
     intend(transaction, { kind: 'remove-domain', uuid, name })

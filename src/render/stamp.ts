@@ -2,10 +2,11 @@
  * Writes what vmpkg knows into rendered XML that passed the gate: title, description, libosinfo's id (virt-manager shows
  * them) and our facts (formats 5.1). Templates cannot write these elements themselves: the gate refuses them.
  */
+import { VmpkgError } from '../errors.ts'
 import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
 import type { Parameter } from '../model/manifest.ts'
 import { insertElement } from '../xml/edit.ts'
-import { findElement } from '../xml/find.ts'
+import { findElement, findElements, getAttribute } from '../xml/find.ts'
 import { escapeXml } from '../xml/lexical.ts'
 import { parseXml } from '../xml/parse.ts'
 import { formatXml, type XmlElement } from '../xml/tree.ts'
@@ -24,6 +25,15 @@ export interface DomainStamp {
   readonly osId?: string
   /** Where its cards stand on LANs of routers. */
   readonly guards?: PortGuards
+  /** Disks that outlive the machine, in the order of the guest’s targets. */
+  readonly data?: readonly StampedDisk[]
+}
+
+interface StampedDisk {
+  /** qcow2. */
+  readonly path: string
+  /** By which the guest knows it. */
+  readonly serial: string
 }
 
 /** Domain XML ready for libvirt. @throws {VmpkgError} `XML_INVALID` facts that XML cannot carry */
@@ -37,6 +47,7 @@ export function stampDomain({ xml }: VerifiedDomainXml, stamp: DomainStamp): str
   ]
   insertAfterUuid(document.root, elements)
   if (stamp.guards !== undefined) guardPorts(document.root, stamp.guards)
+  for (const disk of stamp.data ?? []) addDisk(document.root, disk)
   return formatXml(document)
 }
 
@@ -45,6 +56,26 @@ export function stampNetwork({ xml }: VerifiedNetworkXml, facts: NetworkFacts): 
   const document = parseXml(xml)
   insertAfterUuid(document.root, [formatMetadata(formatNetworkFacts(facts))])
   return formatXml(document)
+}
+
+function addDisk(root: XmlElement, { path, serial }: StampedDisk): void {
+  const devices = findElement(root, 'devices')
+  if (devices === undefined) throw new TypeError('a domain without devices')
+  const disks = findElements(devices, 'disk')
+  const taken = new Set(findElements(devices, 'disk/target').map((one) => getAttribute(one, 'dev')))
+  const letter = 'bcdefghijklmnopqrstuvwxyz'.split('').find((one) => !taken.has(`vd${one}`))
+  if (letter === undefined) throw new VmpkgError('RENDER_REFUSED', 'No place is left for another disk')
+  const after = disks.at(-1)
+  insertElement(
+    devices,
+    `<disk type='file' device='disk'>
+  <driver name='qemu' type='qcow2' discard='unmap'/>
+  <source file='${escapeXml(path)}'/>
+  <target dev='vd${letter}' bus='virtio'/>
+  <serial>${escapeXml(serial)}</serial>
+</disk>`,
+    after === undefined ? {} : { after },
+  )
 }
 
 function insertAfterUuid(root: XmlElement, elements: readonly string[]): void {

@@ -23,7 +23,7 @@ export function prepareFolders(paths: Paths, { isRoot }: { readonly isRoot: bool
 /** @throws {VmpkgError} `STATE_INVALID`, `NO_RIGHTS` */
 export function prepareConnectionFolders(paths: ConnectionPaths, { isRoot }: { readonly isRoot: boolean }): void {
   const mode = isRoot ? 0o711 : 0o700
-  for (const path of [dirname(paths.folder), paths.folder, paths.overlays, paths.mediums, paths.logs]) {
+  for (const path of [dirname(paths.folder), paths.folder, paths.overlays, paths.data, paths.mediums, paths.logs]) {
     prepareFolder(path, mode)
   }
   prepareFolder(paths.privateHost, 0o700)
