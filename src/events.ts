@@ -63,6 +63,8 @@ export type Stage =
   | 'convert'
   | 'resize'
   | 'compact'
+  | 'backup'
+  | 'restore'
 
 export type Emit = (event: VmpkgEvent) => void
 

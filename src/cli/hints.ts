@@ -109,6 +109,9 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   FILE_NOT_FOUND: 'vmpkg file history lists the versions of a file.',
   FILE_UNREADABLE: 'Try another point in time: vmpkg file history lists them.',
   FILESYSTEM_UNSUPPORTED: 'Read it in the machine itself; docs/file-history.md says what is read from outside.',
+  BACKUP_UNKNOWN: 'vmpkg backup list FOLDER shows what there is.',
+  BACKUP_INVALID:
+    'Take another backup: vmpkg backup list FOLDER shows them, vmpkg backup verify FOLDER says which are whole.',
   VPN_PROFILE_INVALID:
     'Change the profile, or ask the provider for another one; docs/vpn-profiles.md says what is accepted.',
   TOR_NETWORK_INVALID: 'Change the file; docs/routers.md says which lines it takes.',

@@ -37,6 +37,8 @@ const VERBS: Readonly<Record<Stage, string>> = {
   convert: 'Converted',
   resize: 'Resized',
   compact: 'Compacted',
+  backup: 'Backed up',
+  restore: 'Restored',
 }
 
 /** Progress of one download or image is told once a second at most. */

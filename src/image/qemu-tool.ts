@@ -21,6 +21,8 @@ export interface ToolOptions {
   readonly input?: Readable | undefined
   readonly onOutput?: ((text: string) => void) | undefined
   readonly cwd?: string | undefined
+  /** A server, which a `kill -9` of this process must not leave behind. */
+  readonly diesWithUs?: boolean
 }
 
 const TOOL_MEMORY = 2 * 2 ** 30
@@ -29,17 +31,18 @@ const CPU_SECONDS = 3600
 const BYTES_PER_CPU_SECOND = 2 ** 20
 const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C.UTF-8' }
 
-export type Tool = 'qemu-img' | 'qemu-io' | 'fallocate'
+export type Tool = 'qemu-img' | 'qemu-io' | 'qemu-nbd' | 'fallocate'
 
 const PACKAGES: Readonly<Record<Tool, string>> = {
   'qemu-img': 'qemu-utils',
   'qemu-io': 'qemu-utils',
+  'qemu-nbd': 'qemu-utils',
   fallocate: 'util-linux',
 }
 
 /** Whatever the exit status is. @throws {VmpkgError} `TOOL_MISSING` `ABORTED` */
 export async function runTool(tool: Tool, args: readonly string[], options: ToolOptions): Promise<RunResult> {
-  const { processes, signal, file, maxFileBytes, diskBytes = 0, input, onOutput, cwd } = options
+  const { processes, signal, file, maxFileBytes, diskBytes = 0, input, onOutput, cwd, diesWithUs = false } = options
   const limits = [
     `--fsize=${maxFileBytes}`,
     `--as=${TOOL_MEMORY}`,
@@ -47,6 +50,7 @@ export async function runTool(tool: Tool, args: readonly string[], options: Tool
     '--nofile=64',
     '--core=0',
     '--',
+    ...(diesWithUs ? ['setpriv', '--pdeathsig', 'KILL'] : []),
     tool,
   ]
   const shared = { env: ENVIRONMENT, ...(signal === undefined ? {} : { signal }) }

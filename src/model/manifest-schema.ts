@@ -14,6 +14,8 @@ import type { Manifest, Parameter } from './manifest.ts'
 import { isoDate, oneLine, packageName, parseShape, relations, version } from './shape.ts'
 import { parseSize } from './size.ts'
 
+/** They follow the machine’s own disk. */
+const MAX_DATA_DISKS = 8
 const MAX_MANIFEST_BYTES = 256 * 1024
 const YAML_OPTIONS = { uniqueKeys: true, strict: true, merge: false, version: '1.2', logLevel: 'silent' } as const
 
@@ -123,6 +125,24 @@ const parameterName = z
   .regex(/^[a-z][A-Za-z0-9]{0,39}$/, 'not a parameter name: a lower-case letter, then letters and digits')
   .refine((name) => !(name in Object.prototype), 'a name that JavaScript reserves')
 
+const dataName = z
+  .string()
+  .regex(/^[a-z][a-z0-9]{0,13}$/, 'not the name of a data disk: a lower-case letter, then up to 13 of a-z, 0-9')
+
+const dataDisk = z.strictObject({
+  size: z
+    .string()
+    .refine(
+      (written) => isSize(written) && isDataSize(parseSize(written)),
+      'not a size from 16MiB to 16TiB, as in 8GiB',
+    ),
+  label: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,16}$/, 'not a label of 1 to 16 letters, digits and "_.-"')
+    .exactOptional(),
+  mount: z.string().regex(/^(?:\/[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}){1,8}$/, 'not a folder of the guest, as in /home'),
+})
+
 const profileValue = z.union([z.string(), z.number(), z.boolean(), z.array(z.string()).max(MAX_CHOICES)])
 
 const document = z
@@ -164,6 +184,7 @@ const document = z
       uplink: template.exactOptional(),
     }),
     guest: z.strictObject({ files: path }).exactOptional(),
+    data: z.record(dataName, dataDisk).exactOptional(),
     ready: z
       .strictObject({
         agent: z.enum(['rules-loaded', 'up']),
@@ -185,6 +206,20 @@ const document = z
           message: 'not a parameter of this package',
         })
       }
+    }
+    const data = Object.entries(one.data ?? {})
+    if (data.length > 0 && one.kind === 'router') {
+      context.addIssue({ code: 'custom', path: ['data'], message: 'routers keep nothing' })
+    }
+    if (data.length > MAX_DATA_DISKS) {
+      context.addIssue({ code: 'custom', path: ['data'], message: `more than ${MAX_DATA_DISKS} data disks` })
+    }
+    for (const [field, values] of [
+      ['mount', data.map(([, { mount }]) => mount)],
+      ['label', data.map(([name, { label }]) => label ?? name)],
+    ] as const) {
+      if (new Set(values).size === values.length) continue
+      context.addIssue({ code: 'custom', path: ['data'], message: `two data disks have one ${field}` })
     }
     const names = fromWritten(one.capabilities).map(grantName)
     if (new Set(names).size !== names.length) {
@@ -269,6 +304,10 @@ function checkChoiceDefault(
   } else if (!texts.every((written) => isChoice(type, written))) {
     context.addIssue({ code: 'custom', path: ['default'], message: `not ${describeChoice(type)}` })
   }
+}
+
+function isDataSize(bytes: number): boolean {
+  return bytes >= 16 * 2 ** 20 && bytes <= 16 * 2 ** 40
 }
 
 function isSize(written: string): boolean {

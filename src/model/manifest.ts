@@ -31,9 +31,20 @@ export interface Manifest {
   readonly templates: { readonly domain: string; readonly network?: string; readonly uplink?: string }
   /** Folder of files rendered onto the guest's read-only configuration medium. */
   readonly guest?: { readonly files: string }
+  /** Disks that outlive a machine, by name: kept for the next one of the machine’s name. Not for routers. */
+  readonly data?: Readonly<Record<string, DataDisk>>
   readonly ready?: { readonly agent: 'rules-loaded' | 'up'; readonly timeoutSeconds: number }
   readonly notes?: string
   readonly supportEndsAt?: string
+}
+
+interface DataDisk {
+  /** As in `8GiB`: what the guest sees; the file grows with what is written. */
+  readonly size: string
+  /** Of the file system that the guest makes on it; its name where it is absent. */
+  readonly label?: string
+  /** Where the guest mounts it. */
+  readonly mount: string
 }
 
 interface ParameterBase {

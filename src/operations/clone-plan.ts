@@ -11,6 +11,7 @@ import { parseDomainName } from '../model/name.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { isNearer } from '../router/move.ts'
 import { choosePciDevices } from './choose-devices.ts'
+import { planData } from './data-disks.ts'
 import { chooseEphemeralMode, type EphemeralMode } from './ephemeral.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
@@ -78,7 +79,7 @@ export async function planClone(
     nvram: files.nvram,
     medium: existing?.medium ?? files.medium,
     ...(images.disk === undefined ? {} : { overlay: { path: files.overlay, base: images.disk } }),
-    ...(request.ephemeral ? {} : { serialLog: files.log }),
+    ...(request.ephemeral ? {} : { serialLog: files.log, ...planData(workspace, request.name, manifest) }),
     pci: await choosePciDevices(workspace, manifest, parameters, request.name),
   })
 }

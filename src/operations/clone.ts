@@ -22,6 +22,7 @@ import type { Placement } from '../model/placement.ts'
 import type { InstalledPackage } from '../state/installed.ts'
 import type { Transaction } from '../state/journal.ts'
 import { chooseName, chooseNames, chooseNet, cloneFacts, planClones, storageOf, verifyImages } from './clone-plan.ts'
+import { createData } from './data-disks.ts'
 import { type EphemeralMode, listEphemeralGaps } from './ephemeral.ts'
 import { collectVanished } from './gc.ts'
 import { type CapabilityNote, noteOf, notGranted } from './install-plan.ts'
@@ -195,6 +196,7 @@ async function makeMachine(
       ...(mode === 'encrypted' ? { luks: await makeKey(workspace, connect, uuid, input.overlay.path) } : {}),
     })
   }
+  await createData(workspace, transaction, name, input.data ?? [])
   await writeMedium({ files: guest?.files ?? new Map(), target: input.medium, processes, signal })
   throwIfAborted(signal)
   intend(transaction, { kind: 'remove-domain', uuid, name: request.ephemeral ? '' : name })

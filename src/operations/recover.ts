@@ -7,16 +7,20 @@ import { rm } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { parseSha256, type Sha256 } from '../model/digest.ts'
+import { isDomainName } from '../model/name.ts'
 import type { EndpointContext } from '../model/template-context.ts'
 import type { Transaction, UndoRecord } from '../state/journal.ts'
 import { connectionKey } from '../state/paths.ts'
+import { findDeadBackups } from './dead-backups.ts'
 import { mediumPath, removeMachineFiles } from './machine-files.ts'
 import type { Workspace } from './workspace.ts'
 
 export type Undo =
   | { readonly kind: 'remove-machine-files'; readonly uuid: string }
+  | { readonly kind: 'settle-restore'; readonly uuid: string; readonly holder: string }
   | { readonly kind: 'remove-domain'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'remove-secret'; readonly uuid: string }
+  | { readonly kind: 'remove-data'; readonly name: string; readonly data: string }
   | { readonly kind: 'stop-domain'; readonly uuid: string }
   | { readonly kind: 'remove-network'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'release-images'; readonly holder: string }
@@ -69,6 +73,7 @@ export function intend(transaction: Transaction, ...undo: readonly Undo[]): void
 /** Undoes what dead commands of this connection left; of other connections only when they are asked for. */
 export async function recover(workspace: Workspace): Promise<readonly string[]> {
   const done: string[] = []
+  await tidyDeadBackups(workspace)
   const key = connectionKey(workspace.connectionName)
   const mine = workspace.journal.abandoned().filter(({ connection }) => connection === key || connection === HOST_WIDE)
   for (const pending of mine) {
@@ -88,6 +93,17 @@ export async function recover(workspace: Workspace): Promise<readonly string[]> 
     })
   }
   return done
+}
+
+/** A backup does not hold the lock while it reads, so that machines can be worked with: it is known by its process. */
+async function tidyDeadBackups(workspace: Workspace): Promise<void> {
+  try {
+    if ((await findDeadBackups(workspace)).length === 0) return
+    await (await import('./backup-session.ts')).tidyBackups(workspace)
+  } catch (cause) {
+    if (isVmpkgError(cause, 'ABORTED')) throw cause
+    warnUnfinished(workspace, cause)
+  }
 }
 
 /**
@@ -147,6 +163,12 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       return
     case 'remove-secret':
       await (await import('../domain/disk-secret.ts')).undefineDiskSecret(await workspace.connect(), undo.uuid)
+      return
+    case 'remove-data':
+      await (await import('./data-file.ts')).removeUnusedData(workspace, undo)
+      return
+    case 'settle-restore':
+      await (await import('./settle-restore.ts')).settleRestore(workspace, undo.uuid, undo.holder)
       return
     case 'stop-domain':
       await (await loadRemoval()).stopOwnDomain(await workspace.connect(), undo.uuid)
@@ -212,6 +234,10 @@ function parseUndo(record: UndoRecord): Undo {
     case 'remove-secret':
     case 'stop-domain':
       return { kind: record.kind, uuid: parseUuid(record['uuid']) }
+    case 'remove-data':
+      return { kind: record.kind, ...parseDataName(record['name'], record['data']) }
+    case 'settle-restore':
+      return { kind: record.kind, uuid: parseUuid(record['uuid']), holder: String(record['holder']) }
     case 'remove-domain':
     case 'remove-network':
       return { kind: record.kind, uuid: parseUuid(record['uuid']), name: String(record['name']) }
@@ -299,6 +325,15 @@ function parseSuffix(value: unknown): string {
       hint: 'The state database has been damaged: restore it from a backup.',
     },
   )
+}
+
+/** They become part of a path. */
+function parseDataName(name: unknown, data: unknown): { readonly name: string; readonly data: string } {
+  const [machine, disk] = [String(name), String(data)]
+  if (isDomainName(machine) && /^[a-z][a-z0-9]{0,13}$/.test(disk)) return { name: machine, data: disk }
+  throw new VmpkgError('STATE_INVALID', 'The journal names a data disk that is none', {
+    hint: 'The state database has been damaged: restore it from a backup.',
+  })
 }
 
 /** It becomes part of a path. */

@@ -19,6 +19,7 @@ import type { Partials } from '../render/environment.ts'
 import type { GuardedCard, GuardedLan, PortGuards } from '../render/guard-ports.ts'
 import { renderGuestFile } from '../render/guest.ts'
 import { stampDomain } from '../render/stamp.ts'
+import type { DataDisk } from './data-disks.ts'
 import { templateValues } from './file-parameters.ts'
 import { rootVerity } from './images.ts'
 import type { LoadedPackage } from './package-store.ts'
@@ -47,6 +48,8 @@ export interface MachineInput {
   /** What PCI parameters chose, by parameter (`choose-devices.ts`). */
   readonly pci?: Readonly<Record<string, readonly PciContext[]>>
   readonly placement?: Placement
+  /** Disks that outlive the machine (`data-disks.ts`). */
+  readonly data?: readonly DataDisk[]
   /** Files of the medium that no template makes. */
   readonly more?: ReadonlyMap<string, Uint8Array>
 }
@@ -135,6 +138,7 @@ export function finishMachine(input: MachineInput, draft: MachineDraft, facts: D
     facts,
     definitions: manifest.parameters,
     guards: guardsOf(input),
+    ...(input.data === undefined ? {} : { data: input.data }),
     ...(manifest.os === undefined ? {} : { osId: manifest.os.id }),
   })
 }

@@ -2,6 +2,7 @@
  * Writes what vmpkg knows into rendered XML that passed the gate: title, description, libosinfo's id (virt-manager shows
  * them) and our facts (formats 5.1). Templates cannot write these elements themselves: the gate refuses them.
  */
+import { VmpkgError } from '../errors.ts'
 import { sha256 } from '../model/digest.ts'
 import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
 import type { Parameter } from '../model/manifest.ts'
@@ -25,6 +26,15 @@ export interface DomainStamp {
   readonly osId?: string
   /** Where its cards stand on LANs of routers. */
   readonly guards?: PortGuards
+  /** Disks that outlive the machine, in the order of the guest’s targets. */
+  readonly data?: readonly StampedDisk[]
+}
+
+interface StampedDisk {
+  /** qcow2. */
+  readonly path: string
+  /** By which the guest knows it. */
+  readonly serial: string
 }
 
 /** Domain XML ready for libvirt. @throws {VmpkgError} `XML_INVALID` facts that XML cannot carry */
@@ -40,6 +50,7 @@ export function stampDomain({ xml }: VerifiedDomainXml, stamp: DomainStamp): str
   if (stamp.facts.kind !== 'router') tellGeneration(document.root)
   if (stamp.facts.ephemeral) leaveNoTrace(document.root, stamp.facts)
   if (stamp.guards !== undefined) guardPorts(document.root, stamp.guards)
+  for (const disk of stamp.data ?? []) addDisk(document.root, disk)
   return formatXml(document)
 }
 
@@ -74,6 +85,26 @@ export function stampNetwork({ xml }: VerifiedNetworkXml, facts: NetworkFacts): 
   const document = parseXml(xml)
   insertAfterUuid(document.root, [formatMetadata(formatNetworkFacts(facts))])
   return formatXml(document)
+}
+
+function addDisk(root: XmlElement, { path, serial }: StampedDisk): void {
+  const devices = findElement(root, 'devices')
+  if (devices === undefined) throw new TypeError('a domain without devices')
+  const disks = findElements(devices, 'disk')
+  const taken = new Set(findElements(devices, 'disk/target').map((one) => getAttribute(one, 'dev')))
+  const letter = 'bcdefghijklmnopqrstuvwxyz'.split('').find((one) => !taken.has(`vd${one}`))
+  if (letter === undefined) throw new VmpkgError('RENDER_REFUSED', 'No place is left for another disk')
+  const after = disks.at(-1)
+  insertElement(
+    devices,
+    `<disk type='file' device='disk'>
+  <driver name='qemu' type='qcow2' discard='unmap'/>
+  <source file='${escapeXml(path)}'/>
+  <target dev='vd${letter}' bus='virtio'/>
+  <serial>${escapeXml(serial)}</serial>
+</disk>`,
+    after === undefined ? {} : { after },
+  )
 }
 
 function insertAfterUuid(root: XmlElement, elements: readonly string[]): void {

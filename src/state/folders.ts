@@ -23,7 +23,8 @@ export function prepareFolders(paths: Paths, { isRoot }: { readonly isRoot: bool
 /** @throws {VmpkgError} `STATE_INVALID`, `NO_RIGHTS` */
 export function prepareConnectionFolders(paths: ConnectionPaths, { isRoot }: { readonly isRoot: boolean }): void {
   const mode = isRoot ? 0o711 : 0o700
-  for (const path of [dirname(paths.folder), paths.folder, paths.overlays, paths.mediums, paths.logs, paths.memory]) {
+  const { folder, overlays, data, mediums, logs, memory } = paths
+  for (const path of [dirname(folder), folder, overlays, data, mediums, logs, memory]) {
     prepareFolder(path, mode)
   }
   prepareFolder(paths.privateHost, 0o700)

@@ -52,6 +52,8 @@ export interface ConnectionPaths {
   readonly key: string
   readonly folder: string
   readonly overlays: string
+  /** Data disks, by the name of the machine: they outlive it. */
+  readonly data: string
   readonly mediums: string
   readonly logs: string
   /** What no disk shall hold; in memory where the runtime folder is. A private host sees it under the same path. */
@@ -123,6 +125,7 @@ export function connectionPaths(paths: Paths, uri: string): ConnectionPaths {
     key,
     folder,
     overlays: join(folder, 'overlays'),
+    data: join(folder, 'data'),
     mediums: join(folder, 'mediums'),
     logs: join(folder, 'logs'),
     memory: join(paths.runtime, host ?? key, 'machines'),

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
@@ -53,7 +53,12 @@ describe('the shipped OS image', { skip: missing.length > 0 && `not installed: $
   after(async () => rm(work, { recursive: true, force: true }))
 
   /** A clone: an overlay, variables of its own, and a medium. */
-  const start = async (t: TestContext, hostname: string, environment?: string): Promise<BareGuest> => {
+  const start = async (
+    t: TestContext,
+    hostname: string,
+    environment?: string,
+    data: readonly { readonly file: string; readonly serial: string; readonly line: string }[] = [],
+  ): Promise<BareGuest> => {
     assert.ok(firmware !== undefined)
     const folder = await makeTempFolder(t)
     const overlay = join(folder, 'overlay.qcow2')
@@ -66,12 +71,14 @@ describe('the shipped OS image', { skip: missing.length > 0 && `not installed: $
     const text = environment ?? renderGuestFile('vmpkg.env', template, { identity, nics: [wan], wan, params: {} })
     const medium = join(folder, 'config.iso')
     const files = new Map([['vmpkg.env', Buffer.from(text)]])
+    if (data.length > 0) files.set('data.conf', Buffer.from(data.map(({ line }) => line).join('')))
     await writeMedium({ files, target: medium, processes: systemProcesses })
     return startBareGuest(t, {
       folder,
       boot: { code: firmware.code, variables },
       memoryMib: 512,
       disk: { file: overlay, format: 'qcow2', readonly: false },
+      data,
       medium,
       nics: [{ netdev: 'user,id=n0,restrict=on', mac: MAC }],
     })
@@ -105,7 +112,18 @@ describe('the shipped OS image', { skip: missing.length > 0 && `not installed: $
   })
 
   test('a machine takes its identity from the medium, gets an address, lets nobody in, and stops when asked', async (t) => {
-    const guest = await start(t, 'debian1')
+    const folder = await makeTempFolder(t)
+    const [empty, known] = [join(folder, 'empty'), join(folder, 'known')]
+    for (const file of [empty, known]) {
+      await writeFile(file, '')
+      await truncate(file, 64 * 1024 * 1024)
+    }
+    execFileSync('mke2fs', ['-q', '-t', 'ext4', '-L', 'older', known])
+    execFileSync('debugfs', ['-w', '-R', 'mkdir /kept', known], { stdio: 'ignore' })
+    const guest = await start(t, 'debian1', undefined, [
+      { file: empty, serial: 'vmpkg-home', line: 'vmpkg-home home /home\n' },
+      { file: known, serial: 'vmpkg-mail', line: 'vmpkg-mail mail /srv/mail\n' },
+    ])
     assert.deepEqual(await guest.readLine(), { vmpkg: 1, event: 'ready' })
     const reply = await askUntil(guest, (one) => (one['lan'] as { address: unknown }).address !== null)
     assert.partialDeepStrictEqual(reply, { ready: true, hostname: 'debian1', lan: { address: '10.0.2.15' } })
@@ -116,6 +134,13 @@ describe('the shipped OS image', { skip: missing.length > 0 && `not installed: $
     await until(() => /Login incorrect/.test(guest.serial()))
     await guest.control('system_powerdown')
     await Promise.race([guest.ended, wait(60_000).then(() => assert.fail('the machine did not stop'))])
+    // An empty data disk has a file system now, and one that had one has the same.
+    const facts = (file: string): string =>
+      execFileSync('debugfs', ['-R', 'stats -h', file], { encoding: 'utf8', stdio: 'pipe' })
+    assert.match(facts(empty), /^Filesystem volume name: +home\nLast mounted on: +\/home$/m)
+    assert.match(facts(known), /^Filesystem volume name: +older\nLast mounted on: +\/srv\/mail$/m)
+    assert.match(execFileSync('debugfs', ['-R', 'stat /kept', known], { encoding: 'utf8', stdio: 'pipe' }), /directory/)
+    for (const file of [empty, known]) execFileSync('e2fsck', ['-fn', file], { stdio: 'ignore' })
   })
 
   test('a machine without a medium that it can trust says so and is not ready', async (t) => {

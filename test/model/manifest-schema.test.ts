@@ -49,6 +49,31 @@ describe('parseManifest', () => {
     assert.deepEqual(manifest.recommends, [])
   })
 
+  test('takes data disks of apps, each with a name, label and place of its own', () => {
+    const app = router.replace('kind: router', 'kind: app').replace('layer: gal\n', '')
+    const data = (text: string): string => `${app}data: ${text}\n`
+    const { data: read } = parseManifest(
+      data('{ home: { size: 8GiB, mount: /home }, mail: { size: 16MiB, mount: /srv/mail, label: MAIL } }'),
+    )
+    assert.deepEqual(read?.['mail'], { size: '16MiB', mount: '/srv/mail', label: 'MAIL' })
+    for (const bad of [
+      '{ Home: { size: 8GiB, mount: /home } }',
+      '{ abcdefghijklmno: { size: 8GiB, mount: /home } }',
+      '{ home: { size: 1MiB, mount: /home } }',
+      '{ home: { size: 8GiB, mount: home } }',
+      '{ home: { size: 8GiB, mount: /a/../b } }',
+      '{ home: { size: 8GiB, mount: /home, label: "a b" } }',
+      '{ home: { size: 8GiB, mount: /home }, mail: { size: 8GiB, mount: /home } }',
+      '{ home: { size: 8GiB, mount: /home }, mail: { size: 8GiB, mount: /mail, label: home } }',
+    ]) {
+      assert.ok(
+        problems(data(bad)).some((path) => path.startsWith('data')),
+        bad,
+      )
+    }
+    assert.deepEqual(problems(`${router}data: { home: { size: 8GiB, mount: /home } }\n`), ['data'])
+  })
+
   test('reports every problem at once, each with its path', () => {
     const bad = router
       .replace('arch: amd64', 'arch: mips')

@@ -32,6 +32,8 @@ export interface BareGuestOptions {
   /** Default 160. */
   readonly memoryMib?: number
   readonly disk: { readonly file: string; readonly format: 'raw' | 'qcow2'; readonly readonly: boolean }
+  /** Raw disks beside the first, which the guest knows by their serial numbers. */
+  readonly data?: readonly { readonly file: string; readonly serial: string }[]
   readonly medium: string
   /** `-netdev` values with the id `n0`, `n1`, …, and the MAC of the card on each. */
   readonly nics: readonly { readonly netdev: string; readonly mac: string }[]
@@ -54,6 +56,10 @@ export async function startBareGuest(t: Pick<TestContext, 'after'>, options: Bar
   args.push('-m', String(options.memoryMib ?? 160), ...bootArguments(options.boot))
   args.push('-drive', `file=${disk.file},format=${disk.format},if=none,id=d${disk.readonly ? ',readonly=on' : ''}`)
   args.push('-device', 'virtio-blk-pci,drive=d', '-device', 'virtio-scsi-pci', '-device', 'virtio-rng-pci')
+  for (const [index, { file, serial }] of (options.data ?? []).entries()) {
+    args.push('-drive', `file=${file},format=raw,if=none,id=x${index}`)
+    args.push('-device', `virtio-blk-pci,drive=x${index},serial=${serial}`)
+  }
   args.push('-drive', `file=${options.medium},format=raw,if=none,id=c,readonly=on`, '-device', 'scsi-cd,drive=c,id=cd')
   args.push('-chardev', `socket,id=s,path=${at('serial.sock')},server=on,wait=off,logfile=${at('serial.log')}`)
   args.push('-serial', 'chardev:s', '-device', 'virtio-serial-pci')
