@@ -53,6 +53,7 @@ export interface Io {
   readonly emit: Emit
   readonly stdin: NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
   /** Opens the state of this host: folders, databases, the chosen connection. Cleaned up by `main`. */
   workspace(options?: WorkspaceNeeds): Promise<Workspace>
   /** Result text; what could steer a terminal is taken out. */

@@ -106,6 +106,8 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   VIEWER_FAILED: 'Choose another one with --viewer.',
   GUEST_NOT_READY: 'vmpkg logs MACHINE shows what its console said.',
   ATTESTATION_FAILED: 'Look at vmpkg logs MACHINE, then restart it; its LAN stays closed.',
+  AGENT_UNAVAILABLE: 'vmpkg wait MACHINE --for ready waits for it; vmpkg console does without an agent.',
+  AGENT_REFUSED: 'Look inside: vmpkg console MACHINE.',
   FILE_NOT_FOUND: 'vmpkg file history lists the versions of a file.',
   FILE_UNREADABLE: 'Try another point in time: vmpkg file history lists them.',
   FILESYSTEM_UNSUPPORTED: 'Read it in the machine itself; docs/file-history.md says what is read from outside.',

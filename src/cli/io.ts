@@ -56,6 +56,7 @@ export function createIo(
     emit: reporter.emit,
     stdin: process.stdin,
     stdout: process.stdout,
+    stderr: process.stderr,
     print,
     printJson: (name, value) => {
       reporter.clear()

@@ -4,7 +4,7 @@
  * the seed and, for some packages, keys. Test oracle: xorriso's own listing of the volume.
  */
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, open, rm, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { renameDurably } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
@@ -42,6 +42,37 @@ export async function writeMedium(options: MediumOptions): Promise<void> {
   } finally {
     await rm(folder, { recursive: true, force: true })
     await rm(staged, { force: true })
+  }
+}
+
+/**
+ * The files of a volume that vmpkg wrote.
+ * @throws {VmpkgError} `TOOL_MISSING`, `BUILD_FAILED` for a file that is none
+ */
+export async function readMedium(
+  path: string,
+  { processes, signal }: Pick<MediumOptions, 'processes' | 'signal'>,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const folder = await mkdtemp(`${path}.files-`)
+  try {
+    const target = join(folder, 'files')
+    const args = ['-osirrox', 'on', '-indev', path, '-extract', '/', target]
+    const { exitCode, stderr } = await processes.run('xorriso', args, {
+      env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8', TZ: 'UTC' },
+      ...(signal === undefined ? {} : { signal }),
+    })
+    if (exitCode !== 0) {
+      const said = JSON.stringify(stderr.trim().slice(-500))
+      throw new VmpkgError('BUILD_FAILED', `xorriso could not read ${basename(path)}: ${said}`, {
+        hint: 'Make the machine anew, or restore the file from a backup.',
+      })
+    }
+    await chmod(target, 0o700)
+    const files = new Map<string, Uint8Array>()
+    for (const name of await readdir(target)) files.set(name, await readFile(join(target, name)))
+    return files
+  } finally {
+    await rm(folder, { recursive: true, force: true })
   }
 }
 

@@ -46,6 +46,17 @@ export async function restoreAutostart(
   await found?.setAutostart({ autostart })
 }
 
+/** Of a machine that is gone there is nothing to name. What runs cannot be renamed: it is tried again later. */
+export async function restoreName(
+  connect: Connect,
+  { uuid, name, xml }: { readonly uuid: string; readonly name: string; readonly xml: string },
+): Promise<void> {
+  const domain = await connect.domainLookupByUuid({ uuid }).catch(absent('noDomain'))
+  if (domain === undefined) return
+  if (domain.name !== name) await domain.rename({ newName: name })
+  await connect.domainDefineXML({ xml })
+}
+
 /** As libvirt has it now for the next start, secrets included: what a definition is restored from. */
 export async function readRestorable(connect: Connect, uuid: string): Promise<Restorable | undefined> {
   const domain = await connect.domainLookupByUuid({ uuid }).catch(absent('noDomain'))

@@ -35,6 +35,7 @@ export type Undo =
       readonly rules: Sha256
       readonly endpoints?: readonly EndpointContext[]
     }
+  | { readonly kind: 'restore-name'; readonly uuid: string; readonly name: string; readonly xml: string }
   | { readonly kind: 'restore-place'; readonly uuid: string; readonly place: string }
   | {
       readonly kind: 'return-card'
@@ -200,6 +201,10 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
     case 'restore-autostart':
       await (await loadRestore()).restoreAutostart(await workspace.connect(), undo)
       return
+    case 'restore-name':
+      await (await loadRestore()).restoreName(await workspace.connect(), undo)
+      await (await import('./rename-medium.ts')).nameOnMedium(workspace, undo.uuid, undo.name)
+      return
     case 'restore-place':
       await (await import('../domain/place.ts')).restorePlace(await workspace.connect(), undo.uuid, undo.place)
       return
@@ -264,6 +269,13 @@ function parseUndo(record: UndoRecord): Undo {
         what: record['what'] === 'network' ? 'network' : 'machine',
         uuid: parseUuid(record['uuid']),
         autostart: record['autostart'] === true,
+      }
+    case 'restore-name':
+      return {
+        kind: record.kind,
+        uuid: parseUuid(record['uuid']),
+        name: String(record['name']),
+        xml: String(record['xml']),
       }
     case 'restore-place':
       return { kind: record.kind, uuid: parseUuid(record['uuid']), place: String(record['place']) }

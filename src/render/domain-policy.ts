@@ -43,7 +43,7 @@ function subjectOf({ context }: DomainPolicyInput): string {
 }
 
 /** All that the gate has against it, in document order, then what holds between elements. @throws `XML_INVALID` */
-function findDomainFaults(input: DomainPolicyInput): readonly Finding[] {
+export function findDomainFaults(input: DomainPolicyInput): readonly Finding[] {
   const { context } = input
   const document = parseXml(input.xml)
   const gate = openGate(input, { ...devicesOf(input), ...givenTo(context) })

@@ -1,8 +1,9 @@
 /** A clone of the OS image behind a router, through libvirt: UEFI with variables of its own, and nothing left of it. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type Cli, makeCli } from '../support/cli.ts'
@@ -62,6 +63,54 @@ describe('a clone of an OS image', { timeout: 900_000 }, () => {
     nvram = /<nvram[^>]*>([^<]+)<\/nvram>/.exec(xml)?.[1] ?? ''
     assert.ok(nvram.startsWith(at('root')), nvram)
     assert.ok(existsSync(nvram))
+  })
+
+  test('is ready with its guest agent, and listens on no port', async () => {
+    await cli.ok(['wait', 'debian', '--timeout', '240'])
+    const { status, stderr } = await cli.run(['wait', 'debian', '--for', 'port:22', '--timeout', '1'])
+    assert.equal(status, 100)
+    assert.match(stderr, /GUEST_NOT_READY/)
+    assert.match(stderr, /did not listen on port 22/)
+  })
+
+  test('tells its address by two mouths', async () => {
+    const one = (await cli.ok(['ip', 'debian', '--one'])).trim()
+    const { addresses } = await cli.json(['ip', 'debian'])
+    assert.match(one, /^10\.1\.1\.\d+$/)
+    assert.deepEqual(
+      (addresses as { address: string; network: string; source: string }[]).map(({ address, network, source }) => [
+        address,
+        network,
+        source,
+      ]),
+      [[one, 'uni0', 'agent']],
+    )
+  })
+
+  test('runs a program with its streams and its status', async () => {
+    const script = 'tr a-z A-Z; echo problem >&2; exit 7'
+    const ran = await cli.run(['exec', 'debian', '--env', 'LANG=C', '--', 'sh', '-c', script], 'input')
+    assert.deepEqual(ran, { status: 7, stdout: 'INPUT', stderr: 'problem\n' })
+  })
+
+  test('takes files and gives them back, whole and with their modes', async () => {
+    const bytes = randomBytes(70_000)
+    await mkdir(at('tree', 'sub'), { recursive: true })
+    await writeFile(at('tree', 'sub', 'run'), bytes, { mode: 0o751 })
+    await symlink('sub/run', at('tree', 'inside'))
+    await cli.ok(['cp', '-r', at('tree'), 'debian:/root/copy'])
+    await cli.ok(['exec', 'debian', '--', 'ln', '-s', '/etc/passwd', '/root/copy/outside'])
+    const { status, stderr } = await cli.run(['cp', '-r', 'debian:/root/copy', at('back')])
+    assert.deepEqual([status, /Left out outside: a link out of the copy/.test(stderr)], [1, true], stderr)
+    assert.deepEqual((await readdir(at('back'))).toSorted(), ['inside', 'sub'])
+    assert.ok((await readFile(at('back', 'inside'))).equals(bytes))
+    assert.equal((await stat(at('back', 'sub', 'run'))).mode & 0o7777, 0o751)
+  })
+
+  test('refuses to run anything in a router', async () => {
+    const { status, stderr } = await cli.run(['exec', 'router-uni', '--', 'true'])
+    assert.equal(status, 100)
+    assert.match(stderr, /AGENT_UNAVAILABLE/)
   })
 
   test('keeps none of its variables when it stops', async () => {

@@ -472,6 +472,19 @@ export const SCENARIOS: readonly Scenario[] = [
     before: having(ADD, UPDATE, ROUTER, APP, CLONE),
     done: ['DOMAIN_UNKNOWN'],
   },
+  {
+    name: 'rename',
+    host: true,
+    verb: ['rename', 'one', 'two'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE),
+    done: ['DOMAIN_UNKNOWN'],
+  },
+  {
+    name: 'set memory',
+    host: true,
+    verb: ['set', 'memory', 'one', '64MiB'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE),
+  },
   { name: 'upgrade a router', host: true, verb: ['upgrade', '-y'], before: having(ADD, UPDATE, OLD_ROUTER) },
   {
     name: 'upgrade a router that runs',

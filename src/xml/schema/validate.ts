@@ -5,7 +5,8 @@
  */
 import { VmpkgError } from '../../errors.ts'
 import { decodeAttribute, decodeReferences, normaliseLineEnds } from '../lexical.ts'
-import type { XmlDocument, XmlElement, XmlNode } from '../tree.ts'
+import { lineOf } from '../line.ts'
+import type { XmlDocument, XmlElement } from '../tree.ts'
 import {
   attributeSteps,
   closeElement,
@@ -205,28 +206,6 @@ function contentOf(element: XmlElement): readonly (XmlElement | string)[] {
 
 function isNamesake(other: XmlElement | string, child: XmlElement): boolean {
   return typeof other !== 'string' && other !== child && other.name === child.name
-}
-
-/** Line of the element's start tag in the text of the document, from 1. */
-function lineOf(document: XmlDocument, wanted: XmlElement): number {
-  let line = 1
-  const count = (text: string): void => {
-    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) line += 1
-  }
-  const visit = (node: XmlNode): boolean => {
-    if (node === wanted) return true
-    if (node.type !== 'element') {
-      count(node.raw)
-      return false
-    }
-    for (const { before, equals, raw } of node.attributes) count(before + equals + raw)
-    count(node.startTail)
-    if (node.children.some(visit)) return true
-    count(node.endTail)
-    return false
-  }
-  document.nodes.some(visit)
-  return line
 }
 
 function quote(value: string): string {
