@@ -42,6 +42,7 @@ export type Stage =
   | 'convert'
   | 'resize'
   | 'compact'
+  | 'snapshot'
 
 export type Emit = (event: VmpkgEvent) => void
 

@@ -37,6 +37,7 @@ const VERBS: Readonly<Record<Stage, string>> = {
   convert: 'Converted',
   resize: 'Resized',
   compact: 'Compacted',
+  snapshot: 'Settled the snapshots of',
 }
 
 /** Progress of one download or image is told once a second at most. */

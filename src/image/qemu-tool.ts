@@ -21,6 +21,8 @@ export interface ToolOptions {
   readonly input?: Readable | undefined
   readonly onOutput?: ((text: string) => void) | undefined
   readonly cwd?: string | undefined
+  /** Files that the tool opens, for a long chain. */
+  readonly openFiles?: number | undefined
 }
 
 const TOOL_MEMORY = 2 * 2 ** 30
@@ -39,12 +41,12 @@ const PACKAGES: Readonly<Record<Tool, string>> = {
 
 /** Whatever the exit status is. @throws {VmpkgError} `TOOL_MISSING` `ABORTED` */
 export async function runTool(tool: Tool, args: readonly string[], options: ToolOptions): Promise<RunResult> {
-  const { processes, signal, file, maxFileBytes, diskBytes = 0, input, onOutput, cwd } = options
+  const { processes, signal, file, maxFileBytes, diskBytes = 0, input, onOutput, cwd, openFiles = 0 } = options
   const limits = [
     `--fsize=${maxFileBytes}`,
     `--as=${TOOL_MEMORY}`,
     `--cpu=${CPU_SECONDS + Math.ceil(diskBytes / BYTES_PER_CPU_SECOND)}`,
-    '--nofile=64',
+    `--nofile=${64 + openFiles}`,
     '--core=0',
     '--',
     tool,

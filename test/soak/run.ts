@@ -17,6 +17,7 @@ import { soakPull } from './pull.ts'
 import { soakRaces } from './races.ts'
 import { soakRender } from './render.ts'
 import { soakResolve } from './resolve.ts'
+import { soakSnapshots } from './snapshots.ts'
 import { soakVfio } from './vfio.ts'
 import { soakXml } from './xml.ts'
 
@@ -31,6 +32,7 @@ const PARTS = {
   races: soakRaces,
   render: soakRender,
   resolve: soakResolve,
+  snapshots: soakSnapshots,
   xml: soakXml,
   vfio: soakVfio,
 } as const
@@ -46,6 +48,7 @@ const CASES: Readonly<Record<Part, number>> = {
   races: 1000,
   render: 1_000_000,
   resolve: 20_000,
+  snapshots: 38,
   xml: 10_000,
   vfio: 1,
 }
