@@ -18,7 +18,7 @@ import { escapeXml } from '../xml/lexical.ts'
 import { parseXml } from '../xml/parse.ts'
 import { formatXml } from '../xml/tree.ts'
 import { intend, transact } from './recover.ts'
-import { pullDisk, settleSnapshots } from './snapshot-settle.ts'
+import { settleSnapshots } from './snapshot-settle.ts'
 import {
   chainOf,
   explainLibvirt,
@@ -56,6 +56,7 @@ export interface CreatedSnapshot {
 
 /** Files of a chain; libvirt reads no more than 200, and each costs a guest that starts some milliseconds. */
 const MOST_LAYERS = 60
+const MOST_LIVE_LAYERS = 180
 
 /**
  * @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `DOMAIN_STATE` `USAGE` `NAME_INVALID` `SNAPSHOT_EXISTS` `HOST_UNSUPPORTED`
@@ -68,7 +69,7 @@ export async function createSnapshot(workspace: Workspace, request: CreateReques
   const state = await readMachineState(domain)
   const name = chooseSnapshotName(state, request, workspace.outside.clock.now())
   await requireFit(state, request)
-  const deep = state.disks.filter(({ top }) => chainOf(state.files, top).length >= MOST_LAYERS)
+  const deep = chooseDeep(state)
   const nvram = state.nvram === undefined ? undefined : await readIfThere(state.nvram)
   const result: CreatedSnapshot = {
     machine: request.machine,
@@ -109,6 +110,17 @@ export async function createSnapshot(workspace: Workspace, request: CreateReques
       return result
     },
   )
+}
+
+/** Under a guest nothing is moved; it goes on until libvirt could read no more. @throws {VmpkgError} `DOMAIN_STATE` */
+function chooseDeep({ domain, isActive, disks, files }: MachineState): readonly MachineDisk[] {
+  const depthOf = ({ top }: MachineDisk): number => chainOf(files, top).length
+  if (!isActive) return disks.filter((disk) => depthOf(disk) >= MOST_LAYERS)
+  const full = disks.find((disk) => depthOf(disk) >= MOST_LIVE_LAYERS)
+  if (full === undefined) return []
+  throw new VmpkgError('DOMAIN_STATE', `The disk ${full.target} of ${domain.name} stands on ${depthOf(full)} files`, {
+    hint: `Stop it (vmpkg stop ${domain.name}) and take the snapshot then: the chain begins anew.`,
+  })
 }
 
 function chooseSnapshotName({ domain, snapshots }: MachineState, { name }: CreateRequest, now: Date): string {
@@ -239,17 +251,12 @@ async function recordRunning({ domain }: MachineState, name: string): Promise<vo
 }
 
 /** The active file takes in all down to the one that the machine began with; files of snapshots stay as branches. */
-async function flatten(
-  workspace: Workspace,
-  { domain, files, isActive }: MachineState,
-  disk: MachineDisk,
-): Promise<void> {
+async function flatten(workspace: Workspace, { files }: MachineState, disk: MachineDisk): Promise<void> {
   const chain = chainOf(files, disk.top)
   const onto = chain.at(-1)
   const base = onto === undefined ? undefined : files.get(onto)
   if (onto === undefined || base === undefined) return
-  if (isActive) await pullDisk(domain, disk.target, base.file, workspace.outside.signal)
-  else await pullUp(files, { top: disk.top, onto }, workspace.outside)
+  await pullUp(files, { top: disk.top, onto }, workspace.outside)
 }
 
 async function readIfThere(file: string): Promise<Buffer | undefined> {

@@ -98,6 +98,7 @@ async function revertExternal(
   { snapshot, after, isAsleep, dryRun }: RevertPlan,
 ): Promise<Reverted> {
   const { domain, disks } = state
+  const files = disks.map(({ top }) => top) // what it had until now, whoever named it
   const bases = findBases(state, snapshot)
   const memory = after === 'off' ? undefined : snapshot.memory.file
   if (memory !== undefined) await requireFile(memory, snapshot.name)
@@ -113,12 +114,12 @@ async function revertExternal(
     workspace,
     { operation: 'snapshot-revert', subject: `${domain.name} to ${snapshot.name}` },
     async (transaction) => {
-      intend(transaction, { kind: 'settle-snapshots', uuid: domain.uuid, files: [] })
+      intend(transaction, { kind: 'settle-snapshots', uuid: domain.uuid, files })
       const placed = await prepareRevert(workspace, state, snapshot, bases)
       if (state.isActive) await destroyIfRunning(domain)
       if (isAsleep) await domain.managedSaveRemove() // it would go on with other disks
       await connect.domainDefineXML({ xml: placed.definition })
-      await settleSnapshots(workspace, connect, { uuid: domain.uuid, files: [] })
+      await settleSnapshots(workspace, connect, { uuid: domain.uuid, files })
       transaction.commit()
       return placed.saved
     },

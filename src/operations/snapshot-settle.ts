@@ -4,7 +4,6 @@
  * libvirt and from the headers of the files, so it is the undo of every snapshot verb and can be run at any time.
  */
 import { rm } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { placeDisks } from '../domain/disk-chain.ts'
 import { absent, readMachine } from '../domain/inventory.ts'
 import { readDisks } from '../domain/points.ts'
@@ -36,7 +35,6 @@ export interface SettledSnapshots {
 }
 
 const NOTHING: SettledSnapshots = { waiting: [], removed: [] }
-const POLL_MS = 100
 
 /** @throws {VmpkgError} what reading and merging of images throws, and what libvirt refuses */
 export async function settleSnapshots(
@@ -82,7 +80,6 @@ async function tidyLayers(
   const named = new Set<string | undefined>(disks.map(({ top }) => top))
   for (const { file } of readDisks(state.xml)) if (file !== undefined) named.add(keyOf(file))
   for (const { disks: before } of snapshots) for (const { file } of before) named.add(keyOf(file))
-  const tops = new Set(disks.map(({ top }) => top))
   const live = new Set(isActive ? disks.flatMap(({ top }) => chainOf(files, top)) : [])
   const removable = new Set(own.map(({ key }) => key).filter((key) => !named.has(key) && !foreign.has(key)))
   const ours = new Set(own.map(({ key }) => key))
@@ -96,12 +93,12 @@ async function tidyLayers(
       const [upper] = above
       if (above.length > 1) continue
       if (upper !== undefined && (!ours.has(upper) || foreign.has(upper) || holdsInternal(files, upper))) continue
-      if (upper !== undefined && live.has(upper) && !tops.has(upper)) {
+      // QEMU may end before it has written down what a pull brought, so that nothing is merged under a guest.
+      if (upper !== undefined && live.has(upper)) {
         waiting.add(layer)
         continue
       }
       if (upper === undefined) await rm(layer, { force: true })
-      else if (live.has(upper)) await streamUp(workspace, state, { upper, layer })
       else await mergeDown(files, { upper, layer }, workspace.outside)
       const gone = files.get(layer)
       const stays = upper === undefined ? undefined : files.get(upper)
@@ -119,38 +116,6 @@ async function tidyLayers(
 /** They would be lost with the file, whose content alone goes down. */
 function holdsInternal(files: MachineState['files'], key: string): boolean {
   return (files.get(key)?.snapshots.length ?? 0) > 0
-}
-
-/** Of a machine that runs: its active file takes the layer in, while the guest goes on. */
-async function streamUp(
-  { outside }: Workspace,
-  { domain, disks, files }: MachineState,
-  { upper, layer }: { readonly upper: string; readonly layer: string },
-): Promise<void> {
-  const target = disks.find(({ top }) => top === upper)?.target ?? ''
-  const below = files.get(layer)?.backing
-  const base = below === undefined ? undefined : files.get(below)?.file
-  await pullDisk(domain, target, base, outside.signal)
-  await rm(layer, { force: true })
-}
-
-/** A pull that a killed command began goes on by itself: it is waited for, and then there is nothing more to do. */
-export async function pullDisk(
-  domain: MachineState['domain'],
-  target: string,
-  base: string | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  await waitForJob(domain, target, signal)
-  await domain.blockRebase({ path: target, ...(base === undefined ? {} : { base }) })
-  await waitForJob(domain, target, signal)
-}
-
-async function waitForJob(domain: MachineState['domain'], path: string, signal: AbortSignal): Promise<void> {
-  while ((await domain.getBlockJobInfo({ path })).found) {
-    throwIfAborted(signal)
-    await sleep(POLL_MS)
-  }
 }
 
 const COPY = /^[0-9a-f-]{36}\.([0-9a-f]{12})\.(?:nvram|memory)$/

@@ -348,7 +348,7 @@ export const ROWS: readonly Row[] = [
     },
   },
   {
-    name: 'delete while it runs: the last at once, an older one when it is off',
+    name: 'delete while it runs, merged when it is off',
     async run(stage) {
       stage.start()
       for (const pattern of [1, 2, 3]) {
@@ -358,11 +358,11 @@ export const ROWS: readonly Row[] = [
       }
       stage.write(4)
       const { waiting } = await stage.snapshot('delete', 's3')
-      assert.deepEqual(waiting, [])
+      assert.equal((waiting as readonly unknown[]).length, 1)
       stage.holds(4)
       stage.holds(13, '4M')
       const later = await stage.snapshot('delete', 's1')
-      assert.equal((later['waiting'] as readonly unknown[]).length, 1)
+      assert.equal((later['waiting'] as readonly unknown[]).length, 2)
       stage.holds(4)
       stage.stop()
       await stage.bench.cli.ok(['gc'])

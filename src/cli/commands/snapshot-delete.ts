@@ -7,8 +7,8 @@ export const command: CommandSpec = {
   summary: 'Delete snapshots. The machine, and every other snapshot, keeps what it has.',
   description:
     'What a snapshot holds is merged into what follows from it, or removed where\n' +
-    'nothing does. Of a running machine the file of an older one is merged once it\n' +
-    'is off; that of the last one at once.',
+    'nothing does. Of a running machine the files are merged once it\n' +
+    'is off.',
   options: [
     { flags: '--children', summary: 'and all that follow from them' },
     { flags: '--dry-run', summary: 'say which would go, change nothing' },
