@@ -65,6 +65,7 @@ export type Stage =
   | 'compact'
   | 'backup'
   | 'restore'
+  | 'snapshot'
 
 export type Emit = (event: VmpkgEvent) => void
 

@@ -39,6 +39,7 @@ const VERBS: Readonly<Record<Stage, string>> = {
   compact: 'Compacted',
   backup: 'Backed up',
   restore: 'Restored',
+  snapshot: 'Settled the snapshots of',
 }
 
 /** Progress of one download or image is told once a second at most. */

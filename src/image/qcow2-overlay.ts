@@ -1,6 +1,6 @@
 /**
- * Writes an empty qcow2 overlay on a raw base: what makes a clone take milliseconds. The backing format is always named,
- * so that no program probes what a guest may have written there.
+ * Writes an empty qcow2 overlay on a base: what makes a clone, and a snapshot, take milliseconds. The backing format is
+ * always named, so that no program probes what a guest may have written there.
  *
  * Source: QEMU docs/interop/qcow2.rst. Test oracles: `qemu-img check`, `qemu-img info`, `qemu-io`.
  */
@@ -23,8 +23,10 @@ const MAX_PATH_BYTES = 1023
 export interface OverlayOptions {
   /** Must not exist. */
   readonly path: string
-  /** Absolute path of the raw base. */
+  /** Absolute path of the base. */
   readonly backing: string
+  /** Of the base; raw where it is not said. */
+  readonly backingFormat?: 'raw' | 'qcow2'
   /** Bytes, a multiple of 512; that of the base or more. */
   readonly virtualSize: number
   /** Survive a power cut; not needed for ephemeral clones. */
@@ -34,14 +36,9 @@ export interface OverlayOptions {
 }
 
 /** @throws {VmpkgError} `DOMAIN_EXISTS` when the path is taken; `IMAGE_INVALID` when base or size cannot be written down. */
-export async function writeOverlay({
-  path,
-  backing,
-  virtualSize,
-  isDurable = true,
-  luks,
-}: OverlayOptions): Promise<void> {
-  const header = formatOverlay(backing, virtualSize, luks)
+export async function writeOverlay(options: OverlayOptions): Promise<void> {
+  const { path, backing, virtualSize, isDurable = true } = options
+  const header = formatOverlay(backing, virtualSize, options)
   const handle = await open(path, 'wx', 0o600).catch((cause: unknown) => {
     if (systemErrorCode(cause) !== 'EEXIST') throw cause
     throw new VmpkgError('DOMAIN_EXISTS', `There is already an overlay at ${path}`, {
@@ -67,7 +64,11 @@ export async function writeOverlay({
  *
  * @throws {VmpkgError} `IMAGE_INVALID`
  */
-export function formatOverlay(backing: string, virtualSize: number, luks?: Buffer): Buffer {
+export function formatOverlay(
+  backing: string,
+  virtualSize: number,
+  { backingFormat = 'raw', luks }: Pick<OverlayOptions, 'backingFormat' | 'luks'> = {},
+): Buffer {
   const name = Buffer.from(backing)
   if (!isAbsolute(backing) || name.length > MAX_PATH_BYTES || backing.includes('\0')) {
     throw invalid(
@@ -83,7 +84,7 @@ export function formatOverlay(backing: string, virtualSize: number, luks?: Buffe
   const clusters = 3 + l1Clusters + (luks === undefined ? 0 : LUKS_CLUSTERS)
   const bytes = Buffer.alloc(clusters * CLUSTER_BYTES)
   const extensionAt = HEADER_BYTES
-  const encryptionAt = extensionAt + 8 + 8 // after the extension `raw`, padded to 8 bytes
+  const encryptionAt = extensionAt + 8 + 8 // after the extension with the format, padded to 8 bytes
   const nameAt = encryptionAt + (luks === undefined ? 0 : 8 + 16) + 8 // after the end marker
   bytes.write('QFI\xfb', 0, 'latin1')
   bytes.writeUInt32BE(3, 4)
@@ -99,8 +100,8 @@ export function formatOverlay(backing: string, virtualSize: number, luks?: Buffe
   bytes.writeUInt32BE(4, 96) // refcount order: 16 bits
   bytes.writeUInt32BE(HEADER_BYTES, 100)
   bytes.writeUInt32BE(BACKING_FORMAT_EXTENSION, extensionAt)
-  bytes.writeUInt32BE(3, extensionAt + 4)
-  bytes.write('raw', extensionAt + 8)
+  bytes.writeUInt32BE(backingFormat.length, extensionAt + 4)
+  bytes.write(backingFormat, extensionAt + 8)
   if (luks !== undefined) {
     bytes.writeUInt32BE(ENCRYPTION_EXTENSION, encryptionAt)
     bytes.writeUInt32BE(16, encryptionAt + 4)

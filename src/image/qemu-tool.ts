@@ -23,6 +23,8 @@ export interface ToolOptions {
   readonly cwd?: string | undefined
   /** A server, which a `kill -9` of this process must not leave behind. */
   readonly diesWithUs?: boolean
+  /** Files that the tool opens, for a long chain. */
+  readonly openFiles?: number | undefined
 }
 
 const TOOL_MEMORY = 2 * 2 ** 30
@@ -42,12 +44,13 @@ const PACKAGES: Readonly<Record<Tool, string>> = {
 
 /** Whatever the exit status is. @throws {VmpkgError} `TOOL_MISSING` `ABORTED` */
 export async function runTool(tool: Tool, args: readonly string[], options: ToolOptions): Promise<RunResult> {
-  const { processes, signal, file, maxFileBytes, diskBytes = 0, input, onOutput, cwd, diesWithUs = false } = options
+  const { processes, signal, file, maxFileBytes, diskBytes = 0, input, onOutput, cwd } = options
+  const { openFiles = 0, diesWithUs = false } = options
   const limits = [
     `--fsize=${maxFileBytes}`,
     `--as=${TOOL_MEMORY}`,
     `--cpu=${CPU_SECONDS + Math.ceil(diskBytes / BYTES_PER_CPU_SECOND)}`,
-    '--nofile=64',
+    `--nofile=${64 + openFiles}`,
     '--core=0',
     '--',
     ...(diesWithUs ? ['setpriv', '--pdeathsig', 'KILL'] : []),

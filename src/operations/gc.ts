@@ -11,6 +11,7 @@ import { listMachines } from '../domain/inventory.ts'
 import { isVmpkgError } from '../errors.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
+import { LibvirtError } from '../libvirt/error.ts'
 import { isSha256, type Sha256 } from '../model/digest.ts'
 import { completeKeyFolder, findUnfinishedKeyFiles } from '../publish/key-folder.ts'
 import { readDomainFacts } from '../render/facts-xml.ts'
@@ -22,6 +23,8 @@ import { keyFolder } from './key-folder.ts'
 import { listEphemeralOwners, listMachineFileOwners, listOldMediums } from './machine-files.ts'
 import { listUnusedArchives } from './package-store.ts'
 import { findAbandonedScratch } from './scratch.ts'
+import { settleSnapshots } from './snapshot-settle.ts'
+import { listOwnFiles } from './snapshot-state.ts'
 import { tidySources } from './source-tidy.ts'
 import { sourceStore } from './sources.ts'
 import { forgetClone } from './stop.ts'
@@ -31,6 +34,7 @@ export interface Removed {
   readonly what:
     | 'files of a vanished machine'
     | 'replaced medium'
+    | 'layer of a deleted snapshot'
     | 'package file'
     | 'unfinished download'
     | 'image'
@@ -130,7 +134,27 @@ async function collectMachineFiles(workspace: Workspace, dryRun: boolean): Promi
     removed.push({ what: 'replaced medium', subject: path, bytes: size })
   }
   if (!dryRun) await releaseStopped(workspace, connect, held)
+  for (const uuid of dryRun ? [] : owners) {
+    if (vanished.includes(uuid)) continue
+    for (const path of await settleIfPossible(workspace, connect, uuid)) {
+      removed.push({ what: 'layer of a deleted snapshot', subject: path, bytes: 0 })
+    }
+  }
   return removed
+}
+
+/** What waited until the machine is off, and what virsh did to its snapshots. A machine with a fault keeps nobody's garbage. */
+async function settleIfPossible(workspace: Workspace, connect: Connect, uuid: string): Promise<readonly string[]> {
+  if ((await listOwnFiles(workspace, uuid)).length === 0) return []
+  try {
+    const { removed } = await settleSnapshots(workspace, connect, { uuid, files: [] })
+    return removed
+  } catch (cause) {
+    const code = isVmpkgError(cause) ? cause.code : cause instanceof LibvirtError ? 'LIBVIRT_FAILED' : undefined
+    if (code === undefined || code === 'ABORTED' || !(cause instanceof Error)) throw cause
+    workspace.outside.emit({ type: 'warned', code, message: cause.message })
+    return []
+  }
 }
 
 /** What killed commands left besides machines: half-written files, scratch folders, and what belonged to a removed source. */

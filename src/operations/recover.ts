@@ -22,6 +22,8 @@ export type Undo =
   | { readonly kind: 'remove-secret'; readonly uuid: string }
   | { readonly kind: 'remove-data'; readonly name: string; readonly data: string }
   | { readonly kind: 'stop-domain'; readonly uuid: string }
+  | { readonly kind: 'resume-domain'; readonly uuid: string }
+  | { readonly kind: 'settle-snapshots'; readonly uuid: string; readonly files: readonly string[] }
   | { readonly kind: 'remove-network'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'release-images'; readonly holder: string }
   | { readonly kind: 'tidy-sources' }
@@ -174,6 +176,12 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
     case 'stop-domain':
       await (await loadRemoval()).stopOwnDomain(await workspace.connect(), undo.uuid)
       return
+    case 'resume-domain':
+      await (await import('../domain/snapshot-guest.ts')).resumeDomain(await workspace.connect(), undo.uuid)
+      return
+    case 'settle-snapshots':
+      await (await import('./snapshot-settle.ts')).settleSnapshots(workspace, await workspace.connect(), undo)
+      return
     case 'remove-network':
       await (await loadRemoval()).undefineOwnNetwork(await workspace.connect(), undo.uuid)
       await (await loadSilence()).tidySilence(workspace, await workspace.connect())
@@ -238,6 +246,7 @@ function parseUndo(record: UndoRecord): Undo {
     case 'remove-machine-files':
     case 'remove-secret':
     case 'stop-domain':
+    case 'resume-domain':
       return { kind: record.kind, uuid: parseUuid(record['uuid']) }
     case 'remove-data':
       return { kind: record.kind, ...parseDataName(record['name'], record['data']) }
@@ -246,6 +255,10 @@ function parseUndo(record: UndoRecord): Undo {
     case 'remove-domain':
     case 'remove-network':
       return { kind: record.kind, uuid: parseUuid(record['uuid']), name: String(record['name']) }
+    case 'settle-snapshots': {
+      const files: readonly unknown[] = Array.isArray(record['files']) ? record['files'] : []
+      return { kind: record.kind, uuid: parseUuid(record['uuid']), files: files.map(String) }
+    }
     case 'release-images':
       return { kind: record.kind, holder: String(record['holder']) }
     case 'tidy-sources':

@@ -8,6 +8,7 @@ import type { Connect } from '../libvirt/connect.ts'
 import { collectGarbage, collectVanished, listVanished } from './gc.ts'
 import { checkSilence, ensureSilence } from './host-silence.ts'
 import { needsSettling, settleRouter } from './settle-router.ts'
+import { listDue, takeDue } from './snapshot-schedule.ts'
 import { depthOf } from './supervised-routers.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -63,6 +64,14 @@ export const DUTIES: readonly Duty[] = [
     needs: 'lock',
     isNeeded: async (workspace, connect) => (await listVanished(workspace, connect)).length > 0,
     run: collectVanished,
+  },
+  {
+    name: 'take the snapshots that are due',
+    on: [],
+    everyMs: 30_000,
+    needs: 'lock',
+    isNeeded: async (workspace, connect) => (await listDue(workspace, connect)).length > 0,
+    run: takeDue,
   },
   {
     name: 'collect garbage',

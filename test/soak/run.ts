@@ -19,6 +19,7 @@ import { soakPull } from './pull.ts'
 import { soakRaces } from './races.ts'
 import { soakRender } from './render.ts'
 import { soakResolve } from './resolve.ts'
+import { soakSnapshots } from './snapshots.ts'
 import { soakVfio } from './vfio.ts'
 import { soakXml } from './xml.ts'
 
@@ -35,6 +36,7 @@ const PARTS = {
   races: soakRaces,
   render: soakRender,
   resolve: soakResolve,
+  snapshots: soakSnapshots,
   xml: soakXml,
   vfio: soakVfio,
 } as const
@@ -52,6 +54,7 @@ const CASES: Readonly<Record<Part, number>> = {
   races: 1000,
   render: 1_000_000,
   resolve: 20_000,
+  snapshots: 38,
   xml: 10_000,
   vfio: 1,
 }
