@@ -176,6 +176,31 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
     await cli.ok(['stop', 'other'])
   })
 
+  test('run gives a console on a machine that is gone with it, killed or not', async () => {
+    const said = await cli.ok(['run', 'app-console', '--name', 'brief'], `fetch http://${SERVER}:8080/\n`)
+    assert.match(said, /^brief\n[^]*you came from/)
+    const running = cli.start(['run', 'app-console', '--name', 'killed'])
+    await running.said(/^killed$/m)
+    assert.match(await cli.ok(['ps', '--names']), /killed/)
+    running.kill('SIGKILL')
+    await running.done
+    for (let tries = 0; /killed/.test(await cli.ok(['ps', '--all', '--names'])); tries++) {
+      assert.ok(tries < 20, 'it outlives who started it')
+      await wait(250)
+    }
+    await cli.ok(['gc'])
+    assert.doesNotMatch(await cli.ok(['ps', '--all', '--names']), /brief|killed/)
+    assert.deepEqual((await cli.json(['gc', '--dry-run']))['removed'], [])
+    const { name, display } = await cli.json(['run', 'app-console', '--name', 'told'])
+    assert.deepEqual([name, display], ['told', null])
+    const { status, stderr } = await cli.run(['screenshot', 'told', at('told.png')])
+    assert.equal(status, 100)
+    assert.match(stderr, /told has no screen 0/)
+    await cli.ok(['stop', 'told'])
+    const unknown = await cli.run(['run', 'app-console', '--viewer', 'xterm'])
+    assert.match(unknown.stderr, /No such viewer/)
+  })
+
   test('stopping the clone removes it with everything it had', async () => {
     await cli.ok(['stop', 'client'])
     assert.doesNotMatch(await cli.ok(['ps', '--all', '--names']), /client/)

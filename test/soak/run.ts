@@ -8,6 +8,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { soakApps } from './apps.ts'
 import { soakChain } from './chain.ts'
 import { soakCycles } from './cycles.ts'
 import { soakFaults } from './faults.ts'
@@ -25,6 +26,7 @@ import { soakXml } from './xml.ts'
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
 const PARTS = {
+  apps: soakApps,
   chain: soakChain,
   cycles: soakCycles,
   faults: soakFaults,
@@ -43,6 +45,7 @@ const PARTS = {
 type Part = keyof typeof PARTS
 /** A whole run of each, where no number is named. */
 const CASES: Readonly<Record<Part, number>> = {
+  apps: 1,
   chain: 1000,
   cycles: 1000,
   faults: 100_000,
