@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import type { Processes } from '../ports.ts'
-import { type NbdDisk, openNbd } from './nbd-client.ts'
+import { type NbdDisk, type NbdOptions, openNbd } from './nbd-client.ts'
 import { describeNode, type ImageLayer, type NodeOptions } from './qemu-node.ts'
 import { explainFailure, runTool } from './qemu-tool.ts'
 
@@ -29,6 +29,8 @@ export interface ServeOptions {
 const EXPORT = 'disk'
 const POLL_MS = 10
 const PATIENCE_MS = 20_000
+/** Of a socket that is bound, and of one that is about to be. */
+const NOT_YET: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT'])
 /** Tables of a qcow2 file, generously. */
 const OVERHEAD_BYTES = 64 * 1024 * 1024
 
@@ -42,9 +44,10 @@ export async function withServedImage<T>(options: ServeOptions, use: (disk: NbdD
   const words = ['--socket', socket, '--export-name', EXPORT, ...way]
   const limit = access === 'read' ? 0 : virtualSize + Math.ceil(virtualSize / 512) + OVERHEAD_BYTES
   const state = { hasEnded: false }
+  const over = new AbortController()
   const run = runTool('qemu-nbd', [...words, describeNode(layers, node)], {
     processes,
-    signal,
+    signal: signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]),
     file: top.file,
     maxFileBytes: limit,
     diskBytes: virtualSize,
@@ -72,12 +75,28 @@ export async function withServedImage<T>(options: ServeOptions, use: (disk: NbdD
   }
   const contexts = access === 'read' ? ['base:allocation'] : []
   try {
-    await using disk = await openNbd({ socket, exportName: EXPORT, contexts, signal })
+    await using disk = await openListening({ socket, exportName: EXPORT, contexts, signal }, () => state.hasEnded)
     const value = await use(disk)
     if (access === 'write') await disk.flush()
     return value
+  } catch (error) {
+    over.abort() // it ends after its first client, and perhaps there was none
+    throw error
   } finally {
     await outcome // it lets the image go
+  }
+}
+
+/** A socket is there a moment before its server listens at it. */
+async function openListening(options: NbdOptions, hasEnded: () => boolean): Promise<NbdDisk> {
+  for (let waited = 0; ; waited += POLL_MS) {
+    try {
+      return await openNbd(options)
+    } catch (error) {
+      const isRefused = error instanceof VmpkgError && NOT_YET.has(systemErrorCode(error.cause) ?? '')
+      if (!isRefused || hasEnded() || waited >= PATIENCE_MS) throw error
+    }
+    await sleep(POLL_MS)
   }
 }
 
