@@ -1,5 +1,5 @@
 /**
- * Runs test files as `node --test` does, in two lanes at a time: files that boot guests or start libvirtd one after the other,
+ * Runs test files as `node --test` does, in two lanes at a time: files that boot guest systems one after the other,
  * and beside them the others. There are two cores, and two guests at once would starve each other. One report of both: the
  * first lane's as it comes, the second's after it.
  *
@@ -14,8 +14,8 @@ import { join, relative } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 
-/** Folders of tests that take long, of which those files go in the first lane that start libvirtd, and guests with it. */
-const HEAVY = ['e2e', 'integration', 'libvirt', 'operations']
+/** Folders whose files boot guest systems: those go in the first lane that start libvirtd. */
+const HEAVY = ['e2e', 'integration']
 const STARTS_LIBVIRT =
   /support\/(?:bare-guest|cli|daemon|host-lab|libvirt-house|passthrough-host|private-host|private-libvirt|session-domain|site|tree-host)\.ts'/
 const TIMEOUT_MS = 900_000

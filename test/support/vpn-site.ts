@@ -13,7 +13,7 @@ export const ENDPOINT = '198.51.100.1'
 /** Inside the tunnel. */
 export const SERVER = '10.9.0.1'
 export const TUNNEL_MTU = 1400
-/** Of the tunnel at the server's side, and router-gal's address in it. */
+/** Of the tunnel at the server's side, where the tap hears what comes out of it, and router-gal's address in it. */
 export const TUN = 'tun9'
 
 /** Authorities, which are exits too, and a relay of the Tor network; all listen at one port. */
@@ -37,7 +37,9 @@ while True:
     ready, _, _ = select.select([taps, sys.stdin], [], [])
     if sys.stdin in ready: break
     frame, place = taps.recvfrom(65535)
-    if place[0] == 'tun9': frame = bytes(12) + b'\\x08\\x00' + frame
+    if place[0] == 'tun9':
+        if place[2] == socket.PACKET_OUTGOING: continue # the far end's own
+        frame = bytes(12) + b'\\x08\\x00' + frame
     elif place[0] != 'vmp-uplink' and not place[0].startswith('vnet'): continue
     print(place[0], frame.hex(), flush=True)
 `
