@@ -29,6 +29,7 @@ export interface ServeOptions {
 const EXPORT = 'disk'
 const POLL_MS = 10
 const PATIENCE_MS = 20_000
+const LAST_WORDS_MS = 200
 /** Of a socket that is bound, and of one that is about to be. */
 const NOT_YET: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT'])
 /** Tables of a qcow2 file, generously. */
@@ -74,12 +75,18 @@ export async function withServedImage<T>(options: ServeOptions, use: (disk: NbdD
     throw new VmpkgError('DISK_FAILED', `qemu-nbd does not answer for ${JSON.stringify(top.file)}`)
   }
   const contexts = access === 'read' ? ['base:allocation'] : []
+  let isOpen = false
   try {
     await using disk = await openListening({ socket, exportName: EXPORT, contexts, signal }, () => state.hasEnded)
+    isOpen = true
     const value = await use(disk)
     if (access === 'write') await disk.flush()
     return value
   } catch (error) {
+    const done = isOpen ? undefined : await Promise.race([outcome, sleep(LAST_WORDS_MS)])
+    if (done !== undefined && 'result' in done && done.result.exitCode !== 0) {
+      throw explainFailure('qemu-nbd', top.file, done.result) // it knows why it let nobody in
+    }
     over.abort() // it ends after its first client, and perhaps there was none
     throw error
   } finally {

@@ -271,7 +271,7 @@ describe('clients behind a VPN, and behind Tor behind that', {
     const said = await cli.ok(['console', 'deep', '--silence', '15'], `${tries.join('\n')}\n`)
     const from = /you came from (?:::ffff:)?([\d.]+)/.exec(said)?.[1] ?? ''
     assert.ok(
-      RELAYS.slice(0, 3).some((exit) => exit === from),
+      RELAYS.some((exit) => exit === from),
       said,
     )
     assert.match(said, /Address(?: 1)?:\s+198\.1[89]\.\d+\.\d+/, said)

@@ -16,7 +16,7 @@ export const TUNNEL_MTU = 1400
 /** Of the tunnel at the server's side, where the tap hears what comes out of it, and router-gal's address in it. */
 export const TUN = 'tun9'
 
-/** Authorities, which are exits too, and a relay of the Tor network; all listen at one port. */
+/** Authorities and a relay of the Tor network, all of them exits; all listen at one port. */
 export const RELAYS = ['198.51.100.11', '198.51.100.12', '198.51.100.13', '198.51.100.14'] as const
 export const OR_PORT = 5001
 /** Beyond the exits. */

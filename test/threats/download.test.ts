@@ -1043,7 +1043,7 @@ threatCase({
       { file: 'src/image/assemble.ts', find: 'await requireSpace(target, map, isPresent)', replace: '' },
     ],
     {
-      file: 'src/image/assemble.ts',
+      file: 'src/image/fetch-frames.ts',
       find: "(answer.code === 'ENOSPC' || answer.code === 'EDQUOT')",
       replace: "answer.code === 'never'",
     },
