@@ -68,7 +68,7 @@ const flap = (machine: string): Fault => ({
   name: `WAN of ${machine} flaps`,
   kills: 0,
   run: async (house, random) => {
-    const card = house.factOf(machine, 'wanMac')
+    const card = house.wanCard(machine)
     for (let round = 0; round < 3; round++) {
       for (const link of ['down', 'up']) {
         house.virsh('domif-setlink', machine, card, link)
@@ -232,6 +232,14 @@ class House {
   factOf(machine: string, name: string): string {
     const xml = execFileSync('virsh', ['-c', this.#connection, 'dumpxml', machine, '--inactive'], { encoding: 'utf8' })
     return new RegExp(` ${name}="([^"]+)"`).exec(xml)?.[1] ?? ''
+  }
+
+  /** MAC of the card that is not on the router's own LAN. */
+  wanCard(machine: string): string {
+    const xml = execFileSync('virsh', ['-c', this.#connection, 'dumpxml', machine, '--inactive'], { encoding: 'utf8' })
+    const lan = this.factOf(machine, 'lanMac')
+    const cards = [...xml.matchAll(/<mac address='([^']+)'/g)].map(([, mac = '']) => mac)
+    return cards.find((mac) => mac !== lan) ?? ''
   }
 
   /** By process number, as a crash does it. Its arguments name the folder of this run. */
