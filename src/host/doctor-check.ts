@@ -4,6 +4,7 @@ import { access, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Processes } from '../ports.ts'
 import type { FileUser } from './access-rights.ts'
+import { findExecutable } from './program-path.ts'
 import { parseQemuConf, parseUserIds } from './qemu-user.ts'
 
 type CheckStatus = 'ok' | 'warning' | 'problem' | 'unknown' | 'not-applicable'
@@ -73,18 +74,8 @@ export async function findProgram(
   name: string,
   more: readonly string[] = [],
 ): Promise<string | undefined> {
-  for (const folder of [
-    ...host.path.split(':').filter((one) => one !== ''),
-    ...more.map((one) => join(host.root, one)),
-  ]) {
-    const path = join(folder, name)
-    const found = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    )
-    if (found) return path
-  }
-  return undefined
+  const folders = host.path.split(':').filter((one) => one !== '')
+  return findExecutable(name, [...folders, ...more.map((one) => join(host.root, one))])
 }
 
 /** As whom the system's libvirt runs QEMU; `ids` is undefined where there is no such user. */

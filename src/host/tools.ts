@@ -3,9 +3,8 @@
  *
  * Source: `dpkg -S` on Debian 12 (virtlogd moved to libvirt-daemon-log in Debian 13).
  */
-import { access, constants } from 'node:fs/promises'
-import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
+import { findExecutable } from './program-path.ts'
 
 const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const
 
@@ -38,15 +37,7 @@ export type Tool = keyof typeof PACKAGES
 
 /** The absolute path of a program, or `undefined`. */
 export async function findTool(tool: Tool): Promise<string | undefined> {
-  for (const folder of FOLDERS) {
-    const path = join(folder, tool)
-    const found = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    )
-    if (found) return path
-  }
-  return undefined
+  return findExecutable(tool, FOLDERS)
 }
 
 /** @throws {VmpkgError} `TOOL_MISSING` naming every missing program and the packages to install */

@@ -5,9 +5,8 @@
  *
  * Sources: virt-viewer(1), remote-viewer(1), virt-manager(1).
  */
-import { access, constants } from 'node:fs/promises'
-import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
+import { findExecutable } from './program-path.ts'
 
 const VIEWERS = ['virt-viewer', 'remote-viewer', 'virt-manager'] as const
 
@@ -92,13 +91,8 @@ export function viewerArguments(name: ViewerName, { uri, uuid, displayUri, isLoc
 
 /** In the user's own search path: it is the user's own program, with the user's rights. */
 async function findProgram(name: string, env: Environment): Promise<string | undefined> {
-  for (const folder of (env['PATH'] ?? '').split(':').filter((one) => one.startsWith('/'))) {
-    const path = join(folder, name)
-    const found = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    )
-    if (found) return path
-  }
-  return undefined
+  return findExecutable(
+    name,
+    (env['PATH'] ?? '').split(':').filter((one) => one.startsWith('/')),
+  )
 }

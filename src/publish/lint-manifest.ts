@@ -4,7 +4,8 @@ import { matchesNamePattern } from '../model/name.ts'
 import { comparePackageVersions } from '../model/package-order.ts'
 import { parseRelation } from '../model/relation.ts'
 import { compareVersions, parseVersion } from '../model/version.ts'
-import { type LintFinding, lintError, lintWarning } from './lint-finding.ts'
+import { compilePattern } from '../render/pattern.ts'
+import { findingsOf, type LintFinding, lintError, lintWarning } from './lint-finding.ts'
 import type { RegistryView } from './registry-view.ts'
 
 /** What could steer a terminal or turn text around; line ends and tabs are text. */
@@ -36,7 +37,22 @@ export function lintManifest(manifest: Manifest): readonly LintFinding[] {
   if (kind === 'router' && ready !== undefined && ready.agent !== 'rules-loaded') {
     findings.push(lintError('ready-agent', 'ready.agent', 'a router is ready when its rules are loaded: rules-loaded'))
   }
+  for (const [parameter, definition] of Object.entries(manifest.parameters)) {
+    if (definition.type === 'string' && definition.pattern !== undefined) {
+      findings.push(...patternFaults(definition.pattern, `parameters.${parameter}.pattern`))
+    }
+  }
   return findings
+}
+
+/** The manifest's schema knows JavaScript's syntax; values are matched by an engine that takes a part of it. */
+function patternFaults(pattern: string, subject: string): readonly LintFinding[] {
+  try {
+    compilePattern(pattern)
+    return []
+  } catch (error) {
+    return findingsOf(error, subject)
+  }
 }
 
 function summaryFault(name: string, summary: string): string | undefined {

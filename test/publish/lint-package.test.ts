@@ -119,6 +119,12 @@ describe('lintPackage', () => {
       'warning parameter-unused colour',
     ],
     [
+      'a pattern that values could never be matched against',
+      'app-console',
+      { manifest: replaced('  memory:', "  colour: { type: string, pattern: '[a-z]{1,2000}' }\n  memory:") },
+      'error MANIFEST_INVALID parameters.colour.pattern',
+    ],
+    [
       'pins that the template has no place for',
       'app-console',
       { manifest: replaced('  memory:', '  pin: { type: boolean, default: false }\n  memory:') },
