@@ -20,12 +20,10 @@ export async function readForeignTar(tar: Uint8Array): Promise<ForeignFiles> {
     strict: true,
     onReadEntry: (entry) => {
       try {
-        const type = entry.type === 'OldFile' ? 'File' : entry.type
-        collector.verify(entry.path, type, entry.size)
-        if (type === 'Directory') entry.resume()
+        collector.verify(entry.path, entry.type, entry.size)
+        if (entry.type === 'Directory') entry.resume()
         else reads.push(readEntry(entry, collector))
       } catch (error) {
-        entry.resume()
         reject(error)
       }
     },

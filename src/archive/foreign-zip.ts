@@ -13,7 +13,6 @@ const CENTRAL = 0x0201_4b50
 const CENTRAL_BYTES = 46
 const LOCAL = 0x0403_4b50
 const LOCAL_BYTES = 30
-const MAX_COMMENT = 65_535
 const ENCRYPTED = 1
 const UNIX = 3
 const TYPE_MASK = 0o170_000
@@ -40,10 +39,8 @@ export function readForeignZip(bytes: Uint8Array): ForeignFiles {
   try {
     const collector = new ForeignCollector()
     for (const entry of readDirectory(zip)) {
-      const isFolder = entry.name.endsWith('/')
-      const type = entry.isLink ? 'SymbolicLink' : isFolder ? 'Directory' : 'File'
-      collector.verify(entry.name, type, entry.size)
-      if (!isFolder) collector.add(entry.name, readContent(zip, entry))
+      collector.verify(entry.name, entry.isLink ? 'SymbolicLink' : 'File', entry.size)
+      if (!entry.name.endsWith('/')) collector.add(entry.name, readContent(zip, entry))
     }
     return collector.files()
   } catch (error) {
@@ -76,7 +73,7 @@ function* readDirectory(zip: Buffer): Generator<Entry> {
 }
 
 function findEnd(zip: Buffer): number {
-  for (let at = zip.length - END_BYTES; at >= 0 && at >= zip.length - END_BYTES - MAX_COMMENT; at--) {
+  for (let at = zip.length - END_BYTES; at >= 0; at--) {
     if (zip.readUInt32LE(at) === END && at + END_BYTES + zip.readUInt16LE(at + 20) === zip.length) return at
   }
   throw damaged('has no end, so it is no whole zip file')
@@ -89,7 +86,7 @@ function readContent(zip: Buffer, { name, flags, method, crc, packed, size, offs
     throw refused(name, 'has another name in its own header')
   }
   const start = nameEnd + zip.readUInt16LE(offset + 28)
-  if (start + packed > zip.length) throw damaged('is cut off')
+  if (start + packed > zip.length - END_BYTES) throw damaged('is cut off')
   const content = unpack(zip.subarray(start, start + packed), method, size, name)
   if (content.length !== size || crc32(content) !== crc) throw refused(name, 'is damaged')
   return content

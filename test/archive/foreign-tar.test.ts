@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
-import { Header } from 'tar'
+import { Header, type HeaderData } from 'tar'
 import { isTar, readForeignTar } from '../../src/archive/foreign-tar.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
@@ -20,8 +20,10 @@ async function tarOf(
   return execFileSync('tar', ['-c', ...options, '-C', folder, '.'], { maxBuffer: 64 * 1024 * 1024 })
 }
 
+type EntryTypeName = NonNullable<HeaderData['type']>
+
 /** One entry as an attacker writes it. */
-function crafted(path: string, type: 'File' | 'SymbolicLink' | 'Link' | 'FIFO' | 'CharacterDevice', size = 0): Buffer {
+function crafted(path: string, type: EntryTypeName, size = 0): Buffer {
   const block = Buffer.alloc(512)
   new Header({
     path,
@@ -75,6 +77,35 @@ describe('readForeignTar', () => {
     const many = Array.from({ length: 2001 }, (_, index) => crafted(`n${index}`, 'File').subarray(0, 512))
     await assert.rejects(readForeignTar(Buffer.concat([...many, end])), { message: /one too many/ })
     assert.equal((await readForeignTar(Buffer.concat([...many.slice(1), end]))).size, 2000)
+  })
+
+  test('takes files of the oldest kind, and says what it refuses', async () => {
+    const old = crafted('a', 'File')
+    old[156] = 0 // the type that tar had before ustar
+    old.write('        ', 148, 'latin1')
+    const sum = old.subarray(0, 512).reduce((total, byte) => total + byte, 0)
+    old.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
+    assert.deepEqual([...(await readForeignTar(old)).keys()], ['a'])
+    await assert.rejects(readForeignTar(Buffer.alloc(1024)), { message: /is not a tar file/ })
+    await assert.rejects(readForeignTar(crafted('a', 'ContiguousFile')), { message: /is a ContiguousFile; only files/ })
+    await assert.rejects(readForeignTar(crafted('a', 'SolarisACL')), { message: /is a SolarisACL; only files/ })
+    const long = crafted('a', 'OldGnuLongPath', 4)
+    await assert.rejects(readForeignTar(crafted('a', 'FIFO')), { message: /is a FIFO; only files/ })
+    await assert.rejects(readForeignTar(Buffer.from(long.map((byte, at) => (at === 148 ? 0x39 : byte)))), {
+      message: /is not a tar file/,
+    })
+  })
+
+  test('wants the two empty blocks of the end', async () => {
+    const cutOff = { code: 'ARCHIVE_INVALID', message: /is cut off/ }
+    const tar = crafted('a', 'File')
+    await assert.rejects(readForeignTar(tar.subarray(0, 1024)), cutOff)
+    await assert.rejects(readForeignTar(Buffer.alloc(1023)), cutOff)
+    for (const at of [tar.length - 1, tar.length - 1024]) {
+      const dirty = Buffer.from(tar)
+      dirty[at] = 1
+      await assert.rejects(readForeignTar(dirty), cutOff, String(at))
+    }
   })
 
   test('refuses what is cut off or no tar at all', async (t) => {

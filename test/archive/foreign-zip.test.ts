@@ -63,6 +63,84 @@ describe('readForeignZip', () => {
     assert.throws(() => readForeignZip(changed(46, 0x62)), { message: /another name in its own header/ })
   })
 
+  test('knows a zip file by its first four bytes', () => {
+    assert.ok(isZip(new Uint8Array([0x50, 0x4b, 3, 4])))
+    assert.equal(isZip(new Uint8Array([0x50, 0x4b, 3])), false)
+    assert.equal(isZip(Buffer.from('client\n')), false)
+    assert.equal(isZip(Buffer.from('PK\x03\x05 and more')), false)
+  })
+
+  test('takes 2,000 entries and comments of any length, goes over extra fields, and leaves folders out', () => {
+    assert.equal(readForeignZip(python("[z.writestr(str(i), '') for i in range(2000)]")).size, 2000)
+    assert.equal(readForeignZip(python("z.comment = b'c' * 65535\nz.writestr('a', 'x')")).size, 1)
+    // The mark of the end within the comment is not the end.
+    assert.equal(readForeignZip(python("z.comment = b'PK\\x05\\x06' + b'c' * 40\nz.writestr('a', 'x')")).size, 1)
+    const extra = python(
+      "for n in 'ab':\n  i = Z.ZipInfo(n); i.extra = b'\\x99\\x99' + bytes([44, 1]) + b'e' * 300; i.comment = b'k' * 300\n  z.writestr(i, n)",
+    )
+    assert.deepEqual(
+      [...readForeignZip(extra)].map(([name, bytes]) => name + text(bytes)),
+      ['aa', 'bb'],
+    )
+    assert.deepEqual([...readForeignZip(python("z.writestr('d/', '')")).keys()], [])
+    assert.equal(readForeignZip(python('pass')).size, 0)
+    const many = python("[z.writestr('d%d/' % i, '') for i in range(3)]; z.writestr('a', 'x')")
+    assert.deepEqual([...readForeignZip(many).keys()], ['a'])
+  })
+
+  test('a mode means a link where UNIX wrote it only', () => {
+    const zip = python(
+      "i = Z.ZipInfo('a'); i.create_system = 0; i.external_attr = 0o120777 << 16\nz.writestr(i, 'no link')",
+    )
+    assert.equal(text(readForeignZip(zip).get('a')), 'no link')
+  })
+
+  test('a comment that is longer than the format has, and content up to the last byte', () => {
+    const zip = python("z.writestr('a', 'x')")
+    assert.throws(() => readForeignZip(Buffer.concat([zip, Buffer.from('more')])), { message: /has no end/ })
+    const end = zip.length - 22
+    const moved = (change: (bytes: Buffer) => void): Buffer => {
+      const bytes = Buffer.from(zip)
+      change(bytes)
+      return bytes
+    }
+    const central = zip.readUInt32LE(end + 16)
+    const noList = moved((bytes) => bytes.writeUInt32LE(0, end + 16))
+    assert.throws(() => readForeignZip(noList), { message: /damaged list of entries/ })
+    const noHead = moved((bytes) => bytes.write('no', 0, 'latin1'))
+    assert.throws(() => readForeignZip(noHead), { message: /another name in its own header/ })
+    const beyond = moved((bytes) => bytes.writeUInt32LE(zip.length, central + 42))
+    assert.throws(() => readForeignZip(beyond), { message: /is cut off/ })
+    const long = moved((bytes) => bytes.writeUInt32LE(zip.length, central + 20))
+    assert.throws(() => readForeignZip(long), { code: 'ARCHIVE_INVALID', message: /is cut off/ })
+    const garbled = python(`z.writestr('${'n'.repeat(200)}', 'client' * 50)`)
+    garbled.fill(0xff, 30 + 200, 30 + 204)
+    assert.throws(() => readForeignZip(garbled), { message: `The archive cannot be unpacked at "${'n'.repeat(160)}"` })
+  })
+
+  test('takes content that ends where the end begins, and none that reaches into it', () => {
+    const zip = python("z.writestr('a', 'x', Z.ZIP_STORED)")
+    const end = zip.length - 22
+    const central = zip.readUInt32LE(end + 16)
+    const turned = Buffer.concat([zip.subarray(central, end), zip.subarray(0, central), zip.subarray(end)])
+    turned.writeUInt32LE(0, end + 16) // the list stands first
+    turned.writeUInt32LE(end - central, 42)
+    assert.equal(text(readForeignZip(turned).get('a')), 'x')
+    turned.writeUInt32LE(2, 20)
+    turned.writeUInt32LE(2, 24)
+    assert.throws(() => readForeignZip(turned), { code: 'ARCHIVE_INVALID', message: /is cut off/ })
+  })
+
+  test('an entry of no bytes that holds some is refused', () => {
+    const zip = python("z.writestr('a', 'x')")
+    const central = zip.indexOf('PK\x01\x02', 0, 'latin1')
+    zip.writeUInt32LE(0, central + 24)
+    assert.throws(() => readForeignZip(zip), { code: 'ARCHIVE_ENTRY_REFUSED', message: /is damaged/ })
+    const two = python("z.writestr('a', 'xy')")
+    two.writeUInt32LE(0, two.indexOf('PK\x01\x02', 0, 'latin1') + 24)
+    assert.throws(() => readForeignZip(two), { code: 'ARCHIVE_INVALID', message: /cannot be unpacked/ })
+  })
+
   test('refuses what is cut off, at every byte', () => {
     for (let length = 0; length < sample.length; length++) {
       assert.throws(() => readForeignZip(sample.subarray(0, length)), { code: 'ARCHIVE_INVALID' }, String(length))
