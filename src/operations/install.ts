@@ -1,11 +1,12 @@
 /** `install` and `upgrade`: resolve, show the plan, then fetch, verify, define and start. */
 import { VmpkgError } from '../errors.ts'
 import { applyTransition, type TransitionResult } from './apply-transition.ts'
-import { resolveChanges } from './candidates.ts'
+import { parseWish, resolveChanges } from './candidates.ts'
 import { requireFreshSources } from './freshness.ts'
 import { parseAssignments } from './parameters.ts'
 import { planTransition, type TransitionPlan } from './plan-transition.ts'
 import { type Transition, type TransitionOptions, targetsOf } from './transition.ts'
+import { missingDefinitions } from './verify.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface InstallRequest extends TransitionOptions {
@@ -22,11 +23,12 @@ export interface UpgradeRequest extends TransitionOptions {
 export type InstallPlan = TransitionPlan
 export type InstallResult = TransitionResult
 
-/** @throws {VmpkgError} `PACKAGE_UNKNOWN` `RELATION_CONFLICT` `DOMAIN_EXISTS` `LIBVIRT_UNREACHABLE` `NO_SPACE` `USAGE` */
+/** @throws {VmpkgError} `PACKAGE_UNKNOWN` `RELATION_CONFLICT` `DOMAIN_EXISTS` `DOMAIN_UNKNOWN` `NETWORK_UNAVAILABLE` `LIBVIRT_UNREACHABLE` `NO_SPACE` `USAGE` */
 export async function planInstall(workspace: Workspace, request: InstallRequest): Promise<InstallPlan> {
   const { requests, reinstall, ...options } = request
   parseAssignments(options.set)
   return planTransition(workspace, async (granted) => {
+    await requireWhole(workspace, requests)
     const { changes, notes } = resolveChanges(workspace, { install: requests, upgrade: [], reinstall })
     await requireFresh(workspace, changes)
     return transition('install', { ...options, grants: [...options.grants, ...granted] }, { changes, notes })
@@ -54,6 +56,28 @@ export async function planUpgrade(workspace: Workspace, request: UpgradeRequest)
       },
     )
   })
+}
+
+/**
+ * What virsh undefined, or a private host lost that was purged, is not there, whatever the state says; a machine made in its
+ * place would have another identity, and those behind it another LAN.
+ * @throws {VmpkgError} `DOMAIN_UNKNOWN` `NETWORK_UNAVAILABLE`
+ */
+async function requireWhole(workspace: Workspace, requests: readonly string[]): Promise<void> {
+  for (const request of requests) {
+    const installed = workspace.installed.find(parseWish(request).name)
+    const [gone] = installed === undefined ? [] : await missingDefinitions(workspace, installed)
+    if (installed === undefined || gone === undefined) continue
+    const { name } = installed.line
+    throw new VmpkgError(
+      gone.kind === 'domain' ? 'DOMAIN_UNKNOWN' : 'NETWORK_UNAVAILABLE',
+      `${name} is installed, but its ${gone.kind} ${gone.name} is gone from libvirt`,
+      {
+        hint: `vmpkg verify --fix ${name} brings it back as it was; vmpkg remove ${name} forgets it.`,
+        details: { package: name, kind: gone.kind, name: gone.name },
+      },
+    )
+  }
 }
 
 /** @throws {VmpkgError} `ENVELOPE_EXPIRED` for a source that may be frozen */

@@ -138,7 +138,7 @@ async function connectIfPossible(workspace: Workspace): Promise<Connect | undefi
 }
 
 /** Definitions that we made for the package and that libvirt no longer has; unknown while a private host does not run. */
-async function missingDefinitions(
+export async function missingDefinitions(
   workspace: Workspace,
   { line }: InstalledPackage,
 ): Promise<readonly { readonly kind: 'domain' | 'network'; readonly name: string }[]> {

@@ -241,6 +241,7 @@ describe('package verbs', { timeout: 600_000, skip: await privateHostMissing() }
     assert.equal(found.status, 1)
     assert.match(found.stdout, /domain router-tiny\tis not defined/)
     assert.match(found.stdout, /network uni0\tis not defined/)
+    assert.match(await refused(['install', '-y', 'router-tiny'], 'NETWORK_UNAVAILABLE'), /verify --fix router-tiny/)
     const dry = await site.cli.ok(['verify', '--full', '--fix', '--dry-run'])
     assert.match(dry, /domain router-tiny\twould be defined/)
     assert.match(dry, /network uni0\twould be defined/)
