@@ -48,6 +48,11 @@ export function chunkDigest(map: ChunkMap, chunk: number): Uint8Array {
   return map.digests.subarray(chunk * 32, chunk * 32 + 32)
 }
 
+/** Bytes of the image that are no hole: what it takes on a disk, where chunks that repeat stand as often as they are. */
+export function dataBytes({ chunks, lengths }: ChunkMap): number {
+  return chunks.reduce((sum, chunk) => sum + (lengths[chunk] ?? 0), 0)
+}
+
 /** Builds a map from extents in disk order; neighbouring holes are joined. */
 export function makeChunkMap(cutting: Cutting, extents: Iterable<Extent>): ChunkMap {
   const numbers = new Map<string, number>()

@@ -138,7 +138,7 @@ export async function missingBytes(
       known ??= knownImages(workspace, line.name)
       download += await expectedTransfer(store, travels, known)
     }
-    disk += image.size
+    disk += Math.min(image.size, travels?.dataBytes ?? image.size)
   }
   return { objects, download, disk }
 }
