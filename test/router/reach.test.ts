@@ -89,7 +89,10 @@ describe('explainReach', () => {
     const wide = withSol({ endpoints: [], reach: 'tor' })
     assert.match(reasonOf('hidden', 'world', 'tcp/80', strict), /endpoint that router-gal declares/)
     assert.match(ask('hidden', 'world', 'tcp/80', strict).hops[1]?.reason ?? '', /endpoint that router-sol declares/)
-    assert.match(ask('hidden', 'world', 'tcp/80', wide).hops[1]?.reason ?? '', /relays of Tor that the consensus names, in the tunnel/)
+    assert.match(
+      ask('hidden', 'world', 'tcp/80', wide).hops[1]?.reason ?? '',
+      /relays of Tor that the consensus names, in the tunnel/,
+    )
     assert.equal(said('router-sol', 'world', 'udp/53', wide), 'no router-sol')
   })
 
