@@ -262,7 +262,7 @@ test('router-gal: its Tor has no port for anybody, and the authorities that are 
   const lines = render(own.tor)
   for (const port of ['Socks', 'OR', 'Dir', 'ExtOR', 'Control']) assert.ok(lines.includes(`${port}Port 0`), port)
   assert.deepEqual(
-    lines.filter((line) => /^DirAuthority /.test(line)),
+    lines.filter((line) => line.startsWith('DirAuthority ')),
     [`DirAuthority alpha orport=5001 v3ident=${'A'.repeat(40)} 203.0.113.11:7001 ${'B'.repeat(40)}`],
   )
   const open = render({ ...own.tor, kind: 'public', isTesting: false, usesConsensus: true, authorities: [] })
