@@ -197,7 +197,7 @@ export interface LowerContext {
   readonly wanMac: string
   readonly wanAddress: string
   readonly endpoints: readonly EndpointContext[]
-  /** `tcp`: where its endpoints are not known beforehand, any of TCP; inside the upper router's tunnel, never beside it. */
+  /** `tor`: besides, the relays that the router above has found in Tor's consensus; inside its tunnel, never beside it. */
   readonly reach?: Reach
 }
 
@@ -217,7 +217,7 @@ export interface ForwardedContext {
   readonly ports: readonly PortForward[]
 }
 
-export type Reach = 'tcp'
+export type Reach = 'tor'
 
 /** A router as a VPN server for people outside (`router/vpn-server.ts`); its keys lie on the medium as `home.conf`. */
 export interface HomeContext {
@@ -249,11 +249,13 @@ export interface VpnContext {
   readonly mtu?: number
 }
 
-/** Of the Tor network that a router enters; `public` has no endpoints of its own. */
+/** Of the Tor network that a router enters, or whose consensus it reads; `public` has no endpoints of its own. */
 export interface TorContext {
   readonly name: string
   readonly kind: 'public' | 'bridges' | 'private'
   readonly isTesting: boolean
+  /** Its relays are those of the consensus, and not named beforehand. */
+  readonly usesConsensus: boolean
   readonly authorities: readonly {
     readonly nickname: string
     readonly address: string

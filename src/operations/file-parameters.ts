@@ -26,7 +26,7 @@ export function storeFiles(definitions: Definitions, values: ParameterValues): P
       if (definition?.type !== 'file') return [name, one]
       const value = readStored(name, String(one.value))
       if (definition.format === VPN_SERVER_FORMAT) return [name, { ...one, value: storeVpnServer(parseServer(value)) }]
-      if (definition.format === VPN_FORMAT) refuseUntaken(parseStored(value))
+      if (definition.format === VPN_FORMAT) parseStored(value)
       if (definition.format === KEPT_PROFILES_FORMAT) {
         return [name, { ...one, value: storeKeptProfiles(parseKeptProfiles(parseStoredFile(value)?.text ?? '')) }]
       }
@@ -34,14 +34,6 @@ export function storeFiles(definitions: Definitions, values: ParameterValues): P
       return [name, { ...one, value }]
     }),
   )
-}
-
-/** Routers open tunnels of OpenVPN and of WireGuard. */
-export function refuseUntaken(profile: VpnProfile | undefined): void {
-  if (profile?.kind !== 'ssh') return
-  throw new VmpkgError('VPN_PROFILE_INVALID', `VPN profile ${profile.name}: no router opens tunnels of SSH`, {
-    hint: 'Give a profile of OpenVPN or WireGuard.',
-  })
 }
 
 /** Names of the parameters that a package takes profiles by; none for one that opens no tunnel. */
@@ -91,6 +83,7 @@ const PUBLIC_TOR: TorContext = {
   name: 'public',
   kind: 'public',
   isTesting: false,
+  usesConsensus: true,
   authorities: [],
   bridges: [],
   endpoints: [],

@@ -174,8 +174,9 @@ export function routerFacts(
 
 /** What the router above has to let it reach. */
 function reachOf(router: RouterContext | undefined): Pick<DomainFacts, 'endpoints' | 'reach'> {
-  const endpoints = router?.vpn?.endpoints ?? router?.tor?.endpoints ?? []
-  return { endpoints, ...(router?.tor?.kind === 'public' ? { reach: 'tcp' } : {}) }
+  if (router?.vpn !== undefined) return { endpoints: router.vpn.endpoints }
+  const { endpoints = [], usesConsensus = false } = router?.tor ?? {}
+  return { endpoints, ...(usesConsensus ? { reach: 'tor' } : {}) }
 }
 
 export function networkFacts(

@@ -20,7 +20,7 @@ import {
 } from '../router/kept-profiles.ts'
 import { type Endpoint, parseVpnProfile, type VpnProfile } from '../router/vpn-profile.ts'
 import type { InstalledPackage } from '../state/installed.ts'
-import { findVpnParameters, refuseUntaken, storeKeptProfiles } from './file-parameters.ts'
+import { findVpnParameters, storeKeptProfiles } from './file-parameters.ts'
 import { collectGarbage } from './gc.ts'
 import { type LoadedPackage, loadPackage } from './package-store.ts'
 import { transact } from './recover.ts'
@@ -106,7 +106,6 @@ export async function addRouterProfiles(
 /** Once kept, the text is all that there is: files beside it are not. */
 function problemOf(profile: VpnProfile, text: string): VmpkgError | undefined {
   try {
-    refuseUntaken(profile)
     parseVpnProfile(profile.name, text)
     return undefined
   } catch (error) {
@@ -144,7 +143,7 @@ export async function useRouterProfile(
   const router = await chooseRouter(workspace, connect, name)
   const { machine, profiles: before } = router
   const profiles = swapProfile(before, wanted)
-  if (profiles.used !== undefined) refuseUntaken(parseVpnProfile(profiles.used.name, profiles.used.text))
+  if (profiles.used !== undefined) parseVpnProfile(profiles.used.name, profiles.used.text)
   const running = (await machine.domain.isActive()) ? await runningFacts(machine) : undefined
   const isKept = profiles.used?.name === before.used?.name
   const isLoaded = isKept && running?.medium === machine.facts.medium

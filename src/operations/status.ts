@@ -39,6 +39,8 @@ export interface MachineStatus extends MachineRow {
   readonly lanAddress: string | undefined
   /** Routers with a VPN: the profile and how its tunnel stands, by the guest's word. */
   readonly tunnel: AgentReply['tunnel']
+  /** Routers that read Tor’s consensus for those behind: how many relays it names, and how long it is valid. By the guest's word. */
+  readonly relays: AgentReply['relays']
   /** Routers with Tor: the network and how far it is, by the guest's word. */
   readonly tor: AgentReply['tor']
   readonly uptimeSeconds: number | undefined
@@ -121,6 +123,7 @@ async function statusOf(
     wanAddress: reply?.wan?.address ?? undefined,
     lanAddress: reply?.lan?.address ?? undefined,
     tunnel: reply?.tunnel,
+    relays: reply?.relays,
     tor: reply?.tor,
     uptimeSeconds: reply?.uptimeSeconds,
   }

@@ -124,7 +124,7 @@ export function imagineRouter(layer: RouterContext['layer']): RouterContext {
     layer,
     instance: `${layer}0`,
     wan: { mac: WAN_MAC, ...(layer === 'uni' ? {} : place) },
-    lowers: [{ name: 'lint-lower', wanMac: '52:54:00:00:00:04', wanAddress: '10.1.1.2', endpoints, reach: 'tcp' }],
+    lowers: [{ name: 'lint-lower', wanMac: '52:54:00:00:00:04', wanAddress: '10.1.1.2', endpoints, reach: 'tor' }],
     forwards: [
       {
         name: 'lint-client',
@@ -156,7 +156,7 @@ export function imagineRouter(layer: RouterContext['layer']): RouterContext {
           },
         }
       : {}),
-    ...(layer === 'sol' ? { tor: imagineTor() } : {}),
+    ...(layer === 'uni' ? {} : { tor: imagineTor() }),
     lan: {
       mac: LAN_MAC,
       cidr: '10.1.1.0/24',
@@ -178,6 +178,7 @@ function imagineTor(): TorContext {
     name: 'lint',
     kind: 'bridges',
     isTesting: true,
+    usesConsensus: true,
     authorities: [authority],
     bridges: [{ address, port: 443, fingerprint }],
     endpoints: [{ address, protocol: 'tcp', port: 443 }],

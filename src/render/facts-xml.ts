@@ -103,7 +103,8 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
     ...(wanAddress !== undefined && ADDRESS.test(wanAddress) ? { wanAddress } : {}),
     ...(endpoints === undefined ? {} : { endpoints }),
     ...(forwards === undefined ? {} : { forwards }),
-    ...(reach === 'tcp' ? { reach } : {}),
+    // Earlier versions wrote `tcp`.
+    ...(reach === 'tor' || reach === 'tcp' ? { reach: 'tor' } : {}),
     parameters,
   }
 }

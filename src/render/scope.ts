@@ -105,6 +105,7 @@ function routerScope({ layer, instance, wan, lan, lowers, forwards, home, vpn, t
       ...one,
       endpoints: one.endpoints.map((endpoint) => ({ ...endpoint })),
     })),
+    readsConsensus: lowers.some(({ reach }) => reach === 'tor'),
     forwards: forwards.map((one) => ({ ...one, ports: one.ports.map((port) => ({ ...port })) })),
     home:
       home === undefined

@@ -40,6 +40,7 @@ const replySchema = z.object({
       address,
     })
     .optional(),
+  relays: z.object({ count: z.int().min(0), seconds: z.int().min(0) }).optional(),
   tor: z
     .object({
       network: z.string().regex(/^[a-z0-9][a-z0-9-]{0,30}$/),

@@ -59,7 +59,7 @@ export function describeNode(node: TopologyNode, address?: string): NodeWords {
           state,
           address && `at ${address}`,
           ...endpoints.map((one) => `to ${one.protocol} ${one.address} port ${one.port}`),
-          ...(reach === undefined ? [] : [`to any ${reach} in the tunnel`]),
+          ...(reach === undefined ? [] : ['to relays of Tor in the tunnel']),
         ]
   return {
     title: plainText(title.trim()),

@@ -134,11 +134,11 @@ class Explorer {
     }
     if (!isTunnelled) return []
     const ends: readonly EndpointContext[] =
-      facts.reach === 'tcp' ? [{ address: ANYWHERE, protocol: 'tcp', port: 443 }] : (facts.endpoints ?? [])
+      facts.reach === 'tor' ? [{ address: ANYWHERE, protocol: 'tcp', port: 443 }] : (facts.endpoints ?? [])
     const ways = ends.map((endpoint) => {
       const { address: target, protocol, port } = endpoint
       const text =
-        facts.reach === 'tcp' ? 'its circuits, by any relay' : `its tunnel to ${protocol} ${target} port ${port}`
+        facts.reach === 'tor' ? 'its circuits, by any relay' : `its tunnel to ${protocol} ${target} port ${port}`
       return this.#through(upper, router, { target, protocol, port }).map((one, i) =>
         i === 0 ? { ...one, reason: `${text}: ${one.reason}` } : one,
       )

@@ -136,7 +136,7 @@ function fromLower(
 ): Verdict {
   const via = layer === 'gal' ? 'tunnel' : 'wan'
   const isEndpoint = endpoints.some((one) => one.address === target && one.protocol === protocol && one.port === port)
-  const isAnyway = via === 'tunnel' && reach === 'tcp' && protocol === 'tcp'
+  const isAnyway = via === 'tunnel' && reach === 'tor' && protocol === 'tcp'
   if (!isEndpoint && !isAnyway) return closed(`${name} reaches the endpoints that it declares, and nothing else`)
   if (via === 'tunnel') {
     const beside = intoTunnel({ wan, vpn } as RouterRules, { target } as Flow)
@@ -144,7 +144,7 @@ function fromLower(
   }
   const reason = isEndpoint
     ? `it is an endpoint that ${name} declares`
-    : `${name} may reach anything by TCP, in the tunnel`
+    : `${name} may reach relays of Tor that the consensus names, in the tunnel`
   return { isOpen: true, reason, via }
 }
 

@@ -17,8 +17,8 @@ interface ShorewallSide {
 interface ShorewallLower {
   readonly address: string
   readonly endpoints: readonly Endpoint[]
-  /** Where it cannot name them: TCP in the tunnel. */
-  readonly reach?: 'tcp'
+  /** Relays of Tor besides: Shorewall reads no consensus, so it is TCP, in the tunnel. */
+  readonly reach?: 'tor'
 }
 
 export interface ShorewallPolicy {
@@ -159,8 +159,8 @@ function lowerRules(policy: ShorewallPolicy, kind: 'fresh' | 'replies'): readonl
     ...(reach === undefined || policy.tunnel === undefined
       ? []
       : [
-          ['ACCEPT', `${own}:${address}`, out, reach],
-          ...(kind === 'fresh' ? [] : [['ACCEPT', out, `${own}:${address}`, reach]]),
+          ['ACCEPT', `${own}:${address}`, out, 'tcp'],
+          ...(kind === 'fresh' ? [] : [['ACCEPT', out, `${own}:${address}`, 'tcp']]),
         ]),
     ['DROP', `${own}:${address}`, 'all'],
     ...(kind === 'fresh' ? [] : [['DROP', 'all', `${own}:${address}`]]),

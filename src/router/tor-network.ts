@@ -31,9 +31,11 @@ export interface TorNetwork {
   readonly name: string
   readonly kind: 'bridges' | 'private'
   readonly isTesting: boolean
+  /** Relays are not named: the router above finds them in the consensus. */
+  readonly usesConsensus: boolean
   readonly authorities: readonly TorAuthority[]
   readonly bridges: readonly TorBridge[]
-  /** All that Tor may connect to: the bridges, or else authorities and relays. */
+  /** All that Tor may connect to by name: the bridges, or authorities and relays; nothing where it uses the consensus. */
   readonly endpoints: readonly Endpoint[]
 }
 
@@ -43,6 +45,8 @@ const MAX_LENGTH = 64 * 1024
 const MAX_ENDPOINTS = 256
 const NICKNAME = /^[A-Za-z0-9]{1,19}$/
 const IDENTITY = /^[0-9A-Fa-f]{40}$/
+/** `relay consensus`, in place of addresses. */
+const CONSENSUS = 'consensus'
 
 interface Line {
   readonly line: number
@@ -86,6 +90,7 @@ function readNetwork(lines: readonly Line[]): Omit<TorNetwork, 'name'> {
   for (const one of lines) {
     if (one.directive === 'dirauthority') authorities.push(readAuthority(one))
     else if (one.directive === 'bridge') bridges.push(readBridge(one))
+    else if (one.directive === 'relay' && one.words.join(' ') === CONSENSUS) flags.set(CONSENSUS, one)
     else if (one.directive === 'relay') relays.push(readPlace(one.words, { line: one.line, directive: 'relay' }))
     else if (one.directive === 'usebridges' || one.directive === 'testingtornetwork') flags.set(one.directive, one)
     else {
@@ -126,7 +131,13 @@ function readNetwork(lines: readonly Line[]): Omit<TorNetwork, 'name'> {
       'For the public network without bridges give no file.',
     )
   }
-  if (usesBridges && relays.length > 0) {
+  const usesConsensus = flags.has(CONSENSUS)
+  if (usesConsensus && relays.length > 0) {
+    const { line = 0 } = flags.get(CONSENSUS) ?? {}
+    const hint = 'Take the addresses out, or this line.'
+    throw new ProfileProblem(line, 'relay', 'the relays are those of the consensus, or those that are named', hint)
+  }
+  if (usesBridges && (relays.length > 0 || usesConsensus)) {
     throw new ProfileProblem(
       0,
       'relay',
@@ -136,10 +147,12 @@ function readNetwork(lines: readonly Line[]): Omit<TorNetwork, 'name'> {
   }
   const entries = usesBridges
     ? bridges.map(({ address, port }) => endpoint(address, port))
-    : [...authorities.map(({ address, orPort }) => endpoint(address, orPort)), ...relays]
+    : usesConsensus
+      ? [] // the authorities are in it too
+      : [...authorities.map(({ address, orPort }) => endpoint(address, orPort)), ...relays]
   if (entries.length > MAX_ENDPOINTS) throw new ProfileProblem(0, '', `it names more than ${MAX_ENDPOINTS} relays`)
   const endpoints = [...new Map(entries.map((one) => [`${one.address}:${one.port}`, one])).values()]
-  return { kind: usesBridges ? 'bridges' : 'private', isTesting, authorities, bridges, endpoints }
+  return { kind: usesBridges ? 'bridges' : 'private', isTesting, usesConsensus, authorities, bridges, endpoints }
 }
 
 function endpoint(address: string, port: number): Endpoint {

@@ -41,7 +41,8 @@ export async function measureLayers(): Promise<Report> {
     await start(/^ready/m, ...torNetwork(at('tor')))
     const server = join(TOP, 'test', 'support', 'uplink-server.ts')
     await start(/listening/, process.execPath, server, WEB, '8080')
-    const parameters = [`router-gal:vpn=${profile}`, `router-sol:tor=${join(at('tor'), 'network')}`]
+    const network = join(at('tor'), 'network')
+    const parameters = [`router-gal:vpn=${profile}`, `router-gal:tor=${network}`, `router-sol:tor=${network}`]
     await cli.ok([
       'install',
       '-y',

@@ -74,7 +74,7 @@ describe('clients behind a VPN, and behind Tor behind that', {
   const frames: Frame[] = []
   let vpn: ChildProcessWithoutNullStreams
   /** Comes up while the first routers do. */
-  let relays: Promise<unknown>
+  let relays: Promise<ChildProcessWithoutNullStreams>
   let client = ''
   /** The client behind Tor. */
   let deep = ''
@@ -206,7 +206,9 @@ describe('clients behind a VPN, and behind Tor behind that', {
   test('the router above lets it reach its server before it starts', async () => {
     const server = [...WORLD, ENDPOINT, 'sh', '-c', VPN_SERVER, 'sh', at('vpn', 'server.conf')]
     vpn = await start(/Initialization Sequence Completed/, ...server)
-    await cli.ok(['install', '-y', 'router-gal', 'app-console', '--set', `router-gal:vpn=${profile}`])
+    while (!existsSync(at('tor', 'network'))) await wait(200)
+    const files = [`router-gal:vpn=${profile}`, `router-gal:tor=${at('tor', 'network')}`]
+    await cli.ok(['install', '-y', 'router-gal', 'app-console', ...files.flatMap((one) => ['--set', one])])
     assert.deepEqual(await statusOf(), [
       { name: 'router-gal', rules: 'attested', lanLink: 'up' },
       { name: 'router-uni', rules: 'attested', lanLink: 'up' },
@@ -243,15 +245,20 @@ describe('clients behind a VPN, and behind Tor behind that', {
     assert.deepEqual(strangers(0), [])
   })
 
-  test('router-gal lets router-sol reach the relays of its file, and it joins their network', async () => {
+  test('router-gal reads the consensus, lets router-sol reach the relays in it, and router-sol joins their network', async () => {
     await relays
     await cli.ok(['install', '-y', 'router-sol', '--set', `router-sol:tor=${at('tor', 'network')}`])
     const rules = await guestFile('router-gal')
-    for (const relay of RELAYS) assert.match(rules, new RegExp(`daddr ${relay} tcp dport ${OR_PORT} accept`))
+    assert.match(rules, /ip saddr 10\.2\.2\.2 ip daddr \. tcp dport @relays accept/)
+    for (const relay of RELAYS) assert.doesNotMatch(rules, new RegExp(relay))
     const { machines } = (await cli.json(['status', 'router-sol'])) as { machines: Record<string, unknown>[] }
     const [{ rules: attested, lanLink, ready } = {}] = machines
     assert.deepEqual({ attested, lanLink, ready }, { attested: 'attested', lanLink: 'up', ready: 'yes' })
     await until('router-sol', 'tor', 'up')
+    const above = (await cli.json(['status', 'router-gal'])) as {
+      machines: { relays?: { count: number; seconds: number } }[]
+    }
+    assert.equal(above.machines[0]?.relays?.count, RELAYS.length)
   })
 
   test('its client gets a page from an exit, by a name that Tor looked up; all else that it sends ends there', async () => {
@@ -292,6 +299,8 @@ describe('clients behind a VPN, and behind Tor behind that', {
       others.map(({ bytes }) => bytes.toString('hex')),
       [],
     )
+    const network = await relays
+    network.stdin.write('leave\n') // seen to further down
   })
 
   test('new circuits are made when they are asked for, and not twice in ten seconds', async () => {
@@ -330,6 +339,21 @@ describe('clients behind a VPN, and behind Tor behind that', {
       [own, address, SERVER, '53', 'udp', false],
       [other, address, relay, `${OR_PORT}`, 'tcp', false],
       [other, '10.2.2.78', WEB, '8080', 'tcp', true],
+    ])
+  })
+
+  test('a relay that the consensus no longer names is closed for router-sol, and for nobody else', async () => {
+    const { machines } = await waitFor(
+      async () => (await cli.json(['status', 'router-gal'])) as { machines: { relays?: { count: number } }[] },
+      ({ machines: [gal] }) => gal?.relays?.count === RELAYS.length - 1,
+    )
+    assert.equal(machines[0]?.relays?.count, RELAYS.length - 1, 'the consensus names one less')
+    const [above, own] = [factOf('router-gal', 'lanMac'), factOf('router-sol', 'wanMac')]
+    const [stays, , , left] = RELAYS
+    await hold('vmp-gal0', TUN, above, [
+      [own, '10.2.2.2', stays, `${OR_PORT}`, 'tcp', true],
+      [own, '10.2.2.2', left, `${OR_PORT}`, 'tcp', false],
+      ['02:00:00:00:00:99', '10.2.2.79', left, `${OR_PORT}`, 'tcp', true],
     ])
   })
 
@@ -379,6 +403,16 @@ describe('clients behind a VPN, and behind Tor behind that', {
     assert.match(await cli.ok(['stop', '--cascade', 'router-uni']), /Stopped router-gal\s+Stopped router-uni/)
   })
 })
+
+/** Asks every two seconds, two minutes long. */
+async function waitFor<T>(ask: () => Promise<T>, isDone: (said: T) => boolean): Promise<T> {
+  for (let tries = 0; tries < 60; tries++) {
+    const said = await ask()
+    if (isDone(said)) return said
+    await wait(2000)
+  }
+  return ask()
+}
 
 function isTcp(frame: Buffer): boolean {
   return isIpv4(frame) && frame[23] === 6

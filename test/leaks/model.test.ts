@@ -64,8 +64,14 @@ function drawScene(layer: ModelLayer, pick: Pick): RouterContext {
     const network = { name: 'test', isTesting: false, authorities: [], bridges: [] } as const
     const relays = [{ address: ENDPOINTS[0], protocol: 'tcp', port: 443 }] as const
     const tor = pick<TorContext>(
-      { ...network, kind: 'public', endpoints: [] },
-      { ...network, kind: 'bridges', bridges: [{ address: ENDPOINTS[0], port: 443 }], endpoints: relays },
+      { ...network, usesConsensus: true, kind: 'public', endpoints: [] },
+      {
+        ...network,
+        usesConsensus: false,
+        kind: 'bridges',
+        bridges: [{ address: ENDPOINTS[0], port: 443 }],
+        endpoints: relays,
+      },
     )
     return routerPlan(layer, plan, CARDS, { wan, tor })
   }

@@ -39,7 +39,7 @@ for (const { layer, cases, depths, sample } of ROUTERS) {
     let lab: Lab
     let files: RouterFiles
     before(async () => {
-      lab = await startLab({ vpn: layer === 'gal' })
+      lab = await startLab({ vpn: layer === 'gal' && 'openvpn' })
       files = await readRouterFiles(`router-${layer}`, layer, { wan: WAN_MAC, lan: LAN_MAC })
     })
     after(async () => lab.stop())

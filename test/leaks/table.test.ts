@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { UNI_UNSEEN } from './cases/depth.ts'
 import { FORWARD_CASES } from './cases/forwards.ts'
 import { GAL_CASES } from './cases/gal.ts'
+import { RELAY_CASES } from './cases/relays.ts'
 import { SOL_CASES } from './cases/sol.ts'
 import { UNI_CASES } from './cases/uni.ts'
 
@@ -12,7 +13,7 @@ const page = readFileSync(new URL('../../docs/leaks.md', import.meta.url), 'utf8
 
 for (const [router, cases] of Object.entries({
   'router-uni': [...UNI_CASES, ...FORWARD_CASES],
-  'router-gal': GAL_CASES,
+  'router-gal': [...GAL_CASES, ...RELAY_CASES],
   'router-sol': SOL_CASES,
 })) {
   const [, rest = ''] = page.split(`\n## ${router}\n`)

@@ -66,6 +66,7 @@ const tor: GuestTemplateContext = {
       name: 'lab',
       kind: 'private',
       isTesting: true,
+      usesConsensus: false,
       authorities: [AUTHORITY],
       bridges: [],
       endpoints: [{ address: '203.0.113.11', protocol: 'tcp', port: 5001 }],
@@ -159,7 +160,14 @@ describe('router-sol', () => {
   }
   const own = tor.router?.tor
   assert.ok(own !== undefined)
-  const open = { ...own, kind: 'public', isTesting: false, authorities: [], endpoints: [] } as const
+  const open = {
+    ...own,
+    kind: 'public',
+    isTesting: false,
+    usesConsensus: true,
+    authorities: [],
+    endpoints: [],
+  } as const
   const bridges = {
     ...own,
     kind: 'bridges',
@@ -207,22 +215,59 @@ describe('router-sol', () => {
   })
 })
 
-test('router-gal: one that cannot name its endpoints reaches TCP, in the tunnel and before what clients may', () => {
+test('router-gal: one that uses the consensus reaches relays, in the tunnel and before what clients may', () => {
   const { router: full } = lower
   assert.ok(full !== undefined)
   const [first] = full.lowers
   assert.ok(first !== undefined)
-  const rules = (more: object): readonly string[] =>
-    renderGuestFile('nftables.nft.hbs', readTemplate('router-gal/guest/nftables.nft.hbs'), {
+  const render = (file: string, more: object): readonly string[] =>
+    renderGuestFile(file, readTemplate(`router-gal/guest/${file}`), {
       ...lower,
       router: { ...full, lowers: [{ ...first, endpoints: [], ...more }] },
     })
       .split('\n')
       .map((line) => line.trim())
-      .filter((line) => line.includes('10.1.1.2 ') && line.endsWith('accept'))
-  assert.deepEqual(rules({}), [])
-  assert.deepEqual(rules({ reach: 'tcp' }), [
-    'iifname "lan" oifname "tunnel" ip saddr 10.1.1.2 meta l4proto tcp accept',
-    'iifname "tunnel" oifname "lan" ip daddr 10.1.1.2 meta l4proto tcp ct state established accept',
+  const named = (lines: readonly string[]): readonly string[] =>
+    lines.filter((line) => line.includes('10.1.1.2 ') && line.endsWith('accept'))
+  const ofTor = (lines: readonly string[]): readonly string[] =>
+    lines.filter((line) => /skuid 901|direction reply/.test(line))
+  const [closed, open] = [render('nftables.nft.hbs', {}), render('nftables.nft.hbs', { reach: 'tor' })]
+  assert.deepEqual([named(closed), ofTor(closed)], [[], []])
+  assert.deepEqual(named(open), [
+    'iifname "lan" oifname "tunnel" ip saddr 10.1.1.2 ip daddr . tcp dport @relays accept',
+    'iifname "tunnel" oifname "lan" ip daddr 10.1.1.2 ip saddr . tcp sport @relays ct state established accept',
   ])
+  assert.deepEqual(ofTor(open), [
+    'iifname "tunnel" meta l4proto tcp ct state established ct direction reply accept',
+    'oifname "tunnel" meta l4proto tcp meta skuid 901 accept',
+  ])
+  for (const lines of [closed, open])
+    assert.ok(
+      lines.some((line) => line.startsWith('set relays {')),
+      'it is always there',
+    )
+  assert.ok(!render('vmpkg.env.hbs', {}).includes('TOR_RELAYS=1'))
+  assert.ok(render('vmpkg.env.hbs', { reach: 'tor' }).includes('TOR_RELAYS=1'))
+})
+
+test('router-gal: its Tor has no port for anybody, and the authorities that are given or those of its program', () => {
+  const { router: full } = lower
+  const { router: own } = tor
+  assert.ok(full !== undefined && own?.tor !== undefined)
+  const render = (network: NonNullable<RouterContext['tor']>): readonly string[] =>
+    renderGuestFile('torrc.hbs', readTemplate('router-gal/guest/torrc.hbs'), {
+      ...lower,
+      router: { ...full, tor: network },
+    }).split('\n')
+  const lines = render(own.tor)
+  for (const port of ['Socks', 'OR', 'Dir', 'ExtOR', 'Control']) assert.ok(lines.includes(`${port}Port 0`), port)
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('DirAuthority ')),
+    [`DirAuthority alpha orport=5001 v3ident=${'A'.repeat(40)} 203.0.113.11:7001 ${'B'.repeat(40)}`],
+  )
+  const open = render({ ...own.tor, kind: 'public', isTesting: false, usesConsensus: true, authorities: [] })
+  assert.deepEqual(
+    open.filter((line) => /^(?:DirAuthority|TestingTorNetwork|UseBridges)/.test(line)),
+    [],
+  )
 })

@@ -97,10 +97,10 @@ test('what a router behind a router declares reads back the same, and half a lis
   assert.equal(findSchemaFault(xml, 'domain'), undefined)
   assert.deepEqual(readDomainFacts(xml), lower)
   assert.equal(readDomainFacts(xml.replace('tcp:203', 'icmp:203'))?.endpoints, undefined)
-  const open: DomainFacts = { ...lower, endpoints: [], reach: 'tcp' }
+  const open: DomainFacts = { ...lower, endpoints: [], reach: 'tor' }
   const said = stampDomain(domain, { ...stamp, facts: open })
   assert.deepEqual(readDomainFacts(said), open)
-  assert.equal(readDomainFacts(said.replace('reach="tcp"', 'reach="all"'))?.reach, undefined)
+  assert.equal(readDomainFacts(said.replace('reach="tor"', 'reach="all"'))?.reach, undefined)
   const plain = formatPlainDomainFacts(lower)
   assert.match(plain, /^<domain package=/)
   assert.doesNotMatch(plain, /vmpkg:/)

@@ -31,8 +31,8 @@ describe('describeNode', () => {
       'at 10.1.1.2',
       'to tcp 203.0.113.7 port 443',
     ])
-    const open = describeNode({ ...NODE, layer: 'sol', endpoints: [], reach: 'tcp' }).details
-    assert.deepEqual(open, ['sol', 'running', 'to any tcp in the tunnel'])
+    const open = describeNode({ ...NODE, layer: 'sol', endpoints: [], reach: 'tor' }).details
+    assert.deepEqual(open, ['sol', 'running', 'to relays of Tor in the tunnel'])
     const network = { ...NODE, kind: 'network', cidr: '10.1.1.0/24', bridge: 'b', role: 'uplink' } as const
     assert.deepEqual(describeNode(network).details, ['10.1.1.0/24', 'b', 'uplink'])
     const bridge = { ...NODE, kind: 'outside', place: 'bridge', name: 'br0' } as const

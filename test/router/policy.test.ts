@@ -48,14 +48,14 @@ describe('findLowers', () => {
 })
 
 describe('reach', () => {
-  test('is kept while a router that may reach any TCP runs or is defined', () => {
-    const open = { ...facts, endpoints: [], reach: 'tcp' } as const
-    assert.equal(findLowers('uni0', [{ name: 'sol', facts: open }])[0]?.reach, 'tcp')
-    assert.equal(findLowers('uni0', [{ name: 'sol', facts, running: open }])[0]?.reach, 'tcp')
-    assert.equal(findLowers('uni0', [{ name: 'sol', facts: open, running: facts }])[0]?.reach, 'tcp')
+  test('is kept while a router that uses the consensus runs or is defined', () => {
+    const open = { ...facts, endpoints: [], reach: 'tor' } as const
+    assert.equal(findLowers('uni0', [{ name: 'sol', facts: open }])[0]?.reach, 'tor')
+    assert.equal(findLowers('uni0', [{ name: 'sol', facts, running: open }])[0]?.reach, 'tor')
+    assert.equal(findLowers('uni0', [{ name: 'sol', facts: open, running: facts }])[0]?.reach, 'tor')
     assert.equal(findLowers('uni0', [{ name: 'sol', facts }])[0]?.reach, undefined)
     const lower = { name: 'sol', ...place, endpoints: [] }
-    assert.ok(!sameLowers([lower], [{ ...lower, reach: 'tcp' }]))
+    assert.ok(!sameLowers([lower], [{ ...lower, reach: 'tor' }]))
   })
 })
 

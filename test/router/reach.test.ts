@@ -72,7 +72,7 @@ function withSol(facts: Partial<DomainFacts>): Known {
 describe('explainReach', () => {
   test('a client behind Tor reaches the world by TCP through all three, names by Tor, and nothing else', () => {
     for (const facts of [
-      { endpoints: [], reach: 'tcp' },
+      { endpoints: [], reach: 'tor' },
       { endpoints: [{ address: '203.0.113.70', protocol: 'tcp', port: 443 }] },
     ]) {
       const known = withSol(facts as Partial<DomainFacts>)
@@ -84,12 +84,15 @@ describe('explainReach', () => {
     }
   })
 
-  test('a router with Tor reaches relays through the tunnel above, anything by TCP where those are not known, and never beside it', () => {
+  test('a router with Tor reaches relays through the tunnel above, those that it names or those of the consensus, and never beside it', () => {
     const strict = withSol({ endpoints: [{ address: '203.0.113.70', protocol: 'tcp', port: 443 }] })
-    const wide = withSol({ endpoints: [], reach: 'tcp' })
+    const wide = withSol({ endpoints: [], reach: 'tor' })
     assert.match(reasonOf('hidden', 'world', 'tcp/80', strict), /endpoint that router-gal declares/)
     assert.match(ask('hidden', 'world', 'tcp/80', strict).hops[1]?.reason ?? '', /endpoint that router-sol declares/)
-    assert.match(ask('hidden', 'world', 'tcp/80', wide).hops[1]?.reason ?? '', /anything by TCP, in the tunnel/)
+    assert.match(
+      ask('hidden', 'world', 'tcp/80', wide).hops[1]?.reason ?? '',
+      /relays of Tor that the consensus names, in the tunnel/,
+    )
     assert.equal(said('router-sol', 'world', 'udp/53', wide), 'no router-sol')
   })
 

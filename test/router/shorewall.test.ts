@@ -112,8 +112,8 @@ test('a device that is no name, or stands for two sides, is refused', () => {
   }
 })
 
-test('a lower router that cannot name its endpoints reaches TCP in the tunnel, and nothing where there is none', () => {
-  const lowers = [{ address: '10.2.2.2', endpoints: [], reach: 'tcp' }] as const
+test('a lower router that uses Tor’s consensus reaches TCP in the tunnel, and nothing where there is none', () => {
+  const lowers = [{ address: '10.2.2.2', endpoints: [], reach: 'tor' }] as const
   const found = rows({ ...gal, lowers }, 'rules').filter((row) => row.includes('10.2.2.2'))
   const drops = ['DROP gal:10.2.2.2 all', 'DROP all gal:10.2.2.2']
   assert.deepEqual(found, [

@@ -55,6 +55,16 @@ describe('parseTorNetwork', () => {
     )
   })
 
+  test('leaves the relays to the consensus, where it is told to and in no other way', () => {
+    const network = read(AUTHORITY, 'relay consensus')
+    assert.equal(network.usesConsensus, true)
+    assert.deepEqual(network.endpoints, [], 'the authorities are in it as well')
+    assert.equal(read(AUTHORITY).usesConsensus, false)
+    refused(`${AUTHORITY}\nrelay 203.0.113.3:5003\nrelay consensus`, /line 3, relay: .* or those that are named/)
+    refused('Bridge 203.0.113.5:443\nrelay consensus', /relay: with bridges/)
+    refused(`${AUTHORITY}\nrelay consensus 203.0.113.3:5003`, /is not ADDRESS:PORT/)
+  })
+
   test('takes no line that it does not know, whatever the option could do', () => {
     for (const line of [
       'ClientTransportPlugin obfs4 exec /bin/sh',

@@ -4,9 +4,9 @@ address of `lo`, and the resolver that the exits ask, which knows one name.
     python3 tor-network.py FOLDER NAME WEB AUTHORITY AUTHORITY AUTHORITY RELAY
 
 FOLDER/network is what a router's parameter takes, FOLDER/names.log what the resolver was asked. Prints `ready` once there is
-a consensus that names all four. Ends with its standard input.
+a consensus that names all four. A line on its standard input lets the relay leave: the authorities vote it out. Ends with that input.
 """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
 
 folder, name, web, *addresses = sys.argv[1:]
 OR, DIR = 5001, 7001
@@ -63,11 +63,9 @@ def main():
         if index < 3:
             own += f'DirPort {address}:{DIR}\nAuthoritativeDirectory 1\nV3AuthoritativeDirectory 1\n'
             lines.append(make_authority(home, address, own))
-        else:
-            lines.append(f'relay {address}:{OR}')
         places.append((home, own))
     write(folder + '/resolv.conf', f'nameserver {addresses[0]}\n')
-    write(folder + '/network', '# Made for one test.\nTestingTorNetwork 1\n' + '\n'.join(lines) + '\n')
+    write(folder + '/network', '# Made for one test.\nTestingTorNetwork 1\n' + '\n'.join(lines) + '\nrelay consensus\n')
     authorities = ''.join(line + '\n' for line in lines if line.startswith('DirAuthority'))
     children = [subprocess.Popen(
         ['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--pid-file=', '--user=root', '--no-resolv', '--no-hosts',
@@ -85,7 +83,11 @@ def main():
             except OSError:
                 pass
         print('ready', flush=True)
-        sys.stdin.read()
+        for _ in sys.stdin:
+            with open(f'{folder}/node3/fingerprint') as file: own = file.read().split()[-1]
+            for index in range(3):
+                write(f'{folder}/node{index}/approved-routers', f'!reject {own}\n')
+                children[1 + index].send_signal(signal.SIGHUP)
     finally:
         for child in children: child.kill()
         for child in children: child.wait()

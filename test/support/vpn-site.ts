@@ -47,7 +47,9 @@ while True:
 /** Where servers are: beyond the host, which answers no guest. */
 export const WORLD = ['sh', join(TOP, 'test', 'support', 'outside-world.sh')] as const
 
-/** A Tor network of its own in the world; ready once it has a consensus. `folder/network` is what `router-sol:tor` takes. */
+/** A Tor network of its own in the world; ready once it has a consensus. `folder/network` is what `router-gal:tor` and
+ * `router-sol:tor` take. Whatever is said to it lets the last of the relays leave.
+ */
 export function torNetwork(folder: string): readonly string[] {
   const script = join(TOP, 'test', 'support', 'tor-network.py')
   return [...WORLD, WEB, 'python3', script, folder, WEB_NAME, WEB, ...RELAYS]

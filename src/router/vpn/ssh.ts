@@ -33,6 +33,7 @@ export function parseSsh(text: string): ProfileFacts {
     else if (directive === 'dns') dns.add(parseResolver(value, place))
     else if (directive === 'tunnel' && !single.has(directive)) single.set(directive, parseTunnel(value, place))
     else if (directive === 'mtu' && !single.has(directive)) single.set(directive, String(parseMtu(value, place)))
+    else if (directive === 'device' && !single.has(directive)) single.set(directive, parseDevice(value, place))
     else throw new ProfileProblem(line, '', `${quote(directive)} does not belong there`, 'Take the line out.')
   }
   if (hostKeys.size === 0) {
@@ -47,6 +48,7 @@ export function parseSsh(text: string): ProfileFacts {
   if (tunnel === undefined)
     throw new ProfileProblem(0, 'tunnel', 'it is missing: no server assigns an address over ssh')
   const mtu = single.get('mtu')
+  const device = single.get('device')
   const key = readKey(start < 0 ? [] : all.slice(start), start + 1)
   const lines = [
     `ssh://${user}@${address}:${port}`,
@@ -54,6 +56,7 @@ export function parseSsh(text: string): ProfileFacts {
     `tunnel ${tunnel}`,
     ...[...dns].map((one) => `dns ${one}`),
     ...(mtu === undefined ? [] : [`mtu ${mtu}`]),
+    ...(device === undefined ? [] : [`device ${device}`]),
     ...key,
   ]
   return {
@@ -111,6 +114,12 @@ function parseTunnel(value: string, { line, directive }: Place): string {
     `${quote(value)} is not an address with its prefix`,
     'Write it as in 10.9.0.2/30.',
   )
+}
+
+/** Number of the server's device: 5 for tun5. */
+function parseDevice(value: string, { line, directive }: Place): string {
+  if (/^(?:0|[1-9]\d{0,3})$/.test(value)) return value
+  throw new ProfileProblem(line, directive, `${quote(value)} is not the number of a device`, 'Write 5 for tun5.')
 }
 
 /** One key of OpenSSH's own format, not locked by a password. */

@@ -7,6 +7,7 @@ import { VPN } from '../../support/leak-lab/vpn.ts'
 import { GAL_ROUTES } from './gal-routes.ts'
 import { ANY_SOURCE, changed, FALLS_BACK, MASQUERADE, OUT_OF_TUNNEL, onceUp } from './gal-rules.ts'
 import { BY_TUNNEL, GAL_TUNNEL } from './gal-tunnel.ts'
+import { areAlike } from './routes.ts'
 import { atHead, policy, SETTING, without } from './rules.ts'
 import { UNI_CASES } from './uni.ts'
 import { isToldOfErrors, roundTrips } from './works.ts'
@@ -103,6 +104,11 @@ export const GAL_CASES: readonly LeakCase[] = [
   here('C1'),
   here('C4'),
   here('C6'),
+  here('I4', {
+    title: 'hop limits and TCP time stamps of all clients are alike in the tunnel',
+    act: (bench) => areAlike(bench, 'tunnel'),
+    negative: { changes: [without('oifname "tunnel" ip ttl set 64')] },
+  }),
   here('D40', {
     probes: [
       {

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { addressBytes, arp, DO_NOT_FRAGMENT, FLAG, icmp, ping, tcp, udp } from '../../support/leak-lab/frames.ts'
 import { CLIENTS, ISP, LAN_MAC, WAN_MAC } from '../../support/leak-lab/lab.ts'
-import { ALL_STATES, type LeakCase, type Probe, type Sight } from '../../support/leak-lab/leak-case.ts'
+import { ALL_STATES, type Bench, type LeakCase, type Probe, type Sight } from '../../support/leak-lab/leak-case.ts'
 import { fromClient, fromWan, LAN_ADDRESS, SERVER } from '../../support/leak-lab/places.ts'
 import { MASQUERADE, REDIRECTS_OPEN, RULES, SETTING, without, withoutSetting } from './rules.ts'
 
@@ -189,25 +189,26 @@ export const ROUTES: readonly LeakCase[] = [
     id: 'I4',
     title: 'hop limits and TCP time stamps of all clients are alike on the WAN',
     states: ['U'],
-    async act(bench) {
-      const wrong: string[] = []
-      for (const [from, ttl] of [
-        ['a', 64],
-        ['b', 128],
-        ['b', 255],
-        ['a', 33],
-      ] as const) {
-        const token = bench.token(from, `a hop limit of ${ttl}`, ['wan'])
-        await bench.send(
-          from,
-          tcp(fromClient(from), [7200 + ttl, 443], token, { ttl, tcpOptions: Buffer.concat([TIMESTAMP, MAXIMUM]) }),
-        )
-        const out = (await bench.see('wan', token))?.ip
-        if (out?.ttl !== 64) wrong.push(`${ttl} becomes ${out?.ttl ?? 'nothing'}`)
-        if (out?.payload.includes(TIMESTAMP.subarray(0, 6)) === true) wrong.push('the time stamp goes out')
-      }
-      return wrong
-    },
+    act: (bench) => areAlike(bench, 'wan'),
     negative: { changes: [without('oifname "wan" ip ttl set 64')] },
   },
 ]
+
+/** Openings of connections with hop limits and time stamps of several kinds, as they go out. */
+export async function areAlike(bench: Bench, way: 'wan' | 'tunnel'): Promise<readonly string[]> {
+  const wrong: string[] = []
+  for (const [from, ttl] of [
+    ['a', 64],
+    ['b', 128],
+    ['b', 255],
+    ['a', 33],
+  ] as const) {
+    const token = bench.token(from, `a hop limit of ${ttl}`, [way])
+    const more = { ttl, tcpOptions: Buffer.concat([TIMESTAMP, MAXIMUM]) }
+    await bench.send(from, tcp(fromClient(from), [7200 + ttl, 443], token, more))
+    const out = (await bench.see(way, token))?.ip
+    if (out?.ttl !== 64) wrong.push(`${ttl} becomes ${out?.ttl ?? 'nothing'}`)
+    if (out?.payload.includes(TIMESTAMP.subarray(0, 6)) === true) wrong.push('the time stamp goes out')
+  }
+  return wrong
+}

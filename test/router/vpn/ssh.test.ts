@@ -15,7 +15,7 @@ const refused = (from: string | RegExp, to: string, message: RegExp): void =>
   )
 
 const LINE =
-  /^(?:|ssh:\/\/[a-z_][a-z0-9_-]*@[0-9.]+:[0-9]+|host-key [a-z0-9@.-]+ [A-Za-z0-9+/=]+|tunnel [0-9.]+\/[0-9]+|dns [0-9.]+|mtu [0-9]+|-----(?:BEGIN|END) OPENSSH PRIVATE KEY-----|[A-Za-z0-9+/=]{1,64})$/
+  /^(?:|ssh:\/\/[a-z_][a-z0-9_-]*@[0-9.]+:[0-9]+|host-key [a-z0-9@.-]+ [A-Za-z0-9+/=]+|tunnel [0-9.]+\/[0-9]+|dns [0-9.]+|mtu [0-9]+|device [0-9]+|-----(?:BEGIN|END) OPENSSH PRIVATE KEY-----|[A-Za-z0-9+/=]{1,64})$/
 const holes = (file: string): readonly string[] => file.split('\n').filter((line) => !LINE.test(line))
 
 describe('a profile for ssh', () => {
@@ -37,6 +37,16 @@ describe('a profile for ssh', () => {
   test('has port 22 and no MTU where it names none', () => {
     assert.equal(parse(sample.replace(':2222', '')).endpoints[0]?.port, 22)
     assert.equal(parse(sample.replace('dns ', 'mtu 1400\ndns ')).mtu, 1400)
+  })
+
+  test('may name the device of the server, by its number', () => {
+    const { file } = parse(sample.replace('dns ', 'device 5\ndns '))
+    assert.match(file, /^device 5$/m)
+    assert.deepEqual(holes(file), [])
+    for (const wrong of ['tun5', '-1', '05', '12345', 'any', '']) {
+      refused('dns ', `device ${wrong}\ndns `, /is not the number of a device/)
+    }
+    refused('dns ', 'device 5\ndevice 6\ndns ', /does not belong there/)
   })
 
   test('has to name a plain user, an IPv4 address, host keys, the tunnel and one open key', () => {

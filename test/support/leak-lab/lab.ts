@@ -8,7 +8,7 @@
 import { join } from 'node:path'
 import { type Namespace, startNamespace } from './namespace.ts'
 import { type Frame, readCapture } from './pcapng.ts'
-import { makeVpn, VPN } from './vpn.ts'
+import { makeVpn, VPN, type VpnKind } from './vpn.ts'
 
 /** RFC 5737 keeps these two networks for documentation. */
 export const ISP = {
@@ -42,6 +42,8 @@ export type TapName = keyof typeof TAPS
 export type Sender = 'wan' | 'a' | 'b' | 'tunnel'
 
 export interface Lab extends Namespace {
+  /** The server of a VPN that is in the internet. */
+  readonly vpn: VpnKind | false
   /** Adds a card pair whose one end becomes the router's. */
   pairs(): Promise<void>
   openTaps(frames?: number): Promise<void>
@@ -56,13 +58,13 @@ export interface Lab extends Namespace {
   stopSending(id: string): Promise<number>
 }
 
-/** @param more whether a VPN's server is in the internet */
-export async function startLab({ vpn = false }: { readonly vpn?: boolean } = {}): Promise<Lab> {
-  const names = (Object.keys(TAPS) as readonly TapName[]).filter((name) => vpn || name !== 'tunnel')
+/** @param more the server of a VPN in the internet */
+export async function startLab({ vpn = false }: { readonly vpn?: VpnKind | false } = {}): Promise<Lab> {
+  const names = (Object.keys(TAPS) as readonly TapName[]).filter((name) => vpn !== false || name !== 'tunnel')
   const namespace = await startNamespace()
   try {
     await makePlaces(namespace)
-    if (vpn) await makeVpn(namespace)
+    if (vpn !== false) await makeVpn(namespace, vpn)
   } catch (error) {
     await namespace.stop()
     throw error
@@ -72,6 +74,7 @@ export async function startLab({ vpn = false }: { readonly vpn?: boolean } = {})
   let captures = 0
   return {
     ...namespace,
+    vpn,
     async pairs() {
       await batch(namespace, [
         'link add isp0 netns internet type veth peer name card-wan',

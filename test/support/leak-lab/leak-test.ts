@@ -35,7 +35,8 @@ export function leakTests(
     let files: RouterFiles
     const scenes = new Map<string, Promise<Outcome>>()
     before(async () => {
-      lab = await startLab({ vpn: layer === 'gal' })
+      const { vpn } = around
+      lab = await startLab({ vpn: layer === 'gal' && (vpn ?? 'openvpn') })
       files = await readRouterFiles(packageName, layer, { wan: WAN_MAC, lan: LAN_MAC }, around)
     })
     after(async () => lab.stop())

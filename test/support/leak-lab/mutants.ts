@@ -58,7 +58,7 @@ function ruleMutants(rules: string, mutant: Make): readonly Mutant[] {
             replace: line.replace('policy drop', 'policy accept'),
           }),
         )
-    } else if (text !== '' && !/^(#|chain|table|\})/.test(text)) {
+    } else if (text !== '' && !/^(#|chain|set|table|\})/.test(text)) {
       // By its place in the chain: the same words may stand in another.
       const head = before.slice(before.lastIndexOf('chain '))
       found.push(mutant(`${chain}: ${text}`, { file: RULES, find: `${head}${line}\n`, replace: head }))

@@ -88,8 +88,15 @@ function findTunnelFault({ ip }: Packet, declared: Declared | undefined): string
   if (ip.isFragment) return 'this is a fragment'
   if (ip.hasOptions) return 'this has options of IP'
   if (ip.source !== VPN.address) return "this has another source than the tunnel's address"
-  if (declared === undefined) return isQuestion(ip, VPN.resolver) ? undefined : 'nothing declares this'
+  if (declared === undefined)
+    return isQuestion(ip, VPN.resolver) || isForDirectory(ip) ? undefined : 'nothing declares this'
+  if (declared.from !== 'router' && ip.ttl !== HOP_LIMIT) return 'this tells how many hops it has behind it'
   return declared.passes.includes('tunnel') ? undefined : 'this must not pass'
+}
+
+/** Tor of a router that reads the consensus, to its authority. */
+function isForDirectory({ target, protocol, ports }: Ip): boolean {
+  return protocol === TCP && target === AUTHORITY.address && ports?.[1] === AUTHORITY.port
 }
 
 /** Without a lease there is no way out, which the router tells the sender, and nobody else. */
@@ -134,8 +141,9 @@ const OPENVPN_KINDS = [3, 4, 5, 6, 7, 9, 10]
 function isOwnOfGal(side: 'wan' | 'lan', ip: Ip): boolean {
   if (side === 'lan') return isOwnOnLan(ip)
   const { source, target, protocol, ports, payload } = ip
-  const isToServer = source === ISP.lease && target === VPN.server && protocol === UDP && ports?.[1] === VPN.port
-  return isToServer && OPENVPN_KINDS.includes((payload[8] ?? 0) >> 3)
+  if (source !== ISP.lease || target !== VPN.server) return false
+  if (protocol === TCP) return ports?.[1] === VPN.sshPort
+  return protocol === UDP && ports?.[1] === VPN.port && OPENVPN_KINDS.includes((payload[8] ?? 0) >> 3)
 }
 
 /** DHCP and answers of Tor to clients, in the name of whoever they asked; Tor to its authority. Nothing else. */

@@ -17,7 +17,7 @@ import { parseRecipe } from '../../../src/publish/recipe.ts'
 import { planLan, routerContext } from '../../../src/router/plan.ts'
 import { parseTorNetwork } from '../../../src/router/tor-network.ts'
 import { ISP } from './lab.ts'
-import { vpnEnds } from './vpn.ts'
+import { type VpnKind, vpnEnds } from './vpn.ts'
 
 const TEMPLATES = join(import.meta.dirname, '..', '..', '..', 'templates')
 const LAB = join(import.meta.dirname, 'guest.sh')
@@ -55,9 +55,15 @@ const TOR = parseTorNetwork(
 )
 
 /** What a lower router knows besides. */
-const BEHIND: Partial<Record<Layer, () => Parameters<typeof routerContext>[3]>> = {
+const BEHIND: Partial<Record<Layer, (kind: VpnKind) => Parameters<typeof routerContext>[3]>> = {
   sol: () => ({ wan: WAN, tor: TOR }),
-  gal: () => ({ wan: WAN, vpn: vpnEnds().profile }),
+  gal: (kind) => ({ wan: WAN, vpn: vpnEnds(kind).profile, tor: TOR }),
+}
+
+/** What a router's rules say besides. */
+export interface Around extends Partial<Pick<RouterContext, 'forwards' | 'lowers'>> {
+  /** Of a router with a tunnel. */
+  readonly vpn?: VpnKind
 }
 
 export interface Macs {
@@ -70,7 +76,7 @@ export async function readRouterFiles(
   packageName: string,
   layer: Layer,
   macs: Macs,
-  around: Partial<Pick<RouterContext, 'forwards'>> = {},
+  { vpn = 'openvpn', ...around }: Around = {},
 ): Promise<RouterFiles> {
   const folder = join(TEMPLATES, packageName)
   const { files } = await readShipped(folder)
@@ -83,7 +89,7 @@ export async function readRouterFiles(
     parameters: {},
     identity: newIdentity(packageName, { bytes: randomBytes }),
     nics: [nic('wan'), nic('lan')],
-    router: routerContext(layer, plan, macs, { ...BEHIND[layer]?.(), ...around }),
+    router: routerContext(layer, plan, macs, { ...BEHIND[layer]?.(vpn), ...around }),
   } as unknown as MachineInput)
   const recipe = parseRecipe(await readFile(join(folder, 'recipe.yaml'), 'utf8'), packageName)
   if (recipe.variant !== 'extract') throw new Error(`${packageName} is not made by a recipe of variant extract`)
@@ -95,7 +101,7 @@ export async function readRouterFiles(
     }
   }
   const text = ([name, bytes]: [string, Uint8Array]): [string, string] => [name, Buffer.from(bytes).toString()]
-  const profile = layer === 'gal' ? { 'vpn.conf': vpnEnds().profile.file } : {}
+  const profile = layer === 'gal' ? { 'vpn.conf': vpnEnds(vpn).profile.file } : {}
   const medium = { ...Object.fromEntries([...guest.files].map(text)), ...profile }
   return { layer, plan, image, medium, links: recipe.links, users: recipe.users }
 }

@@ -91,7 +91,7 @@ export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Prom
     return { failures, signs, frames: Object.values(seen).reduce((sum, { length }) => sum + length, 0) }
   } finally {
     await router?.stop()
-    if (state === 'D') await startServer(lab)
+    if (state === 'D' && lab.vpn !== false) await startServer(lab, lab.vpn)
   }
 }
 
@@ -175,8 +175,8 @@ async function passThrough(
       await pause(150)
     }
   } else if (state === 'D') {
-    // OpenVPN is killed and comes back by itself; then the server falls silent, which it has to notice.
-    await router.shell('killall -9 openvpn')
+    // OpenVPN, or ssh, is killed and comes back by itself; then the server falls silent, which it has to notice.
+    await router.shell('killall -q -9 openvpn ssh; true')
     await router.shell(UNTIL_DOWN)
     await hasWayOut(router)
     await killServer(lab)

@@ -1,5 +1,5 @@
 /**
- * The far end of a tunnel: Debian's OpenVPN in the internet's namespace, on a device that outlives it, so that a tap on it
+ * The far end of a tunnel: Debian's OpenVPN or OpenSSH in the internet's namespace, on a device that outlives it, so that a tap on it
  * sees what has come through, and a resolver behind it. The server believes a client whatever source it sends with, and
  * sends it whatever target is asked for: what is wrong in the tunnel is the router's to stop, and is seen.
  */
@@ -13,7 +13,9 @@ import type { Namespace } from './namespace.ts'
 export const VPN = {
   server: '203.0.113.44',
   port: 1194,
-  device: 'vpn0',
+  sshPort: 2222,
+  /** The name that sshd asks for. */
+  device: 'tun5',
   /** Of the router, in the tunnel. */
   address: '10.8.0.2',
   resolver: '10.8.0.1',
@@ -30,12 +32,16 @@ interface Ends {
   readonly profile: VpnProfile
 }
 
-let made: Ends | undefined
+/** What the server is. */
+export type VpnKind = 'openvpn' | 'ssh'
+
+const made: Partial<Record<VpnKind, Ends>> = {}
 
 /** Keys of the server and of the router, once for a test file. */
-export function vpnEnds(): Ends {
-  made ??= makeEnds()
-  return made
+export function vpnEnds(kind: VpnKind = 'openvpn'): Ends {
+  const found = made[kind] ?? (kind === 'ssh' ? makeSshEnds() : makeEnds())
+  made[kind] = found
+  return found
 }
 
 function makeEnds(): Ends {
@@ -53,6 +59,42 @@ function makeEnds(): Ends {
     rmSync(folder, { recursive: true, force: true })
   }
 }
+
+/** The server's files, as it finds them in one folder. */
+function makeSshEnds(): Ends {
+  const folder = mkdtempSync(join(tmpdir(), 'vmpkg-leak-'))
+  try {
+    for (const name of ['host', 'user'])
+      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', join(folder, name)])
+    const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
+    const lines = [
+      `ssh://root@${VPN.server}:${VPN.sshPort}`,
+      `host-key ${read('host.pub').trim()}`,
+      `tunnel ${VPN.address}/24`,
+      `dns ${VPN.resolver}`,
+      'device 5',
+    ]
+    const profile = parseVpnProfile('lab', `${lines.join('\n')}\n${read('user')}`)
+    return { server: JSON.stringify({ key: read('host'), allowed: read('user.pub') }), profile }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const SSHD = '/run/sshd'
+const SSHD_CONFIG = `
+Port ${VPN.sshPort}
+ListenAddress ${VPN.server}
+HostKey ${SSHD}/key
+AuthorizedKeysFile ${SSHD}/allowed
+PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+PermitRootLogin prohibit-password
+PermitTunnel point-to-point
+ClientAliveInterval 2
+`
 
 const CLIENTS = '/run/vpn-clients'
 /** It pushes routes past the tunnel, which no router may take. */
@@ -89,7 +131,7 @@ no-hosts
 address=/example.net/203.0.113.80
 `
 
-export async function makeVpn(namespace: Namespace): Promise<void> {
+export async function makeVpn(namespace: Namespace, kind: VpnKind): Promise<void> {
   await namespace.run('internet', 'ip', 'tuntap', 'add', 'dev', VPN.device, 'mode', 'tun')
   await namespace.run('internet', 'ip', 'address', 'add', `${VPN.resolver}/24`, 'dev', VPN.device)
   await namespace.run('internet', 'ip', 'address', 'add', `${VPN.server}/32`, 'dev', 'lo')
@@ -97,10 +139,27 @@ export async function makeVpn(namespace: Namespace): Promise<void> {
   await namespace.request('write-files', { folder: CLIENTS, files: { client: [CLIENT, 0o644] } })
   const argv = ['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/stdin', '--pid-file=']
   await namespace.request('start', { id: 'vpn-names', ns: 'internet', argv, input: RESOLVER })
-  await startServer(namespace)
+  if (kind === 'ssh') {
+    const { key, allowed } = JSON.parse(vpnEnds('ssh').server) as { key: string; allowed: string }
+    const files = {
+      key: [key, 0o600],
+      allowed: [allowed, 0o644],
+      config: [SSHD_CONFIG, 0o644],
+      shadow: ['root:*:1::::::\n', 0o600],
+    } as const
+    await namespace.request('write-files', { folder: SSHD, files })
+  }
+  await startServer(namespace, kind)
 }
 
-export async function startServer(namespace: Namespace): Promise<void> {
+export async function startServer(namespace: Namespace, kind: VpnKind): Promise<void> {
+  if (kind === 'ssh') {
+    // All its processes end together. Where root has no password sshd takes the account for a locked one.
+    const script = `mount --bind ${SSHD}/shadow /etc/shadow && exec /usr/sbin/sshd -D -E ${SSHD}/log -f ${SSHD}/config`
+    const argv = ['unshare', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', script]
+    await namespace.request('start', { id: 'vpn', ns: 'internet', argv })
+    return
+  }
   const input = vpnEnds().server
   await namespace.request('start', { id: 'vpn', ns: 'internet', argv: ['openvpn', '--config', 'stdin'], input })
 }

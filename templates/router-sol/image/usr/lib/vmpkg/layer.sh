@@ -31,7 +31,7 @@ check_layer() {
   cp "$1/torrc" "$STATE/torrc.verified"
 }
 
-as_tor() { start-stop-daemon -S -c tor:tor -x /usr/bin/tor -- "$@" </dev/null; }
+as_tor() { run_as tor /usr/bin/tor "$@"; }
 
 # What Tor keeps between starts is gone with the machine.
 start_layer() {

@@ -48,6 +48,13 @@ services_run() {
   for one in $SERVICES; do pidof "$one" >/dev/null || return 1; done
 }
 
+# The program $2 as the user $1, from its first instruction on. By itself start-stop-daemon starts none that runs already.
+run_as() {
+  local user=$1 program=$2
+  shift 2
+  start-stop-daemon -S -p /run/none -c "$user:$user" -x "$program" -- "$@" </dev/null
+}
+
 # For scripts beside boot and agent, which have checked the files.
 check_settings() {
   clear_layer_settings
@@ -71,9 +78,10 @@ set_lan_address() {
   ip addr add "$S_LAN_ADDRESS/$S_LAN_PREFIX" broadcast "$S_LAN_BROADCAST" dev lan
 }
 
-# The kernel's rules as text that does not change from one boot to the next.
+# The kernel's rules as text that does not change from one boot to the next. Of a set with a name what it is, not what is in it:
+# that is filled while the router runs, and a set of the file itself has no name.
 list_rules() {
-  nft -s -j list ruleset >"$1.raw" || return 1
+  nft -s -t -j list ruleset >"$1.raw" || return 1
   sed -E -e 's/\{"metainfo": \{[^}]*\}\}(, )?//' -e 's/, "handle": [0-9]+//g; s/"handle": [0-9]+, //g' "$1.raw" >"$1" && [ -s "$1" ]
 }
 
