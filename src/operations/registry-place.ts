@@ -11,7 +11,7 @@ import { parseTarget } from '../publish/target-location.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface PlaceRequest {
-  /** A folder, `sftp://`, `rsync://`, `rsync+ssh://` or `s3://`. */
+  /** A folder, `sftp://`, `rsync://`, `rsync+ssh://`, `s3://` or `oci://`. */
   readonly registry: string
   readonly dryRun?: boolean
 }
@@ -48,9 +48,10 @@ export async function changeRegistry<T>(
 }
 
 /** Close it in any case. @throws {VmpkgError} `USAGE` `NO_RIGHTS` */
-export async function openRegistryTarget({ outside, env }: Workspace, registry: string): Promise<PublishTarget> {
+export async function openRegistryTarget({ outside, env, paths }: Workspace, registry: string): Promise<PublishTarget> {
   const { processes, http, signal } = outside
-  return openTarget(parseTarget(registry), { processes, http, env, home: env['HOME'] ?? '/', signal })
+  const home = env['HOME'] ?? '/'
+  return openTarget(parseTarget(registry), { processes, http, env, home, authFile: paths.auth, signal })
 }
 
 /** Sentences for the person; `formatBytes` is the edge's. */
