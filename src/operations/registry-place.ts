@@ -6,7 +6,7 @@
 import { openTarget } from '../publish/open-target.ts'
 import type { RegistryFile } from '../publish/registry-files.ts'
 import { changeRemotely } from '../publish/remote-change.ts'
-import type { PublishTarget } from '../publish/target.ts'
+import type { BringFiles, PublishTarget } from '../publish/target.ts'
 import { parseTarget } from '../publish/target-location.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -28,13 +28,13 @@ export interface PlaceReport {
 }
 
 /**
- * @param change may run several times
+ * @param change may run several times; `bring` is there where the folder is not the whole registry
  * @throws {VmpkgError} `USAGE` `TARGET_FAILED` `NO_RIGHTS` `REGISTRY_INVALID` `REGISTRY_CHANGED` `LOCK_HELD`
  */
 export async function changeRegistry<T>(
   workspace: Workspace,
   { registry, dryRun = false }: PlaceRequest,
-  change: (folder: string) => Promise<T>,
+  change: (folder: string, bring?: BringFiles) => Promise<T>,
 ): Promise<{ readonly result: T; readonly place: PlaceReport }> {
   const location = parseTarget(registry)
   if (location.kind === 'folder' && !dryRun) {

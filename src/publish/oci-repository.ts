@@ -12,6 +12,7 @@ import { followRedirect } from '../fetch/redirect.ts'
 import { type Digested, type Sha256, sha256 } from '../model/digest.ts'
 import { MANIFEST_TYPE, MAX_MANIFEST_BYTES, ociUrl } from '../model/oci.ts'
 import type { Http } from '../ports.ts'
+import { saveBody } from './save-body.ts'
 import { targetFailed } from './target.ts'
 
 export interface OciRequest {
@@ -21,6 +22,8 @@ export interface OciRequest {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: { readonly size: number; open(): Uint8Array | Readable }
   readonly maxBytes?: number
+  /** Where the body goes that was asked for; the answer then has its digest. */
+  readonly into?: string
   /** What follows the headers is not wanted. */
   readonly headersOnly?: boolean
   readonly timeoutMs?: number
@@ -32,6 +35,7 @@ export interface OciResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer
+  readonly savedDigest?: Sha256
 }
 
 export interface OciRepositoryOptions {
@@ -102,6 +106,15 @@ export class OciRepository {
     if (!REDIRECTS.includes(answer.status)) return answer
     const rules = { first: request.url, mayLeaveOrigin: true }
     return this.request({ ...request, url: followRedirect(request.url, answer.headers['location'], rules) })
+  }
+
+  /** The whole blob into a file, checked; false where it is not there. */
+  async saveBlob(digest: Sha256, maxBytes: number, into: string): Promise<boolean> {
+    const url = this.#url(`blobs/sha256:${digest}`)
+    const { status, savedDigest } = await this.#read({ method: 'GET', url, maxBytes, into }, [404])
+    if (status === 404) return false
+    if (savedDigest === digest) return true
+    throw targetFailed(this.name, `read blob ${digest}`, 'its bytes are others')
   }
 
   /** Bytes of the manifest under a tag; `undefined` where there is none. */
@@ -263,11 +276,9 @@ export class OciRepository {
     return this.#send(request, session.headersFor(request.url))
   }
 
-  async #send(
-    { method, url, headers = {}, body, maxBytes = MAX_ANSWER_BYTES, headersOnly, timeoutMs = REQUEST_MS }: OciRequest,
-    credentials: Readonly<Record<string, string>>,
-  ): Promise<OciResponse> {
+  async #send(request: OciRequest, credentials: Readonly<Record<string, string>>): Promise<OciResponse> {
     const { http, signal } = this.#options
+    const { method, url, headers = {}, body, maxBytes = MAX_ANSWER_BYTES, timeoutMs = REQUEST_MS } = request
     const response = await http.request({
       url,
       method,
@@ -281,10 +292,16 @@ export class OciRepository {
       signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]),
     })
     const { status, headers: answered } = response
-    if (headersOnly === true) response.body.on('error', () => {}).destroy()
-    const most = status < 300 ? maxBytes : MAX_ANSWER_BYTES // of what was asked for; a refusal has words of its own
-    const answer = headersOnly === true ? Buffer.alloc(0) : await this.#collect(response.body, most)
-    return { status, headers: answered, body: answer }
+    const answer = { status, headers: answered, body: Buffer.alloc(0) }
+    if (request.headersOnly === true) response.body.on('error', () => {}).destroy()
+    // A refusal has words of its own.
+    else if (status >= 300) return { ...answer, body: await this.#collect(response.body, MAX_ANSWER_BYTES) }
+    else if (request.into === undefined) return { ...answer, body: await this.#collect(response.body, maxBytes) }
+    else {
+      const tooMuch = () => this.#tooMuch(maxBytes)
+      return { ...answer, savedDigest: await saveBody(response.body, { file: request.into, maxBytes, tooMuch }) }
+    }
+    return answer
   }
 
   async #collect(body: Readable, maxBytes: number): Promise<Buffer> {
@@ -295,11 +312,15 @@ export class OciRepository {
       size += piece.length
       if (size > maxBytes) {
         body.destroy()
-        throw targetFailed(this.name, 'read an answer', `it is larger than ${maxBytes} bytes`)
+        throw this.#tooMuch(maxBytes)
       }
       pieces.push(piece)
     }
     return Buffer.concat(pieces)
+  }
+
+  #tooMuch(maxBytes: number): VmpkgError {
+    return targetFailed(this.name, 'read an answer', `it is larger than ${maxBytes} bytes`)
   }
 
   #url(below: string): URL {

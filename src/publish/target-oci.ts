@@ -80,6 +80,11 @@ export class OciTarget implements PublishTarget {
 
   async fetch(files: readonly FetchedFile[], into: string): Promise<void> {
     await inParallel(OCI_PARALLEL, files, async ({ path, maxBytes }) => {
+      const file = ociName(path)
+      if ('digest' in file) {
+        await this.artifacts.repository.saveBlob(file.digest, maxBytes, join(into, path))
+        return
+      }
       const bytes = await this.read(path, maxBytes)
       if (bytes === undefined) return
       await mkdir(dirname(join(into, path)), { recursive: true })
