@@ -18,7 +18,7 @@ export interface OciPlace {
   readonly repository: string
 }
 
-export const OCI_SCHEMES = ['oci:', 'oci+http:']
+const OCI_SCHEMES = ['oci:', 'oci+http:']
 export const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json'
 /** What servers must take, and few take more. */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024

@@ -102,7 +102,7 @@ export class EarlierImages {
 
   /** The packs of an image, where the folder is a part of the registry. */
   async bringPacks({ index }: PublishedImage): Promise<void> {
-    await this.#bring?.(index.packs.map(({ sha256, size }) => ({ path: contentPath('blob', sha256), maxBytes: size })))
+    await this.#bring?.(index.packs.map((pack) => ({ path: contentPath('blob', pack.sha256), maxBytes: pack.size })))
   }
 
   /** Each once; all that is missing comes in one go. */

@@ -236,6 +236,7 @@ describe('reading from an OCI registry that is broken or hostile', { skip: witho
       answering('manifests/', (response) => response.end(JSON.stringify(huge))),
     )
     await assert.rejects(fetchSmallFile(claims.mirror, envelope), { code: 'SIZE_EXCEEDED' })
+    assert.ok(!claims.proxy.requests.some((one) => one.includes('/blobs/')), 'nothing of it was asked for')
     const none = meet(
       t,
       answering('manifests/', (response) => response.end('{"layers":"x"}')),

@@ -86,13 +86,20 @@ describe('parseManifest', () => {
     const hostile = ['', '{', '[]', 'null', '{"layers":[]}', '{"layers":[{"digest":"sha512:00","size":1}]}', '\u00ff']
     const json = fc.json().map((text) => Buffer.from(text))
     fc.assert(
-      fc.property(fc.oneof(json, fc.uint8Array(), fc.constantFrom(...hostile).map(Buffer.from)), (bytes) => {
-        try {
-          parseManifest(bytes)
-        } catch (error) {
-          assert.ok(isVmpkgError(error, 'REGISTRY_INVALID'))
-        }
-      }),
+      fc.property(
+        fc.oneof(
+          json,
+          fc.uint8Array(),
+          fc.constantFrom(...hostile).map((text) => Buffer.from(text)),
+        ),
+        (bytes) => {
+          try {
+            parseManifest(bytes)
+          } catch (error) {
+            assert.ok(isVmpkgError(error, 'REGISTRY_INVALID'))
+          }
+        },
+      ),
     )
     for (const text of hostile) assert.throws(() => parseManifest(Buffer.from(text)), { code: 'REGISTRY_INVALID' })
   })
