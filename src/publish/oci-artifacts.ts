@@ -6,6 +6,7 @@ import { type Digested, sha256 } from '../model/digest.ts'
 import { EMPTY_CONFIG, formatManifest, type OciLayer, parseManifest, pathOfTag, tagOf } from '../model/oci.ts'
 import { inParallel } from './in-parallel.ts'
 import type { OciRepository } from './oci-repository.ts'
+import { uploadBlob } from './oci-upload.ts'
 import { targetFailed, tooLarge } from './target.ts'
 
 export const OCI_PARALLEL = 8
@@ -24,9 +25,7 @@ export class OciArtifacts {
   /** The file's digest and size, and what the server has under its tag; `undefined` where it is not there. */
   async find(path: string): Promise<(Digested & { readonly manifest: Uint8Array }) | undefined> {
     const manifest = await this.repository.readManifest(tagOf(path))
-    if (manifest === undefined || WITHDRAWN.length === manifest.length) {
-      if (manifest === undefined || Buffer.compare(manifest, WITHDRAWN) === 0) return undefined
-    }
+    if (manifest === undefined || Buffer.compare(manifest, WITHDRAWN) === 0) return undefined
     return { ...parseManifest(manifest)[0], manifest }
   }
 
@@ -51,7 +50,7 @@ export class OciArtifacts {
   async prepare(path: string, bytes: Uint8Array): Promise<OciLayer> {
     const layer = { path, sha256: sha256(bytes), size: bytes.length }
     if ((await this.repository.blobSize(layer.sha256)) === undefined) {
-      await this.repository.putBlob({ ...layer, open: (start, end) => bytes.subarray(start, end) })
+      await uploadBlob(this.repository, { ...layer, open: (start, end) => bytes.subarray(start, end) })
     }
     return layer
   }
@@ -66,14 +65,18 @@ export class OciArtifacts {
     await this.put(tag, [{ ...EMPTY, path: tag }])
   }
 
-  /** False where the server keeps the tag, which then says that its file is gone. */
-  async withdraw(tag: string): Promise<boolean> {
-    const manifest = await this.repository.readManifest(tag)
-    if (manifest === undefined || Buffer.compare(manifest, WITHDRAWN) === 0) return true
-    if (await this.repository.deleteManifest(sha256(manifest))) return true
+  /** From here on it is not there for anybody who reads tags by `find` or `list`. */
+  async withdraw(tag: string): Promise<void> {
+    if (await this.delete(tag)) return
     await this.#putManifest(WITHDRAWN_TAG, WITHDRAWN)
     await this.#putManifest(tag, WITHDRAWN)
-    return false
+  }
+
+  /** False where the server does not do that, and nothing changed. */
+  async delete(tag: string): Promise<boolean> {
+    const manifest = await this.repository.readManifest(tag)
+    if (manifest === undefined || Buffer.compare(manifest, WITHDRAWN) === 0) return true
+    return this.repository.deleteManifest(sha256(manifest))
   }
 
   /** Paths of the files in those folders. */

@@ -43,7 +43,7 @@ export async function collectOciGarbage(options: OciGcOptions): Promise<GcResult
     await withOciTurn({ artifacts, before: envelopeFile, signal }, async (lease) => {
       for (const tag of garbage) {
         lease.remaining() // what is left has the next turn
-        if (!(await artifacts.withdraw(tag))) throw cannotDelete(target.name)
+        if (!(await artifacts.delete(tag))) throw cannotDelete(target.name)
       }
     })
   }

@@ -1,7 +1,6 @@
 /**
  * The requests that publishing to an OCI registry needs, sent by the `Http` port, tried again where the server or the line
- * fails. Large blobs go up in pieces: after a fault the server says how much it has, and what is missing follows. Answers
- * are bounded; no redirect is followed but when bytes are read. Source: OCI Distribution Specification 1.1. Test oracle:
+ * fails. Answers are bounded; no redirect is followed but when bytes are read. Source: OCI Distribution Specification 1.1. Test oracle:
  * Debian's docker-registry.
  */
 import type { Readable } from 'node:stream'
@@ -9,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { OciSession } from '../fetch/oci-session.ts'
 import { followRedirect } from '../fetch/redirect.ts'
-import { type Digested, type Sha256, sha256 } from '../model/digest.ts'
+import { type Sha256, sha256 } from '../model/digest.ts'
 import { MANIFEST_TYPE, MAX_MANIFEST_BYTES, ociUrl } from '../model/oci.ts'
 import type { Http } from '../ports.ts'
 import { saveBody } from './save-body.ts'
@@ -48,26 +47,11 @@ export interface OciRepositoryOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Bytes of a file, from any offset. */
-export interface OciBlob extends Digested {
-  open(start: number, end: number): Uint8Array | Readable
-}
-
-/** An upload that has begun. */
-interface Upload {
-  readonly url: URL
-  /** Bytes that the server has. */
-  readonly sent: number
-}
-
-const TRIES = 6
+export const TRIES = 6
 const PAUSE_MS = 200
 const REQUEST_MS = 15 * 60_000
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
-/** What a fault costs at most. */
-const PIECE_BYTES = 32 * 1024 * 1024
 const MAX_TAG_PAGES = 10_000
-const OCTETS = 'application/octet-stream'
 const REDIRECTS = [301, 302, 303, 307, 308]
 
 export class OciRepository {
@@ -81,9 +65,13 @@ export class OciRepository {
     return this.#options.name
   }
 
+  get mountFrom(): string | undefined {
+    return this.#options.mountFrom
+  }
+
   /** Bytes of the blob; `undefined` where it is not there. */
   async blobSize(digest: Sha256): Promise<number | undefined> {
-    const url = this.#url(`blobs/sha256:${digest}`)
+    const url = this.url(`blobs/sha256:${digest}`)
     const { status, headers } = await this.request({ method: 'HEAD', url }, [...REDIRECTS, 404])
     if (status === 404) return undefined
     if (status < 300) return Number(headers['content-length'])
@@ -95,7 +83,7 @@ export class OciRepository {
 
   /** The whole blob, checked; `undefined` where it is not there. */
   async readBlob(digest: Sha256, maxBytes: number): Promise<Buffer | undefined> {
-    const answer = await this.#read({ method: 'GET', url: this.#url(`blobs/sha256:${digest}`), maxBytes }, [404])
+    const answer = await this.#read({ method: 'GET', url: this.url(`blobs/sha256:${digest}`), maxBytes }, [404])
     if (answer.status === 404) return undefined
     if (sha256(answer.body) === digest) return answer.body
     throw targetFailed(this.name, `read blob ${digest}`, 'its bytes are others')
@@ -110,7 +98,7 @@ export class OciRepository {
 
   /** The whole blob into a file, checked; false where it is not there. */
   async saveBlob(digest: Sha256, maxBytes: number, into: string): Promise<boolean> {
-    const url = this.#url(`blobs/sha256:${digest}`)
+    const url = this.url(`blobs/sha256:${digest}`)
     const { status, savedDigest } = await this.#read({ method: 'GET', url, maxBytes, into }, [404])
     if (status === 404) return false
     if (savedDigest === digest) return true
@@ -122,7 +110,7 @@ export class OciRepository {
     const { status, body } = await this.request(
       {
         method: 'GET',
-        url: this.#url(`manifests/${tag}`),
+        url: this.url(`manifests/${tag}`),
         headers: { accept: MANIFEST_TYPE },
         maxBytes: MAX_MANIFEST_BYTES,
       },
@@ -138,7 +126,7 @@ export class OciRepository {
     }
     await this.request({
       method: 'PUT',
-      url: this.#url(`manifests/${tag}`),
+      url: this.url(`manifests/${tag}`),
       headers: { 'content-type': MANIFEST_TYPE },
       body: { size: bytes.length, open: () => bytes },
       ...(timeoutMs !== undefined && { timeoutMs, once: true }),
@@ -147,7 +135,7 @@ export class OciRepository {
 
   /** False where the server does not do that. */
   async deleteManifest(digest: Sha256): Promise<boolean> {
-    const url = this.#url(`manifests/sha256:${digest}`)
+    const url = this.url(`manifests/sha256:${digest}`)
     const { status } = await this.request({ method: 'DELETE', url }, [400, 403, 404, 405])
     return status < 300 || status === 404
   }
@@ -155,7 +143,7 @@ export class OciRepository {
   /** None where the repository does not exist yet. */
   async listTags(): Promise<readonly string[]> {
     const tags: string[] = []
-    let url: URL | undefined = this.#url('tags/list?n=1000')
+    let url: URL | undefined = this.url('tags/list?n=1000')
     for (let page = 0; url !== undefined; page++) {
       const { status, headers, body }: OciResponse = await this.request({ method: 'GET', url }, [404])
       if (status === 404) return tags
@@ -177,63 +165,8 @@ export class OciRepository {
     throw targetFailed(this.name, 'list tags', 'the answer is no list')
   }
 
-  /** Uploads a blob that is not there; from another repository without its bytes where the server can do that. */
-  async putBlob(blob: OciBlob): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#putOnce(blob)
-        return
-      } catch (error) {
-        if (attempt === TRIES || !isVmpkgError(error, 'TARGET_FAILED')) throw error
-        await this.#pause(attempt)
-        // The answer may be all that was lost.
-        if ((await this.blobSize(blob.sha256)) === blob.size) return
-      }
-    }
-  }
-
-  async #putOnce(blob: OciBlob): Promise<void> {
-    const { mountFrom } = this.#options
-    const mount = mountFrom === undefined ? '' : `?mount=sha256:${blob.sha256}&from=${encodeURIComponent(mountFrom)}`
-    const begun = await this.request({ method: 'POST', url: this.#url(`blobs/uploads/${mount}`) })
-    if (begun.status === 201) return
-    let upload: Upload = { url: this.#location(begun), sent: 0 }
-    if (blob.size > PIECE_BYTES) {
-      for (let faults = 0; upload.sent < blob.size; ) {
-        const { sent } = upload
-        upload = await this.#putPiece(upload, blob).catch(async (error: unknown) => {
-          if (++faults === TRIES || !isVmpkgError(error, 'TARGET_FAILED')) throw error
-          await this.#pause(faults)
-          return this.#resume(upload, error)
-        })
-        if (upload.sent > sent) faults = 0
-      }
-    }
-    const { url, sent } = upload
-    url.searchParams.set('digest', `sha256:${blob.sha256}`)
-    const body = { size: blob.size - sent, open: () => blob.open(sent, blob.size) }
-    await this.request({ method: 'PUT', url, headers: { 'content-type': OCTETS }, body, once: true })
-  }
-
-  async #putPiece({ url, sent }: Upload, blob: OciBlob): Promise<Upload> {
-    const end = Math.min(sent + PIECE_BYTES, blob.size)
-    const headers = { 'content-type': OCTETS, 'content-range': `${sent}-${end - 1}` }
-    const body = { size: end - sent, open: () => blob.open(sent, end) }
-    const answer = await this.request({ method: 'PATCH', url, headers, body, once: true })
-    return { url: this.#location(answer), sent: end }
-  }
-
-  /** How far the server says that it is; anything but more or the same is for a new upload. */
-  async #resume({ url, sent }: Upload, cause: unknown): Promise<Upload> {
-    const answer = await this.request({ method: 'GET', url })
-    const [, last] = /^(?:bytes=)?0-(\d{1,16})$/.exec(answer.headers['range'] ?? '') ?? []
-    // Servers write the range of nothing as 0-0.
-    const there = last === undefined || last === '0' ? 0 : Number(last) + 1
-    if (there < sent || there > sent + PIECE_BYTES) throw cause
-    return { url: this.#location(answer), sent: there }
-  }
-
-  async #pause(attempt: number): Promise<void> {
+  /** Before the next try. @throws {VmpkgError} `ABORTED` */
+  async pause(attempt: number): Promise<void> {
     const { name, signal } = this.#options
     await sleep(PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random()), undefined, { signal }).catch(
       (cause: unknown) => {
@@ -264,7 +197,7 @@ export class OciRepository {
         const reason = failure instanceof Error ? failure.message : String(failure)
         throw targetFailed(name, explain(request), reason, failure)
       }
-      await this.#pause(attempt)
+      await this.pause(attempt)
     }
   }
 
@@ -323,12 +256,13 @@ export class OciRepository {
     return targetFailed(this.name, 'read an answer', `it is larger than ${maxBytes} bytes`)
   }
 
-  #url(below: string): URL {
+  url(below: string): URL {
     return ociUrl(this.#options.session.place, below)
   }
 
-  #location({ headers }: OciResponse): URL {
-    return this.#sameServer(headers['location'] ?? '', this.#url(''))
+  /** Where an upload goes on. @throws {VmpkgError} `TARGET_FAILED` for another server */
+  location({ headers }: Pick<OciResponse, 'headers'>): URL {
+    return this.#sameServer(headers['location'] ?? '', this.url(''))
   }
 
   /** What is uploaded, and our token with it, goes to the registry and nowhere else. */

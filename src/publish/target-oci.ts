@@ -30,6 +30,7 @@ import { OCI_PARALLEL, OciArtifacts } from './oci-artifacts.ts'
 import { findOciLogin, type OciCredentialsOptions } from './oci-credentials.ts'
 import { OciRepository } from './oci-repository.ts'
 import { withOciTurn } from './oci-turn.ts'
+import { uploadBlob } from './oci-upload.ts'
 import { contentPath, ENVELOPE_PATH, findRegistryFile } from './registry-folder.ts'
 import { type FetchedFile, type PublishTarget, registryChanged, targetFailed } from './target.ts'
 import { areEqual } from './target-folder.ts'
@@ -118,7 +119,7 @@ export class OciTarget implements PublishTarget {
     const local = join(folder, path)
     const open = (start: number, end: number) =>
       start === end ? new Uint8Array() : createReadStream(local, { start, end: end - 1 })
-    await this.artifacts.repository.putBlob({ sha256: file.digest, size: (await stat(local)).size, open })
+    await uploadBlob(this.artifacts.repository, { sha256: file.digest, size: (await stat(local)).size, open })
     this.#local.set(path, folder)
   }
 

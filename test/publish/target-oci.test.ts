@@ -91,8 +91,8 @@ describe('ociTarget', { skip: withoutOci }, () => {
     proxy.requests.length = 0
     await publish(target, registry, 'app-four')
     const written = proxy.requests.filter((one) => one.startsWith('PUT /v2/team/vmpkg/manifests/'))
-    const names = written.map((one) => one.replace(/^.*manifests\/([a-z]+)(?:\.([a-z-]+))?.*$/, '$1 $2'))
-    assert.deepEqual(names, ['history ', 'package app-four', 'publishing ', 'envelope '])
+    const names = written.map((one) => one.replace(/^.*manifests\/(package\.[a-z-]+|[a-z]+).*$/, '$1'))
+    assert.deepEqual(names, ['history', 'package.app-four', 'publishing', 'envelope'])
 
     const packed = await registry.build({ name: 'app-late' })
     await changeRemotely({ target }, async (folder) =>
@@ -155,6 +155,8 @@ describe('ociTarget', { skip: withoutOci }, () => {
     assert.deepEqual(await target.list(['.publishing', 'incoming']), [])
     await target.artifacts.mark('package.app-gone_1.0-1_amd64.0123456789abcdef')
     await assert.rejects(collectOciGarbage({ target, clock: registry.clock }), { code: 'NO_RIGHTS' })
+    assert.equal((await collectOciGarbage({ target, clock: registry.clock, dryRun: true })).removed.length, 1)
+    assert.notEqual(await target.artifacts.find('package.app-gone_1.0-1_amd64.0123456789abcdef'), undefined)
     const folder = await makeTempFolder(t)
     await target.fetch([{ path: 'envelope.json', maxBytes: MIB }], folder)
     assert.deepEqual(await readdir(folder), ['envelope.json'])
