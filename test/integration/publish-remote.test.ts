@@ -39,7 +39,7 @@ for (const kind of PLACE_KINDS) {
   })
 }
 
-for (const kind of ['sftp', 's3-conditional', 'oci'] as const) {
+for (const kind of ['s3-conditional', 'oci'] as const) {
   describe(`an upgrade at a place of kind ${kind}`, { skip: withoutPlace(kind) }, () => {
     test('offers a delta from the version before, uploads no frame that is there, and leads to the image', async (t) => {
       await using place = await startPlace(kind)
