@@ -55,7 +55,7 @@ export interface HttpRequest {
   /** `environment` by default. */
   readonly proxy?: ProxyChoice
   /** GET by default. */
-  readonly method?: 'GET' | 'PUT' | 'DELETE'
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Sent as it is; its length belongs into the headers. */
   readonly body?: Uint8Array | Readable
   readonly headers?: Readonly<Record<string, string>>

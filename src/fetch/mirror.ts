@@ -5,12 +5,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Http, ProxyChoice } from '../ports.ts'
 import { aborted, DEFAULT_STALL, type StallPolicy } from './body.ts'
+import type { OciSession } from './oci-session.ts'
 import { noPenalties, type Penalties } from './penalties.ts'
 
 export interface Mirror {
   readonly http: Http
-  /** `https:`, `http:` or `file:`; a user and password in it become an `Authorization` header. */
+  /** `https:`, `http:`, `file:`, `oci:`, `oci+http:`; a user and password in it become an `Authorization` header. */
   readonly base: URL
+  /** Who we are to an OCI registry; nobody without it. */
+  readonly oci?: OciSession
   /** Headers with credentials; sent to the origin of `base` over https only (threats D12). */
   readonly credentials?: Readonly<Record<string, string>>
   /** As the environment says by default. */

@@ -6,13 +6,25 @@
  */
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
+import { type Sha256, sha256 } from '../model/digest.ts'
+import {
+  isOciUrl,
+  MANIFEST_TYPE,
+  MAX_MANIFEST_BYTES,
+  MAX_TAGGED_BYTES,
+  ociName,
+  ociUrl,
+  parseManifest,
+  readOciUrl,
+} from '../model/oci.ts'
 import type { HttpResponse } from '../ports.ts'
-import { aborted, stalled, tooLarge } from './body.ts'
+import { aborted, readBody, stalled, tooLarge } from './body.ts'
 import { isContentAddressed, locateFile, showUrl } from './locate.ts'
 import { type Mirror, stallPolicy } from './mirror.ts'
+import { OciSession } from './oci-session.ts'
 import { followRedirect, MAX_REDIRECTS } from './redirect.ts'
 
 export interface FileRequest {
@@ -23,6 +35,8 @@ export interface FileRequest {
   readonly range?: { readonly start: number; readonly end: number } | undefined
   /** `ETag` of an earlier answer: a server whose file changed then sends all of it. */
   readonly ifRange?: string | undefined
+  /** Media type, where a server has several. */
+  readonly accept?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -41,9 +55,12 @@ export interface OpenedFile {
 export async function openFile(mirror: Mirror, request: FileRequest): Promise<OpenedFile> {
   const url = locateFile(mirror.base, request.path)
   if (url.protocol === 'file:') return await openLocal(url, request)
-  if (url.protocol === 'https:' || url.protocol === 'http:') return await openRemote(mirror, url, request)
+  if (url.protocol === 'https:' || url.protocol === 'http:') {
+    return await openRemote(mirror, url, request, { mayLeaveOrigin: isContentAddressed(request.path) })
+  }
+  if (isOciUrl(url)) return await openOciFile(mirror, request)
   throw new VmpkgError('DOWNLOAD_FAILED', `${showUrl(url)} is neither a web address nor a folder`, {
-    hint: 'Give the source an address with https:, http: or file:.',
+    hint: 'Give the source an address with https:, http:, file: or oci:.',
   })
 }
 
@@ -68,11 +85,57 @@ async function openLocal(url: URL, { size, range }: FileRequest): Promise<Opened
   }
 }
 
-async function openRemote(mirror: Mirror, first: URL, request: FileRequest): Promise<OpenedFile> {
-  const rules = { first, mayLeaveOrigin: isContentAddressed(request.path) }
+/** By a blob of its own, or by the manifest under its tag and the blob that this names. */
+async function openOciFile(mirror: Mirror, request: FileRequest): Promise<OpenedFile> {
+  const place = readOciUrl(mirror.base)
+  if (typeof place === 'string') {
+    throw new VmpkgError('DOWNLOAD_FAILED', `${showUrl(mirror.base)} is no registry: ${place}`)
+  }
+  const oci = mirror.oci ?? new OciSession({ place, http: mirror.http, proxy: mirror.proxy })
+  const name = ociName(request.path)
+  const blob = (digest: Sha256) => ociUrl(place, `blobs/sha256:${digest}`)
+  if ('digest' in name) return openRemote(mirror, blob(name.digest), request, { mayLeaveOrigin: true, oci })
+  const { signal } = request
+  const read = async (url: URL, maxBytes: number, mayLeaveOrigin: boolean): Promise<Buffer> => {
+    const plain = { path: request.path, signal, accept: MANIFEST_TYPE }
+    const { body } = await openRemote(mirror, url, plain, { mayLeaveOrigin, oci })
+    const pieces: Uint8Array[] = []
+    const options = { subject: showUrl(url), maxBytes, stall: stallPolicy(mirror), signal }
+    for await (const piece of readBody(body, options)) pieces.push(piece)
+    return Buffer.concat(pieces)
+  }
+  const tag = ociUrl(place, `manifests/${name.tag}`)
+  const [file] = parseManifest(await read(tag, MAX_MANIFEST_BYTES, false))
+  if (file.size > MAX_TAGGED_BYTES) throw tooLarge(showUrl(tag), MAX_TAGGED_BYTES)
+  const bytes = await read(blob(file.sha256), file.size, true)
+  if (sha256(bytes) !== file.sha256) {
+    throw new VmpkgError('DIGEST_MISMATCH', `${showUrl(blob(file.sha256))} is not the file that its manifest names`, {
+      hint: 'Try again later, or use another mirror.',
+    })
+  }
+  return { body: Readable.from([bytes], { objectMode: false }), start: 0, etag: undefined }
+}
+
+interface RemoteRules {
+  readonly mayLeaveOrigin: boolean
+  readonly oci?: OciSession
+}
+
+async function openRemote(
+  mirror: Mirror,
+  first: URL,
+  request: FileRequest,
+  { mayLeaveOrigin, oci }: RemoteRules,
+): Promise<OpenedFile> {
+  const rules = { first, mayLeaveOrigin }
   let url = first
   for (let count = 0; count <= MAX_REDIRECTS; count++) {
-    const response = await ask(mirror, url, request)
+    const credentials = oci?.headersFor(url) ?? credentialsFor(mirror, url)
+    let response = await ask(mirror, url, request, credentials)
+    if (response.status === 401 && (await oci?.answer(url, response, credentials, request.signal)) === true) {
+      discard(response)
+      response = await ask(mirror, url, request, oci?.headersFor(url) ?? {})
+    }
     if (![301, 302, 303, 307, 308].includes(response.status)) return accept(url, response, request)
     discard(response)
     url = followRedirect(url, response.headers['location'], rules)
@@ -82,7 +145,12 @@ async function openRemote(mirror: Mirror, first: URL, request: FileRequest): Pro
   })
 }
 
-async function ask(mirror: Mirror, url: URL, { path, range, ifRange, signal }: FileRequest): Promise<HttpResponse> {
+async function ask(
+  mirror: Mirror,
+  url: URL,
+  { path, range, ifRange, accept: type, signal }: FileRequest,
+  credentials: Readonly<Record<string, string>>,
+): Promise<HttpResponse> {
   const plain = new URL(url)
   plain.username = ''
   plain.password = ''
@@ -99,7 +167,8 @@ async function ask(mirror: Mirror, url: URL, { path, range, ifRange, signal }: F
         ...(isContentAddressed(path) ? {} : { 'cache-control': 'no-cache' }),
         ...(range === undefined ? {} : { range: `bytes=${range.start}-${range.end - 1}` }),
         ...(range === undefined || ifRange === undefined ? {} : { 'if-range': ifRange }),
-        ...credentialsFor(mirror, url),
+        ...(type === undefined ? {} : { accept: type }),
+        ...credentials,
       },
       signal: signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]),
     })

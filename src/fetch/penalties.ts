@@ -54,8 +54,8 @@ export function filePenalties(path: string, clock: Clock): Penalties {
 }
 
 /** No address and no credentials stand in the file. */
-function keyOf({ origin, pathname, protocol }: URL): string {
-  return sha256(`${protocol}${origin}${pathname}`).slice(0, 16)
+function keyOf({ host, pathname, protocol }: URL): string {
+  return sha256(`${protocol}//${host}${pathname}`).slice(0, 16)
 }
 
 function decayed(entry: Entry | undefined, now: number): number {

@@ -39,7 +39,7 @@ export function systemHttp(env: Environment): Http {
     async request({ url, method = 'GET', headers = {}, body, signal, proxy = 'environment' }) {
       const agent = agentsFor(proxy)
       // Of a method that may have a body, got waits for one.
-      const sent = body ?? (method === 'PUT' || method === 'DELETE' ? new Uint8Array() : undefined)
+      const sent = body ?? (method === 'GET' || method === 'HEAD' ? undefined : new Uint8Array())
       const options = {
         method,
         headers: { ...headers },

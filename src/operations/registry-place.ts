@@ -6,12 +6,12 @@
 import { openTarget } from '../publish/open-target.ts'
 import type { RegistryFile } from '../publish/registry-files.ts'
 import { changeRemotely } from '../publish/remote-change.ts'
-import type { PublishTarget } from '../publish/target.ts'
+import type { BringFiles, PublishTarget } from '../publish/target.ts'
 import { parseTarget } from '../publish/target-location.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface PlaceRequest {
-  /** A folder, `sftp://`, `rsync://`, `rsync+ssh://` or `s3://`. */
+  /** A folder, `sftp://`, `rsync://`, `rsync+ssh://`, `s3://` or `oci://`. */
   readonly registry: string
   readonly dryRun?: boolean
 }
@@ -28,13 +28,13 @@ export interface PlaceReport {
 }
 
 /**
- * @param change may run several times
+ * @param change may run several times; `bring` is there where the folder is not the whole registry
  * @throws {VmpkgError} `USAGE` `TARGET_FAILED` `NO_RIGHTS` `REGISTRY_INVALID` `REGISTRY_CHANGED` `LOCK_HELD`
  */
 export async function changeRegistry<T>(
   workspace: Workspace,
   { registry, dryRun = false }: PlaceRequest,
-  change: (folder: string) => Promise<T>,
+  change: (folder: string, bring?: BringFiles) => Promise<T>,
 ): Promise<{ readonly result: T; readonly place: PlaceReport }> {
   const location = parseTarget(registry)
   if (location.kind === 'folder' && !dryRun) {
@@ -48,9 +48,10 @@ export async function changeRegistry<T>(
 }
 
 /** Close it in any case. @throws {VmpkgError} `USAGE` `NO_RIGHTS` */
-export async function openRegistryTarget({ outside, env }: Workspace, registry: string): Promise<PublishTarget> {
+export async function openRegistryTarget({ outside, env, paths }: Workspace, registry: string): Promise<PublishTarget> {
   const { processes, http, signal } = outside
-  return openTarget(parseTarget(registry), { processes, http, env, home: env['HOME'] ?? '/', signal })
+  const home = env['HOME'] ?? '/'
+  return openTarget(parseTarget(registry), { processes, http, env, home, authFile: paths.auth, signal })
 }
 
 /** Sentences for the person; `formatBytes` is the edge's. */

@@ -42,7 +42,7 @@ export async function addToRegistry(workspace: Workspace, request: AddRequest): 
   const built = await Promise.all(request.built.map(readBuiltPackage))
   const names = built.map(({ contents }) => contents.manifest.name)
   const packing = packer(workspace, request.level)
-  const { result, place } = await changeRegistry(workspace, request, async (folder) => {
+  const { result, place } = await changeRegistry(workspace, request, async (folder, bring) => {
     const { root } = await readRegistry(folder)
     const publishers = await openPublishers(ring, root, names)
     const timestamping = await openTimestamping(workspace, ring, root)
@@ -51,6 +51,7 @@ export async function addToRegistry(workspace: Workspace, request: AddRequest): 
       packages: request.built,
       publishers,
       ...packing,
+      ...(bring === undefined ? {} : { bring }),
       signal: workspace.outside.signal,
       ...(timestamping === undefined ? {} : { timestamping }),
     })

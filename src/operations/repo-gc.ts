@@ -1,7 +1,10 @@
 /** Removes the files of a registry that no version, snapshot or submission needs. */
 
 import { VmpkgError } from '../errors.ts'
+import { collectOciGarbage } from '../publish/oci-gc.ts'
 import { collectRegistryGarbage as collect, type GcResult } from '../publish/registry-gc.ts'
+import { parseTarget } from '../publish/target-location.ts'
+import { ociTarget } from '../publish/target-oci.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface RepoGcRequest {
@@ -11,14 +14,36 @@ export interface RepoGcRequest {
   readonly dryRun: boolean
 }
 
-/** @throws {VmpkgError} `USAGE` `REGISTRY_INVALID` `LOCK_HELD`, or what is damaged so that nothing can be judged */
+/** @throws {VmpkgError} `USAGE` `REGISTRY_INVALID` `LOCK_HELD` `TARGET_FAILED` `NO_RIGHTS`, or what is damaged so that nothing can be judged */
 export async function collectRegistryGarbage(workspace: Workspace, request: RepoGcRequest): Promise<GcResult> {
   const { registry, keepDays, keepHours, dryRun } = request
-  return collect({
-    folder: registry,
-    clock: workspace.outside.clock,
+  const { clock, http, signal } = workspace.outside
+  const location = parseTarget(registry)
+  const options = {
+    clock,
     dryRun,
     ...(keepDays === undefined ? {} : { keepDays: parseWhole(keepDays, '--keep-days') }),
+  }
+  if (location.kind === 'oci') {
+    if (keepHours !== undefined) {
+      throw new VmpkgError(
+        'USAGE',
+        '--keep-hours is for files of a folder; an OCI registry does not say how old they are',
+      )
+    }
+    const { env, paths } = workspace
+    const places = { env, home: env['HOME'] ?? '/', authFile: paths.auth, http, signal }
+    await using target = await ociTarget(location.name, location.place, places)
+    return collectOciGarbage({ ...options, target, signal })
+  }
+  if (location.kind !== 'folder') {
+    throw new VmpkgError('USAGE', `Garbage is collected where the files are, not over ${location.kind}`, {
+      hint: 'Run vmpkg repo gc on the server, with the folder as its argument.',
+    })
+  }
+  return collect({
+    folder: location.folder,
+    ...options,
     ...(keepHours === undefined ? {} : { keepHours: parseWhole(keepHours, '--keep-hours') }),
   })
 }

@@ -5,7 +5,7 @@ import type { Workspace } from './workspace.ts'
 
 export interface PushRequest {
   readonly folder: string
-  /** A folder, `sftp://`, `rsync://`, `rsync+ssh://` or `s3://`. */
+  /** A folder, `sftp://`, `rsync://`, `rsync+ssh://`, `s3://` or `oci://`. */
   readonly to: string
   readonly dryRun?: boolean
   readonly allowRemovals?: boolean

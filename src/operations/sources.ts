@@ -2,8 +2,10 @@
 import { join } from 'node:path'
 import { showUrl } from '../fetch/locate.ts'
 import type { Mirror, MirrorSet } from '../fetch/mirror.ts'
+import { OciSession } from '../fetch/oci-session.ts'
 import { basicAuth } from '../fetch/open-file.ts'
 import { filePenalties } from '../fetch/penalties.ts'
+import { type OciPlace, readOciUrl } from '../model/oci.ts'
 import { type AuthEntry, findAuth, readAuthFiles } from '../sources/auth-file.ts'
 import { formatExpiry, placesOf, type Source } from '../sources/source.ts'
 import { SourceStore } from '../sources/store.ts'
@@ -42,6 +44,11 @@ export async function mirrorsOfSource(
   const standIn = source.name === undefined ? undefined : instead.get(source.name)
   const [first, ...others] = standIn === undefined ? placesOf(source) : [standIn]
   const mirror = (base: URL): Mirror => {
+    const place = readOciUrl(base)
+    if (typeof place !== 'string') {
+      const login = loginFrom(auth, base, place)
+      return { http: outside.http, base, proxy, oci: new OciSession({ place, http: outside.http, proxy, login }) }
+    }
     const entry = findAuth(auth, base)
     const isPlain = entry === undefined || base.protocol !== 'https:'
     const credentials = isPlain ? {} : { credentials: { authorization: basicAuth(entry.login, entry.password) } }
@@ -49,6 +56,24 @@ export async function mirrorsOfSource(
   }
   const penalties = filePenalties(join(paths.cache, 'mirrors.json'), outside.clock)
   return { mirrors: [mirror(first), ...others.map(mirror)], penalties }
+}
+
+/**
+ * What an OCI registry and its token server are told: what stands in the address itself, else the entry of auth.conf. A
+ * registry on this host counts as one with TLS: nobody else is on that line.
+ */
+function loginFrom(
+  auth: readonly AuthEntry[],
+  { username, password }: URL,
+  { server, repository }: OciPlace,
+): (url: URL) => string | undefined {
+  return (url) => {
+    const isOwn = url.origin === server.origin
+    if (isOwn && username !== '') return basicAuth(decodeURIComponent(username), decodeURIComponent(password))
+    const secure = new URL(`https://${url.host}${isOwn ? `/${repository}` : url.pathname}`)
+    const entry = findAuth(auth, secure)
+    return entry === undefined ? undefined : basicAuth(entry.login, entry.password)
+  }
 }
 
 /** Where a registry's files are that is no source: one address, with the passwords and proxy of this host. */

@@ -5,13 +5,14 @@
 import { type ChunkMap, parseChunkMap } from '../image/chunk-map.ts'
 import type { EarlierImage } from '../image/reuse-frames.ts'
 import { parseTransportIndex } from '../image/transport-index.ts'
-import type { Sha256 } from '../model/digest.ts'
+import { type Digested, type Sha256, sha256 } from '../model/digest.ts'
 import type { PackageImage, PackageLine, Transport } from '../model/line.ts'
 import { parsePackageLine } from '../model/line-schema.ts'
 import { comparePackageVersions } from '../model/package-order.ts'
 import type { Channels, IndexEntry } from '../model/registry.ts'
 import { contentPath, findRegistryFile } from './registry-folder.ts'
 import type { RegistryState } from './registry-state.ts'
+import type { BringFiles } from './target.ts'
 
 export interface PublishedImage extends EarlierImage {
   readonly digest: Sha256
@@ -23,7 +24,15 @@ export interface PublishedImage extends EarlierImage {
 const LAST_VERSIONS = 3
 /** Of chunk maps and transport indexes that are read for one image. */
 const MAX_READ_BYTES = 64 * 1024 * 1024
+/** The same where they come over a line: less is looked for, and it pays less. */
+const BROUGHT_VERSIONS = 1
+const MAX_BROUGHT_BYTES = 8 * 1024 * 1024
 const DEFAULT_CHANNEL = 'stable'
+
+interface VersionImage {
+  readonly version: Version
+  readonly image: PackageImage
+}
 
 interface Version {
   readonly line: PackageLine
@@ -33,12 +42,18 @@ interface Version {
 /** By name; what one package is published as. */
 export class EarlierImages {
   readonly #folder: string
+  readonly #bring: BringFiles | undefined
   readonly #versions: ReadonlyMap<string, readonly Version[]>
   readonly #channels: Channels
   readonly #read = new Map<Sha256, PublishedImage | undefined>()
 
-  constructor({ folder, entries, channels }: Pick<RegistryState, 'folder' | 'entries' | 'channels'>) {
+  /** @param bring for a folder that is a part of the registry; without it the folder is all there is */
+  constructor(
+    { folder, entries, channels }: Pick<RegistryState, 'folder' | 'entries' | 'channels'>,
+    bring: BringFiles | undefined,
+  ) {
     this.#folder = folder
+    this.#bring = bring
     this.#channels = channels
     const versions = entries.map(({ line, transport }: IndexEntry) => ({ line: parsePackageLine(line), transport }))
     this.#versions = Map.groupBy(
@@ -58,14 +73,12 @@ export class EarlierImages {
     const channelOf = ({ line }: Version): string =>
       this.#channels.entries.find((one) => comparePackageVersions(one, line) === 0)?.channel ?? DEFAULT_CHANNEL
     const byChannel = [...Map.groupBy(versions, channelOf).values()].map(([newest]) => newest)
-    const wanted = new Set([...versions.slice(0, LAST_VERSIONS), ...byChannel])
-    const found: PublishedImage[] = []
-    for (const version of wanted) {
+    const count = this.#bring === undefined ? LAST_VERSIONS : BROUGHT_VERSIONS
+    const wanted = [...new Set([...versions.slice(0, count), ...byChannel])].flatMap((version) => {
       const old = version?.line.images.find(({ role, digest }) => role === image.role && digest !== image.digest)
-      const read = version === undefined || old === undefined ? undefined : await this.#load(version, old)
-      if (read !== undefined && !found.includes(read)) found.push(read)
-    }
-    return found
+      return version === undefined || old === undefined ? [] : [{ version, image: old }]
+    })
+    return this.#loadAll(wanted)
   }
 
   /** All that frames may be taken from: the package's own versions, then the newest of others, those of its kind first. */
@@ -75,26 +88,49 @@ export class EarlierImages {
       .filter(([name]) => name !== line.name)
       .flatMap(([, versions]) => versions.find(({ line: { arch } }) => arch === line.arch) ?? [])
       .toSorted((a, b) => Number(b.line.kind === line.kind) - Number(a.line.kind === line.kind))
-    const found: PublishedImage[] = []
+    const most = this.#bring === undefined ? MAX_READ_BYTES : MAX_BROUGHT_BYTES
+    const wanted: VersionImage[] = []
     let bytes = 0
     for (const version of [...own, ...others]) {
       for (const image of version.line.images) {
         bytes += image.map.size + (version.transport.images[image.digest]?.index.size ?? 0)
-        if (bytes > MAX_READ_BYTES) return found
-        const read = await this.#load(version, image)
-        if (read !== undefined && !found.includes(read)) found.push(read)
+        if (bytes <= most) wanted.push({ version, image })
       }
+    }
+    return this.#loadAll(wanted)
+  }
+
+  /** The packs of an image, where the folder is a part of the registry. */
+  async bringPacks({ index }: PublishedImage): Promise<void> {
+    await this.#bring?.(index.packs.map((pack) => ({ path: contentPath('blob', pack.sha256), maxBytes: pack.size })))
+  }
+
+  /** Each once; all that is missing comes in one go. */
+  async #loadAll(wanted: readonly VersionImage[]): Promise<readonly PublishedImage[]> {
+    const missing = wanted.filter(({ image }) => !this.#read.has(image.digest))
+    await this.#bring?.(
+      missing.flatMap(({ version, image: { digest, map } }) => {
+        const index = version.transport.images[digest]?.index
+        return [
+          { path: contentPath('map', map.sha256), maxBytes: map.size },
+          ...(index === undefined ? [] : [{ path: contentPath('transport', index.sha256), maxBytes: index.size }]),
+        ]
+      }),
+    )
+    const found: PublishedImage[] = []
+    for (const one of wanted) {
+      const read = await this.#load(one)
+      if (read !== undefined && !found.includes(read)) found.push(read)
     }
     return found
   }
 
-  /** `undefined` where the folder does not hold it, as that of a registry that lies elsewhere. */
-  async #load({ transport }: Version, image: PackageImage): Promise<PublishedImage | undefined> {
+  /** `undefined` where it is not there, as in a mirror of a few packages, or where it is not what the index names. */
+  async #load({ version: { transport }, image }: VersionImage): Promise<PublishedImage | undefined> {
     if (this.#read.has(image.digest)) return this.#read.get(image.digest)
     const index = transport.images[image.digest]?.index
-    const mapFile = await findRegistryFile(this.#folder, contentPath('map', image.map.sha256), image.map.size)
-    const indexFile =
-      index && (await findRegistryFile(this.#folder, contentPath('transport', index.sha256), index.size))
+    const mapFile = await this.#find('map', image.map)
+    const indexFile = index && (await this.#find('transport', index))
     let read: PublishedImage | undefined
     if (mapFile !== undefined && indexFile !== undefined) {
       const map = parseChunkMap(mapFile)
@@ -102,5 +138,10 @@ export class EarlierImages {
     }
     this.#read.set(image.digest, read)
     return read
+  }
+
+  async #find(kind: 'map' | 'transport', { sha256: digest, size }: Digested): Promise<Uint8Array | undefined> {
+    const file = await findRegistryFile(this.#folder, contentPath(kind, digest), size)
+    return file !== undefined && sha256(file) === digest ? file : undefined
   }
 }

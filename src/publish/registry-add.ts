@@ -31,6 +31,7 @@ import { withRegistryLock } from './registry-lock.ts'
 import { type RegistryState, readRegistry } from './registry-state.ts'
 import { publishVersion, type Timestamping, writeNamed } from './registry-version.ts'
 import { type Signer, signFile } from './signer.ts'
+import type { BringFiles } from './target.ts'
 import { transportFiles } from './transport-files.ts'
 
 /** What `image/` does with a raw file: writes `map/`, `transport/` and `blob/` below `outDir`. */
@@ -57,6 +58,8 @@ export interface AddOptions {
   readonly pack: PackImage
   /** Absent: nobody gets deltas. */
   readonly makeDelta?: MakeDelta
+  /** Where the folder is a part of the registry: brings what frames and deltas are made from. */
+  readonly bring?: BringFiles
   readonly signal?: AbortSignal | undefined
   /** Absent: a submission is left for whoever holds the timestamp key. */
   readonly timestamping?: Timestamping
@@ -74,7 +77,7 @@ export async function addPackages(options: AddOptions): Promise<AddResult> {
   const state = await readRegistry(folder)
   const { root } = state
   const built = await Promise.all(options.packages.map(readBuiltPackage))
-  const packing = new Packing(options, new EarlierImages(state))
+  const packing = new Packing(options, new EarlierImages(state, options.bring))
   const entries: IndexEntry[] = []
   for (const one of built) entries.push(await makeEntry(folder, one, publishers, packing))
   const result = await publishEntries(options, root.registryId, entries)
@@ -238,6 +241,7 @@ class Packing {
         this.#journals.push(made.journal)
         deltas.push({ from: made.from, index: made.index, pack: made.pack })
       }
+      await this.#earlier.bringPacks(old)
       await withPublishedFile(folder, old, { signal, use }).catch((error: unknown) => {
         // An old version whose packs are not here, or not whole, gives no delta; `repo verify` tells.
         if (!isVmpkgError(error, 'REGISTRY_INVALID', 'DIGEST_MISMATCH')) throw error

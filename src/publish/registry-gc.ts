@@ -43,7 +43,7 @@ export interface GcResult {
   readonly snapshots: number
 }
 
-const KEEP_DAYS = 7
+export const KEEP_DAYS = 7
 const KEEP_HOURS = 24
 const HOUR_MS = 60 * 60 * 1000
 
@@ -81,15 +81,11 @@ export async function collectRegistryGarbage(options: GcOptions): Promise<GcResu
   })
 }
 
-interface FormerVersion {
+export interface FormerVersion {
   readonly path: string
   readonly envelope: Envelope
 }
 
-/**
- * Former envelopes that were current until `sinceMs` or later. One ends when the next that is known begins; so in a mirror
- * too, which has seen only some.
- */
 async function readRecentVersions(
   state: RegistryState,
   files: readonly ListedFile[],
@@ -99,11 +95,26 @@ async function readRecentVersions(
   for (const { path, kind } of files) {
     if (kind !== 'content' || !path.startsWith('history/')) continue
     const file = await findRegistryFile(state.folder, path, FILE_LIMITS.envelope)
-    if (file === undefined) continue
-    const { payload } = parseSignedFile(file, 'ENVELOPE_INVALID', path, FILE_LIMITS.envelope)
-    former.push({ path, envelope: parseEnvelope(payload) })
+    if (file !== undefined) former.push({ path, envelope: parseFormer(path, file) })
   }
-  const times = [state.envelope, ...former.map(({ envelope }) => envelope)].map(({ issuedAt }) => issuedAt.getTime())
+  return recentVersions(state.envelope, former, sinceMs)
+}
+
+/** An envelope that was current. @throws {VmpkgError} `ENVELOPE_INVALID` */
+export function parseFormer(path: string, file: Uint8Array): Envelope {
+  return parseEnvelope(parseSignedFile(file, 'ENVELOPE_INVALID', path, FILE_LIMITS.envelope).payload)
+}
+
+/**
+ * Former envelopes that were current until `sinceMs` or later. One ends when the next that is known begins; so in a mirror
+ * too, which has seen only some.
+ */
+export function recentVersions(
+  current: Envelope,
+  former: readonly FormerVersion[],
+  sinceMs: number,
+): readonly FormerVersion[] {
+  const times = [current, ...former.map(({ envelope }) => envelope)].map(({ issuedAt }) => issuedAt.getTime())
   const endOf = ({ issuedAt }: Envelope): number => Math.min(...times.filter((time) => time > issuedAt.getTime()))
   return former.filter(({ envelope }) => endOf(envelope) >= sinceMs) // without any after it: made in this very second
 }

@@ -2,19 +2,15 @@
  * Which immutable files versions of a registry need: by envelope, index, lines, chunk maps and transport indexes down to
  * the packs. What `repo gc` keeps and `repo verify` looks for. Reads every map and transport index once.
  */
-import { parseChunkMap } from '../image/chunk-map.ts'
-import { parseTransportIndex } from '../image/transport-index.ts'
 import { sha256 } from '../model/digest.ts'
 import type { PackageLine, Transport } from '../model/line.ts'
 import { parsePackageLine } from '../model/line-schema.ts'
 import type { Envelope, IndexEntry } from '../model/registry.ts'
 import { verifyContent } from '../trust/content.ts'
 import { MAX_INDEX_BYTES, readIndexEntries } from '../trust/package-index.ts'
+import { entryFiles } from './entry-files.ts'
 import { contentPath, findRegistryFile, rootPath } from './registry-folder.ts'
 import { transportFiles } from './transport-files.ts'
-
-/** Of a 16 TiB image. */
-const MAX_MAP_BYTES = 512 * 1024 * 1024
 
 export class RegistryReferences {
   readonly #folder: string
@@ -59,22 +55,11 @@ export class RegistryReferences {
   }
 
   async #addLine(line: PackageLine, transport: Transport): Promise<void> {
-    this.#paths.add(contentPath('package', line.package.sha256))
-    for (const { digest, map } of line.images) {
-      const index = transport.images[digest]?.index
-      this.#paths.add(contentPath('map', map.sha256))
-      for (const delta of transport.images[digest]?.deltas ?? []) {
-        this.#paths.add(contentPath('transport', delta.index.sha256))
-        this.#paths.add(contentPath('blob', delta.pack.sha256))
-      }
-      if (index === undefined || this.#seenTransports.has(index.sha256)) continue
-      this.#seenTransports.add(index.sha256)
-      this.#paths.add(contentPath('transport', index.sha256))
-      const mapFile = await findRegistryFile(this.#folder, contentPath('map', map.sha256), MAX_MAP_BYTES)
-      const indexFile = await findRegistryFile(this.#folder, contentPath('transport', index.sha256), MAX_MAP_BYTES)
-      if (mapFile === undefined || indexFile === undefined) continue // as in a mirror of a few packages
-      const { packs } = parseTransportIndex(indexFile, parseChunkMap(mapFile))
-      for (const pack of packs) this.#paths.add(contentPath('blob', pack.sha256))
-    }
+    const files = await entryFiles(line, transport, {
+      find: async (path, maxBytes) => findRegistryFile(this.#folder, path, maxBytes),
+      isKnown: (index) => this.#seenTransports.has(index),
+    })
+    for (const { path } of files) this.#paths.add(path)
+    for (const { index } of Object.values(transport.images)) this.#seenTransports.add(index.sha256)
   }
 }

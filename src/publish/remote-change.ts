@@ -22,7 +22,7 @@ import { MAX_ROOT_STEPS } from '../trust/root-chain.ts'
 import { missingRoots, placeLater, splitUpload } from './later-roots.ts'
 import { listRegistryFiles, type RegistryFile } from './registry-files.ts'
 import { contentPath, ENVELOPE_PATH, readRegistryFile, rootPath } from './registry-folder.ts'
-import type { FetchedFile, PublishTarget } from './target.ts'
+import type { BringFiles, FetchedFile, PublishTarget } from './target.ts'
 import { areEqual } from './target-folder.ts'
 import { transportFiles } from './transport-files.ts'
 import { uploadMissing } from './upload.ts'
@@ -55,19 +55,20 @@ const LISTED_PATH = /^[a-z]+\/(?:[0-9a-f]{64}|[0-9]{8}T[0-9]{6}Z)\.json$/
 const MAX_DATA_BYTES = 512 * 1024 * 1024
 
 /**
- * @param change may run several times, each time in a folder with the newest state
+ * @param change gets the folder, and what brings more of the registry into it; may run several times, each time in a folder with the newest state
  * @throws {VmpkgError} `TARGET_FAILED` `REGISTRY_INVALID` `LOCK_HELD`; `REGISTRY_CHANGED` after many attempts; what `change` throws
  */
 export async function changeRemotely<T>(
   options: RemoteChangeOptions,
-  change: (folder: string) => Promise<T>,
+  change: (folder: string, bring: BringFiles) => Promise<T>,
 ): Promise<RemoteChange<T>> {
   const { target, attempts = ATTEMPTS, signal } = options
   const folder = await mkdtemp(join(tmpdir(), 'vmpkg-staging-'))
+  const brought = new Set<string>()
   try {
     for (let rebased = 0; ; rebased++) {
       try {
-        return { ...(await changeOnce(options, folder, change)), rebased }
+        return { ...(await changeOnce(options, { folder, brought }, change)), rebased }
       } catch (error) {
         if (!isVmpkgError(error, 'REGISTRY_CHANGED') || rebased + 1 >= attempts) throw error
         await pause(Math.min(MAX_PAUSE_MS, 50 * 2 ** Math.min(rebased, 6)) * Math.random(), target.name, signal)
@@ -80,15 +81,19 @@ export async function changeRemotely<T>(
 
 async function changeOnce<T>(
   { target, dryRun = false, emit }: RemoteChangeOptions,
-  folder: string,
-  change: (folder: string) => Promise<T>,
+  { folder, brought }: { readonly folder: string; readonly brought: Set<string> },
+  change: (folder: string, bring: BringFiles) => Promise<T>,
 ): Promise<Omit<RemoteChange<T>, 'rebased'>> {
   for (const path of REREAD) await rm(join(folder, path), { recursive: true, force: true })
   const { before, fetched } = await fetchState(target, folder)
-  const result = await change(folder)
+  const result = await change(folder, async (files) => {
+    const wanted = files.filter(({ path }) => !brought.has(path))
+    await target.fetch(wanted, folder)
+    for (const { path } of wanted) brought.add(path)
+  })
   const after = await readRegistryFile(folder, ENVELOPE_PATH, FILE_LIMITS.envelopeFile)
   const present = await listRegistryFiles(folder)
-  const made = present.filter(({ path }) => !fetched.has(path))
+  const made = present.filter(({ path }) => !fetched.has(path) && !brought.has(path))
   const isSwapped = !areEqual(before, after)
   // A change that turned out to be none may have packed images all the same.
   const isWorthIt = isSwapped || made.some((one) => isListed(one) || isRoot(one))

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { VmpkgError } from '../errors.ts'
 import type { Http } from '../ports.ts'
 import type { S3Credentials } from './s3-credentials.ts'
+import { saveBody } from './save-body.ts'
 import { targetFailed } from './target.ts'
 import type { BucketPlace } from './target-location.ts'
 
@@ -20,6 +21,8 @@ export interface S3Request {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: S3Body
   readonly maxBytes?: number
+  /** Where the body goes that was asked for; the answer then has none. */
+  readonly into?: string
   readonly timeoutMs?: number
 }
 
@@ -94,6 +97,7 @@ export class S3Bucket {
     headers = {},
     body,
     maxBytes = MAX_ANSWER_BYTES,
+    into,
     timeoutMs = REQUEST_MS,
   }: S3Request): Promise<Omit<S3Response, 'isRepeated'>> {
     const { http, credentials, region, signal } = this.#options
@@ -119,7 +123,12 @@ export class S3Bucket {
       ...(body && { body: body.open() }),
       signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]),
     })
-    return { status: response.status, headers: response.headers, body: await this.#collect(response.body, maxBytes) }
+    const { status, headers: answered } = response
+    if (into === undefined || status >= 300) {
+      return { status, headers: answered, body: await this.#collect(response.body, maxBytes) }
+    }
+    await saveBody(response.body, { file: into, maxBytes, tooMuch: () => this.#tooMuch(maxBytes) })
+    return { status, headers: answered, body: Buffer.alloc(0) }
   }
 
   /** Custom servers have one name for all buckets; Amazon's have one for each, unless a dot in it breaks the certificate. */
@@ -140,11 +149,15 @@ export class S3Bucket {
       size += piece.length
       if (size > maxBytes) {
         body.destroy()
-        throw targetFailed(this.#options.name, 'read an answer', `it is larger than ${maxBytes} bytes`)
+        throw this.#tooMuch(maxBytes)
       }
       pieces.push(piece)
     }
     return Buffer.concat(pieces)
+  }
+
+  #tooMuch(maxBytes: number): VmpkgError {
+    return targetFailed(this.#options.name, 'read an answer', `it is larger than ${maxBytes} bytes`)
   }
 
   #noRights(reason: string): VmpkgError {

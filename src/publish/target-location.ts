@@ -1,9 +1,10 @@
 /**
- * Where a registry is published to: a folder, `sftp://`, `rsync://`, `rsync+ssh://` or `s3://`. Pure. There is no
+ * Where a registry is published to: a folder, `sftp://`, `rsync://`, `rsync+ssh://`, `s3://` or `oci://`. Pure. There is no
  * `host:path` form: it cannot be told from a folder whose name has a colon. Passwords have no place in an address, which
  * ends in shell histories and logs. Test oracle: the table in test/publish/target-location.test.ts.
  */
 import { VmpkgError } from '../errors.ts'
+import { type OciPlace, readOciUrl } from '../model/oci.ts'
 
 export interface SshPlace {
   readonly host: string
@@ -24,12 +25,18 @@ export interface BucketPlace {
   readonly region: string | undefined
 }
 
+export interface OciTargetPlace extends OciPlace {
+  /** Another repository of that server: its blobs are taken over without an upload. */
+  readonly mountFrom: string | undefined
+}
+
 export type TargetLocation =
   | { readonly kind: 'folder'; readonly name: string; readonly folder: string }
   | { readonly kind: 'sftp' | 'rsync+ssh'; readonly name: string; readonly place: SshPlace }
   /** A daemon: `url` is what rsync takes. */
   | { readonly kind: 'rsync'; readonly name: string; readonly url: string }
   | { readonly kind: 's3'; readonly name: string; readonly place: BucketPlace }
+  | { readonly kind: 'oci'; readonly name: string; readonly place: OciTargetPlace }
 
 const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i
 const USER = /^[A-Za-z0-9_][A-Za-z0-9_.@-]*$/
@@ -48,8 +55,11 @@ export function parseTarget(text: string): TargetLocation {
   const scheme = SCHEME.exec(text)?.[1]?.toLowerCase()
   if (scheme === undefined) return { kind: 'folder', name: text, folder: text }
   const url = parseUrl(text)
-  if (url.password !== '' || (scheme === 's3' && url.username !== '')) {
-    throw wrong('it holds a password', 'Use a key, an agent, RSYNC_PASSWORD or the AWS variables instead.')
+  if (url.password !== '' || (['s3', 'oci', 'oci+http'].includes(scheme) && url.username !== '')) {
+    throw wrong(
+      'it holds a password',
+      'Use a key, an agent, RSYNC_PASSWORD, the AWS variables or docker login instead.',
+    )
   }
   if (url.hash !== '') throw wrong('it has a fragment')
   switch (scheme) {
@@ -60,8 +70,11 @@ export function parseTarget(text: string): TargetLocation {
       return { kind: 'rsync', name: nameOf(url), url: parseDaemon(url) }
     case 's3':
       return { kind: 's3', name: nameOf(url), place: parseBucket(url) }
+    case 'oci':
+    case 'oci+http':
+      return { kind: 'oci', name: nameOf(url), place: parseOci(url) }
     default:
-      throw wrong(`${scheme}:// is none of folder, sftp://, rsync://, rsync+ssh:// and s3://`)
+      throw wrong(`${scheme}:// is none of folder, sftp://, rsync://, rsync+ssh://, s3:// and oci://`)
   }
 }
 
@@ -121,6 +134,15 @@ function parseBucket(url: URL): BucketPlace {
     endpoint: endpoint === undefined ? undefined : parseEndpoint(endpoint),
     region,
   }
+}
+
+function parseOci(url: URL): OciTargetPlace {
+  const { mount } = parameters(url, ['mount'])
+  const place = readOciUrl(url)
+  if (typeof place === 'string') throw wrong(place, 'Write oci://host/repository, in lower-case letters and digits.')
+  const other = mount === undefined ? undefined : readOciUrl(new URL(`${url.protocol}//${url.host}/${mount}`))
+  if (typeof other === 'string') throw wrong('what it mounts from is no name of a repository')
+  return { ...place, mountFrom: other?.repository }
 }
 
 /** @throws {VmpkgError} `USAGE` */

@@ -6,8 +6,8 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { sha256 } from '../model/digest.ts'
 import { FILE_LIMITS } from '../model/registry-schema.ts'
@@ -106,10 +106,7 @@ class S3Target implements PublishTarget {
 
   async fetch(files: readonly FetchedFile[], into: string): Promise<void> {
     await inParallel(PARALLEL, files, async ({ path, maxBytes }) => {
-      const { status, body } = await this.#bucket.request({ method: 'GET', path, maxBytes }, [404])
-      if (status === 404) return
-      await mkdir(dirname(join(into, path)), { recursive: true })
-      await writeFile(join(into, path), body)
+      await this.#bucket.request({ method: 'GET', path, maxBytes, into: join(into, path) }, [404])
     })
   }
 

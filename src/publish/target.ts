@@ -33,6 +33,9 @@ export interface FetchedFile {
   readonly maxBytes: number
 }
 
+/** Brings files from where a registry lies into the folder in which it is changed; what is not there stays away. */
+export type BringFiles = (files: readonly FetchedFile[]) => Promise<void>
+
 /** One file as bytes; `undefined` where it is not there. @throws {VmpkgError} `TARGET_FAILED` `REGISTRY_INVALID` */
 export async function readFromTarget(
   target: Pick<PublishTarget, 'fetch'>,

@@ -8,6 +8,7 @@ import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { VmpkgError } from '../errors.ts'
 import type { Fingerprint } from '../model/fingerprint.ts'
+import { isOciUrl, readOciUrl } from '../model/oci.ts'
 import { count, fingerprint, formatTime, parseShape, sha256Text, time } from '../model/shape.ts'
 import type { ProxyChoice } from '../ports.ts'
 import type { FreshnessPolicy } from '../trust/freshness.ts'
@@ -16,7 +17,7 @@ import type { RootPin } from '../trust/root-chain.ts'
 export interface Source {
   /** Lower-case letters, digits, dots and hyphens; the file's name. */
   readonly name: string
-  /** `https:`, `http:` or `file:`, with a final slash. */
+  /** `https:`, `http:`, `file:`, `oci:` or `oci+http:`, with a final slash. */
   readonly url: URL
   /** Other places with the same files, in the order in which they are asked; `url` comes first. */
   readonly mirrors: readonly URL[]
@@ -63,15 +64,16 @@ export function parseSourceName(text: string): string {
   })
 }
 
-/** A web address, a `file:` address or the path of a folder, relative to `folder`. @throws {VmpkgError} `SOURCE_INVALID` */
+/** A web address, an OCI registry's, a `file:` address or the path of a folder, relative to `folder`. @throws {VmpkgError} `SOURCE_INVALID` */
 export function parseSourceUrl(text: string, folder: string): URL {
   const isUrl = /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
   const href = isUrl ? text : pathToFileURL(isAbsolute(text) ? text : resolve(folder, text)).href
   const url = URL.canParse(href) ? new URL(href) : undefined
-  const isKnown = url !== undefined && ['https:', 'http:', 'file:'].includes(url.protocol)
+  const isOci = url !== undefined && isOciUrl(url) && typeof readOciUrl(url) !== 'string' && url.search === ''
+  const isKnown = url !== undefined && (isOci || ['https:', 'http:', 'file:'].includes(url.protocol))
   if (text === '' || !isKnown || url.hash !== '' || (url.protocol === 'file:' && url.host !== '')) {
     throw new VmpkgError('SOURCE_INVALID', `Not the address of a registry: ${JSON.stringify(text.slice(0, 200))}`, {
-      hint: 'Give an address with https:, or the path of a folder.',
+      hint: 'Give an address with https:, the path of a folder, or oci://HOST/REPOSITORY.',
     })
   }
   if (!url.pathname.endsWith('/')) url.pathname += '/'

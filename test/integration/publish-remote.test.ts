@@ -1,19 +1,26 @@
 /** Publishing to every kind of place on real servers; readers use a plain web server over the same files or bucket. */
 import assert from 'node:assert/strict'
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { packSource } from '../../src/fetch/packs.ts'
+import { fetchSmallFile } from '../../src/fetch/small-file.ts'
+import { makeDelta } from '../../src/image/make-delta.ts'
 import { packImage } from '../../src/image/pack-image.ts'
+import { ImageStore } from '../../src/image/store.ts'
 import { pushRegistry } from '../../src/publish/push.ts'
 import { addPackages } from '../../src/publish/registry-add.ts'
 import { mergeSubmissions } from '../../src/publish/registry-merge.ts'
 import { resignRegistry } from '../../src/publish/registry-resign.ts'
 import { rotateRoot } from '../../src/publish/registry-rotate.ts'
 import { changeRemotely } from '../../src/publish/remote-change.ts'
+import { writeEditedImages } from '../support/delta-images.ts'
+import { testMirror } from '../support/mirror.ts'
 import { PLACE_KINDS, type PublishPlace, startPlace, withoutPlace } from '../support/publish-places.ts'
 import { buildRegistry, type TestRegistry } from '../support/registry-builder.ts'
 import { refresh } from '../support/registry-client.ts'
+import { makeTempFolder } from '../support/temp-folder.ts'
 
 const PUBLISHERS = 2
 const EACH = 2
@@ -30,6 +37,55 @@ for (const kind of PLACE_KINDS) {
       await damaged(place, registry)
     })
   })
+}
+
+for (const kind of ['s3-conditional', 'oci'] as const) {
+  describe(`an upgrade at a place of kind ${kind}`, { skip: withoutPlace(kind) }, () => {
+    test('offers a delta from the version before, uploads no frame that is there, and leads to the image', async (t) => {
+      await using place = await startPlace(kind)
+      await using registry = await buildRegistry()
+      await upgrades(t, place, registry)
+    })
+  })
+}
+
+async function upgrades(t: TestContext, place: PublishPlace, registry: TestRegistry): Promise<void> {
+  const work = await makeTempFolder(t)
+  const [before, after] = [join(work, 'before'), join(work, 'after')]
+  await writeEditedImages(before, after)
+  await registry.add({ name: 'app-one', version: '1', images: { disk: await readFile(before) } })
+  await using target = await place.open()
+  const { uploaded } = await pushRegistry({ ...registry, target })
+  const later = { name: 'app-one', version: '2', images: { disk: await readFile(after) } }
+  const packages = [await registry.build(later)]
+  const options = { packages, publishers: [registry.publisher], pack: packImage, makeDelta }
+  const changed = await changeRemotely({ target }, async (folder, bring) =>
+    addPackages({ ...registry, ...options, folder, bring }),
+  )
+  const bytesOf = (files: typeof uploaded): number =>
+    files.reduce((sum, { path, size }) => sum + (path.startsWith('blob/') ? size : 0), 0)
+  assert.ok(bytesOf(changed.uploaded) < bytesOf(uploaded) * 0.6, `${bytesOf(changed.uploaded)} of ${bytesOf(uploaded)}`)
+  const { index } = await refresh(at(place, registry))
+  const [old, upgraded] = index.entries
+  const [image, ...others] = upgraded?.line.images ?? []
+  assert.ok(old !== undefined && upgraded !== undefined && image !== undefined && others.length === 0)
+  const transport = upgraded.transport.images[image.digest]
+  assert.deepEqual(
+    transport?.deltas?.map(({ from }) => from),
+    [old.line.images[0]?.digest],
+  )
+  const mirror = testMirror(place.base)
+  const mapBytes = await fetchSmallFile(mirror, { path: `map/${image.map.sha256}`, maxBytes: image.map.size })
+  const indexPath = `transport/${transport?.index.sha256}`
+  const indexBytes = await fetchSmallFile(mirror, { path: indexPath, maxBytes: 1024 * 1024 })
+  const path = await new ImageStore(join(work, 'images')).fetch({
+    image,
+    mapBytes,
+    indexBytes,
+    blobs: packSource(mirror),
+    subject: 'image',
+  })
+  assert.deepEqual(await readFile(path), await readFile(after))
 }
 
 async function pushes(place: PublishPlace, registry: TestRegistry): Promise<void> {

@@ -41,6 +41,18 @@ describe('parseTarget', () => {
     )
   })
 
+  test('takes OCI registries, in the clear on this host only', () => {
+    const found = parseTarget('oci://registry.example:5000/team/vmpkg?mount=team/staging')
+    assert.ok(found.kind === 'oci')
+    const { server, ...place } = found.place
+    assert.deepEqual(place, { repository: 'team/vmpkg', mountFrom: 'team/staging' })
+    assert.deepEqual(
+      [found.name, server.href],
+      ['oci://registry.example:5000/team/vmpkg', 'https://registry.example:5000/'],
+    )
+    assert.equal(parseTarget('oci+http://localhost:5000/a').kind, 'oci')
+  })
+
   test('refuses passwords, unknown schemes and parameters, options in disguise and plain http, without repeating them', () => {
     const wrong = [
       'sftp://me:secret@h/x',
@@ -58,6 +70,12 @@ describe('parseTarget', () => {
       's3://B/secret',
       's3://bucket/x?endpoint=http://secret.example',
       's3://bucket/a%20secret',
+      'oci://me:secret@h/x',
+      'oci://secret@h/x',
+      'oci+http://secret.example/x',
+      'oci://h/Secret-Upper',
+      'oci://h/x?mount=Secret',
+      'oci://secret',
     ]
     for (const text of wrong) {
       assert.throws(
@@ -69,7 +87,7 @@ describe('parseTarget', () => {
   })
 
   test('any text is a place or a USAGE error', () => {
-    const scheme = fc.constantFrom('sftp://', 'rsync://', 'rsync+ssh://', 's3://', '')
+    const scheme = fc.constantFrom('sftp://', 'rsync://', 'rsync+ssh://', 's3://', 'oci://', 'oci+http://', '')
     fc.assert(
       fc.property(scheme, fc.string({ unit: 'binary' }), (begin, rest) => {
         try {

@@ -1,4 +1,4 @@
-/** Every kind of place that a registry can be published to, on real servers, with the plain web server its readers use. */
+/** Every kind of place that a registry can be published to, on real servers, with the plain web server its readers use (OCI: itself). */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,11 +8,12 @@ import { openTarget } from '../../src/publish/open-target.ts'
 import type { PublishTarget } from '../../src/publish/target.ts'
 import { parseTarget } from '../../src/publish/target-location.ts'
 import { startConditionalBucket } from './conditional-bucket.ts'
+import { startOciRegistry, withoutOci } from './oci-registry.ts'
 import { startStaticServer } from './static-server.ts'
 import { startSwift, withoutSwift } from './swift-server.ts'
 import { startRsyncDaemon, startSftpServer, withoutTransfer } from './transfer-servers.ts'
 
-export const PLACE_KINDS = ['folder', 'sftp', 'rsync+ssh', 'rsync', 's3-swift', 's3-conditional'] as const
+export const PLACE_KINDS = ['folder', 'sftp', 'rsync+ssh', 'rsync', 's3-swift', 's3-conditional', 'oci'] as const
 export type PlaceKind = (typeof PLACE_KINDS)[number]
 
 export interface PublishPlace extends AsyncDisposable {
@@ -32,6 +33,7 @@ export interface PublishPlace extends AsyncDisposable {
 /** A reason to skip, or false. */
 export function withoutPlace(kind: PlaceKind): string | false {
   if (kind === 'folder' || kind === 's3-conditional') return false
+  if (kind === 'oci') return withoutOci
   return kind === 's3-swift' ? withoutSwift : withoutTransfer
 }
 
@@ -75,6 +77,11 @@ async function start(kind: PlaceKind, work: string, stack: AsyncDisposableStack)
     const bucket = await server.makeBucket('registry')
     const address = `s3://registry/some/place?endpoint=${encodeURIComponent(server.endpoint)}`
     return { address, env: server.env, base: new URL('some/place/', bucket), folder: undefined }
+  }
+  if (kind === 'oci') {
+    const { host } = stack.use(await startOciRegistry(join(work, 's')))
+    const address = `oci+http://${host}/some/place`
+    return { address, base: new URL(`${address}/`), folder: undefined }
   }
   const folder = join(work, 'served')
   await mkdir(folder)

@@ -1,7 +1,10 @@
 /** Reads a registry folder as a client does: through `TrustSession`, from the pin or from marks. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { openFile } from '../../src/fetch/open-file.ts'
+import { isOciUrl } from '../../src/model/oci.ts'
 import type { Channels, Envelope } from '../../src/model/registry.ts'
+import { systemHttp } from '../../src/node/http.ts'
 import type { Freshness, FreshnessPolicy } from '../../src/trust/freshness.ts'
 import type { TrustMarks } from '../../src/trust/marks.ts'
 import type { PackageIndex } from '../../src/trust/package-index.ts'
@@ -33,6 +36,10 @@ export interface Refreshed {
 
 /** One try, so that nothing that a reader sees wrong is smoothed over. */
 async function fetchFrom(base: URL, path: string): Promise<Uint8Array> {
+  if (isOciUrl(base)) {
+    const { body } = await openFile({ http: systemHttp({}), base }, { path })
+    return Buffer.concat(await body.toArray())
+  }
   const response = await fetch(new URL(path, base))
   const bytes = new Uint8Array(await response.arrayBuffer())
   if (!response.ok) throw new Error(`${path}: ${response.status}`)

@@ -7,7 +7,7 @@ export const command: CommandSpec = {
   summary:
     'Publish packages: template folders are built first. Without the timestamp key a signed submission is left under incoming/.',
   description:
-    'The registry is a folder, or sftp://[user@]host/path, rsync://host/module/path, rsync+ssh://host/path, s3://bucket/prefix.',
+    'The registry is a folder, or sftp://[user@]host/path, rsync://host/module/path, rsync+ssh://host/path, s3://bucket/prefix, oci://host/repository.',
   options: [
     { flags: '--keys <folder>', summary: 'folder with the secret keys' },
     { flags: '--cache <folder>', summary: 'cache of downloaded Debian packages' },
@@ -19,6 +19,7 @@ export const command: CommandSpec = {
     'vmpkg publish ./registry templates/router-uni',
     'vmpkg publish ./registry templates/router-uni --to sftp://example.org/srv/www',
     'vmpkg publish s3://my-registry/vmpkg ./built/app-console_1.0.0-1_amd64',
+    'vmpkg publish oci://registry.example.org/team/vmpkg ./built/app',
     'vmpkg publish /srv/www/vmpkg ./built/app-console_1.0.0-1_amd64',
   ],
   async run({ args, options, io }) {

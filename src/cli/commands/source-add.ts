@@ -5,6 +5,7 @@ import { type CommandSpec, optionList, optionNumber, optionText } from '../comma
 export const command: CommandSpec = {
   args: '<name> <url>',
   summary: 'Trust a registry. Its root keys must be named: by a root file that you got safely, or by fingerprints.',
+  description: 'The address is a web server’s, a folder, or oci://host/repository for a registry in an OCI registry.',
   options: [
     { flags: '--root-file <file>', summary: 'the registry’s root file, from a place you trust' },
     { flags: '--fingerprint <fingerprint>...', summary: 'full fingerprint of a root key (repeatable)' },
@@ -30,6 +31,7 @@ export const command: CommandSpec = {
     'vmpkg source add example ./registry --root-file ./registry/root/1.json',
     'vmpkg source add example https://a.example.org/vmpkg --mirror https://b.example.net/vmpkg --root-file root.json',
     'vmpkg source add example https://packages.example.org/vmpkg --fingerprint 0123456789ABCDEF0123456789ABCDEF01234567',
+    'vmpkg source add example oci://registry.example.org/team/vmpkg --root-file root.json',
   ],
   async run({ args, options, io }) {
     const [name = '', url = ''] = args

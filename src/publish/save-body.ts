@@ -1,0 +1,31 @@
+/** An answer's body straight to a file, so that a pack of any size takes no memory. */
+import { createHash } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Sha256 } from '../model/digest.ts'
+
+/** @param tooMuch what is thrown at the first byte beyond `maxBytes` @returns the digest of what was written */
+export async function saveBody(
+  body: Readable,
+  { file, maxBytes, tooMuch }: { readonly file: string; readonly maxBytes: number; readonly tooMuch: () => Error },
+): Promise<Sha256> {
+  await mkdir(dirname(file), { recursive: true })
+  const hash = createHash('sha256')
+  let size = 0
+  await pipeline(
+    body,
+    async function* measure(pieces: AsyncIterable<Buffer>) {
+      for await (const piece of pieces) {
+        size += piece.length
+        if (size > maxBytes) throw tooMuch()
+        hash.update(piece)
+        yield piece
+      }
+    },
+    createWriteStream(file),
+  )
+  return hash.digest('hex') as Sha256
+}
