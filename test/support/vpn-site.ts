@@ -64,7 +64,8 @@ export async function startInside(
   words: readonly string[],
 ): Promise<ChildProcessWithoutNullStreams> {
   const bin = join(TOP, 'src', 'bin.ts')
-  const child = spawn(process.execPath, [bin, 'host', 'private', 'shell', host, '--', ...words], { env: cli.env })
+  const [program = '', ...rest] = [...cli.prefix, process.execPath, bin]
+  const child = spawn(program, [...rest, 'host', 'private', 'shell', host, '--', ...words], { env: cli.env })
   let said = ''
   await new Promise<void>((resolve, reject) => {
     const hear = (chunk: Buffer): void => {
