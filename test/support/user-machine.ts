@@ -63,8 +63,8 @@ export async function startUserMachine(): Promise<UserMachine> {
 }
 
 /** In the machine's mount namespace alone. */
-async function addUser({ dir, run }: TestHost): Promise<void> {
-  const etc = join(dir, 'etc')
+async function addUser(machine: TestHost): Promise<void> {
+  const etc = join(machine.dir, 'etc')
   await mkdir(etc)
   const lines: Readonly<Record<string, string>> = {
     passwd: `root:x:0:0:root:/root:/bin/sh\n${NAME}:x:${ID}:${ID}::/nonexistent:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false`,
@@ -74,7 +74,7 @@ async function addUser({ dir, run }: TestHost): Promise<void> {
   }
   for (const [name, text] of Object.entries(lines)) {
     await writeFile(join(etc, name), `${text}\n`)
-    const { exitCode, stderr } = await run(['mount', '-n', '--bind', join(etc, name), `/etc/${name}`])
+    const { exitCode, stderr } = await machine.run(['mount', '-n', '--bind', join(etc, name), `/etc/${name}`])
     if (exitCode !== 0) throw new Error(`/etc/${name} cannot be replaced: ${stderr.trim()}`)
   }
 }
