@@ -79,6 +79,8 @@ async function addUser(machine: TestHost): Promise<void> {
   }
 }
 
+/** A command ends with the nsenter before it, so that to kill the one is to kill the other. */
 function setUser(command: readonly string[]): [string, ...string[]] {
-  return ['setpriv', `--reuid=${ID}`, `--regid=${ID}`, '--clear-groups', '--inh-caps=-all', ...command]
+  const ids = [`--reuid=${ID}`, `--regid=${ID}`, '--clear-groups']
+  return ['setpriv', ...ids, '--inh-caps=-all', '--pdeathsig=KILL', ...command]
 }
