@@ -186,7 +186,7 @@ describe('an ordinary user', { timeout: 900_000, skip: await userMachineMissing(
     })
 
     test('has LANs that this user can join, as status says, and no other', async () => {
-      const join16 = ['python3', join(SUPPORT, 'lan-joiner.py'), lan, '2']
+      const join16 = ['/usr/bin/python3', join(SUPPORT, 'lan-joiner.py'), lan, '2']
       const heard = await onMachine(...own.asUser(cli, join16))
       assert.match(heard, /^020000000099[0-9a-f]+08060001080006040002/m) // the router's answer
       const other = await onMachine('setpriv', '--reuid=60002', '--regid=60002', '--clear-groups', ...join16)
