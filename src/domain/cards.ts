@@ -1,4 +1,5 @@
 /** The network cards of a machine as its definitions name them: who is on which network, with which link. */
+import { readSocketCard } from '../render/socket-cards.ts'
 import type { CardPlace, KnownCard } from '../router/topology.ts'
 import { findElement, findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
@@ -47,6 +48,8 @@ function cardsOf(xml: string, isNext: boolean): readonly KnownCard[] {
 }
 
 function placeOf(card: XmlElement): CardPlace {
+  const joined = readSocketCard(card)
+  if (joined !== undefined) return { kind: 'network', name: joined.network }
   const type = getAttribute(card, 'type') ?? ''
   const source = findElement(card, 'source')
   const address = findElement(card, 'source/address')

@@ -1,5 +1,6 @@
 /** What a guest goes through for a snapshot: it is held for a moment, or begins again where its memory was saved. */
 import type { Connect } from '../libvirt/connect.ts'
+import { readSocketCard } from '../render/socket-cards.ts'
 import { insertElement, removeElement, replaceElement, setAttribute } from '../xml/edit.ts'
 import { childElements, findElement, findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
@@ -60,7 +61,9 @@ export function networksOf(domainXml: string, path = 'devices/interface'): Reado
     const source = findElement(card, 'source')
     networks.set(
       macOf(card) ?? '',
-      (source && (getAttribute(source, 'network') ?? getAttribute(source, 'bridge'))) ?? '',
+      readSocketCard(card)?.network ??
+        (source && (getAttribute(source, 'network') ?? getAttribute(source, 'bridge'))) ??
+        '',
     )
   }
   return networks

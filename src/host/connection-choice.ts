@@ -2,7 +2,7 @@
  * Which libvirt a command talks to when the user does not say: pure.
  *
  * Order: `--connect`, then VMPKG_CONNECT, then LIBVIRT_DEFAULT_URI, then the system's libvirt where this user may use
- * it, then a private host of the user's own. Source: private-host.md; libvirt's own order for LIBVIRT_DEFAULT_URI.
+ * it, then a private host of the user's own, and where there can be none the user's session. Source: private-host.md; libvirt's own order for LIBVIRT_DEFAULT_URI.
  */
 import { checkPrivateHostName } from './private-host-config.ts'
 
@@ -11,7 +11,13 @@ export type ConnectionChoice =
   | { readonly type: 'uri'; readonly uri: string; readonly because: ConnectionReason }
   | { readonly type: 'private'; readonly name: string; readonly because: ConnectionReason }
 
-export type ConnectionReason = '--connect' | 'VMPKG_CONNECT' | 'LIBVIRT_DEFAULT_URI' | 'system-usable' | 'system-closed'
+export type ConnectionReason =
+  | '--connect'
+  | 'VMPKG_CONNECT'
+  | 'LIBVIRT_DEFAULT_URI'
+  | 'system-usable'
+  | 'system-closed'
+  | 'namespaces-closed'
 
 export interface ConnectionFacts {
   /** The value of `--connect`. */
@@ -20,12 +26,15 @@ export interface ConnectionFacts {
   readonly env: Readonly<Record<string, string | undefined>>
   /** True when this user may open libvirt's system socket, root included. */
   readonly canUseSystem: boolean
+  /** True where the kernel's settings give this user no namespaces, and so no private host. */
+  readonly areNamespacesClosed: boolean
 }
 
 const DEFAULT_NAME = 'default'
 
 /**
- * `because: 'system-closed'` asks the caller to say once that a private host is used, and why.
+ * `because: 'system-closed'` asks the caller to say once that a private host is used, and why; `namespaces-closed` the same
+ * of the session.
  * @throws {VmpkgError} `NAME_INVALID` for a bad name after `private:`
  */
 export function chooseConnection(facts: ConnectionFacts): ConnectionChoice {
@@ -38,6 +47,7 @@ export function chooseConnection(facts: ConnectionFacts): ConnectionChoice {
     if (value !== undefined && value !== '') return parseConnection(value, because)
   }
   if (facts.canUseSystem) return { type: 'uri', uri: 'qemu:///system', because: 'system-usable' }
+  if (facts.areNamespacesClosed) return { type: 'uri', uri: 'qemu:///session', because: 'namespaces-closed' }
   return { type: 'private', name: DEFAULT_NAME, because: 'system-closed' }
 }
 

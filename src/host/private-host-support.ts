@@ -106,6 +106,16 @@ const SETTINGS = {
 /** Values as the kernel writes them; `undefined` where this kernel has no such setting. */
 export type NamespaceSettings = { readonly [key in keyof typeof SETTINGS]: string | undefined }
 
+/** True where a setting of the kernel alone forbids what `tryNamespaces` would try, which takes a moment. */
+export async function areNamespacesClosed(): Promise<boolean> {
+  return isClosed(await readSettings())
+}
+
+/** Of root's rights nothing is said: root may make them in any case. */
+export function isClosed({ unprivilegedClone, appArmorRestricts, maxUserNamespaces }: NamespaceSettings): boolean {
+  return unprivilegedClone === '0' || maxUserNamespaces === '0' || appArmorRestricts === '1'
+}
+
 async function readSettings(): Promise<NamespaceSettings> {
   return {
     unprivilegedClone: await readSetting(SETTINGS.unprivilegedClone),

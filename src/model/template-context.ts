@@ -27,6 +27,8 @@ export interface NicContext {
   readonly link: 'up' | 'down'
   /** Clients' ports on a router LAN are isolated from each other. */
   readonly isolated: boolean
+  /** Where libvirt makes no bridges: its number on that LAN; 0 is the router's. Templates do not see it. */
+  readonly port?: number
 }
 
 /** What the user chose by a parameter: the name of that parameter. */
@@ -280,6 +282,8 @@ export interface RouterContext {
     readonly prefix?: number
     readonly broadcast?: string
     readonly gateway?: string
+    /** Networks beyond it that no client may reach, since they stand for the host itself. */
+    readonly closed?: readonly string[]
   }
   /** Routers whose WAN is this one's LAN; each may reach its endpoints and nothing else. */
   readonly lowers: readonly LowerContext[]

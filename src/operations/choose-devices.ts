@@ -10,13 +10,14 @@ import type { Manifest, ParameterValues } from '../model/manifest.ts'
 import { PCI_CLASS_WORDS, parsePciSelector } from '../model/pci.ts'
 import type { PciContext } from '../model/template-context.ts'
 import { privateHostName } from './connection-name.ts'
+import { refuseInSession } from './session-mode.ts'
 import type { Workspace } from './workspace.ts'
 
 /**
  * By parameter; empty where none chooses a PCI device.
  * @param target root of the host's file tree, for tests
  * @param forDomain name of the machine that gets them, whose own devices are not taken
- * @throws {VmpkgError} `DEVICE_UNKNOWN` `DEVICE_REFUSED` `PARAMETER_INVALID` another class, `HOST_UNSUPPORTED` private host
+ * @throws {VmpkgError} `DEVICE_UNKNOWN` `DEVICE_REFUSED` `PARAMETER_INVALID` another class, `HOST_UNSUPPORTED` private host, session
  */
 export async function choosePciDevices(
   workspace: Pick<Workspace, 'connectionName'>,
@@ -32,6 +33,7 @@ export async function choosePciDevices(
   })
   const [first] = wanted
   if (first === undefined) return {}
+  refuseInSession(workspace, `PCI devices are not given away, as parameter ${JSON.stringify(first.parameter)} asks`)
   if (privateHostName(workspace.connectionName) !== undefined) {
     const message = `A private host has no PCI devices of this machine: parameter ${JSON.stringify(first.parameter)}`
     throw new VmpkgError('HOST_UNSUPPORTED', message, { hint: 'Use --connect qemu:///system for that device.' })

@@ -11,6 +11,7 @@ import { parseDomainName } from '../model/name.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { isNearer } from '../router/move.ts'
 import { choosePciDevices } from './choose-devices.ts'
+import { isSession } from './connection-name.ts'
 import { planData } from './data-disks.ts'
 import { chooseEphemeralMode, type EphemeralMode } from './ephemeral.ts'
 import { chooseHypervisor } from './hypervisor.ts'
@@ -22,6 +23,8 @@ import { placeInput } from './place-input.ts'
 import { planClientMac, planClientMacs } from './plan-card.ts'
 import { readLans } from './read-lans.ts'
 import type { MachineInput } from './render-machine.ts'
+import { socketsOf } from './router-definition.ts'
+import { planPort, planPorts } from './session-mode.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface ClonePlanRequest extends ValueRequest {
@@ -62,6 +65,7 @@ export async function planClone(
             network: net,
             link: 'up',
             isolated: true,
+            ...(isSession(workspace.connectionName) ? { port: await planPort(connect, net) } : {}),
           },
         ]
   const asked = [{ manifest, isAsked: true, before: request.before }]
@@ -74,6 +78,7 @@ export async function planClone(
     identity,
     nics: existing?.nics ?? planned,
     lans: await readLans(connect),
+    ...socketsOf(workspace),
     host: await chooseHypervisor(workspace, connect),
     images,
     nvram: files.nvram,
@@ -123,16 +128,23 @@ export async function planClones(
     request.net === undefined || more.length === 0
       ? []
       : await planClientMacs(connect, request.net, randomness, names.length)
+  const ports =
+    request.net !== undefined && macs.length > 0 && isSession(workspace.connectionName)
+      ? await planPorts(connect, request.net, names.length)
+      : []
   const inputs = names.map((name, index): MachineInput => {
     const identity = index === 0 ? first.identity : newIdentity(name, randomness)
     const kind = { ephemeral: request.ephemeral, storage: storageOf(mode) }
     const files = machineFiles(workspace.connectionPaths, identity.uuid, kind)
-    const mac = macs[index]
+    const [mac, port] = [macs[index], ports[index]]
     return {
       ...first,
       name,
       identity,
-      nics: mac === undefined ? first.nics : first.nics.map((nic) => ({ ...nic, mac })),
+      nics:
+        mac === undefined
+          ? first.nics
+          : first.nics.map((nic) => ({ ...nic, mac, ...(port === undefined ? {} : { port }) })),
       nvram: files.nvram,
       medium: files.medium,
       ...(first.overlay === undefined ? {} : { overlay: { ...first.overlay, path: files.overlay } }),

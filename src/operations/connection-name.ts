@@ -6,6 +6,11 @@ export function privateHostName(connection: string): string | undefined {
   return match === null ? undefined : (match[1] ?? 'default')
 }
 
+/** True for the libvirt of an ordinary user, which has that user's rights and no others. */
+export function isSession(connection: string): boolean {
+  return /^qemu(?:\+unix)?:\/\/\/session(?:\?|$)/.test(connection)
+}
+
 /** True where the daemon runs on this machine. */
 export function isLocal(connection: string): boolean {
   return privateHostName(connection) !== undefined || /^[a-z]+(?:\+unix)?:\/\/\//.test(connection)

@@ -1,4 +1,5 @@
 /** Opens the chosen libvirt: a URI as libvirt has them, or a private host that is started on demand. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { VmpkgError } from '../errors.ts'
 import { getSystemSocket } from '../host/preflight.ts'
@@ -6,8 +7,8 @@ import { findPrivateHost, type PrivateHostFolders } from '../host/private-host-r
 import { type Supervisor, startPrivateHost, waitForPrivateHost } from '../host/private-host-start.ts'
 import { Connect } from '../libvirt/connect.ts'
 import type { Keepalive } from '../libvirt/rpc.ts'
-import { prepareFolder } from '../state/folders.ts'
-import { privateHostName } from './connection-name.ts'
+import { prepareConnectionFolders, prepareFolder } from '../state/folders.ts'
+import { isSession, privateHostName } from './connection-name.ts'
 import { probeHere } from './kvm.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -37,6 +38,7 @@ export async function openConnection(
   const uri = name === undefined ? workspace.connectionName : await privateUri(workspace, name, start)
   if (uri === undefined) return undefined
   if (uri === 'qemu:///system') await getSystemSocket()
+  if (isSession(uri)) prepareSession(workspace, uri)
   try {
     return {
       uri,
@@ -49,6 +51,21 @@ export async function openConnection(
       details: { uri },
     })
   }
+}
+
+/** @throws {VmpkgError} `LIBVIRT_UNREACHABLE` for root, which has no session libvirt */
+function prepareSession(workspace: Workspace, uri: string): void {
+  if (workspace.isRoot) {
+    throw new VmpkgError('LIBVIRT_UNREACHABLE', `Root has no libvirt at ${uri}`, {
+      hint: 'Use --connect qemu:///system, or run it as an ordinary user.',
+      details: { uri },
+    })
+  }
+  if (workspace.connectionReason !== 'namespaces-closed' || existsSync(workspace.connectionPaths.folder)) return
+  const message =
+    'You may not use the system’s libvirt, and this kernel makes no namespaces for you, so this runs on your session’s libvirt, which promises less: vmpkg status says what (--connect chooses)'
+  workspace.outside.emit({ type: 'noted', message })
+  prepareConnectionFolders(workspace.connectionPaths, { isRoot: false }) // by them it is known that this was said
 }
 
 export function privateFolders(workspace: Workspace): PrivateHostFolders {

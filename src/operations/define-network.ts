@@ -11,6 +11,7 @@ import { findMissingNetworkGrants, type NetworkPolicyInput, verifyNetworkPolicy 
 import { stampNetwork } from '../render/stamp.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
+import { isSession } from './connection-name.ts'
 import { templateValues } from './file-parameters.ts'
 import { ensureSilence } from './host-silence.ts'
 import { readReleases } from './hypervisor.ts'
@@ -101,7 +102,8 @@ export async function defineNetwork(
   const { name, uuid } = input.plan.network
   intend(transaction, { kind: 'remove-network', uuid, name })
   const network = await connect.networkDefineXML({ xml: rendered })
-  await network.create()
+  // Without rights libvirt makes no bridge of it: there it says what is planned, and sockets are the LAN.
+  if (!isSession(workspace.connectionName)) await network.create()
   await ensureSilence(workspace, connect)
   const defined = await network.getXMLDesc({ flags: ['inactive'] })
   const context = { ...input.plan }

@@ -14,11 +14,14 @@ import { LibvirtError } from '../libvirt/error.ts'
 import { findElement, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { findBridgeHost, type KnownBridge } from './bridge-host.ts'
+import { isSession } from './connection-name.ts'
 import { type LanPort, readLanPorts } from './lan-ports.ts'
+import { tidySockets } from './session-mode.ts'
 import type { Workspace } from './workspace.ts'
 
 /** Before anything is made that needs it. @throws {VmpkgError} `HOST_RULES_FAILED` `TOOL_MISSING` */
 export async function requireSilence(workspace: Workspace, connect: Connect): Promise<void> {
+  if (isSession(workspace.connectionName)) return // there is no bridge to be silent on
   await findBridgeHost(workspace, [])
   await checkTools(['nft'])
   await ensureFilters(connect)
@@ -73,6 +76,7 @@ export async function checkSilence(workspace: Workspace, connect: Connect): Prom
 
 /** After networks went: their rules go, and with the last of them everything of ours. */
 export async function tidySilence(workspace: Workspace, connect: Connect): Promise<void> {
+  if (isSession(workspace.connectionName)) return tidySockets(workspace, connect)
   const { bridges, known, all } = await readBridges(connect)
   if (all === 0) await removePortFilters(connect)
   try {

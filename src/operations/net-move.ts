@@ -19,6 +19,7 @@ import { requireFreeAddress } from './plan-card.ts'
 import { intend, transact } from './recover.ts'
 import { applyRedefinition, describeConflicts, planRedefinition } from './redefine-router.ts'
 import type { RouterRequest } from './router-definition.ts'
+import { refuseInSession } from './session-mode.ts'
 import { Settled } from './settled.ts'
 import { closeForwards } from './stop.ts'
 import { findUpper } from './upper.ts'
@@ -40,10 +41,11 @@ export interface NetMove {
 }
 
 /**
- * @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN`, `NETWORK_UNAVAILABLE` where it may not stand there, `DOMAIN_STATE`
+ * @throws {VmpkgError} `HOST_UNSUPPORTED` `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN`, `NETWORK_UNAVAILABLE` where it may not stand there, `DOMAIN_STATE`
  * for a router that runs, `DEFINITION_CONFLICT`, and what libvirt refuses
  */
 export async function moveMachine(workspace: Workspace, request: NetMoveRequest): Promise<NetMove> {
+  refuseInSession(workspace, 'a card stays on the LAN that it was made for')
   const connect = await workspace.connect()
   const machine = await getMachine(connect, request.machine)
   const { name, facts } = machine

@@ -10,6 +10,7 @@ import { buildTopology } from '../router/build-topology.ts'
 import type { Known, KnownMachine, KnownNetwork, Topology } from '../router/topology.ts'
 import { findElement, findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
+import { isSession } from './connection-name.ts'
 import { subnetOf } from './taken.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -25,7 +26,7 @@ export async function readKnown(workspace: Workspace): Promise<Known> {
   const [domains, networks] = await Promise.all([connect.listAllDomains(), connect.listAllNetworks()])
   const [machines, known] = await Promise.all([
     Promise.all(domains.map(readMachine)),
-    Promise.all(networks.map(readNetwork)),
+    Promise.all(networks.map((network) => readNetwork(network, isSession(workspace.connectionName)))),
   ])
   return {
     machines: machines.filter((one) => one !== undefined),
@@ -51,7 +52,8 @@ async function readMachine(domain: Domain): Promise<KnownMachine | undefined> {
   }
 }
 
-async function readNetwork(network: Network): Promise<KnownNetwork | undefined> {
+/** @param isJoined by sockets, which need nothing of libvirt */
+async function readNetwork(network: Network, isJoined: boolean): Promise<KnownNetwork | undefined> {
   const xml = await network.getXMLDesc().catch(absent('noNetwork'))
   const active = await network.isActive().catch(absent('noNetwork'))
   if (xml === undefined || active === undefined) return undefined
@@ -62,8 +64,8 @@ async function readNetwork(network: Network): Promise<KnownNetwork | undefined> 
   const facts = readNetworkFacts(xml)
   return {
     name: network.name,
-    isActive: active,
-    ...(name === undefined ? {} : { bridge: name }),
+    isActive: active || (isJoined && facts !== undefined),
+    ...(name === undefined || isJoined ? {} : { bridge: name }),
     ...(cidr === undefined ? {} : { cidr: formatSubnet(parseSubnet(cidr)) }),
     ...(facts === undefined ? {} : { facts }),
   }

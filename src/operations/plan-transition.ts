@@ -1,4 +1,5 @@
 /** What a transition would do on this host, found out without changing anything. */
+import { readCards } from '../domain/cards.ts'
 import { listMachines, listOwnNetworks, type Machine, type OwnNetwork } from '../domain/inventory.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { checkSpace } from '../host/preflight.ts'
@@ -7,8 +8,6 @@ import { formatCanonicalJson } from '../model/canonical-json.ts'
 import { type Capability, grantName, isGrantedBy, isOptional, needsGrant } from '../model/capability.ts'
 import type { PackageLine } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
-import { findElements, getAttribute } from '../xml/find.ts'
-import { parseXml } from '../xml/parse.ts'
 import { fetchArchive, measureDownload } from './download.ts'
 import { type DefinitionNote, noteOf, type PlanSummary } from './install-plan.ts'
 import { findRouterGrants } from './needed-grants.ts'
@@ -196,8 +195,7 @@ function planRemoval({ changes }: Transition, machines: readonly Machine[], netw
 
 /** True when a card of the machine is on that libvirt network. */
 function isOn({ xml }: Machine, network: string): boolean {
-  const sources = findElements(parseXml(xml).root, 'devices/interface/source')
-  return sources.some((source) => getAttribute(source, 'network') === network)
+  return readCards(xml, undefined).some(({ place }) => place.kind === 'network' && place.name === network)
 }
 
 /** A router's machine has its package's name. @throws {VmpkgError} `DOMAIN_EXISTS` for any other domain of that name. */

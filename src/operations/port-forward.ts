@@ -14,6 +14,7 @@ import { comparePorts, formatForward, isSameOuter, MAX_FORWARDS } from '../route
 import type { Definition } from '../state/definitions.ts'
 import { findVpnServer } from './file-parameters.ts'
 import { intend, transact } from './recover.ts'
+import { refuseInSession } from './session-mode.ts'
 import { settleInto } from './settle-router.ts'
 import { findRouter } from './upper.ts'
 import type { Workspace } from './workspace.ts'
@@ -60,13 +61,14 @@ function rowsOf(
 
 /**
  * Undone as a whole where the router does not take it.
- * @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN`, `NETWORK_UNAVAILABLE` for a client that no port can lead to,
+ * @throws {VmpkgError} `HOST_UNSUPPORTED` under a session, `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN`, `NETWORK_UNAVAILABLE` for a client that no port can lead to,
  * `ADDRESS_UNAVAILABLE` for a port that is taken, and what settling the router refuses
  */
 export async function addForwards(
   workspace: Workspace,
   { machine: name, ports, dryRun }: ForwardRequest,
 ): Promise<ForwardChange> {
+  refuseInSession(workspace, 'nothing outside reaches the outer address of a router')
   const connect = await workspace.connect()
   const machine = await getMachine(connect, name)
   const machines = await listMachines(connect)

@@ -16,6 +16,7 @@ import { preflightDomain } from './preflight.ts'
 import { intend } from './recover.ts'
 import { type RouterRequest, renderRouter } from './router-definition.ts'
 import { planRouter } from './router-plan.ts'
+import { tellLimits } from './session-mode.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface Provisioned {
@@ -35,6 +36,7 @@ export async function provisionRouter(
   const { line } = request.pkg
   emit({ type: 'stage-started', stage: 'define', subject: line.name })
   await requireSilence(workspace, connect)
+  tellLimits(workspace)
   const createdAt = clock.now().toISOString()
   const { plan: router, networks, uuid } = await planRouter(workspace, connect, request)
   const { instance, cidr } = router.lan

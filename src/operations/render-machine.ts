@@ -18,6 +18,7 @@ import { type DomainPolicyInput, findMissingDomainGrants, verifyDomainPolicy } f
 import type { Partials } from '../render/environment.ts'
 import type { GuardedCard, GuardedLan, PortGuards } from '../render/guard-ports.ts'
 import { renderGuestFile } from '../render/guest.ts'
+import type { SocketCard } from '../render/socket-cards.ts'
 import { stampDomain } from '../render/stamp.ts'
 import type { DataDisk } from './data-disks.ts'
 import { templateValues } from './file-parameters.ts'
@@ -38,6 +39,8 @@ export interface MachineInput {
   readonly router?: RouterContext
   /** LANs that a card of it may stand on. */
   readonly lans: readonly GuardedLan[]
+  /** Where its LANs are folders of sockets, and not bridges: in which folder. */
+  readonly sockets?: string
   readonly host: DomainTemplateContext['host']
   readonly images: DomainTemplateContext['images']
   readonly overlay?: DomainTemplateContext['overlay']
@@ -137,7 +140,9 @@ export function finishMachine(input: MachineInput, draft: MachineDraft, facts: D
     description: manifest.description.trim(),
     facts,
     definitions: manifest.parameters,
-    guards: guardsOf(input),
+    ...(input.sockets === undefined
+      ? { guards: guardsOf(input) }
+      : { sockets: { folder: input.sockets, cards: socketCardsOf(input.nics) } }),
     ...(input.data === undefined ? {} : { data: input.data }),
     ...(manifest.os === undefined ? {} : { osId: manifest.os.id }),
   })
@@ -156,6 +161,12 @@ function guardsOf({ lans, router, nics }: MachineInput): PortGuards {
     return address === undefined ? [] : [{ mac, filter: 'vmpkg-client', address }]
   })
   return { lans, cards }
+}
+
+function socketCardsOf(nics: readonly NicContext[]): readonly SocketCard[] {
+  return nics.flatMap(({ mac, network, port }) =>
+    network === undefined ? [] : [{ mac, network, ...(port === undefined ? {} : { port }) }],
+  )
 }
 
 /** Declared capabilities that the machine needs and that are not granted yet. @throws {VmpkgError} `POLICY_REFUSED` */

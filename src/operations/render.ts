@@ -2,6 +2,7 @@
  * `render`: what install or clone would define on this host, and where each value and each line of it comes from. Asks
  * libvirt, and changes nothing. A machine that is there already is rendered with its own identity, cards and subnet.
  */
+import { readCards } from '../domain/cards.ts'
 import { listMachines, listOwnNetworks, type Machine } from '../domain/inventory.ts'
 import { isVmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
@@ -12,9 +13,8 @@ import { type BaseDefinition, compareDefinition, type DefinitionComparison } fro
 import { traceDomain } from '../render/domain.ts'
 import type { SourcePlace } from '../render/evaluate.ts'
 import { traceNetwork } from '../render/network.ts'
+import { listSocketCards } from '../render/socket-cards.ts'
 import { formatPlace, shiftPlaces } from '../render/trace.ts'
-import { findElements, getAttribute } from '../xml/find.ts'
-import { parseXml } from '../xml/parse.ts'
 import { choosePciDevices } from './choose-devices.ts'
 import { chooseName, chooseNet, cloneFacts, planClone } from './clone-plan.ts'
 import {
@@ -278,13 +278,12 @@ function existing(
   workspace: Workspace,
   { domain: { uuid }, name, facts, xml }: Machine,
 ): { identity: MachineInput['identity']; nics: readonly NicContext[]; medium: string } {
-  const cards = findElements(parseXml(xml).root, 'devices/interface')
-  const nics = cards.flatMap((card): readonly NicContext[] => {
-    const [source, address] = [findElements(card, 'source')[0], findElements(card, 'mac')[0]]
-    const network = source && getAttribute(source, 'network')
-    const mac = address && getAttribute(address, 'address')
-    if (network === undefined || network !== facts.net || mac === undefined) return []
-    return [{ role: 'wan', mac, network, link: 'up', isolated: true }]
+  const ports = new Map(listSocketCards(xml).map(({ network, port }) => [network, port]))
+  const nics = readCards(xml, undefined).flatMap(({ mac, place }): readonly NicContext[] => {
+    if (place.kind !== 'network' || place.name !== facts.net || mac === undefined) return []
+    const port = ports.get(facts.net)
+    const joined = port === undefined ? {} : { port }
+    return [{ role: 'wan', mac, network: place.name, link: 'up', isolated: true, ...joined }]
   })
   // The medium holds machine id and seed, and libvirt does not: guest files show zeros for them.
   const identity = { uuid, hostname: name, machineId: '0'.repeat(32), seed: '0'.repeat(64) }

@@ -30,13 +30,14 @@ import { parseDomainName } from '../model/name.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { readDomainFacts } from '../render/facts-xml.ts'
 import { type RestoredIdentity, restoreDefinition } from '../render/restored.ts'
+import { listSocketCards } from '../render/socket-cards.ts'
 import { findElement, getText } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { choosePoint, type FoundPoint, findMissingPacks, needsKey, readContents } from './backup-folder.ts'
 import { verifyBackup } from './backup-key.ts'
 import { makeOpener, type OpenRequest, requireAllChunks } from './backup-list.ts'
 import { planClone } from './clone-plan.ts'
-import { isLocal } from './connection-name.ts'
+import { isLocal, isSession } from './connection-name.ts'
 import { dataNameOf, dataPath, isDataThere } from './data-file.ts'
 import { machineFiles } from './machine-files.ts'
 import { loadPackage } from './package-store.ts'
@@ -46,6 +47,7 @@ import { readLans } from './read-lans.ts'
 import { intend, transact } from './recover.ts'
 import { renderGuestFiles } from './render-machine.ts'
 import { scratchFolder } from './scratch.ts'
+import { planPort, refuseOtherCards } from './session-mode.ts'
 import { settleRestore } from './settle-restore.ts'
 import { cloneHolder } from './stop.ts'
 import { validateDefinition } from './validate-definition.ts'
@@ -129,6 +131,7 @@ export async function restoreBackup(workspace: Workspace, request: RestoreReques
       paths,
       bases: new Map(plan.files.map(({ disk, base }) => [disk.target, base])),
       generation: newUuid(workspace.outside.randomness),
+      isUnlabelled: isSession(workspace.connectionName),
     },
     identity,
   )
@@ -314,6 +317,7 @@ async function planIdentity(
   facts: DomainFacts,
 ): Promise<{ readonly identity?: RestoredIdentity; readonly medium?: ReadonlyMap<string, Uint8Array> }> {
   const { randomness } = workspace.outside
+  refuseOtherCards(workspace, contents.xml)
   const cards = readCards(contents.xml, undefined)
   const lans = await readLans(connect)
   if (!isNew) {
@@ -338,7 +342,11 @@ async function planIdentity(
     const address = lan === undefined || now === undefined ? undefined : clientAddress(lan.cidr, now)
     return now === undefined || address === undefined ? [] : [{ mac: now, filter: 'vmpkg-client' as const, address }]
   })
-  const identity = { name, uuid, macs, guards: { lans, cards: guarded } }
+  const joined = listSocketCards(contents.xml).filter(({ port }) => port !== undefined)
+  const ports = new Map<string, number>()
+  for (const { network } of joined) ports.set(network, await planPort(connect, network))
+  const guards = joined.length > 0 ? { lans: [], cards: [] } : { lans, cards: guarded }
+  const identity = { name, uuid, macs, guards, ports }
   if (facts.medium === undefined) return { identity }
   const installed = workspace.installed.find(facts.package)
   if (installed === undefined) {

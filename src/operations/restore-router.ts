@@ -12,6 +12,7 @@ import type { Connect } from '../libvirt/connect.ts'
 import { readDomainFacts } from '../render/facts-xml.ts'
 import type { SavedDefinition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
+import { isSession } from './connection-name.ts'
 import { ensureSilence, requireSilence } from './host-silence.ts'
 import type { Provisioned } from './provision-router.ts'
 import { intend } from './recover.ts'
@@ -34,7 +35,7 @@ export async function restoreRouter(
   for (const network of saved.filter(({ kind }) => kind === 'network')) {
     if (!(await isNetworkNeeded(connect, network))) continue
     intend(transaction, { kind: 'remove-network', uuid: network.uuid, name: network.name })
-    await restoreNetwork(connect, { ...network, active: true })
+    await restoreNetwork(connect, { ...network, active: !isSession(workspace.connectionName) })
     restored.push(network)
   }
   await ensureSilence(workspace, connect)

@@ -23,6 +23,7 @@ import type { VpnProfile } from '../router/vpn-profile.ts'
 import { formatServerFile } from '../router/vpn-server.ts'
 import type { Definition } from '../state/definitions.ts'
 import { choosePciDevices } from './choose-devices.ts'
+import { isSession } from './connection-name.ts'
 import { findTorContext, findVpnProfile, findVpnServer } from './file-parameters.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
@@ -31,6 +32,7 @@ import type { LoadedPackage } from './package-store.ts'
 import { placeInput } from './place-input.ts'
 import { readLans } from './read-lans.ts'
 import { type GuestFiles, type MachineInput, renderGuestFiles, renderMachine } from './render-machine.ts'
+import { socketFolder, USER_NETWORK } from './session-mode.ts'
 import { validateDefinition } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -117,12 +119,14 @@ export async function routerInput(
     identity: { ...newIdentity(hostname, workspace.outside.randomness), uuid, machineId },
     nics: [wanNic, lanNic],
     lans: await readLans(connect),
+    ...socketsOf(workspace),
     router: routerContext(
       layer,
       lan,
       { wan: wanNic.mac, lan: lanNic.mac },
       {
         ...(wan === undefined ? {} : { wan }),
+        ...(wan === undefined && isSession(workspace.connectionName) ? { closed: [USER_NETWORK.cidr] } : {}),
         ...(lowers === undefined ? {} : { lowers }),
         ...(forwards === undefined ? {} : { forwards }),
         ...(home === undefined || server === undefined ? {} : { home }),
@@ -140,6 +144,11 @@ export async function routerInput(
     serialLog: machineFiles(workspace.connectionPaths, uuid).log,
     pci: await choosePciDevices(workspace, pkg.manifest, parameters, name),
   }
+}
+
+export function socketsOf(workspace: Workspace): Pick<MachineInput, 'sockets'> {
+  const sockets = socketFolder(workspace)
+  return sockets === undefined ? {} : { sockets }
 }
 
 /** On the medium, beside what templates make. */

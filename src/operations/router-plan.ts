@@ -3,7 +3,9 @@ import { newIdentity, newMac, newUuid } from '../domain/identity.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { planLan } from '../router/plan.ts'
+import { isSession } from './connection-name.ts'
 import type { NetworkPlan, RouterPlan, RouterRequest } from './router-definition.ts'
+import { planPort } from './session-mode.ts'
 import { readTaken } from './taken.ts'
 import { planWanOf } from './uplink.ts'
 import type { Workspace } from './workspace.ts'
@@ -41,13 +43,27 @@ export async function planRouter(
     { role: 'lan', cidr, network: { name: instance, uuid: newUuid(randomness), bridge, mac: newMac(randomness) } },
   ]
   const { uuid, machineId } = newIdentity(line.name, randomness)
+  const isJoined = isSession(workspace.connectionName)
   const plan: RouterPlan = {
     hostname: line.name,
     machineId,
     layer,
     lan,
-    wanNic: { role: 'wan', ...wan.nic, link: 'up', isolated: wan.place !== undefined },
-    lanNic: { role: 'lan', mac: newMac(randomness), network: instance, link: 'down', isolated: false },
+    wanNic: {
+      role: 'wan',
+      ...wan.nic,
+      link: 'up',
+      isolated: wan.place !== undefined,
+      ...(isJoined && wan.place !== undefined ? { port: await planPort(connect, wan.place.net) } : {}),
+    },
+    lanNic: {
+      role: 'lan',
+      mac: newMac(randomness),
+      network: instance,
+      link: 'down',
+      isolated: false,
+      ...(isJoined ? { port: 0 } : {}),
+    },
     ...(wan.place === undefined ? {} : { wan: wan.place }),
   }
   return { uuid, plan, networks }

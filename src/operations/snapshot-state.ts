@@ -11,6 +11,7 @@ import { type ChainFile, readChain } from '../image/chain.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import { LibvirtError } from '../libvirt/error.ts'
+import { isSession } from './connection-name.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface MachineDisk extends DiskDemand {
@@ -157,7 +158,8 @@ export async function listOwnFiles(
 }
 
 /** Whether a file belongs to the shared store of images. */
-export async function storeOf({ paths }: Workspace): Promise<(file: string) => boolean> {
+export async function storeOf({ paths, connectionName }: Workspace): Promise<(file: string) => boolean> {
+  if (isSession(connectionName)) return () => false // its libvirt labels no file, and refuses to be told so
   const folders = new Set([paths.images, await realpath(paths.images).catch(() => paths.images)])
   return (file) => folders.has(dirname(file))
 }

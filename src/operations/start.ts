@@ -19,6 +19,7 @@ import { releaseObjects, runningHolder } from './holders.ts'
 import { ensureSilence } from './host-silence.ts'
 import { findManifest } from './package-store.ts'
 import { preflightDomain } from './preflight.ts'
+import { prepareSockets, tellLimits } from './session-mode.ts'
 import { settleRouter } from './settle-router.ts'
 import { findUpper } from './upper.ts'
 import type { Workspace } from './workspace.ts'
@@ -75,6 +76,7 @@ async function startAll(
 ): Promise<readonly Started[]> {
   const chain = options.isSettled === true ? machines : await withUppers(connect, machines)
   for (const one of chain) await requireStartable(one)
+  if (chain.some(({ facts }) => facts.kind === 'router')) tellLimits(workspace)
   const [switchedOn, opened] = [new Set<string>(), new Set<string>()]
   const open = async (one: Machine): Promise<void> => {
     if (await openRouter(workspace, connect, one, options)) opened.add(one.name)
@@ -211,6 +213,7 @@ async function readyTimeoutMs(workspace: Workspace, { facts }: Machine): Promise
 /** Looks whether this host can run the domain, then starts its networks. @throws {VmpkgError} as `preflightDomain` */
 export async function prepareStart(workspace: Workspace, connect: Connect, xml: string): Promise<void> {
   await preflightDomain(workspace, connect, xml, { until: 'start', startsNetworks: true })
+  await prepareSockets(workspace, connect, xml)
   if (await startNetworks(connect, xml)) await ensureSilence(workspace, connect)
 }
 

@@ -6,6 +6,7 @@ import { readPanic } from '../domain/panic.ts'
 import { askStatus } from '../domain/readiness.ts'
 import type { EphemeralStorage } from '../model/libvirt-facts.ts'
 import type { AgentReply } from '../router/agent.ts'
+import { limitsOf } from './session-mode.ts'
 import { type ClosedLans, readSupervisor } from './supervisor-record.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -60,6 +61,8 @@ export interface Status {
   /** Process number of the supervisor; none runs where it is absent. */
   readonly supervisor: number | undefined
   readonly machines: readonly MachineStatus[]
+  /** What this way of running machines cannot promise, a sentence each; none but under a session. */
+  readonly limits: readonly string[]
 }
 
 /**
@@ -71,8 +74,10 @@ export async function machineStatus(
   names: readonly string[],
   { timeoutSeconds = ANSWER_SECONDS }: { readonly timeoutSeconds?: number | undefined } = {},
 ): Promise<Status> {
+  const limits = limitsOf(workspace)
   const connect = names.length > 0 ? await workspace.connect() : await workspace.connectIfRunning()
-  if (connect === undefined) return { connection: workspace.connectionName, supervisor: undefined, machines: [] }
+  if (connect === undefined)
+    return { connection: workspace.connectionName, supervisor: undefined, machines: [], limits }
   const { pid, closed } = await readSupervisor(workspace.connectionPaths)
   const machines =
     names.length === 0 ? await list(connect) : await Promise.all(names.map((name) => getMachine(connect, name)))
@@ -80,6 +85,7 @@ export async function machineStatus(
     connection: workspace.uri,
     supervisor: pid,
     machines: await Promise.all(machines.map((machine) => statusOf(workspace, machine, timeoutSeconds * 1000, closed))),
+    limits,
   }
 }
 

@@ -8,12 +8,12 @@ import { LibvirtError } from '../libvirt/error.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import { parsePciAddress } from '../model/pci.ts'
 import type { NetworkTemplateContext, NicContext } from '../model/template-context.ts'
-import type { Randomness } from '../ports.ts'
 import { readNetworkFacts } from '../render/facts-xml.ts'
 import { planUplink, type Taken, type WanPlan } from '../router/plan.ts'
-import { privateHostName } from './connection-name.ts'
+import { isSession, privateHostName } from './connection-name.ts'
 import type { LoadedPackage } from './package-store.ts'
 import { readConnectionHost } from './pci-facts.ts'
+import { refuseInSession, USER_NETWORK } from './session-mode.ts'
 import { planUpper } from './upper.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -47,12 +47,13 @@ export async function planWanOf(
 
 /**
  * @param value of the parameter: `auto`, `network:NAME`, `bridge:NAME`, `pci:DDDD:BB:DD.F`
- * @throws {VmpkgError} `HOST_UNSUPPORTED` on a private host, `NETWORK_UNAVAILABLE` `NETWORK_EXISTS` `ADDRESS_UNAVAILABLE`;
+ * @throws {VmpkgError} `HOST_UNSUPPORTED` on a private host and under a session, `NETWORK_UNAVAILABLE` `NETWORK_EXISTS` `ADDRESS_UNAVAILABLE`;
  * `DEVICE_UNKNOWN` `DEVICE_REFUSED` for a card of the host that cannot be given away
  */
 async function planWan(workspace: Workspace, connect: Connect, value: string, taken: Taken): Promise<UplinkPlan> {
   const mac = newMac(workspace.outside.randomness)
-  if (value === 'auto') return planNat(connect, taken, workspace.outside.randomness)
+  if (value === 'auto') return planNat(workspace, connect, taken)
+  refuseInSession(workspace, `the way out is QEMU’s user-mode network, not ${value}`)
   const [kind = '', ...rest] = value.split(':')
   const name = rest.join(':')
   if (kind === 'network') {
@@ -93,7 +94,8 @@ async function readKnownMacs(): Promise<Readonly<Record<string, string>>> {
   )
 }
 
-async function planNat(connect: Connect, taken: Taken, randomness: Randomness): Promise<UplinkPlan> {
+async function planNat(workspace: Workspace, connect: Connect, taken: Taken): Promise<UplinkPlan> {
+  const { randomness } = workspace.outside
   const existing = await connect.networkLookupByName({ name: UPLINK_NETWORK }).catch((error: unknown) => {
     if (error instanceof LibvirtError && error.is('noNetwork')) return undefined
     throw error
@@ -106,7 +108,7 @@ async function planNat(connect: Connect, taken: Taken, randomness: Randomness): 
     }
     return { nic: { mac: newMac(randomness), network: UPLINK_NETWORK } }
   }
-  const plan = planUplink(taken)
+  const plan = isSession(workspace.connectionName) ? USER_NETWORK : planUplink(taken)
   const { address, netmask, rangeFirst, rangeLast } = plan
   const network = {
     name: UPLINK_NETWORK,

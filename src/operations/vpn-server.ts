@@ -31,6 +31,7 @@ import { findVpnServer, findVpnServerParameter, storeVpnServer } from './file-pa
 import { listReachable } from './home.ts'
 import { type LoadedPackage, loadPackage } from './package-store.ts'
 import { transact } from './recover.ts'
+import { refuseInSession } from './session-mode.ts'
 import { settleInto } from './settle-router.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -74,6 +75,7 @@ export async function initVpnServer(
   { router: name, endpoint, port, subnet, dryRun }: InitRequest,
   defaults: { readonly port: number; readonly subnet: string },
 ): Promise<{ readonly changed: boolean; readonly server: VpnServerRow }> {
+  refuseInSession(workspace, 'nothing outside reaches the outer address of a router')
   const connect = await workspace.connect()
   const router = await chooseRouter(workspace, connect, name)
   const { server: old } = router

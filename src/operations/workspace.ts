@@ -285,10 +285,15 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
 }
 
 /** Looks at the system's socket only when nobody says which libvirt. */
-async function chooseConnectionFor({ connect, env }: WorkspaceOptions): Promise<ConnectionChoice> {
+async function chooseConnectionFor({ connect, env, uid }: WorkspaceOptions): Promise<ConnectionChoice> {
   const isSaid = [connect, env['VMPKG_CONNECT'], env['LIBVIRT_DEFAULT_URI']].some(
     (text) => text !== undefined && text !== '',
   )
   const canUseSystem = !isSaid && (await (await import('../host/preflight.ts')).canUseSystemLibvirt())
-  return chooseConnection({ flag: connect, env, canUseSystem })
+  const areNamespacesClosed =
+    !isSaid &&
+    !canUseSystem &&
+    uid !== 0 &&
+    (await (await import('../host/private-host-support.ts')).areNamespacesClosed())
+  return chooseConnection({ flag: connect, env, canUseSystem, areNamespacesClosed })
 }

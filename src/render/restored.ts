@@ -11,6 +11,7 @@ import { parseXml } from '../xml/parse.ts'
 import { formatXml, type XmlElement } from '../xml/tree.ts'
 import { formatDomainFacts, readDomainFacts, VMPKG_NAMESPACE } from './facts-xml.ts'
 import { guardPorts, type PortGuards } from './guard-ports.ts'
+import { dropLabels, renumberPorts } from './socket-cards.ts'
 
 export interface RestoredIdentity {
   readonly name: string
@@ -18,6 +19,8 @@ export interface RestoredIdentity {
   /** New addresses of cards, by the old ones. */
   readonly macs: ReadonlyMap<string, string>
   readonly guards: PortGuards
+  /** New numbers of its ports on LANs of sockets, by LAN. */
+  readonly ports?: ReadonlyMap<string, number>
 }
 
 export interface RestoredFiles {
@@ -27,6 +30,8 @@ export interface RestoredFiles {
   readonly bases: ReadonlyMap<string, string | undefined>
   /** Changed at every restore: guests that look at it know that time went back. */
   readonly generation: string
+  /** Under a session, whose libvirt takes no labels of files. */
+  readonly isUnlabelled?: boolean
 }
 
 /** @throws {VmpkgError} `BACKUP_INVALID` for what is no definition of ours */
@@ -48,11 +53,13 @@ export function restoreDefinition(xml: string, files: RestoredFiles, identity?: 
     setText(name, identity.name)
   }
   rename(root, words)
+  if (files.isUnlabelled === true) dropLabels(root)
   const generation = findElement(root, 'genid')
   if (generation !== undefined) setText(generation, files.generation)
   for (const cid of findElements(root, "devices/vsock/cid[@auto='yes']")) removeAttribute(cid, 'address')
   recordFacts(root, facts, files, identity)
   if (identity !== undefined) guardPorts(root, identity.guards)
+  if (identity?.ports !== undefined) renumberPorts(root, identity.ports)
   return formatXml(document)
 }
 

@@ -98,7 +98,7 @@ function routerScope({ layer, instance, wan, lan, lowers, forwards, home, vpn, t
   return {
     layer,
     instance,
-    wan: { address: undefined, prefix: undefined, broadcast: undefined, gateway: undefined, ...wan },
+    wan: { address: undefined, prefix: undefined, broadcast: undefined, gateway: undefined, closed: [], ...wan },
     lan: { ...lan, reserved: clientNumbers().flatMap(reservation(lan.cidr)) },
     lowers: lowers.map((one) => ({
       reach: undefined,

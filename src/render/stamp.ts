@@ -15,6 +15,7 @@ import type { VerifiedDomainXml } from './domain-policy.ts'
 import { formatDomainFacts, formatNetworkFacts, publicParameters } from './facts-xml.ts'
 import { guardPorts, type PortGuards } from './guard-ports.ts'
 import type { VerifiedNetworkXml } from './network-policy.ts'
+import { joinBySockets, type SocketCards } from './socket-cards.ts'
 
 export interface DomainStamp {
   readonly facts: DomainFacts
@@ -26,6 +27,8 @@ export interface DomainStamp {
   readonly osId?: string
   /** Where its cards stand on LANs of routers. */
   readonly guards?: PortGuards
+  /** What its cards become where libvirt makes no bridges. */
+  readonly sockets?: SocketCards
   /** Disks that outlive the machine, in the order of the guest’s targets. */
   readonly data?: readonly StampedDisk[]
 }
@@ -37,7 +40,7 @@ interface StampedDisk {
   readonly serial: string
 }
 
-/** Domain XML ready for libvirt. @throws {VmpkgError} `XML_INVALID` facts that XML cannot carry */
+/** Domain XML ready for libvirt. @throws {VmpkgError} `XML_INVALID` facts that XML cannot carry, `HOST_UNSUPPORTED` */
 export function stampDomain({ xml }: VerifiedDomainXml, stamp: DomainStamp): string {
   const document = parseXml(xml)
   const parameters = publicParameters(stamp.facts.parameters, stamp.definitions)
@@ -50,6 +53,7 @@ export function stampDomain({ xml }: VerifiedDomainXml, stamp: DomainStamp): str
   if (stamp.facts.kind !== 'router') tellGeneration(document.root)
   if (stamp.facts.ephemeral) leaveNoTrace(document.root, stamp.facts)
   if (stamp.guards !== undefined) guardPorts(document.root, stamp.guards)
+  if (stamp.sockets !== undefined) joinBySockets(document.root, stamp.sockets)
   for (const disk of stamp.data ?? []) addDisk(document.root, disk)
   return formatXml(document)
 }

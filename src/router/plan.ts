@@ -78,14 +78,19 @@ export function routerContext(
   macs: { wan: string; lan: string },
   around: Partial<Pick<RouterContext, 'lowers' | 'forwards' | 'home' | 'vpn' | 'tor'>> & {
     readonly wan?: WanPlan
+    readonly closed?: readonly string[]
   } = {},
 ): RouterContext {
   const { instance, bridge: _bridge, ...lan } = plan
-  const { wan, lowers = [], forwards = [], home, vpn, tor } = around
+  const { wan, closed = [], lowers = [], forwards = [], home, vpn, tor } = around
   return {
     layer,
     instance,
-    wan: { mac: macs.wan, ...(wan === undefined ? {} : placeOf(wan)) },
+    wan: {
+      mac: macs.wan,
+      ...(wan === undefined ? {} : placeOf(wan)),
+      ...(closed.length === 0 ? {} : { closed }),
+    },
     lan: { mac: macs.lan, ...lan, leaseSeconds: LEASE_SECONDS },
     lowers,
     forwards,

@@ -114,6 +114,9 @@ function intoWan({ wan, forwards }: RouterRules, { target, protocol, port }: Flo
   if (forward !== undefined) return { isOpen: true, ...toClient(forward), via: 'lan' }
   if (wan.address === target) return closed('it answers nothing at its WAN address')
   if (protocol !== 'icmp' && port === 53) return closed('names are asked for at the router itself, nowhere else')
+  if (wan.closed?.some((cidr) => isIn(target, cidr)) === true) {
+    return closed(`${target} stands for the host itself, which clients do not reach`)
+  }
   if (protocol === 'udp' && port === 3544) return closed('Teredo is not let out')
   return { isOpen: true, reason: 'clients reach what is outside, with the address of its WAN', via: 'wan' }
 }

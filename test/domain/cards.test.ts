@@ -19,6 +19,8 @@ describe('readCards', () => {
         `<interface type='hostdev'>${MAC}<source>${ADDRESS.replace('<address', "<address type='pci'")}</source></interface>`,
         `<interface type='vhostuser'>${MAC}<source type='unix' path='/s' mode='client'/></interface>`,
         `<interface type='network'>${MAC}</interface>`,
+        `<interface type='udp'>${MAC}<source address='127.0.0.1' port='1'/><alias name='ua-lan0-uni0'/><link state='down'/></interface>`,
+        `<interface type='user'>${MAC}<alias name='ua-uplink-vmpkg-uplink'/></interface>`,
       ),
       undefined,
     )
@@ -32,6 +34,8 @@ describe('readCards', () => {
         ['pci', '0000:03:00.1', 'up'],
         ['other', 'vhostuser', 'up'],
         ['other', 'network', 'up'],
+        ['network', 'uni0', 'down'],
+        ['network', 'vmpkg-uplink', 'up'],
       ],
     )
     assert.equal(cards[0]?.mac, '02:00:00:00:00:0a')

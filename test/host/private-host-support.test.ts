@@ -4,6 +4,7 @@ import {
   checkPrivateHostSupport,
   explainClosedNamespaces,
   hasSubordinateIds,
+  isClosed,
 } from '../../src/host/private-host-support.ts'
 import { checkTools } from '../../src/host/tools.ts'
 import type { Processes } from '../../src/ports.ts'
@@ -36,6 +37,12 @@ describe('checkTools', () => {
       },
     )
   })
+})
+
+test('settings of the kernel alone say that there are no namespaces', () => {
+  assert.equal(isClosed(open), false)
+  for (const closed of [{ unprivilegedClone: '0' }, { maxUserNamespaces: '0' }, { appArmorRestricts: '1' }])
+    assert.equal(isClosed({ ...open, ...closed }), true)
 })
 
 describe('explainClosedNamespaces', () => {

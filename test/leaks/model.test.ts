@@ -85,7 +85,7 @@ function drawScene(layer: ModelLayer, pick: Pick): RouterContext {
   } as const
   return routerPlan(layer, plan, CARDS, {
     lowers,
-    ...(layer === 'uni' ? { forwards } : { wan, vpn }),
+    ...(layer === 'uni' ? { forwards, closed: pick<readonly string[]>([], ['192.0.2.0/24']) } : { wan, vpn }),
   })
 }
 

@@ -7,11 +7,13 @@
 import assert from 'node:assert/strict'
 import { type ChildProcessWithoutNullStreams, execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { chmod, chown } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Cli, makeCli } from '../support/cli.ts'
 import { publishTemplates } from '../support/publish-templates.ts'
 import { Random } from '../support/random.ts'
+import { startUserMachine, type UserMachine } from '../support/user-machine.ts'
 import {
   comesFrom,
   ENDPOINT,
@@ -34,6 +36,8 @@ export interface ChainSoak {
   readonly cases: number
   /** Milliseconds since the epoch; no further case begins after it. */
   readonly until: number
+  /** As an ordinary user of a machine that the run made (`user-machine.ts`). */
+  readonly rootless?: boolean
 }
 
 const HOST = 'chain'
@@ -135,12 +139,12 @@ const FAULTS: readonly Fault[] = [
   },
 ]
 
-export async function soakChain({ seed, from, cases, until }: ChainSoak): Promise<string> {
+export async function soakChain({ seed, from, cases, until, rootless = false }: ChainSoak): Promise<string> {
   const house = new House()
   const tried = new Map<string, number>()
   let [done, kills, seen, recovery] = [0, 0, 0, 0]
   try {
-    await house.build()
+    await house.build(rootless)
     while (done < cases && Date.now() < until) {
       const random = new Random((seed << 16) + from + done)
       const fault = random.pick(FAULTS)
@@ -175,15 +179,19 @@ class House {
   readonly #frames: Frame[] = []
   #vpn: ChildProcessWithoutNullStreams | undefined
   #connection = ''
+  #publisher: Cli | undefined
+  #machine: UserMachine | undefined
   #client = ''
 
-  async build(): Promise<void> {
-    this.cli = await makeCli(`private:${HOST}`)
+  async build(rootless: boolean): Promise<void> {
+    await this.#makeCli(rootless)
     const { cli } = this
-    await publishTemplates(cli, ['router-uni', 'router-gal', 'app-console'])
-    await cli.ok(['host', 'private', 'start', HOST])
     this.#connection = String((await cli.json(['status']))['connection'])
     const profile = await makeVpn(join(cli.folder, 'vpn'))
+    const { id } = this.#machine ?? {}
+    if (id !== undefined) {
+      for (const name of readdirSync(join(cli.folder, 'vpn'))) await chown(join(cli.folder, 'vpn', name), id, id)
+    }
     await this.startVpn()
     await cli.ok([
       'install',
@@ -204,6 +212,26 @@ class House {
     this.#client = String(address)
     await this.bringBack('the first start')
     this.judge('the first start')
+  }
+
+  /** Packages are built as root in any case: building needs the network. */
+  async #makeCli(rootless: boolean): Promise<void> {
+    const templates = ['router-uni', 'router-gal', 'app-console']
+    if (!rootless) {
+      this.cli = await makeCli(`private:${HOST}`)
+      await publishTemplates(this.cli, templates)
+      await this.cli.ok(['host', 'private', 'start', HOST])
+      return
+    }
+    this.#publisher = await makeCli('private:unused')
+    await publishTemplates(this.#publisher, templates)
+    await chmod(this.#publisher.folder, 0o755)
+    this.#machine = await startUserMachine()
+    this.cli = await this.#machine.makeCli(`private:${HOST}`)
+    const registry = join(this.#publisher.folder, 'registry')
+    await this.cli.ok(['source', 'add', 'example', registry, '--root-file', join(registry, 'root', '1.json')])
+    await this.cli.ok(['update'])
+    await this.cli.ok(['host', 'private', 'start', HOST, '--uplink', 'slirp4netns'])
   }
 
   async #start(sign: RegExp, ...words: string[]): Promise<ChildProcessWithoutNullStreams> {
@@ -297,5 +325,7 @@ class House {
   async close(): Promise<void> {
     for (const child of this.#inside) child.stdin.end()
     await this.cli.close()
+    await this.#machine?.stop()
+    await this.#publisher?.close()
   }
 }

@@ -3,6 +3,7 @@
  * docs/soak.md. Cases follow from the seed and their number, so a run goes on where the last one ended:
  *
  *     npm run soak -- libvirt --minutes 10 --seed 1 --from 100000 --cases 100000
+ * `--rootless` runs `chain` as an ordinary user; its figures stand beside those of root.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -69,6 +70,7 @@ const { values, positionals } = parseArgs({
     seed: { type: 'string', default: '1' },
     from: { type: 'string', default: '0' },
     cases: { type: 'string', default: '' },
+    rootless: { type: 'boolean', default: false },
   },
 })
 const unknown = positionals.filter((word) => !Object.hasOwn(PARTS, word))
@@ -79,12 +81,13 @@ const range = { seed: whole('seed'), from: whole('from') }
 for (const part of parts) {
   const text = await PARTS[part]({
     ...range,
+    rootless: values.rootless,
     cases: values.cases === '' ? CASES[part] : whole('cases'),
     until: Date.now() + whole('minutes') * 60_000,
   })
   const whereRun = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Node.js ${process.versions.node}`
   console.log(text)
-  await writePart(part, `${text}\n\nMeasured on ${whereRun}.`)
+  await writePart(values.rootless && part === 'chain' ? 'chain-rootless' : part, `${text}\n\nMeasured on ${whereRun}.`)
 }
 
 function whole(name: 'minutes' | 'seed' | 'from' | 'cases'): number {
@@ -93,7 +96,7 @@ function whole(name: 'minutes' | 'seed' | 'from' | 'cases'): number {
   return number
 }
 
-async function writePart(part: Part, text: string): Promise<void> {
+async function writePart(part: Part | 'chain-rootless', text: string): Promise<void> {
   const page = await readFile(PAGE, 'utf8')
   const [begin, end] = [`<!-- begin ${part} -->`, `<!-- end ${part} -->`]
   const [start, stop] = [page.indexOf(begin), page.indexOf(end)]

@@ -35,6 +35,8 @@ export interface Cli {
   /** Temporary folder; the root is `root/` in it. */
   readonly folder: string
   readonly env: Readonly<Record<string, string>>
+  /** Words before every command. */
+  readonly prefix: readonly string[]
   run(args: readonly string[], input?: string, way?: CliWay): Promise<CliResult>
   /** Without `input` standard input stays open until `type`. */
   start(args: readonly string[], input?: string, way?: CliWay): RunningCli
@@ -49,8 +51,9 @@ export interface Cli {
 /**
  * @param connect value of VMPKG_CONNECT, `private:e2e` by default.
  * @param root where its state is, if not in its temporary folder; not removed with it
+ * @param prefix words before every command, such as those that make it another user's
  */
-export async function makeCli(connect = 'private:e2e', root?: string): Promise<Cli> {
+export async function makeCli(connect = 'private:e2e', root?: string, prefix: readonly string[] = []): Promise<Cli> {
   const folder = await mkdtemp(join(tmpdir(), 'vmpkg-'))
   const env = {
     PATH: process.env['PATH'] ?? '/usr/bin:/bin:/usr/sbin:/sbin',
@@ -61,7 +64,7 @@ export async function makeCli(connect = 'private:e2e', root?: string): Promise<C
     VMPKG_SUPERVISOR: 'off', // tests say when somebody watches
   }
   const start: Cli['start'] = (args, input, way = {}) => {
-    const [program = '', ...words] = [...(way.prefix ?? []), process.execPath, BIN, ...args]
+    const [program = '', ...words] = [...prefix, ...(way.prefix ?? []), process.execPath, BIN, ...args]
     const child = spawn(program, words, { env: { ...env, ...way.env }, stdio: ['pipe', 'pipe', 'pipe'] })
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
@@ -101,6 +104,7 @@ export async function makeCli(connect = 'private:e2e', root?: string): Promise<C
   return {
     folder,
     env,
+    prefix,
     run,
     start,
     ok,

@@ -66,7 +66,9 @@ export async function startInside(
   words: readonly string[],
 ): Promise<ChildProcessWithoutNullStreams> {
   const bin = join(TOP, 'src', 'bin.ts')
-  const child = spawn(process.execPath, [bin, 'host', 'private', 'shell', host, '--', ...words], { env: cli.env })
+  const [program = process.execPath, ...rest] = cli.prefix.length > 0 ? [...cli.prefix, process.execPath] : []
+  const shell = [bin, 'host', 'private', 'shell', host, '--', ...words]
+  const child = spawn(program, [...rest, ...shell], { env: cli.env })
   let said = ''
   await new Promise<void>((resolve, reject) => {
     const hear = (chunk: Buffer): void => {

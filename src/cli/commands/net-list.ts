@@ -1,4 +1,5 @@
 import { readTopology } from '../../operations/net.ts'
+import { limitsOf } from '../../operations/session-mode.ts'
 import { describeMarks, plainText } from '../../router/graph-words.ts'
 import { type LanMember, listLans } from '../../router/lan-rows.ts'
 import type { CommandSpec } from '../command.ts'
@@ -12,8 +13,10 @@ export const command: CommandSpec = {
   options: [],
   examples: ['vmpkg net list', 'vmpkg net list --json'],
   async run({ io }) {
-    const networks = listLans(await readTopology(await io.workspace()))
-    if (io.json) io.printJson('net-list', { networks })
+    const workspace = await io.workspace()
+    const networks = listLans(await readTopology(workspace))
+    const limits = limitsOf(workspace)
+    if (io.json) io.printJson('net-list', { networks, limits })
     else {
       io.printTable(
         ['NETWORK', 'LAYER', 'SUBNET', 'BRIDGE', 'ROUTER', 'STATE', 'ABOVE', 'BELOW', 'CLIENTS', 'NOTES'],
@@ -31,6 +34,7 @@ export const command: CommandSpec = {
         ]),
         'whole',
       )
+      for (const limit of limits) io.note(`Under ${workspace.connectionName}: ${limit}`, 'careful')
     }
     return 0
   },

@@ -8,10 +8,10 @@ export const command: CommandSpec = {
   examples: ['vmpkg status', 'vmpkg status router-uni --json', 'vmpkg status --timeout 60'],
   async run({ args, options, io }) {
     const timeoutSeconds = optionNumber(options, 'timeout', 1)
-    const { connection, supervisor, machines } = await machineStatus(await io.workspace(), args, {
+    const { connection, supervisor, machines, limits } = await machineStatus(await io.workspace(), args, {
       timeoutSeconds,
     })
-    if (io.json) io.printJson('status', { connection, supervisor, machines })
+    if (io.json) io.printJson('status', { connection, supervisor, machines, limits })
     else {
       io.printTable(
         ['NAME', 'STATE', 'READY', 'RULES', 'LAN LINK', 'WAY OUT', 'WAN', 'LAN', 'PACKAGE'],
@@ -30,6 +30,7 @@ export const command: CommandSpec = {
       for (const { name, closed } of machines) {
         if (closed !== undefined) io.note(`The LAN of ${name} is closed: ${closed}`, 'careful')
       }
+      for (const limit of limits) io.note(`Under ${connection}: ${limit}`, 'careful')
     }
     return machines.every(({ rules }) => rules !== 'mismatch') ? 0 : 1
   },
