@@ -58,6 +58,8 @@ export interface ConnectionPaths {
   readonly logs: string
   /** What no disk shall hold; in memory where the runtime folder is. A private host sees it under the same path. */
   readonly memory: string
+  /** Keys of SSH sessions, by machine; in memory where the runtime folder is. */
+  readonly ssh: string
   /** Where libvirt writes what QEMU says, in a file of the machine's name; absent where that is not known. */
   readonly qemuLogs?: string
   /** The durable part of a private host. */
@@ -129,6 +131,7 @@ export function connectionPaths(paths: Paths, uri: string): ConnectionPaths {
     mediums: join(folder, 'mediums'),
     logs: join(folder, 'logs'),
     memory: join(paths.runtime, host ?? key, 'machines'),
+    ssh: join(paths.runtime, host ?? key, 'ssh'),
     ...(qemuLogs === undefined ? {} : { qemuLogs }),
     ...(key === 'system' ? { qemuLogs: '/var/log/libvirt/qemu' } : {}),
     privateHost: join(folder, 'host'),
