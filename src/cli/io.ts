@@ -37,7 +37,7 @@ export function createIo(
     interrupts++
     if (interrupts > 1) process.exit(130) // the journal undoes the rest at the next command
     reporter.clear()
-    process.stderr.write('Stopping: undoing what is half done. Press Ctrl-C again to stop at once.\n')
+    if (!quiet) process.stderr.write('Stopping: undoing what is half done. Press Ctrl-C again to stop at once.\n')
     abort.abort(new VmpkgError('ABORTED', 'Interrupted'))
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)

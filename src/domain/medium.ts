@@ -37,6 +37,8 @@ export async function writeMedium(options: MediumOptions): Promise<void> {
   try {
     await stageFiles(join(folder, 'files'), options.files)
     await runXorriso(options, join(folder, 'files'), staged)
+    // Before the folder above is synced: after a power cut a seed would lie there as long as the machine.
+    await rm(folder, { recursive: true, force: true })
     await syncFile(staged)
     await renameDurably(staged, options.target)
   } finally {

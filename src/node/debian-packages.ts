@@ -43,6 +43,7 @@ export const debianPackages: Readonly<Partial<Record<string, string>>> = {
   rsync: 'rsync',
   ssh: 'openssh-client',
   sftp: 'openssh-client',
+  'ssh-keygen': 'openssh-client',
   xmllint: 'libxml2-utils',
   zstd: 'zstd',
   cpio: 'cpio',

@@ -235,7 +235,7 @@ export async function chooseNames(
   return names
 }
 
-function exists(name: string): VmpkgError {
+export function exists(name: string): VmpkgError {
   return new VmpkgError('DOMAIN_EXISTS', `There is a machine ${name} already`, {
     hint: 'Choose another --name, or remove it first.',
   })

@@ -6,7 +6,7 @@ import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defineDiskSecret } from '../domain/disk-secret.ts'
 import { newUuid } from '../domain/identity.ts'
-import { absent, readMachine } from '../domain/inventory.ts'
+import { absent, listMachines, readMachine } from '../domain/inventory.ts'
 import { writeMedium } from '../domain/medium.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { destroyOwnDomain } from '../domain/removal.ts'
@@ -84,7 +84,7 @@ export interface CloneResult {
  * @throws {VmpkgError} as `clone`; `POLICY_REFUSED` where no grant would help
  */
 export async function findCloneGrants(workspace: Workspace, request: CloneRequest): Promise<readonly CapabilityNote[]> {
-  const installed = findTemplate(workspace, request)
+  const installed = await findTemplate(workspace, request)
   const open = installed.line.capabilities.filter((one) => !grantsOf(installed, request).includes(one))
   if (open.length === 0) return []
   const { missing } = await prepareClones(workspace, request, installed)
@@ -109,7 +109,7 @@ export async function cloneSeveral(workspace: Workspace, request: CloneRequest):
     await workspace.lock()
     await collectVanished(workspace)
   }
-  const installed = findTemplate(workspace, request)
+  const installed = await findTemplate(workspace, request)
   const { line } = installed
   const { machines, mode, missing } = await prepareClones(workspace, request, installed)
   const missingGrants = missing.map((one) => noteOf(line.name, one))
@@ -269,8 +269,8 @@ async function isActive(domain: Domain): Promise<boolean> {
 }
 
 /** @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` `USAGE` */
-function findTemplate(workspace: Workspace, request: CloneRequest): InstalledPackage {
-  const installed = workspace.installed.get(request.package)
+async function findTemplate(workspace: Workspace, request: CloneRequest): Promise<InstalledPackage> {
+  const installed = workspace.installed.find(request.package) ?? (await notInstalled(workspace, request.package))
   const { line } = installed
   if (line.kind === 'router') {
     throw new VmpkgError('USAGE', `${line.name} is a router: it is one machine, not a template`, {
@@ -292,6 +292,15 @@ function findTemplate(workspace: Workspace, request: CloneRequest): InstalledPac
     )
   }
   return installed
+}
+
+/** @throws {VmpkgError} `PACKAGE_NOT_INSTALLED`, with another way where it is the name of a machine */
+async function notInstalled(workspace: Workspace, name: string): Promise<InstalledPackage> {
+  const machines = await listMachines(await workspace.connect())
+  if (!machines.some((one) => one.name === name)) return workspace.installed.get(name)
+  throw new VmpkgError('PACKAGE_NOT_INSTALLED', `${name} is a machine, and no package of that name is installed`, {
+    hint: `vmpkg clone --from ${name} makes a copy of the machine.`,
+  })
 }
 
 /** With those that the request grants. */

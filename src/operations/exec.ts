@@ -48,7 +48,7 @@ export async function openGuest(workspace: Workspace, name: string): Promise<Mac
 }
 
 /** It becomes a word of a shell in the guest. */
-function requireUser(user: string | undefined): void {
+export function requireUser(user: string | undefined): void {
   if (user === undefined || /^[a-z_][a-z0-9_-]{0,31}$/.test(user)) return
   throw new VmpkgError('USAGE', `${JSON.stringify(user.slice(0, 40))} is no name of a user`, {
     hint: 'Lower-case letters, digits, hyphens and underscores.',

@@ -108,7 +108,7 @@ export async function listEphemeralOwners(paths: ConnectionPaths): Promise<Reado
 }
 
 function foldersOf(paths: ConnectionPaths): readonly string[] {
-  return [paths.overlays, paths.mediums, paths.logs, paths.memory]
+  return [paths.overlays, paths.mediums, paths.logs, paths.memory, paths.ssh]
 }
 
 /** They outlive a reboot, and what they lead to does not. */

@@ -9,7 +9,7 @@ import { readPack } from '../backup/pack-reader.ts'
 import { CHUNK_BYTES, type Contents, chunkCount, chunkLength, digestAt, type StoredDisk } from '../backup/point.ts'
 import type { Opener } from '../backup/sealing.ts'
 import { readCards } from '../domain/cards.ts'
-import { newIdentity, newMac, newUuid } from '../domain/identity.ts'
+import { newUuid } from '../domain/identity.ts'
 import { absent, getMachine } from '../domain/inventory.ts'
 import { writeMedium } from '../domain/medium.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
@@ -24,30 +24,25 @@ import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { type Sha256, sha256 } from '../model/digest.ts'
 import { parseFingerprint } from '../model/fingerprint.ts'
-import { clientAddress } from '../model/lan-address.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import { parseDomainName } from '../model/name.ts'
-import type { NicContext } from '../model/template-context.ts'
 import { readDomainFacts } from '../render/facts-xml.ts'
 import { type RestoredIdentity, restoreDefinition } from '../render/restored.ts'
-import { listSocketCards } from '../render/socket-cards.ts'
 import { findElement, getText } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { choosePoint, type FoundPoint, findMissingPacks, needsKey, readContents } from './backup-folder.ts'
 import { verifyBackup } from './backup-key.ts'
 import { makeOpener, type OpenRequest, requireAllChunks } from './backup-list.ts'
-import { planClone } from './clone-plan.ts'
 import { isLocal, isSession } from './connection-name.ts'
 import { dataNameOf, dataPath, isDataThere } from './data-file.ts'
 import { machineFiles } from './machine-files.ts'
-import { loadPackage } from './package-store.ts'
-import { planClientMac, requireFreeAddress } from './plan-card.ts'
+import { planOtherMachine } from './new-identity.ts'
+import { requireFreeAddress } from './plan-card.ts'
 import { preflightDomain } from './preflight.ts'
 import { readLans } from './read-lans.ts'
 import { intend, transact } from './recover.ts'
-import { renderGuestFiles } from './render-machine.ts'
 import { scratchFolder } from './scratch.ts'
-import { planPort, refuseOtherCards } from './session-mode.ts'
+import { refuseOtherCards } from './session-mode.ts'
 import { settleRestore } from './settle-restore.ts'
 import { cloneHolder } from './stop.ts'
 import { validateDefinition } from './validate-definition.ts'
@@ -316,65 +311,14 @@ async function planIdentity(
   { contents, name, uuid, isNew }: Plan,
   facts: DomainFacts,
 ): Promise<{ readonly identity?: RestoredIdentity; readonly medium?: ReadonlyMap<string, Uint8Array> }> {
-  const { randomness } = workspace.outside
   refuseOtherCards(workspace, contents.xml)
-  const cards = readCards(contents.xml, undefined)
+  if (isNew) return planOtherMachine(workspace, connect, { xml: contents.xml, name, uuid }, facts)
   const lans = await readLans(connect)
-  if (!isNew) {
-    for (const { mac, place } of cards) {
-      if (mac === undefined || place.name === undefined || !lans.some(({ network }) => network === place.name)) continue
-      await requireFreeAddress(connect, { network: place.name, mac, machine: name })
-    }
-    return {}
+  for (const { mac, place } of readCards(contents.xml, undefined)) {
+    if (mac === undefined || place.name === undefined || !lans.some(({ network }) => network === place.name)) continue
+    await requireFreeAddress(connect, { network: place.name, mac, machine: name })
   }
-  const macs = new Map<string, string>()
-  for (const { mac, place } of cards) {
-    if (mac === undefined) continue
-    const isOnLan = lans.some(({ network }) => network === place.name)
-    macs.set(
-      mac,
-      isOnLan && place.name !== undefined ? await planClientMac(connect, place.name, randomness) : newMac(randomness),
-    )
-  }
-  const guarded = cards.flatMap(({ mac, place }) => {
-    const lan = lans.find(({ network }) => network === place.name)
-    const now = mac === undefined ? undefined : macs.get(mac)
-    const address = lan === undefined || now === undefined ? undefined : clientAddress(lan.cidr, now)
-    return now === undefined || address === undefined ? [] : [{ mac: now, filter: 'vmpkg-client' as const, address }]
-  })
-  const joined = listSocketCards(contents.xml).filter(({ port }) => port !== undefined)
-  const ports = new Map<string, number>()
-  for (const { network } of joined) ports.set(network, await planPort(connect, network))
-  const guards = joined.length > 0 ? { lans: [], cards: [] } : { lans, cards: guarded }
-  const identity = { name, uuid, macs, guards, ports }
-  if (facts.medium === undefined) return { identity }
-  const installed = workspace.installed.find(facts.package)
-  if (installed === undefined) {
-    throw new VmpkgError(
-      'PACKAGE_NOT_INSTALLED',
-      `${facts.package} is not installed, and writes the configuration of ${name}`,
-      {
-        hint: `vmpkg install ${facts.package} first, or restore it under its old name.`,
-      },
-    )
-  }
-  const nics = cards.flatMap(({ mac, place }): readonly NicContext[] => {
-    const now = mac === undefined ? undefined : macs.get(mac)
-    if (now === undefined || place.name === undefined || place.name !== facts.net) return []
-    return [{ role: 'wan', mac: now, network: place.name, link: 'up', isolated: true }]
-  })
-  const medium = machineFiles(workspace.connectionPaths, uuid).medium
-  const input = await planClone(workspace, connect, await loadPackage(workspace, installed.line), {
-    name,
-    net: facts.net,
-    ephemeral: false,
-    set: [],
-    profiles: [],
-    before: facts.parameters,
-    grants: [],
-    existing: { identity: { ...newIdentity(name, randomness), uuid }, nics, medium },
-  })
-  return { identity, medium: renderGuestFiles(input).files }
+  return {}
 }
 
 /** Where everything that belongs to the machine is from now on, by where it was. */

@@ -1,10 +1,9 @@
 /** Stops machines: links first, then the guest (routers.md rule 10). Stopping an ephemeral clone removes it. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { undefineDiskSecret } from '../domain/disk-secret.ts'
 import { getMachine, listMachines, type Machine } from '../domain/inventory.ts'
 import { setLink } from '../domain/link.ts'
-import { throwIfAborted } from '../domain/readiness.ts'
 import { destroyIfRunning } from '../domain/removal.ts'
+import { type ShutdownMode, shutDown } from '../domain/shutdown.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
@@ -16,13 +15,14 @@ import type { Workspace } from './workspace.ts'
 
 /** How long a guest gets to shut itself down before the plug is pulled. */
 const SHUTDOWN_SECONDS = 20
-const POLL_MS = 200
 
 interface StopOptions {
   /** The plug is pulled at once. */
   readonly force: boolean
   /** How long a guest gets to shut itself down before that; default 20. */
   readonly timeoutSeconds?: number | undefined
+  /** Who is asked; without it the power button, and then the guest's agent. */
+  readonly mode?: ShutdownMode | undefined
 }
 
 export interface Stopped {
@@ -38,7 +38,7 @@ export interface StopRequest extends StopOptions {
 
 /**
  * Routers behind others first. @throws {VmpkgError} `DOMAIN_UNKNOWN` `DOMAIN_FOREIGN` `ABORTED`, `DOMAIN_STATE` for a
- * router that others run behind
+ * router that others run behind, `AGENT_UNAVAILABLE` where only an agent is to be asked that is not there
  */
 export async function stopMachines(
   workspace: Workspace,
@@ -80,7 +80,7 @@ function isInUse(name: string, lower: string): VmpkgError {
 async function stopMachine(
   workspace: Workspace,
   machine: Machine,
-  { force, timeoutSeconds = SHUTDOWN_SECONDS }: StopOptions,
+  { force, timeoutSeconds = SHUTDOWN_SECONDS, mode }: StopOptions,
 ): Promise<Stopped> {
   const { domain, facts, name } = machine
   if (facts.ephemeral) return removeEphemeral(workspace, machine)
@@ -88,7 +88,9 @@ async function stopMachine(
   if (state !== 'shutoff') {
     if (facts.lanMac !== undefined) await stopRouter(workspace, machine, state === 'running' ? facts.lanMac : undefined)
     else {
-      if (!force && state === 'running') await shutDown(machine, timeoutSeconds * 1000, workspace.outside.signal)
+      if (!force && state === 'running') {
+        await shutDown(domain, { timeoutMs: timeoutSeconds * 1000, mode, signal: workspace.outside.signal })
+      }
       await destroyIfRunning(domain)
     }
   }
@@ -168,13 +170,4 @@ export async function forgetClone(workspace: Workspace, uuid: string): Promise<v
 /** Who holds a clone's base image in the store. */
 export function cloneHolder(uuid: string): string {
   return `clone ${uuid}`
-}
-
-async function shutDown({ domain }: Machine, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  await domain.shutdown()
-  for (let waited = 0; waited < timeoutMs; waited += POLL_MS) {
-    throwIfAborted(signal)
-    if (!(await domain.isActive())) return
-    await sleep(POLL_MS)
-  }
 }

@@ -60,6 +60,8 @@ export interface ConnectionPaths {
   readonly memory: string
   /** A folder for each LAN of a libvirt that makes no bridges. */
   readonly sockets: string
+  /** Keys of SSH sessions, by machine; in memory where the runtime folder is. */
+  readonly ssh: string
   /** Where libvirt writes what QEMU says, in a file of the machine's name; absent where that is not known. */
   readonly qemuLogs?: string
   /** The durable part of a private host. */
@@ -132,6 +134,7 @@ export function connectionPaths(paths: Paths, uri: string): ConnectionPaths {
     logs: join(folder, 'logs'),
     memory: join(paths.runtime, host ?? key, 'machines'),
     sockets: join(paths.runtime, key, 'lans'),
+    ssh: join(paths.runtime, host ?? key, 'ssh'),
     ...(qemuLogs === undefined ? {} : { qemuLogs }),
     ...(key === 'system' ? { qemuLogs: '/var/log/libvirt/qemu' } : {}),
     privateHost: join(folder, 'host'),

@@ -107,6 +107,32 @@ describe('a clone of an OS image', { timeout: 900_000 }, () => {
     assert.equal((await stat(at('back', 'sub', 'run'))).mode & 0o7777, 0o751)
   })
 
+  test('lets ssh and scp in over a channel, without a key of its image, a question or a port', async () => {
+    const ran = await cli.run(['ssh', 'debian', '--', 'hostname; ls /etc/ssh; echo problem >&2; exit 7'])
+    assert.deepEqual([ran.status, ran.stderr], [7, 'problem\n'])
+    assert.match(ran.stdout, /^debian\n/)
+    assert.doesNotMatch(ran.stdout, /ssh_host/)
+    const config = at('debian.conf')
+    await writeFile(config, await cli.ok(['ssh-config', 'debian', '--host', 'deb']))
+    const bytes = randomBytes(300_000)
+    await writeFile(at('sent'), bytes)
+    const env = { ...cli.env }
+    execFileSync('scp', ['-q', '-F', config, at('sent'), 'deb:/root/sent'], { env })
+    execFileSync('scp', ['-q', '-F', config, 'deb:/root/sent', at('got')], { env })
+    assert.ok((await readFile(at('got'))).equals(bytes))
+    // Two at once have a channel each; and a server that is another one is not believed.
+    const both = await Promise.all(['one', 'two'].map(async (word) => cli.ok(['ssh', 'debian', '--', `echo ${word}`])))
+    assert.deepEqual(both, ['one\n', 'two\n'])
+    const swap = 'cd /run/vmpkg-ssh; rm host_key; ssh-keygen -q -t ed25519 -N "" -f other; cp other host_key.bad'
+    await cli.ok(['exec', 'debian', '--no-stdin', '--', 'sh', '-c', `${swap}; ln -s host_key.bad host_key`])
+    assert.equal(
+      (await cli.ok(['ssh', 'debian', '--', 'echo three'])).trim(),
+      'three',
+      'the agent tells of the new one',
+    )
+    assert.match((await cli.run(['ssh', 'router-uni'])).stderr, /AGENT_UNAVAILABLE/)
+  })
+
   test('refuses to run anything in a router', async () => {
     const { status, stderr } = await cli.run(['exec', 'router-uni', '--', 'true'])
     assert.equal(status, 100)

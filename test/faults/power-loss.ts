@@ -69,7 +69,8 @@ export class PowerLoss {
     const found = real.statSync(path, { throwIfNoEntry: false })
     if (found === undefined) return
     this.#dirty.delete(found.ino)
-    if (found.isDirectory()) this.#changes = this.#changes.filter(({ folder }) => folder !== path)
+    if (!found.isDirectory()) return
+    this.#changes = this.#changes.filter(({ folder }) => folder !== path && !isGone(folder, path))
   }
 
   #made(path: string): void {
@@ -94,6 +95,13 @@ export class PowerLoss {
     real.linkSync(path, place)
     return place
   }
+}
+
+/** What is in a folder whose removal is durable is gone with it. */
+function isGone(folder: string, synced: string): boolean {
+  if (!folder.startsWith(`${synced}/`)) return false
+  const [child = ''] = folder.slice(synced.length + 1).split('/')
+  return !real.existsSync(join(synced, child))
 }
 
 /** The outermost folder that a recursive mkdir would make. */

@@ -27,6 +27,7 @@ export const PACKAGES = [
   },
   { ...tinyApp('app-alone'), version: '1.0-1' },
   { ...tinyApp('app-alone', { image: testImage('app-alone 2') }), version: '2.0-1' },
+  { ...tinyApp('app-keep', { manifest: 'data: { home: { size: 16MiB, mount: /home } }' }), version: '1.0-1' },
 ]
 
 /** Runs commands one after the other. */
@@ -66,6 +67,15 @@ const ROUTER = ['install', '-y', '--grant', 'network', '--no-start', 'router-tin
 const OLD_ROUTER = [...ROUTER.slice(0, -1), 'router-tiny=1.0-1']
 const PIN = ['pin', 'set', 'app-none', '500']
 const CLONE = ['clone', 'app-alone', '--name', 'one', '--no-start']
+
+const SNAPSHOT = ['snapshot', 'create', 'one', 'first']
+const BACKUP = ['backup', 'one', '--to', '%/backups']
+const KEEPER = [
+  ['install', '-y', '--grant', 'network', 'app-keep'],
+  ['clone', 'app-keep', '--name', 'keeper', '--no-start'],
+  ['rm', '-y', 'keeper'],
+] as const
+const LEAVES_PACKS = /^backups\/|^tmp\//
 
 const KEYS = ['--keys', '%/keys']
 const MAKE_KEYS = ['root', 'pub', 'prom', 'time'].map((name) => ['key', 'generate', name, '--no-passphrase', ...KEYS])
@@ -559,5 +569,106 @@ export const SCENARIOS: readonly Scenario[] = [
     verb: ['repo', 'push', '%/registry-own', '%/registry-served'],
     before: owning(['repo', 'push', '%/registry-own', '%/registry-served'], LATER, ROTATE, ROTATE),
     leaves: IN_MIRROR,
+  },
+  {
+    name: 'clone --from',
+    host: true,
+    verb: ['clone', '--from', 'one', '--name', 'two', '--no-start'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE),
+    done: ['DOMAIN_EXISTS'],
+  },
+  {
+    name: 'backup',
+    host: true,
+    isLong: true,
+    verb: BACKUP,
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE),
+    leaves: LEAVES_PACKS,
+    renews: true,
+  },
+  {
+    name: 'restore',
+    host: true,
+    isLong: true,
+    verb: ['restore', '%/backups/one'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE, BACKUP, ['rm', '-y', 'one']),
+    leaves: LEAVES_PACKS,
+    done: ['DOMAIN_EXISTS'],
+  },
+  {
+    name: 'restore --force',
+    host: true,
+    isLong: true,
+    verb: ['restore', '%/backups/one', '--force', '-y'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE, BACKUP, ['set', 'memory', 'one', '64MiB']),
+    leaves: LEAVES_PACKS,
+    renews: true,
+  },
+  {
+    name: 'snapshot create',
+    host: true,
+    isLong: true,
+    verb: SNAPSHOT,
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE),
+    done: ['SNAPSHOT_EXISTS'],
+  },
+  {
+    name: 'snapshot revert',
+    host: true,
+    isLong: true,
+    verb: ['snapshot', 'revert', '-y', 'one', 'first'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE, SNAPSHOT, ['snapshot', 'create', 'one', 'second']),
+    renews: true,
+  },
+  {
+    name: 'snapshot delete',
+    host: true,
+    isLong: true,
+    verb: ['snapshot', 'delete', '-y', 'one', 'first'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE, SNAPSHOT, ['snapshot', 'create', 'one', 'second']),
+    done: ['SNAPSHOT_UNKNOWN'],
+  },
+  {
+    name: 'snapshot schedule set',
+    host: true,
+    isLong: true,
+    verb: ['snapshot', 'schedule', 'set', 'one', '--every', '1h', '--keep', '3'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE),
+  },
+  {
+    name: 'edit',
+    host: true,
+    isLong: true,
+    verb: ['edit', 'one', '--from', '%/edited.xml'],
+    before: async (world) => {
+      await having(ADD, UPDATE, ROUTER, APP, CLONE)(world)
+      const xml = await world.virsh('dumpxml', '--inactive', '--security-info', 'one')
+      await writeFile(join(world.folder, 'edited.xml'), xml.replace(/<on_crash>[a-z]+</, '<on_crash>preserve<'))
+    },
+  },
+  {
+    name: 'data rm',
+    host: true,
+    isLong: true,
+    verb: ['data', 'rm', '-y', 'keeper'],
+    before: having(ADD, UPDATE, ROUTER, ...KEEPER),
+    done: ['USAGE'],
+  },
+  {
+    name: 'data attach',
+    host: true,
+    isLong: true,
+    verb: ['data', 'attach', 'keeper/home', 'one'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE, ...KEEPER),
+    done: ['DOMAIN_STATE'],
+  },
+  {
+    name: 'clone with a data disk',
+    host: true,
+    isLong: true,
+    verb: ['clone', 'app-keep', '--name', 'new', '--no-start'],
+    known: [{ way: 'power', kind: 'rm', path: /lock\.holder$/ }],
+    before: having(ADD, UPDATE, ROUTER, ...KEEPER),
+    done: ['DOMAIN_EXISTS'],
   },
 ]

@@ -27,6 +27,8 @@ const MAC = /\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g
 const CLIENT_ADDRESS = /(?<=ADDRESS' value=')10\.\d+\.\d+\.\d+/g
 /** libvirt counts the domains that it started. */
 const DOMAIN_FOLDER = /\bdomain-\d+-/g
+/** What a restore, a copy or a snapshot puts behind the UUID. */
+const TAG = /(?<=\.)s?[0-9a-f]{8}(?=(?:-[a-z0-9]+)?\.(?:qcow2|raw|boot|nvram))/g
 const TIME = /\d{4}-\d\d-\d\dT[0-9:.]+Z/g
 /** Names of files that are not finished. */
 const UNFINISHED = /^tmp\/|cache\/vmpkg\/(scratch|import)-[^/]*$|\.tmp$|\.partial$|\.iso\.|\.init-|\.init$/
@@ -164,6 +166,7 @@ function plain(sight: Sight, known: readonly string[]): Sight {
     .replace(UUID, hide('UUID'))
     .replace(MAC, hide('MAC'))
     .replace(CLIENT_ADDRESS, hide('ADDRESS'))
+    .replace(TAG, 'TAG')
     .replaceAll(DOMAIN_FOLDER, 'domain-N-')
   const hidden = JSON.parse(text) as Record<string, unknown>
   for (const [key, value] of Object.entries(hidden)) {
@@ -193,6 +196,8 @@ interface Saved {
   readonly file: string
   readonly active: boolean
   readonly autostart: boolean
+  /** Files of its snapshots, parents first. */
+  readonly snapshots: readonly string[]
 }
 
 /** libvirt's own objects as virsh shows them. */
@@ -230,6 +235,13 @@ class SavedLibvirt {
           .toSorted()
         seen[what].push(`${name} ${lines.join('\n')}`)
       }
+      if (what === 'domains') {
+        seen['snapshots'] = []
+        for (const name of await this.#names('list', '--all')) {
+          const found = await this.virsh('snapshot-list', name, '--tree')
+          seen['snapshots'].push(`${name} ${found.trim()}`)
+        }
+      }
       seen[`${what}, active`] = await this.#names(list)
       seen[`${what}, autostart`] = await this.#names(list, '--autostart', '--all')
     }
@@ -247,7 +259,9 @@ class SavedLibvirt {
       for (const name of await this.#names(list, '--all')) {
         const file = join(this.#folder, `${kind}-${name}.xml`)
         await execute('sh', ['-c', 'virsh -c "$0" "$1" --inactive "$2" > "$3"', this.#uri, dump, name, file])
-        this.#xml.push({ kind, name, file, active: active.includes(name), autostart: autostart.includes(name) })
+        const snapshots = kind === 'define' ? await this.#saveSnapshots(name) : []
+        const state = { active: active.includes(name), autostart: autostart.includes(name) }
+        this.#xml.push({ kind, name, file, snapshots, ...state })
         const xml = await readFile(file, 'utf8')
         identities.push(...(xml.match(UUID) ?? []), ...(xml.match(MAC) ?? []), ...(xml.match(CLIENT_ADDRESS) ?? []))
       }
@@ -255,16 +269,33 @@ class SavedLibvirt {
     this.identities = identities
   }
 
+  async #saveSnapshots(domain: string): Promise<readonly string[]> {
+    const names = (await this.virsh('snapshot-list', domain, '--name', '--topological')).split('\n')
+    const files: string[] = []
+    for (const name of names.filter((one) => one !== '')) {
+      const file = join(this.#folder, `snapshot-${domain}-${files.length}.xml`)
+      const dump = 'virsh -c "$0" snapshot-dumpxml --security-info "$1" "$2" > "$3"'
+      await execute('sh', ['-c', dump, this.#uri, domain, name, file])
+      files.push(file)
+    }
+    return files
+  }
+
   async clear(): Promise<void> {
     for (const name of await this.#names('list')) await this.virsh('destroy', name)
-    for (const name of await this.#names('list', '--all')) await this.virsh('undefine', name, '--nvram')
+    for (const name of await this.#names('list', '--all'))
+      await this.virsh('undefine', name, '--nvram', '--snapshots-metadata')
     for (const name of await this.#names('net-list')) await this.virsh('net-destroy', name)
     for (const name of await this.#names('net-list', '--all')) await this.virsh('net-undefine', name)
   }
 
   async restore(): Promise<void> {
-    for (const { kind, name, file, active, autostart } of this.#xml) {
+    for (const { kind, name, file, active, autostart, snapshots } of this.#xml) {
       await this.virsh(kind, file)
+      for (const [i, snapshot] of snapshots.entries()) {
+        const current = i === snapshots.length - 1 ? ['--current'] : []
+        await this.virsh('snapshot-create', name, snapshot, '--redefine', ...current)
+      }
       if (autostart) await this.virsh(kind === 'define' ? 'autostart' : 'net-autostart', name)
       if (active) await this.virsh(kind === 'define' ? 'start' : 'net-start', name)
     }
@@ -311,7 +342,8 @@ async function observeFiles(folder: string): Promise<Sight> {
     values: await contents(join(config, 'values')),
     roots: await observeRoots(config),
     machines: files
-      .filter((path) => /connections\/[^/]+\/(overlays|mediums|logs)\/./.test(path))
+      // What the last backup read is remembered to spare work.
+      .filter((path) => /connections\/[^/]+\/(overlays|mediums|logs|data)\/./.test(path) && !path.endsWith('.index'))
       .map((path) => path.replace(/\.[0-9a-f]{8}\.iso$/, '.NEW.iso')),
     // A damaged image is none; the next that needs it puts it aside and fetches it. What stands beside a partial, and what was
     // to be renamed, is gc's.
@@ -324,6 +356,7 @@ async function observeFiles(folder: string): Promise<Sight> {
     kept: (await listed('downloads')).filter((name) => name.startsWith('kept-')),
     damaged,
     keys: await observeKeys(folder, files),
+    backups: files.filter((path) => /^backups\/[^.][^/]*\/[^.][^/]*\/backup\.json$/.test(path)).map(withoutPoint),
     drafts: await Promise.all(
       files.filter((path) => path.endsWith('.draft')).map((path) => readDraft(join(folder, path))),
     ),
@@ -331,6 +364,11 @@ async function observeFiles(folder: string): Promise<Sight> {
     registryFiles: files.filter((path) => /^registry-[^/]*\/.*[0-9a-f]{64}/.test(path)),
     unfinished: files.filter((path) => UNFINISHED.test(path)).map((path) => path.replace(/[^/]*$/, '*')),
   }
+}
+
+/** Of a backup the machine: its time is another one each time. */
+function withoutPoint(path: string): string {
+  return path.replace(/\/\d{8}T\d{6}Z\//, '/TIME/')
 }
 
 function distinct(rows: readonly string[]): readonly string[] {

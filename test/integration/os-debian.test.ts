@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
@@ -106,6 +106,10 @@ describe('the shipped OS image', { skip: missing.length > 0 && `not installed: $
     assert.match(ask('stat /usr/bin/passwd'), /Mode: +04755[^]*User: +0 +Group: +0 /)
     assert.match(ask('cat /etc/shadow'), /^root:[*!]/m)
     assert.doesNotMatch(ask('cat /etc/shadow'), /^[a-z-]+:\$/m)
+    // OpenSSH's server is there for vmpkg ssh: off, and with nobody's keys.
+    assert.match(ask('stat /usr/sbin/sshd'), /Mode: +0755/)
+    assert.doesNotMatch(ask('ls -p /etc/ssh'), /ssh_host/)
+    assert.doesNotMatch(ask('ls -p /etc/systemd/system/multi-user.target.wants'), /ssh/)
     for (const path of ['/etc/hostname', '/etc/apt/sources.list', '/etc/apt/apt.conf.d/99mmdebstrap']) {
       assert.equal(ask(`stat ${path}`), '')
     }
@@ -141,6 +145,30 @@ describe('the shipped OS image', { skip: missing.length > 0 && `not installed: $
     assert.match(facts(known), /^Filesystem volume name: +older\n[^]*^Mount count: +1$/m)
     assert.match(execFileSync('debugfs', ['-R', 'stat /kept', known], { encoding: 'utf8', stdio: 'pipe' }), /directory/)
     for (const file of [empty, known]) execFileSync('e2fsck', ['-fn', file], { stdio: 'ignore' })
+  })
+
+  test('a disk that was another machine’s forgets its SSH keys and its seed, and one that starts again keeps its own', async (t) => {
+    const folder = await makeTempFolder(t)
+    const root = join(folder, 'root')
+    const file = await readFile(join(PACKAGE, '..', 'shared', 'debian-guest', 'usr', 'lib', 'vmpkg', 'first'), 'utf8')
+    const part = /forget_others\(\) \{[^]*?\n\}\n/.exec(file)?.[0] ?? ''
+    const script = `set -f\n${part.replaceAll(/\/(etc|var)\//g, `${root}/$1/`)}forget_others`
+    const boot = (machineId: string): void =>
+      void execFileSync('sh', ['-c', script], { env: { S_MACHINE_ID: machineId, PATH: '/usr/bin:/bin' } })
+    const keys = ['etc/ssh/ssh_host_rsa_key', 'etc/ssh/ssh_host_rsa_key.pub', 'var/lib/systemd/random-seed']
+    const left = (): readonly string[] => keys.filter((key) => existsSync(join(root, key)))
+    for (const key of [...keys, 'etc/ssh/sshd_config']) {
+      await mkdir(join(root, key, '..'), { recursive: true })
+      await writeFile(join(root, key), 'of the first')
+    }
+    boot('aa'.repeat(16)) // what an image would bring along
+    assert.deepEqual(left(), [])
+    for (const key of keys) await writeFile(join(root, key), 'its own')
+    boot('aa'.repeat(16))
+    assert.deepEqual(left(), keys)
+    boot('bb'.repeat(16))
+    assert.deepEqual(left(), [])
+    assert.ok(existsSync(join(root, 'etc/ssh/sshd_config')))
   })
 
   test('a machine without a medium that it can trust says so and is not ready', async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { listMachineFileOwners, machineFiles, removeMachineFiles } from '../../src/operations/machine-files.ts'
@@ -15,7 +15,8 @@ test('a machine’s files go together, unfinished ones of a killed command too, 
   for (const uuid of [ONE, TWO]) {
     const { overlay, medium, log } = machineFiles(paths, uuid)
     const unfinished = [`${medium}.1a2b3c4d`, join(`${medium}.files-abc123`, 'files', 'vmpkg.env')]
-    for (const file of [overlay, medium, log, ...unfinished]) {
+    const keys = join(paths.ssh, `${uuid}.keys`, 'key')
+    for (const file of [overlay, medium, log, keys, ...unfinished]) {
       await mkdir(dirname(file), { recursive: true })
       await writeFile(file, '')
     }
@@ -26,6 +27,7 @@ test('a machine’s files go together, unfinished ones of a killed command too, 
   const left = (await listTree(paths.folder)).filter((name) => name.includes('-'))
   assert.equal(left.length, 7)
   assert.ok(left.every((name) => name.includes(TWO)))
+  assert.deepEqual(await readdir(paths.ssh), [`${TWO}.keys`])
 })
 
 test('folders that are not there yet hold no files', async (t) => {

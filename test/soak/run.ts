@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { soakApps } from './apps.ts'
 import { soakChain } from './chain.ts'
+import { soakClones } from './clones.ts'
 import { soakCycles } from './cycles.ts'
 import { soakFaults } from './faults.ts'
 import { soakFiles } from './files.ts'
@@ -29,6 +30,7 @@ const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'soak.md')
 const PARTS = {
   apps: soakApps,
   chain: soakChain,
+  clones: soakClones,
   cycles: soakCycles,
   faults: soakFaults,
   files: soakFiles,
@@ -48,6 +50,7 @@ type Part = keyof typeof PARTS
 const CASES: Readonly<Record<Part, number>> = {
   apps: 1,
   chain: 1000,
+  clones: 20,
   cycles: 1000,
   faults: 100_000,
   files: 1000,

@@ -6,16 +6,31 @@ import {
   cloneSeveral,
   findCloneGrants,
 } from '../../operations/clone.ts'
-import { type CommandSpec, type Io, optionList, optionNumber, optionText, TIMEOUT_OPTION } from '../command.ts'
+import { copyMachine } from '../../operations/copy-machine.ts'
+import { waitForMachines } from '../../operations/wait.ts'
+import type { Workspace } from '../../operations/workspace.ts'
+import {
+  type CommandSpec,
+  type Io,
+  type OptionValues,
+  optionList,
+  optionNumber,
+  optionText,
+  TIMEOUT_OPTION,
+} from '../command.ts'
 import { grantOptions } from '../grants.ts'
 import { confirmGrants } from '../plan.ts'
 import { formatCommand } from '../shell-words.ts'
 
 export const command: CommandSpec = {
-  args: '<package>',
+  args: '[package]',
   summary:
     'Make a machine from an installed app package: a copy-on-write disk, an identity of its own, a port on a router’s LAN.',
+  description:
+    'With --from another machine is what it is made of, also one that runs: its disks\n' +
+    'as they are at one moment, and an identity of its own. That one goes on.',
   options: [
+    { flags: '--from <machine>', summary: 'make a copy of this machine instead' },
     { flags: '--name <name>', summary: 'name of the machine (default: the package’s name and a number)' },
     { flags: '--net <network>', summary: 'router LAN to attach it to, such as uni0' },
     { flags: '--ephemeral', summary: 'everything it wrote vanishes when it stops' },
@@ -38,11 +53,26 @@ export const command: CommandSpec = {
     'vmpkg clone app-console --ephemeral --name shell --net uni0 --wait',
     'vmpkg clone app-console --ephemeral --mode encrypted --autodestroy',
     'vmpkg clone app-console --count 5 --name worker',
+    'vmpkg clone --from work --name work-2',
     'vmpkg clone desktop-windows --set disk=/srv/win.qcow2 --grant host-file:write',
   ],
   async run({ args, options, io }) {
-    const [packageName = ''] = args
+    const [packageName] = args
     const workspace = await io.workspace({ write: io.dryRun ? false : 'late' })
+    const from = optionText(options, 'from')
+    if (from !== undefined) {
+      if (packageName === undefined && !OF_PACKAGES.some((name) => isGiven(options, name))) {
+        return copy(workspace, io, options, from)
+      }
+      throw new VmpkgError('USAGE', '--from makes a copy of a machine, which is of its package and as it was made', {
+        hint: 'Beside it go --name, --no-start, --wait, --timeout and --dry-run.',
+      })
+    }
+    if (packageName === undefined) {
+      throw new VmpkgError('USAGE', 'It takes the name of a package, or --from and a machine', {
+        hint: 'vmpkg list --installed shows the packages, vmpkg ps the machines.',
+      })
+    }
     const request: CloneRequest = {
       package: packageName,
       name: optionText(options, 'name'),
@@ -77,6 +107,38 @@ export const command: CommandSpec = {
     }
     return 0
   },
+}
+
+/** What a package decides, or has to be told. */
+const OF_PACKAGES = ['net', 'ephemeral', 'mode', 'autodestroy', 'count', 'set', 'profile', 'grant'] as const
+
+function isGiven(options: OptionValues, name: string): boolean {
+  const value = options[name]
+  return value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0)
+}
+
+async function copy(workspace: Workspace, io: Io, options: OptionValues, machine: string): Promise<number> {
+  const start = options['start'] !== false
+  const made = await copyMachine(workspace, {
+    machine,
+    name: optionText(options, 'name'),
+    start,
+    dryRun: io.dryRun,
+  })
+  if (start && options['wait'] === true && !io.dryRun) {
+    await waitForMachines(workspace, {
+      names: [made.name],
+      condition: { kind: 'ready' },
+      timeoutSeconds: optionNumber(options, 'timeout', 1) ?? 300,
+    })
+  }
+  if (io.json) io.printJson('clone-from', { dryRun: io.dryRun, ...made })
+  else if (io.dryRun) io.print(made.xml)
+  else {
+    if (made.consistency === 'crash') io.note(`Its disks are as after a power cut of ${machine}`, 'careful')
+    io.print(made.name)
+  }
+  return 0
 }
 
 function printClone(io: Io, result: CloneResult): void {
