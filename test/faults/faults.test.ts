@@ -24,7 +24,7 @@ for (const { host, points } of [
     after(() => world.close())
 
     for (const [i, scenario] of SCENARIOS.entries()) {
-      if ((scenario.host === true) !== host) continue
+      if ((scenario.host === true) !== host || scenario.isLong === true) continue
       test(`${scenario.name} leaves the old or the new state`, async (t: TestContext) => {
         const prepared = await prepare(scenario, world)
         const all = allPoints(prepared)

@@ -41,6 +41,8 @@ export interface Scenario {
   /** Ways that would prove nothing here. */
   readonly not?: readonly FaultWay[]
   readonly env?: Readonly<Record<string, string>>
+  /** Only in the soak run: the tests have another that does nearly the same. */
+  readonly isLong?: boolean
 }
 
 export interface FaultPoint {

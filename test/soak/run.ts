@@ -13,6 +13,7 @@ import { soakChain } from './chain.ts'
 import { soakCycles } from './cycles.ts'
 import { soakFaults } from './faults.ts'
 import { soakFiles } from './files.ts'
+import { soakImages } from './images.ts'
 import { soakLeaks } from './leaks.ts'
 import { soakLibvirt } from './libvirt.ts'
 import { soakPublish } from './publish.ts'
@@ -31,6 +32,7 @@ const PARTS = {
   cycles: soakCycles,
   faults: soakFaults,
   files: soakFiles,
+  images: soakImages,
   leaks: soakLeaks,
   libvirt: soakLibvirt,
   publish: soakPublish,
@@ -50,6 +52,7 @@ const CASES: Readonly<Record<Part, number>> = {
   cycles: 1000,
   faults: 100_000,
   files: 1000,
+  images: 1000,
   leaks: 100,
   libvirt: 107_000,
   publish: 10_000,
