@@ -17,7 +17,7 @@ import type { Digested } from '../model/digest.ts'
 import { beginAsClone, setSparseAside } from './begin-image.ts'
 import type { ChunkMap } from './chunk-map.ts'
 import { type DeltaIndex, parseDeltaIndex } from './delta-index.ts'
-import { fetchFrames, noSpace, writeFailure } from './fetch-frames.ts'
+import { fetchFrames, writeFailure } from './fetch-frames.ts'
 import { FramePool } from './frame-pool.ts'
 import { FrameSpool } from './frame-spool.ts'
 import { allPlaces, copyLocalChunks, type LocalImage, type OpenLocalImage, openLocalImages } from './local-chunks.ts'
@@ -55,6 +55,7 @@ export interface AssembleOptions {
   readonly threads?: number
 }
 
+const MIB = 2 ** 20
 /** A thread takes 15 MiB, with a dictionary twice that: more would not fit into 256 MiB (design images 7.3). */
 const MAX_THREADS = 4
 /** What a delta's index may cost beyond a fetch without it (design images 6.2). */
@@ -205,7 +206,13 @@ async function requireSpace(subject: string, target: string, map: ChunkMap, isPr
   if (space.neededBytes > space.freeBytes) throw noSpace(subject, space)
 }
 
-async function measureSpace(target: string, map: ChunkMap, isPresent: Uint8Array) {
+interface Space {
+  readonly folder: string
+  readonly neededBytes: number
+  readonly freeBytes: number
+}
+
+async function measureSpace(target: string, map: ChunkMap, isPresent: Uint8Array): Promise<Space> {
   const folder = dirname(target)
   let neededBytes = 0
   for (const chunk of map.chunks) if (isPresent[chunk] === 0) neededBytes += map.lengths[chunk] ?? 0
@@ -214,11 +221,16 @@ async function measureSpace(target: string, map: ChunkMap, isPresent: Uint8Array
 }
 
 /** Says of a disk that has become full where, what was missing and what there is. */
-async function explain(
-  error: unknown,
-  subject: string,
-  measure: () => ReturnType<typeof measureSpace>,
-): Promise<unknown> {
-  const isFull = isVmpkgError(error, 'NO_SPACE') || ['ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '')
+async function explain(error: unknown, subject: string, measure: () => Promise<Space>): Promise<unknown> {
+  const isFull = ['ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '')
   return isFull ? noSpace(subject, await measure()) : error
+}
+
+function noSpace(subject: string, space: Space): VmpkgError {
+  const { folder, neededBytes, freeBytes } = space
+  const sizes = `${Math.ceil(neededBytes / MIB)} MiB needed, ${Math.floor(freeBytes / MIB)} MiB available`
+  return new VmpkgError('NO_SPACE', `There is not enough free space for ${subject} in ${folder}: ${sizes}`, {
+    hint: 'Free some space there (vmpkg gc removes what nobody uses) and run the command again: what has arrived is kept.',
+    details: { ...space },
+  })
 }

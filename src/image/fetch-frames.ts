@@ -15,8 +15,6 @@ import type { FrameChunk, FrameFetch, RangeFetch } from './plan-fetch.ts'
 import type { Offer } from './plan-transfer.ts'
 import type { ChunkRun, Frame } from './transport-index.ts'
 
-const MIB = 2 ** 20
-
 export interface FrameWork {
   readonly plan: readonly RangeFetch[]
   readonly offer: Offer
@@ -201,22 +199,7 @@ async function* splitFrames(
 
 /** The error of an answer that is none. */
 export function writeFailure(answer: Exclude<FrameAnswer, { kind: 'damaged' | 'decoded' }>, subject: string): Error {
-  if (answer.kind === 'failed' && (answer.code === 'ENOSPC' || answer.code === 'EDQUOT')) return noSpace(subject)
   const error = new Error(`Image ${subject} could not be written`, { cause: answer })
   // The system's code, as the error of any other write has it: what it means is said in one place.
   return answer.kind === 'failed' && answer.code !== undefined ? Object.assign(error, { code: answer.code }) : error
-}
-
-/** @param space told where it is known */
-export function noSpace(
-  subject: string,
-  space?: { readonly folder: string; readonly neededBytes: number; readonly freeBytes: number },
-): VmpkgError {
-  const sizes =
-    space &&
-    ` in ${space.folder}: ${Math.ceil(space.neededBytes / MIB)} MiB needed, ${Math.floor(space.freeBytes / MIB)} MiB available`
-  return new VmpkgError('NO_SPACE', `There is not enough free space for ${subject}${sizes ?? ''}`, {
-    hint: 'Free some space there (vmpkg gc removes what nobody uses) and run the command again: what has arrived is kept.',
-    details: { ...space },
-  })
 }

@@ -11,7 +11,7 @@ export interface ImagesRange {
   readonly seed: number
   readonly from: number
   readonly cases: number
-  /** Milliseconds of the epoch at which no further case begins. */
+  /** Milliseconds of the epoch at which no further case begins; the first always does. */
   readonly until: number
 }
 

@@ -1043,9 +1043,9 @@ threatCase({
       { file: 'src/image/assemble.ts', find: 'await requireSpace(subject, target, map, isPresent)', replace: '' },
     ],
     {
-      file: 'src/image/fetch-frames.ts',
-      find: "(answer.code === 'ENOSPC' || answer.code === 'EDQUOT')",
-      replace: "answer.code === 'never'",
+      file: 'src/image/assemble.ts',
+      find: "['ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '')",
+      replace: "systemErrorCode(error) === 'never'",
     },
   ],
 })

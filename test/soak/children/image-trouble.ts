@@ -263,7 +263,7 @@ try {
   const trouble = new Trouble(cli, server, folder)
   try {
     await trouble.prepare(join(registry.folder, 'root', '1.json'))
-    for (let number = from; number < from + cases && Date.now() < until; number++) {
+    for (let number = from; number < from + cases && (number === from || Date.now() < until); number++) {
       try {
         console.log(JSON.stringify(await trouble.run(seed, number)))
       } catch (error) {
