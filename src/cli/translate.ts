@@ -13,6 +13,8 @@ const SQLITE_BUSY = 5
 const SQLITE_READ_ONLY = 8
 const SQLITE_IO = 10
 const SQLITE_FULL = 13
+/** SQLITE_IOERR_SHMSIZE: no room for the index of the write-ahead log, which also a reader makes. */
+const SQLITE_IO_SHM_SIZE = 10 + 19 * 256
 
 /** The coded failure for what has no code yet; everything else as it is, faults of vmpkg included. */
 export function translateFailure(error: unknown): unknown {
@@ -60,7 +62,8 @@ function hintForRefusal(error: LibvirtError): string {
 
 function systemFailure(error: Error): VmpkgError | undefined {
   const code = systemErrorCode(error)
-  const sqlite = code === 'ERR_SQLITE_ERROR' && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
+  const extended = code === 'ERR_SQLITE_ERROR' && 'errcode' in error ? Number(error.errcode) : undefined
+  const sqlite = extended === undefined ? undefined : extended & 0xff
   const path = 'path' in error && typeof error.path === 'string' ? error.path : undefined
   const details = { ...(path === undefined ? {} : { path }), ...(code === undefined ? {} : { system: code }) }
   if (sqlite === SQLITE_BUSY) {
@@ -78,7 +81,7 @@ function systemFailure(error: Error): VmpkgError | undefined {
       details,
     })
   }
-  if (SPACE.includes(code) || sqlite === SQLITE_FULL) {
+  if (SPACE.includes(code) || sqlite === SQLITE_FULL || extended === SQLITE_IO_SHM_SIZE) {
     const where = path === undefined ? '' : ` for ${JSON.stringify(path)}`
     return new VmpkgError('NO_SPACE', `The disk is full${where} (${code})`, {
       hint: 'Free some space (vmpkg gc removes what nobody uses), or move the state with --root.',

@@ -90,7 +90,8 @@ export async function checkSpace(folder: string, neededBytes: number): Promise<v
   })
 }
 
-async function statfsOfNearest(folder: string): Promise<{ bavail: number; bsize: number }> {
+/** Of the file system that holds `folder`, or will. */
+export async function statfsOfNearest(folder: string): Promise<{ readonly bavail: number; readonly bsize: number }> {
   try {
     return await statfs(folder)
   } catch (error) {

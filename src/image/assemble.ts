@@ -6,16 +6,18 @@
  * The unfinished file is its own journal: what a killed run left is checked chunk by chunk against the map, so a poisoned
  * or torn part is fetched again and nothing else is (threats D01, D03, D07, D11; design images 6 and 7).
  */
-import { rm, statfs } from 'node:fs/promises'
+import { type FileHandle, rm, statfs } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { openUnfinished, renameDurably } from '../durable-file.ts'
-import { isVmpkgError, VmpkgError } from '../errors.ts'
+import { isVmpkgError, systemErrorCode, VmpkgError } from '../errors.ts'
 import { type Emit, emitNothing } from '../events.ts'
 import type { BlobSource } from '../fetch/blob-source.ts'
 import type { Digested } from '../model/digest.ts'
+import { beginAsClone, setSparseAside } from './begin-image.ts'
 import type { ChunkMap } from './chunk-map.ts'
 import { type DeltaIndex, parseDeltaIndex } from './delta-index.ts'
-import { fetchFrames, noSpace, writeFailure } from './fetch-frames.ts'
+import { fetchFrames, writeFailure } from './fetch-frames.ts'
 import { FramePool } from './frame-pool.ts'
 import { FrameSpool } from './frame-spool.ts'
 import { allPlaces, copyLocalChunks, type LocalImage, type OpenLocalImage, openLocalImages } from './local-chunks.ts'
@@ -49,10 +51,13 @@ export interface AssembleOptions {
   readonly subject: string
   readonly emit?: Emit
   readonly signal?: AbortSignal | undefined
-  /** Decoding threads; as many as processors by default. */
+  /** Decoding threads; as many as processors by default, and at most four. */
   readonly threads?: number
 }
 
+const MIB = 2 ** 20
+/** A thread takes 15 MiB, with a dictionary twice that: more would not fit into 256 MiB (design images 7.3). */
+const MAX_THREADS = 4
 /** What a delta's index may cost beyond a fetch without it (design images 6.2). */
 const MAX_EXTRA_BYTES = 64 * 1024
 
@@ -62,48 +67,19 @@ const MAX_EXTRA_BYTES = 64 * 1024
  * @throws {VmpkgError} `DIGEST_MISMATCH`, `NO_SPACE`, `ABORTED` and what the source throws; the part is kept for a retry.
  */
 export async function assembleImage(options: AssembleOptions): Promise<void> {
-  const { map, index, target, subject, emit = emitNothing, signal } = options
+  const { map, target, subject, emit = emitNothing } = options
   const partial = `${target}.partial`
   const locals = await openLocalImages(options.locals ?? [])
   try {
+    const isClone = await beginAsClone(partial, map, locals)
+    const aside = await setSparseAside(partial, map)
     await using image = await openUnfinished(partial)
     await image.truncate(map.virtualSize)
-    const isPresent = await findPresentChunks(image, map, signal)
-    await clearHoles(image, map, signal)
-    await requireSpace(target, map, isPresent)
-    if (options.damaged !== undefined) await copyIntactChunks({ from: options.damaged, image, map, isPresent, signal })
-    await using pool = new FramePool(options.threads)
-    const places = allPlaces(map)
-    const copied = await copyLocalChunks({ images: locals, image, map, places, isPresent, pool, signal })
-    if (copied.failure !== undefined) throw writeFailure({ kind: 'failed', ...copied.failure }, subject)
-    for (const { subject: name } of copied.damaged) emit(warnOfDamage(name))
-    const intact = locals.filter((one) => !copied.damaged.includes(one))
-    const { deltas, from, indexBytes } = await readDeltas(options, intact, isPresent)
-    const offer = makeOffer(index, deltas)
-    const unfit = new Set<Frame>()
-    const first = planTransfer(map, offer, isPresent)
-    const { chosen, ways } = first
-    emit({ type: 'transfer-planned', subject, chosen, ways, localBytes: copied.bytes, indexBytes })
-    const missing = first.ranges.flatMap(({ frames }) => frames.map(({ frame }) => frame))
-    await using spool = await FrameSpool.open(`${partial}.frames`, missing, offer.frames)
-    let damaged: string | undefined
-    // What an earlier run left of a frame may be poisoned, which costs a round; what fails of a delta comes another way.
-    const isSpooled = missing.some((frame) => spool.lengthOf(frame) > 0)
-    const rounds = options.blobs.places + (isSpooled ? 2 : 1) + deltas.length
-    // A frame that arrives damaged is asked for once more everywhere; a cache on the way may have been at fault.
-    for (let round = 0; round < rounds; round++) {
-      const { ranges } = round === 0 ? first : planTransfer(map, offer, isPresent, unfit)
-      if (ranges.length === 0) break
-      const before = unfit.size
-      const work = { plan: ranges, offer, olds: from, unfit, places, isPresent, image, pool, spool }
-      const outcome = await fetchFrames(work, options)
-      damaged = outcome.damaged
-      if (before === 0 && unfit.size > 0) emit(warnOfDelta(subject, outcome.unfit))
-    }
-    if (isPresent.includes(0)) {
-      throw new VmpkgError('DIGEST_MISMATCH', `Image ${subject} arrived damaged: ${damaged ?? 'chunks are missing'}`, {
-        hint: 'Try again later or from another mirror; what arrived intact is kept.',
-      })
+    const isPresent = new Uint8Array(map.chunkCount)
+    try {
+      await fill({ ...options, image, isPresent, isClone, aside }, locals)
+    } catch (error) {
+      throw await explain(error, subject, () => measureSpace(target, map, isPresent))
     }
     await image.chmod(0o444)
     await image.sync()
@@ -113,6 +89,64 @@ export async function assembleImage(options: AssembleOptions): Promise<void> {
   await renameDurably(partial, target)
   await rm(`${partial}.frames`, { force: true })
   emit({ type: 'fetch-finished', subject, from: options.blobs.origin })
+}
+
+interface Unfinished extends AssembleOptions {
+  readonly image: FileHandle
+  /** Of each chunk, 1 where it is in the image. */
+  readonly isPresent: Uint8Array
+  /** It began as a clone of a local image. */
+  readonly isClone: boolean
+  /** What an earlier run left, where that is another file. */
+  readonly aside: string | undefined
+}
+
+/** Returns when every chunk is at its places. */
+async function fill(options: Unfinished, locals: readonly OpenLocalImage[]): Promise<void> {
+  const { map, index, image, isPresent, isClone, aside, target, subject, emit = emitNothing, signal } = options
+  isPresent.set(await findPresentChunks(image, map, signal))
+  const cloned = isClone ? map.lengths.reduce((sum, length, chunk) => sum + length * (isPresent[chunk] ?? 0), 0) : 0
+  if (aside === undefined) await clearHoles(image, map, signal)
+  else {
+    await copyIntactChunks({ from: aside, image, map, isPresent, signal })
+    await rm(aside)
+  }
+  await requireSpace(subject, target, map, isPresent)
+  if (options.damaged !== undefined) await copyIntactChunks({ from: options.damaged, image, map, isPresent, signal })
+  await using pool = new FramePool(options.threads ?? Math.min(availableParallelism(), MAX_THREADS))
+  const places = allPlaces(map)
+  const copied = await copyLocalChunks({ images: locals, image, map, places, isPresent, pool, signal })
+  if (copied.failure !== undefined) throw writeFailure({ kind: 'failed', ...copied.failure }, subject)
+  for (const { subject: name } of copied.damaged) emit(warnOfDamage(name))
+  const intact = locals.filter((one) => !copied.damaged.includes(one))
+  const { deltas, from, indexBytes } = await readDeltas(options, intact, isPresent)
+  const offer = makeOffer(index, deltas)
+  const unfit = new Set<Frame>()
+  const first = planTransfer(map, offer, isPresent)
+  const { chosen, ways } = first
+  const localBytes = copied.bytes + cloned
+  emit({ type: 'transfer-planned', subject, chosen, ways, localBytes, indexBytes })
+  const missing = first.ranges.flatMap(({ frames }) => frames.map(({ frame }) => frame))
+  await using spool = await FrameSpool.open(`${target}.partial.frames`, missing, offer.frames)
+  let damaged: string | undefined
+  // What an earlier run left of a frame may be poisoned, which costs a round; what fails of a delta comes another way.
+  const isSpooled = missing.some((frame) => spool.lengthOf(frame) > 0)
+  const rounds = options.blobs.places + (isSpooled ? 2 : 1) + deltas.length
+  // A frame that arrives damaged is asked for once more everywhere; a cache on the way may have been at fault.
+  for (let round = 0; round < rounds; round++) {
+    const { ranges } = round === 0 ? first : planTransfer(map, offer, isPresent, unfit)
+    if (ranges.length === 0) break
+    const before = unfit.size
+    const work = { plan: ranges, offer, olds: from, unfit, places, isPresent, image, pool, spool }
+    const outcome = await fetchFrames(work, options)
+    damaged = outcome.damaged
+    if (before === 0 && unfit.size > 0) emit(warnOfDelta(subject, outcome.unfit))
+  }
+  if (isPresent.includes(0)) {
+    throw new VmpkgError('DIGEST_MISMATCH', `Image ${subject} arrived damaged: ${damaged ?? 'chunks are missing'}`, {
+      hint: 'Try again later or from another mirror; what arrived intact is kept.',
+    })
+  }
 }
 
 interface ReadDeltas {
@@ -167,10 +201,36 @@ function warnOfDelta(subject: string, fact: string | undefined) {
   return { type: 'warned', code: 'DELTA_UNFIT', message } as const
 }
 
-async function requireSpace(target: string, map: ChunkMap, isPresent: Uint8Array): Promise<void> {
-  let needed = 0
-  for (const chunk of map.chunks) if (isPresent[chunk] === 0) needed += map.lengths[chunk] ?? 0
-  const { bavail, bsize } = await statfs(dirname(target))
-  if (needed <= bavail * bsize) return
-  throw noSpace(target, { neededBytes: needed, freeBytes: bavail * bsize })
+async function requireSpace(subject: string, target: string, map: ChunkMap, isPresent: Uint8Array): Promise<void> {
+  const space = await measureSpace(target, map, isPresent)
+  if (space.neededBytes > space.freeBytes) throw noSpace(subject, space)
+}
+
+interface Space {
+  readonly folder: string
+  readonly neededBytes: number
+  readonly freeBytes: number
+}
+
+async function measureSpace(target: string, map: ChunkMap, isPresent: Uint8Array): Promise<Space> {
+  const folder = dirname(target)
+  let neededBytes = 0
+  for (const chunk of map.chunks) if (isPresent[chunk] === 0) neededBytes += map.lengths[chunk] ?? 0
+  const { bavail, bsize } = await statfs(folder)
+  return { folder, neededBytes, freeBytes: bavail * bsize }
+}
+
+/** Says of a disk that has become full where, what was missing and what there is. */
+async function explain(error: unknown, subject: string, measure: () => Promise<Space>): Promise<unknown> {
+  const isFull = ['ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '')
+  return isFull ? noSpace(subject, await measure()) : error
+}
+
+function noSpace(subject: string, space: Space): VmpkgError {
+  const { folder, neededBytes, freeBytes } = space
+  const sizes = `${Math.ceil(neededBytes / MIB)} MiB needed, ${Math.floor(freeBytes / MIB)} MiB available`
+  return new VmpkgError('NO_SPACE', `There is not enough free space for ${subject} in ${folder}: ${sizes}`, {
+    hint: 'Free some space there (vmpkg gc removes what nobody uses) and run the command again: what has arrived is kept.',
+    details: { ...space },
+  })
 }

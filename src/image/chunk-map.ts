@@ -5,6 +5,7 @@
  * Source: design images 1 to 4, decisions 1; layout in docs/images.md. The bytes may be hostile.
  */
 import { BinaryReader, BinaryWriter } from './binary.ts'
+import { DigestTable } from './digest-table.ts'
 
 const MAGIC = Buffer.from('VMPKGMAP')
 const VERSION = 1
@@ -13,6 +14,9 @@ const CUT_BY_CRC32 = 1
 export const MAX_IMAGE_BYTES = 2 ** 44
 /** A chunk is decoded and hashed in memory. */
 const MAX_CHUNK_BYTES = 4 * 1024 * 1024
+
+/** Bytes of a chunk in the file: a varint and a digest. */
+const MIN_CHUNK_ENTRY = 33
 
 /** How an image was cut into chunks: after a block whose CRC-32 has no bit of `mask`. */
 export interface Cutting {
@@ -48,42 +52,48 @@ export function chunkDigest(map: ChunkMap, chunk: number): Uint8Array {
   return map.digests.subarray(chunk * 32, chunk * 32 + 32)
 }
 
-/** Bytes of the image that are no hole: what it takes on a disk, where chunks that repeat stand as often as they are. */
-export function dataBytes({ chunks, lengths }: ChunkMap): number {
-  return chunks.reduce((sum, chunk) => sum + (lengths[chunk] ?? 0), 0)
+/** Builds a map from extents in disk order; neighbouring holes are joined. One digest has one length. */
+export function makeChunkMap(cutting: Cutting, extents: Iterable<Extent>): ChunkMap {
+  return buildMap(cutting, extents, () => new TypeError('one chunk has two lengths'))
 }
 
-/** Builds a map from extents in disk order; neighbouring holes are joined. */
-export function makeChunkMap(cutting: Cutting, extents: Iterable<Extent>): ChunkMap {
-  const numbers = new Map<string, number>()
-  const digests = new BinaryWriter()
-  const lengths: number[] = []
-  const offsets: number[] = []
-  const chunks: number[] = []
-  let offset = 0
+/** @param expected chunks there may be, so that nothing has to be copied to make room */
+function buildMap(cutting: Cutting, extents: Iterable<Extent>, twoLengths: () => Error, expected = 1024): ChunkMap {
+  const table = new DigestTable(undefined, expected)
+  let lengths = new Uint32Array(expected)
+  let offsets = new Float64Array(expected)
+  let chunks = new Uint32Array(expected)
+  let [chunkCount, uses, offset] = [0, 0, 0]
   for (const { length, digest } of extents) {
     if (digest !== undefined) {
-      const key = Buffer.from(digest).toString('latin1')
-      let chunk = numbers.get(key)
-      if (chunk === undefined) {
-        chunk = lengths.push(length) - 1
-        numbers.set(key, chunk)
-        digests.raw(digest)
+      const chunk = table.add(digest)
+      if (uses === chunks.length) {
+        const size = uses * 2
+        lengths = enlarge(lengths, new Uint32Array(size))
+        offsets = enlarge(offsets, new Float64Array(size))
+        chunks = enlarge(chunks, new Uint32Array(size))
       }
-      offsets.push(offset)
-      chunks.push(chunk)
+      if (chunk === chunkCount) lengths[chunkCount++] = length
+      else if (lengths[chunk] !== length) throw twoLengths()
+      offsets[uses] = offset
+      chunks[uses++] = chunk
     }
     offset += length
   }
   return {
     cutting,
     virtualSize: offset,
-    chunkCount: lengths.length,
-    digests: digests.finish(),
-    lengths: Uint32Array.from(lengths),
-    offsets: Float64Array.from(offsets),
-    chunks: Uint32Array.from(chunks),
+    chunkCount,
+    digests: table.digests(),
+    lengths: lengths.subarray(0, chunkCount),
+    offsets: offsets.subarray(0, uses),
+    chunks: chunks.subarray(0, uses),
   }
+}
+
+function enlarge<T extends Uint32Array | Float64Array>(from: T, into: T): T {
+  into.set(from)
+  return into
 }
 
 export function formatChunkMap(map: ChunkMap): Buffer {
@@ -116,7 +126,9 @@ export function parseChunkMap(bytes: Uint8Array): ChunkMap {
   if (reader.varint('a cutting method', 1000) !== CUT_BY_CRC32) throw reader.invalid('was cut by an unknown method')
   const cutting = parseCutting(reader)
   const virtualSize = reader.varint('a virtual size', MAX_IMAGE_BYTES)
-  return makeChunkMap(cutting, readExtents(reader, cutting, virtualSize))
+  const extents = readExtents(reader, cutting, virtualSize)
+  const most = Math.ceil((reader.remaining + 1) / MIN_CHUNK_ENTRY)
+  return buildMap(cutting, extents, () => reader.invalid('gives one chunk two lengths'), most)
 }
 
 function parseCutting(reader: BinaryReader): Cutting {
@@ -132,7 +144,6 @@ function parseCutting(reader: BinaryReader): Cutting {
 }
 
 function* readExtents(reader: BinaryReader, cutting: Cutting, virtualSize: number): Generator<Extent> {
-  const lengths = new Map<string, number>()
   let left = virtualSize
   let afterHole = false
   while (left > 0) {
@@ -146,11 +157,6 @@ function* readExtents(reader: BinaryReader, cutting: Cutting, virtualSize: numbe
     if (isHole && afterHole) throw reader.invalid('has two holes in a row')
     if (!isHole && length > cutting.maxBlocks * cutting.blockBytes) throw reader.invalid('has a chunk that is too long')
     const digest = isHole ? undefined : reader.raw('a digest', 32)
-    if (digest !== undefined) {
-      const key = Buffer.from(digest).toString('latin1')
-      if ((lengths.get(key) ?? length) !== length) throw reader.invalid('gives one chunk two lengths')
-      lengths.set(key, length)
-    }
     yield { length, digest }
     left -= length
     afterHole = isHole

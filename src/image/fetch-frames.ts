@@ -10,7 +10,7 @@ import { type ChunkMap, chunkDigest } from './chunk-map.ts'
 import type { CheckedPart, DecodedChunk, Dictionary, FrameAnswer } from './frame-job.ts'
 import type { FramePool } from './frame-pool.ts'
 import type { FrameSpool } from './frame-spool.ts'
-import type { OpenLocalImage } from './local-chunks.ts'
+import { type OpenLocalImage, type Places, placesOf } from './local-chunks.ts'
 import type { FrameChunk, FrameFetch, RangeFetch } from './plan-fetch.ts'
 import type { Offer } from './plan-transfer.ts'
 import type { ChunkRun, Frame } from './transport-index.ts'
@@ -22,8 +22,7 @@ export interface FrameWork {
   readonly olds: readonly OpenLocalImage[]
   /** Frames of deltas that turn out to be of no use are added. */
   readonly unfit: Set<Frame>
-  /** All byte offsets of each chunk. */
-  readonly places: readonly (readonly number[])[]
+  readonly places: Places
   readonly isPresent: Uint8Array
   readonly image: FileHandle
   readonly pool: FramePool
@@ -134,10 +133,10 @@ export function oldParts(
   return { fd: file.fd, parts }
 }
 
-function decoded(map: ChunkMap, { chunk, start }: FrameChunk, places: readonly (readonly number[])[]): DecodedChunk {
+function decoded(map: ChunkMap, { chunk, start }: FrameChunk, places: Places): DecodedChunk {
   // Copies: the digests of a map are one large buffer, which a message would carry whole.
   const digest = Uint8Array.from(chunkDigest(map, chunk))
-  return { start, length: map.lengths[chunk] ?? 0, digest, offsets: places[chunk] ?? [] }
+  return { start, length: map.lengths[chunk] ?? 0, digest, offsets: placesOf(places, chunk) }
 }
 
 async function* countBytes(
@@ -200,15 +199,7 @@ async function* splitFrames(
 
 /** The error of an answer that is none. */
 export function writeFailure(answer: Exclude<FrameAnswer, { kind: 'damaged' | 'decoded' }>, subject: string): Error {
-  if (answer.kind === 'failed' && (answer.code === 'ENOSPC' || answer.code === 'EDQUOT')) return noSpace(subject, {})
   const error = new Error(`Image ${subject} could not be written`, { cause: answer })
   // The system's code, as the error of any other write has it: what it means is said in one place.
   return answer.kind === 'failed' && answer.code !== undefined ? Object.assign(error, { code: answer.code }) : error
-}
-
-export function noSpace(subject: string, details: Readonly<Record<string, unknown>>): VmpkgError {
-  return new VmpkgError('NO_SPACE', `There is not enough free space for ${subject}`, {
-    hint: 'Free some space (vmpkg gc removes what nobody uses) and run the command again: what has arrived is kept.',
-    details,
-  })
 }

@@ -87,55 +87,75 @@ function decode(job: DecodeJob): FrameAnswer {
     const bytes = raw.subarray(chunk.start, chunk.start + chunk.length)
     for (const offset of chunk.offsets) writeAll(job.fd, bytes, offset)
   }
+  release(raw, job.frame, known)
   return { kind: 'decoded' }
+}
+
+/** Gives memory back at once: the collector sees small objects only and would let megabytes gather in each thread. */
+function release(...buffers: readonly (Uint8Array | undefined)[]): void {
+  for (const bytes of buffers) {
+    const isAlone = bytes?.buffer instanceof ArrayBuffer && bytes.length === bytes.buffer.byteLength // of no pool
+    if (isAlone) bytes.buffer.transfer(0)
+  }
 }
 
 function copy({ from, fd, chunks }: CopyJob): FrameAnswer {
   const wrong: number[] = []
+  const buffer = Buffer.allocUnsafeSlow(longest(chunks))
   for (const [number, chunk] of chunks.entries()) {
-    const bytes = readPart(from, chunk)
-    if (bytes === undefined) wrong.push(number)
+    const bytes = buffer.subarray(0, chunk.length)
+    if (!readPart(from, chunk, bytes)) wrong.push(number)
     else for (const offset of chunk.offsets) writeAll(fd, bytes, offset)
   }
+  release(buffer)
   return { kind: 'copied', wrong }
 }
 
 function sketchParts({ fd, parts, bits }: SketchJob): FrameAnswer {
-  const features = parts.map(({ offset, length }) => sketch(read(fd, offset, length), bits))
+  const buffer = Buffer.allocUnsafeSlow(longest(parts))
+  const features = parts.map(({ offset, length }) => {
+    const bytes = buffer.subarray(0, length)
+    return sketch(bytes.subarray(0, read(fd, offset, bytes)), bits)
+  })
+  release(buffer)
   return { kind: 'sketched', features }
+}
+
+function longest(parts: readonly { readonly length: number }[]): number {
+  return parts.reduce((most, { length }) => Math.max(most, length), 0)
 }
 
 /** `undefined` where the old image does not hold what its map says. */
 function readDictionary({ fd, parts }: Dictionary): Buffer | undefined {
-  const pieces: Uint8Array[] = [new Uint8Array(DICTIONARY_LEAD)]
+  const dictionary = Buffer.allocUnsafeSlow(DICTIONARY_LEAD + parts.reduce((sum, { length }) => sum + length, 0))
+  dictionary.fill(0, 0, DICTIONARY_LEAD)
+  let filled = DICTIONARY_LEAD
   for (const part of parts) {
-    const bytes = readPart(fd, part)
-    if (bytes === undefined) return undefined
-    pieces.push(bytes)
+    const bytes = dictionary.subarray(filled, filled + part.length)
+    if (!readPart(fd, part, bytes)) return undefined
+    filled += part.length
   }
-  return Buffer.concat(pieces)
+  return dictionary
 }
 
-function readPart(fd: number, { offset, length, digest }: CheckedPart): Uint8Array | undefined {
-  let bytes: Uint8Array
+/** Fills `bytes`, of the part's length; `false` where something else lies there. */
+function readPart(fd: number, { offset, length, digest }: CheckedPart, bytes: Uint8Array): boolean {
   try {
-    bytes = read(fd, offset, length)
+    return read(fd, offset, bytes) === length && isEqual(hash(bytes), digest)
   } catch {
-    return undefined // a bad sector is damage like any other
+    return false // a bad sector is damage like any other
   }
-  return bytes.length === length && isEqual(hash(bytes), digest) ? bytes : undefined
 }
 
-/** Shorter where the file ends. */
-function read(fd: number, offset: number, length: number): Uint8Array {
-  const bytes = Buffer.allocUnsafeSlow(length)
+/** Fewer bytes than asked for where the file ends. */
+function read(fd: number, offset: number, bytes: Uint8Array): number {
   let filled = 0
-  while (filled < length) {
-    const count = readSync(fd, bytes, filled, length - filled, offset + filled)
+  while (filled < bytes.length) {
+    const count = readSync(fd, bytes, filled, bytes.length - filled, offset + filled)
     if (count === 0) break
     filled += count
   }
-  return bytes.subarray(0, filled)
+  return filled
 }
 
 function oldDamaged(): FrameAnswer {

@@ -6,6 +6,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { VmpkgError } from '../errors.ts'
 import { type ChunkMap, chunkDigest } from './chunk-map.ts'
+import { DigestTable } from './digest-table.ts'
 import type { CopiedChunk, FrameAnswer } from './frame-job.ts'
 import type { FramePool } from './frame-pool.ts'
 
@@ -50,18 +51,37 @@ export function firstPlaces(map: ChunkMap): Float64Array {
   return places
 }
 
-/** All byte offsets of each chunk. */
-export function allPlaces(map: ChunkMap): readonly (readonly number[])[] {
-  const places: number[][] = Array.from({ length: map.chunkCount }, () => [])
-  for (const [index, chunk] of map.chunks.entries()) places[chunk]?.push(map.offsets[index] ?? 0)
-  return places
+/** All byte offsets of each chunk: those of chunk n from `starts[n]` to before `starts[n + 1]`, ascending. */
+export interface Places {
+  readonly starts: Uint32Array
+  readonly offsets: Float64Array
+}
+
+export function allPlaces(map: ChunkMap): Places {
+  const starts = new Uint32Array(map.chunkCount + 1)
+  for (const chunk of map.chunks) starts[chunk + 1] = (starts[chunk + 1] ?? 0) + 1
+  for (let chunk = 0; chunk < map.chunkCount; chunk++) {
+    starts[chunk + 1] = (starts[chunk + 1] ?? 0) + (starts[chunk] ?? 0)
+  }
+  const next = Uint32Array.from(starts)
+  const offsets = new Float64Array(map.chunks.length)
+  for (const [index, chunk] of map.chunks.entries()) {
+    const at = next[chunk] ?? 0
+    offsets[at] = map.offsets[index] ?? 0
+    next[chunk] = at + 1
+  }
+  return { starts, offsets }
+}
+
+export function placesOf({ starts, offsets }: Places, chunk: number): readonly number[] {
+  return [...offsets.subarray(starts[chunk], starts[chunk + 1])]
 }
 
 export interface CopyLocalOptions {
   readonly images: readonly OpenLocalImage[]
   readonly image: FileHandle
   readonly map: ChunkMap
-  readonly places: readonly (readonly number[])[]
+  readonly places: Places
   /** Chunks that came are marked. */
   readonly isPresent: Uint8Array
   readonly pool: FramePool
@@ -80,16 +100,13 @@ export interface Copied {
 /** Takes over what is missing from the images, in their order. @throws {VmpkgError} `ABORTED` */
 export async function copyLocalChunks(options: CopyLocalOptions): Promise<Copied> {
   const { images, map, isPresent, pool, signal } = options
-  const wanted = new Map<string, number>()
-  for (let chunk = 0; chunk < map.chunkCount; chunk++) {
-    if (isPresent[chunk] === 0) wanted.set(keyOf(map, chunk), chunk)
-  }
+  const known = new DigestTable(map.digests)
   const damaged = new Set<OpenLocalImage>()
   let bytes = 0
   let failure: Copied['failure']
   for (const from of images) {
     const running: Promise<void>[] = []
-    for (const batch of batches(from, options, wanted)) {
+    for (const batch of batches(from, options, known)) {
       if (signal?.aborted) throw new VmpkgError('ABORTED', 'The copy from another image was interrupted')
       await pool.ready()
       if (failure !== undefined) break
@@ -108,7 +125,6 @@ export async function copyLocalChunks(options: CopyLocalOptions): Promise<Copied
           if (wrong.has(number)) continue
           isPresent[chunk] = 1
           bytes += copy.length
-          wanted.delete(keyOf(map, chunk))
         }
       }
       const done = pool.submit(job).then(take)
@@ -128,18 +144,18 @@ interface Wanted {
 /** In the order of the old image, so that it is read forward. */
 function* batches(
   { map: old, places: oldPlaces }: OpenLocalImage,
-  { map, places }: CopyLocalOptions,
-  wanted: ReadonlyMap<string, number>,
+  { map, places, isPresent }: CopyLocalOptions,
+  known: DigestTable,
 ): Generator<readonly Wanted[]> {
   let batch: Wanted[] = []
   let bytes = 0
   for (let number = 0; number < old.chunkCount; number++) {
-    const chunk = wanted.get(keyOf(old, number))
+    const chunk = known.find(chunkDigest(old, number))
     const length = old.lengths[number] ?? 0
-    if (chunk === undefined || length !== map.lengths[chunk]) continue
+    if (isPresent[chunk] !== 0 || length !== map.lengths[chunk]) continue
     // A copy: the digests of a map are one large buffer, which a message would carry whole.
     const digest = Uint8Array.from(chunkDigest(old, number))
-    batch.push({ chunk, copy: { offset: oldPlaces[number] ?? 0, length, digest, offsets: places[chunk] ?? [] } })
+    batch.push({ chunk, copy: { offset: oldPlaces[number] ?? 0, length, digest, offsets: placesOf(places, chunk) } })
     bytes += length
     if (bytes < BATCH_BYTES) continue
     yield batch
@@ -147,8 +163,4 @@ function* batches(
     bytes = 0
   }
   if (batch.length > 0) yield batch
-}
-
-function keyOf(map: ChunkMap, chunk: number): string {
-  return Buffer.from(chunkDigest(map, chunk)).toString('latin1')
 }

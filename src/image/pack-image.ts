@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { makeFolder, replaceFile } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import { type Digested, type Sha256, sha256 } from '../model/digest.ts'
-import { type ChunkMap, type Cutting, chunkDigest, dataBytes, formatChunkMap } from './chunk-map.ts'
+import { type ChunkMap, type Cutting, chunkDigest, formatChunkMap } from './chunk-map.ts'
 import { cutImage } from './cut.ts'
 import { FramePool } from './frame-pool.ts'
 import { firstPlaces } from './local-chunks.ts'
@@ -42,11 +42,7 @@ export interface PackedImage {
   readonly size: number
   readonly map: WrittenFile
   /** `packs` that were written, without those of earlier images. */
-  readonly transport: WrittenFile & {
-    readonly packs: readonly WrittenFile[]
-    readonly fullBytes: number
-    readonly dataBytes: number
-  }
+  readonly transport: WrittenFile & { readonly packs: readonly WrittenFile[]; readonly fullBytes: number }
   /** Files of no use once the image is published. */
   readonly journals: readonly string[]
   /** The map and the index themselves. */
@@ -76,7 +72,6 @@ export async function packImage(options: PackImageOptions): Promise<PackedImage>
       ...(await writeNamed(join(outDir, 'transport'), formatTransportIndex(index))),
       packs,
       fullBytes: fullBytes(index),
-      dataBytes: dataBytes(map),
     },
     journals: written === undefined ? [] : [written.journal],
     parsed: { map, index },

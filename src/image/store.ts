@@ -3,7 +3,7 @@
  * checked against. Whoever changes it holds the writer lock of `state/`.
  *
  *     <folder>/<digest>            the image, sparse
- *     <folder>/<digest>.partial    an unfinished fetch, resumed by the next one; with `.frames` beside it
+ *     <folder>/<digest>.partial    an unfinished fetch, resumed by the next one; with `.frames` (or `.clone`, `.old`) beside it
  *     <folder>/maps/<map digest>   chunk map
  *     <folder>/quarantine/…        what was found damaged; kept for a look; a fetch takes its intact chunks
  *
@@ -49,8 +49,11 @@ export interface AlikeImage {
   readonly delta?: Omit<OfferedDelta, 'from'>
 }
 
-/** Of chunk maps that are read to find chunks. */
-const MAX_MAP_BYTES = 64 * 1024 * 1024
+/** Of chunk maps that are read to find chunks: they take half as much again in memory. */
+const MAX_MAP_BYTES = 32 * 1024 * 1024
+/** At least, in a map: two for the length, 32 for the digest. */
+const MAP_BYTES_PER_CHUNK = 34
+const MEAN_CHUNK_BYTES = 64 * 1024
 
 export class ImageStore {
   readonly #folder: string
@@ -75,6 +78,31 @@ export class ImageStore {
   async findMap({ map }: { readonly map: Pick<StoredImage['map'], 'sha256'> }): Promise<Uint8Array | undefined> {
     const bytes = await readFile(join(this.#folder, 'maps', map.sha256)).catch(absent)
     return bytes !== undefined && sha256(bytes) === map.sha256 ? bytes : undefined
+  }
+
+  /** Keeps a chunk map for the fetch of its image. @throws {VmpkgError} `DIGEST_MISMATCH` */
+  async keepMap({ map }: Pick<StoredImage, 'map'>, bytes: Uint8Array): Promise<void> {
+    if (sha256(bytes) !== map.sha256) throw new VmpkgError('DIGEST_MISMATCH', 'A chunk map is not the signed one')
+    await this.#makeFolders()
+    await replaceFile(join(this.#folder, 'maps', map.sha256), bytes, { mode: 0o444 })
+  }
+
+  /**
+   * Bytes that a fetch of the image would take on disk beyond what an unfinished one has taken. Exact where its chunk map
+   * is here; else about what a map of that size stands for.
+   */
+  async neededBytes(image: StoredImage): Promise<{ readonly bytes: number; readonly isExact: boolean }> {
+    if (await this.has(image)) return { bytes: 0, isExact: true }
+    const partial = await lstat(`${this.pathOf(image.digest)}.partial`).catch(absent)
+    const taken = (partial?.blocks ?? 0) * 512
+    const mapBytes = await this.findMap(image)
+    if (mapBytes === undefined) {
+      const bytes = Math.min(image.size, Math.floor(image.map.size / MAP_BYTES_PER_CHUNK) * MEAN_CHUNK_BYTES)
+      return { bytes: Math.max(0, bytes - taken), isExact: false }
+    }
+    const { chunks, lengths } = parseChunkMap(mapBytes)
+    const bytes = chunks.reduce((sum, chunk) => sum + (lengths[chunk] ?? 0), 0)
+    return { bytes: Math.max(0, bytes - taken), isExact: true }
   }
 
   /**
@@ -227,7 +255,7 @@ export class ImageStore {
     const names = ((await readdir(this.#folder).catch(absent)) ?? []).toSorted()
     const present = new Set(names)
     return names.flatMap((name) => {
-      const digest = name.replace(/\.partial(?:\.frames)?$/, '')
+      const digest = name.replace(/\.partial(?:\.(?:frames|clone|old))?$/, '')
       if (!isSha256(digest)) return []
       const isLeft = name !== digest && present.has(digest)
       return isLeft || !referenced.has(digest) ? [{ name, digest }] : []

@@ -80,7 +80,6 @@ export const transport: z.ZodType<Transport> = z.strictObject({
     z.strictObject({
       index: digested,
       fullBytes: count,
-      dataBytes: count.exactOptional(),
       deltas: z
         .array(z.strictObject({ from: sha256Text, index: digested, pack: digested }))
         .min(1)

@@ -57,8 +57,6 @@ export interface ImageTransport {
   readonly index: Digested
   /** Bytes that a full fetch moves, for the plan. */
   readonly fullBytes: number
-  /** Bytes that are no hole, which it takes on a disk; `size` where it is absent. */
-  readonly dataBytes?: number
   /** For those who have another image. */
   readonly deltas?: readonly ImageDelta[]
 }

@@ -65,6 +65,17 @@ export async function fetchImage(
   })
 }
 
+/** Brings the chunk maps of images that are not here, which say what those take on disk. @throws as `fetchImage` */
+export async function fetchMaps(workspace: Workspace, line: PackageLine, from: MirrorSet): Promise<void> {
+  const store = new ImageStore(workspace.paths.images)
+  const { signal } = workspace.outside
+  for (const image of line.images) {
+    if ((await store.neededBytes(image)).isExact) continue
+    const path = chunkMapPath(image.map.sha256)
+    await store.keepMap(image, await fetchDigested(from, { path, expected: image.map, signal }))
+  }
+}
+
 /** Images that lie here and may have chunks of one that is fetched: those from which there is a delta, then all others. */
 function imagesAtHand(
   workspace: Workspace,
@@ -119,26 +130,28 @@ export async function whileNobodyElse<T>(
   return withObject({ folder: paths.downloads, digest, command, signal, onWait }, use)
 }
 
-/** Bytes that a fetch of what the store lacks would move at most, and that it would take on disk. */
+/** Bytes that a fetch of what the store lacks would move at most, and about what it would take on disk. */
 export async function missingBytes(
   workspace: Workspace,
   line: PackageLine,
   transport: Transport,
-): Promise<{ readonly objects: number; readonly download: number; readonly disk: number }> {
+): Promise<{ readonly objects: number; readonly download: number; readonly disk: number; readonly full: number }> {
   const store = new ImageStore(workspace.paths.images)
   let objects = 0
   let download = 0
   let disk = 0
+  let full = 0
   let known: ReadonlyMap<Sha256, Sha256> | undefined
   for (const image of line.images) {
     if (await store.has(image)) continue
     objects++
     const travels = transport.images[image.digest]
     if (travels !== undefined) {
+      full += travels.fullBytes
       known ??= knownImages(workspace, line.name)
       download += await expectedTransfer(store, travels, known)
     }
-    disk += Math.min(image.size, travels?.dataBytes ?? image.size)
+    disk += (await store.neededBytes(image)).bytes
   }
-  return { objects, download, disk }
+  return { objects, download, disk, full }
 }

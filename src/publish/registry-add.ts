@@ -46,7 +46,7 @@ export type MakeDelta = (options: Pick<MakeDeltaOptions, 'old' | 'image' | 'outD
 
 type PackedImage = Pick<PackedFile, 'digest' | 'size' | 'journals' | 'parsed'> & {
   readonly map: Digested
-  readonly transport: Digested & { readonly fullBytes: number; readonly dataBytes: number }
+  readonly transport: Digested & { readonly fullBytes: number }
 }
 
 export interface AddOptions {
@@ -187,9 +187,9 @@ async function makeEntry(folder: string, built: BuiltPackage, publishers: readon
   for (const image of built.images) {
     const { manifest } = built.contents
     const { packed, deltas } = await packing.pack(manifest, image)
-    const { sha256: digest, size, fullBytes, dataBytes } = packed.transport
+    const { sha256: digest, size, fullBytes } = packed.transport
     const offered = deltas.length === 0 ? {} : { deltas }
-    transports[image.digest] = { index: { sha256: digest, size }, fullBytes, dataBytes, ...offered }
+    transports[image.digest] = { index: { sha256: digest, size }, fullBytes, ...offered }
     const map = { sha256: packed.map.sha256, size: packed.map.size }
     const { role, verityRoot, parent } = image
     const verity = verityRoot === undefined ? {} : { verityRoot }

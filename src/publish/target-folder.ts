@@ -1,5 +1,6 @@
 /** A folder of this host as a place to publish to: the one a web server serves, or a mounted share. */
 import { randomUUID } from 'node:crypto'
+import { constants } from 'node:fs'
 import { copyFile, link, lstat, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { syncFolder } from '../durable-file.ts'
@@ -35,7 +36,7 @@ export function folderTarget(folder: string): PublishTarget {
         if (size === undefined) continue
         if (size > maxBytes) throw tooLarge(folder, path, size)
         await mkdir(dirname(join(into, path)), { recursive: true })
-        await copyFile(join(folder, path), join(into, path))
+        await copyFile(join(folder, path), join(into, path), constants.COPYFILE_FICLONE)
       }
     },
     async store(from, paths, onStored) {
@@ -80,7 +81,7 @@ async function storeDurably(from: string, to: string): Promise<void> {
   await mkdir(dirname(to), { recursive: true })
   const temporary = `${to}.${randomUUID()}.tmp`
   try {
-    await copyFile(from, temporary)
+    await copyFile(from, temporary, constants.COPYFILE_FICLONE)
     {
       await using handle = await open(temporary, 'r')
       await handle.sync()

@@ -1,6 +1,6 @@
 /**
  * Installs one packed image into a new store and prints JSON: seconds, peak resident MiB, longest event loop delay in ms.
- * Arguments: base URL, folder of the store, digest, size, map file, transport file. A process of its own, for its memory.
+ * Arguments: base URL, folder of the store, digest, size, map file, transport file, threads. A process of its own, for its memory.
  */
 import { readFile } from 'node:fs/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -9,7 +9,8 @@ import { ImageStore } from '../../src/image/store.ts'
 import { parseSha256, sha256 } from '../../src/model/digest.ts'
 import { systemHttp } from '../../src/node/http.ts'
 
-const [base = '', folder = '', digest = '', size = '', mapFile = '', transportFile = ''] = process.argv.slice(2)
+const [base = '', folder = '', digest = '', size = '', mapFile = '', transportFile = '', threads] =
+  process.argv.slice(2)
 const [mapBytes, indexBytes] = await Promise.all([readFile(mapFile), readFile(transportFile)])
 const map = { sha256: sha256(mapBytes), size: mapBytes.length }
 const loop = monitorEventLoopDelay({ resolution: 1 })
@@ -21,6 +22,7 @@ await new ImageStore(folder).fetch({
   indexBytes,
   blobs: packSource({ http: systemHttp({}), base: new URL(base) }),
   subject: 'image',
+  ...(threads === undefined ? {} : { threads: Number(threads) }),
 })
 const seconds = (performance.now() - began) / 1000
 loop.disable()

@@ -99,6 +99,8 @@ test('a database that cannot grow is NO_SPACE, one that is read-only NO_RIGHTS',
   const full = caught(() => database.exec('INSERT INTO a VALUES (zeroblob(100000))'))
   database.close()
   assert.equal(translated(full).code, 'NO_SPACE')
+  const noIndex = Object.assign(new Error('disk I/O error'), { code: 'ERR_SQLITE_ERROR', errcode: 4874 })
+  assert.equal(translated(noIndex).code, 'NO_SPACE')
   const readOnly = new DatabaseSync(path, { readOnly: true })
   const refused = caught(() => readOnly.exec('INSERT INTO a VALUES (1)'))
   readOnly.close()

@@ -52,6 +52,7 @@ export class PowerLoss {
       if (isNew && ['open', 'writeFile', 'copyFile', 'link', 'symlink', 'appendFile'].includes(name)) this.#made(path)
       if (['chmod', 'utimes', 'fchmod'].includes(name)) return
       const found = real.lstatSync(path, { throwIfNoEntry: false })
+      if (name === 'link' && !this.#dirty.has(found?.ino ?? -1)) return // another name, and not a byte
       if (found?.isFile() === true && !SQLITE.test(path)) this.#dirty.set(found.ino, path)
     }
   }

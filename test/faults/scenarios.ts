@@ -2,6 +2,7 @@
  * The verbs that change something, each in the situations that differ. A new verb is a line here.
  * Paths that begin with `%` are below the world's folder.
  */
+import { execFileSync } from 'node:child_process'
 import { chmod, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readKey } from 'openpgp'
@@ -9,6 +10,7 @@ import { listKeys } from '../../src/publish/key.ts'
 import { readRegistry } from '../../src/publish/registry-state.ts'
 import { signEnvelope } from '../../src/publish/registry-version.ts'
 import { openSigner, type Signer } from '../../src/publish/signer.ts'
+import { noise } from '../support/disk-image.ts'
 import { DAY_MS, fixedClock } from '../support/fixed-clock.ts'
 import { testImage } from '../support/registry-builder.ts'
 import { tinyApp, tinyRouter } from '../support/tiny-packages.ts'
@@ -17,7 +19,14 @@ import type { World } from './world.ts'
 
 const NEW_ROUTER = tinyRouter('router-tiny', { image: testImage('router-tiny 2') })
 
-/** Two versions of each; the second of the router has another definition. */
+/** 512 KiB that do not compress, of which an edit changes some bytes here and there: its delta is a small part of it. */
+function editedImage(edit: string): Uint8Array {
+  const image = noise('edited', 512 * 1024)
+  for (let at = 5000; at < image.length; at += 150_000) image.write(edit, at)
+  return image
+}
+
+/** Two versions of each; the second of the router has another definition. The last are mostly alike. */
 export const PACKAGES = [
   { ...tinyRouter('router-tiny'), version: '1.0-1' },
   {
@@ -28,6 +37,9 @@ export const PACKAGES = [
   { ...tinyApp('app-alone'), version: '1.0-1' },
   { ...tinyApp('app-alone', { image: testImage('app-alone 2') }), version: '2.0-1' },
   { ...tinyApp('app-keep', { manifest: 'data: { home: { size: 16MiB, mount: /home } }' }), version: '1.0-1' },
+  { name: 'app-edited', version: '1.0-1', images: { disk: editedImage('') } },
+  { name: 'app-edited', version: '2.0-1', images: { disk: editedImage('an edit') } },
+  { name: 'app-alike', images: { disk: editedImage('of others') } },
 ]
 
 /** Runs commands one after the other. */
@@ -63,6 +75,7 @@ const ADD = ['source', 'add', 'test', '%/registry', '--root-file', '%/registry/r
 const UPDATE = ['update']
 const APP = ['install', '-y', '--grant', 'network', 'app-alone']
 const OLD_APP = [...APP.slice(0, -1), 'app-alone=1.0-1']
+const OLD_EDITED = ['install', '-y', 'app-edited=1.0-1']
 const ROUTER = ['install', '-y', '--grant', 'network', '--no-start', 'router-tiny']
 const OLD_ROUTER = [...ROUTER.slice(0, -1), 'router-tiny=1.0-1']
 const PIN = ['pin', 'set', 'app-none', '500']
@@ -122,6 +135,21 @@ async function damageImages({ folder }: World): Promise<void> {
     await writeFile(path, bytes)
     await chmod(path, 0o444)
   }
+}
+
+/** What a killed command left goes with the next that writes into the folder. */
+const IN_DISKS = /^disks\/\*$/
+
+/** Disks of the user's own: a raw one, and a qcow2 one with clusters that hold nothing. */
+async function makeDisks({ folder }: World): Promise<void> {
+  await mkdir(join(folder, 'disks'))
+  await writeFile(
+    join(folder, 'disks', 'disk.raw'),
+    Buffer.concat([noise('disk', 300_000), Buffer.alloc(4 * 2 ** 20 - 300_000)]),
+  )
+  const disk = join(folder, 'disks', 'disk.qcow2')
+  execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', disk, '4M'])
+  execFileSync('qemu-io', ['-f', 'qcow2', '-c', 'write -q -P 1 0 2M', '-c', 'write -q -P 0 0 1M', disk])
 }
 
 /** Changes the registry that was added, as its publisher does. */
@@ -407,6 +435,42 @@ export const SCENARIOS: readonly Scenario[] = [
     before: having(ADD, UPDATE, [...OLD_APP, '--set', 'memory=48MiB']),
     done: ['PACKAGE_NOT_INSTALLED'],
   },
+  {
+    name: 'upgrade by a delta',
+    verb: ['upgrade', '-y'],
+    before: having(ADD, UPDATE, OLD_EDITED),
+  },
+  {
+    name: 'download by chunks of another image',
+    isLong: true,
+    verb: ['download', 'app-alike'],
+    before: having(ADD, UPDATE, OLD_EDITED),
+    next: UPDATE,
+    leaves: /\*$/,
+    piecemeal: ['stores', 'kept'],
+  },
+  { name: 'quota', isLong: true, verb: ['quota', '1GiB'], before: having(ADD, UPDATE) },
+  {
+    name: 'image convert',
+    verb: ['image', 'convert', '%/disks/disk.raw', '%/disks/new.qcow2'],
+    before: makeDisks,
+    leaves: IN_DISKS,
+    done: ['USAGE'],
+  },
+  {
+    name: 'image convert onto another',
+    isLong: true,
+    verb: ['image', 'convert', '--force', '%/disks/disk.raw', '%/disks/disk.qcow2'],
+    before: makeDisks,
+    leaves: IN_DISKS,
+  },
+  {
+    name: 'image compact',
+    verb: ['image', 'compact', '%/disks/disk.qcow2'],
+    before: makeDisks,
+    leaves: IN_DISKS,
+  },
+  { name: 'image resize', verb: ['image', 'resize', '%/disks/disk.raw', '8MiB'], before: makeDisks },
   { name: 'clean', verb: ['clean'], before: having(ADD, UPDATE, OLD_APP, ['upgrade', '-y']) },
   {
     name: 'history undo of an upgrade',

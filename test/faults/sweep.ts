@@ -16,8 +16,6 @@ export interface Scenario {
   readonly verb: readonly string[]
   /** Needs libvirt. */
   readonly host?: boolean
-  /** For the long run alone: what it stands on is struck with the tests by another one. */
-  readonly isLong?: boolean
   /**
    * Brings a fresh world into the state from before; relative paths are below the world's folder. What it returns are
    * further words of the verb, such as the number of an entry in the history.
@@ -43,6 +41,8 @@ export interface Scenario {
   /** Ways that would prove nothing here. */
   readonly not?: readonly FaultWay[]
   readonly env?: Readonly<Record<string, string>>
+  /** Only in the soak run: the tests have another that does nearly the same. */
+  readonly isLong?: boolean
 }
 
 export interface FaultPoint {

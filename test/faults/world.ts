@@ -9,6 +9,7 @@ import { cp, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
+import { sha256 } from '../../src/model/digest.ts'
 import { parseEnvelope, parseEnvelopeFile } from '../../src/model/registry-schema.ts'
 import { readRegistry, verifyRegistryAs } from '../../src/publish/registry-state.ts'
 import { parseDraft } from '../../src/publish/root-draft.ts'
@@ -74,7 +75,7 @@ export interface WorldOptions {
 
 export async function makeWorld({ name, packages, host }: WorldOptions): Promise<World> {
   const cli = await makeCli(`private:${name}`)
-  const registry = await buildRegistry({ clock: fixedClock(new Date()), packages })
+  const registry = await buildRegistry({ clock: fixedClock(new Date()), packages, deltas: true })
   const folder = await realpath(cli.folder)
   const apart = join(folder, '..', `${basename(folder)}-saved`)
   const keeping = join(folder, '..', `${basename(folder)}-kept`)
@@ -350,8 +351,13 @@ async function observeFiles(folder: string): Promise<Sight> {
     stores: files.filter(
       (path) =>
         /lib\/vmpkg\/(packages|images)\/(maps\/)?[0-9a-f]{64}[^/]*$/.test(path) &&
-        !/\.partial(?:\.(?:tag|frames))?$|\.tmp$/.test(path) &&
+        !/\.partial(?:\.(?:tag|frames|clone|old))?$|\.tmp$/.test(path) &&
         !damaged.includes(path),
+    ),
+    disks: await Promise.all(
+      files
+        .filter((path) => /^disks\/./.test(path) && !path.endsWith('.tmp'))
+        .map(async (path) => `${path} ${sha256(await readFile(join(folder, path)))}`),
     ),
     kept: (await listed('downloads')).filter((name) => name.startsWith('kept-')),
     damaged,

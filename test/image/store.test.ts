@@ -118,6 +118,20 @@ describe('ImageStore', () => {
     assert.equal(await readFile(join(folder, 'images/quarantine', `${image.digest}-0`), 'utf8'), 'planted')
   })
 
+  test('knows what an image would take: by its map exactly, less what has come already; without it about', async (t) => {
+    const { store, image, options } = await prepare(t)
+    const about = await store.neededBytes({ ...image, size: 2 ** 40 })
+    assert.deepEqual(about, { bytes: Math.floor(image.map.size / 34) * 64 * 1024, isExact: false })
+    await store.keepMap(image, options.mapBytes)
+    // 200,000 bytes are 49 blocks of 4 KiB.
+    assert.deepEqual(await store.neededBytes(image), { bytes: 49 * 4096, isExact: true })
+    await writeFile(`${store.pathOf(image.digest)}.partial`, noise('half', 100 * 1024))
+    assert.deepEqual(await store.neededBytes(image), { bytes: 49 * 4096 - 100 * 1024, isExact: true })
+    await store.fetch(options)
+    assert.deepEqual(await store.neededBytes(image), { bytes: 0, isExact: true })
+    await assert.rejects(store.keepMap(image, Buffer.from('other')), { code: 'DIGEST_MISMATCH' })
+  })
+
   test('removes exactly what nothing refers to', async (t) => {
     const { folder, store, image, options } = await prepare(t)
     await store.fetch(options)

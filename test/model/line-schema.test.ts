@@ -76,7 +76,7 @@ describe('a package line', () => {
 
 describe('parseTransport', () => {
   test('takes digests only as keys', () => {
-    const one = { index: { sha256: digest, size: 1 }, fullBytes: 5, dataBytes: 9 }
+    const one = { index: { sha256: digest, size: 1 }, fullBytes: 5 }
     assert.deepEqual(parseTransport({ images: { [digest]: one } }), { images: { [digest]: one } })
     assert.throws(() => parseTransport({ images: { constructor: one } }), { code: 'INDEX_INVALID' })
     assert.throws(() => parseTransport({ images: { [digest]: { ...one, fullBytes: -1 } } }), { code: 'INDEX_INVALID' })

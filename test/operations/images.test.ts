@@ -36,9 +36,7 @@ describe('fetchImage', () => {
     const [image] = now.line.images
     assert.ok(image)
     const full = now.transport.images[image.digest]?.fullBytes ?? 0
-    const fresh = await measureDownload(workspace, [now])
-    assert.ok(fresh.downloadBytes >= full)
-    assert.equal(fresh.diskBytes, (now.transport.images[image.digest]?.dataBytes ?? 0) + now.line.package.size)
+    assert.ok((await measureDownload(workspace, [now])).downloadBytes >= full)
     using first = await downloadPackages(workspace, [old])
     assert.equal(first.packages.length, 1)
     const planned = await measureDownload(workspace, [now])

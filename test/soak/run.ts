@@ -15,6 +15,7 @@ import { soakClones } from './clones.ts'
 import { soakCycles } from './cycles.ts'
 import { soakFaults } from './faults.ts'
 import { soakFiles } from './files.ts'
+import { soakImages } from './images.ts'
 import { soakLeaks } from './leaks.ts'
 import { soakLibvirt } from './libvirt.ts'
 import { soakPublish } from './publish.ts'
@@ -34,6 +35,7 @@ const PARTS = {
   cycles: soakCycles,
   faults: soakFaults,
   files: soakFiles,
+  images: soakImages,
   leaks: soakLeaks,
   libvirt: soakLibvirt,
   publish: soakPublish,
@@ -54,6 +56,7 @@ const CASES: Readonly<Record<Part, number>> = {
   cycles: 1000,
   faults: 100_000,
   files: 1000,
+  images: 1000,
   leaks: 100,
   libvirt: 107_000,
   publish: 10_000,

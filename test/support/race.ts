@@ -101,7 +101,7 @@ export class RaceCourse implements AsyncDisposable {
       await mkdir(dirname(to), { recursive: true })
       await copyFile(one, to)
     }
-    const { sha256, size, fullBytes, dataBytes } = transport
-    return { ...rest, map: { sha256: map.sha256, size: map.size }, transport: { sha256, size, fullBytes, dataBytes } }
+    const { sha256, size, fullBytes } = transport
+    return { ...rest, map: { sha256: map.sha256, size: map.size }, transport: { sha256, size, fullBytes } }
   }
 }

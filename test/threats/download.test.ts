@@ -198,10 +198,10 @@ threatCase({
     },
     {
       file: 'src/image/assemble.ts',
-      find: 'await findPresentChunks(image, map, signal)',
-      replace: 'new Uint8Array(map.chunkCount)',
+      find: 'isPresent.set(await findPresentChunks(image, map, signal))',
+      replace: '',
     },
-    { file: 'src/image/assemble.ts', find: 'await clearHoles(image, map, signal)', replace: '' },
+    { file: 'src/image/assemble.ts', find: 'await clearHoles(image, map, signal)', replace: 'true' },
   ],
 })
 
@@ -1039,13 +1039,13 @@ threatCase({
   },
   controls: [
     [
-      { file: 'src/operations/download.ts', find: 'await checkSpace(paths.images, diskBytes)', replace: '' },
-      { file: 'src/image/assemble.ts', find: 'await requireSpace(target, map, isPresent)', replace: '' },
+      { file: 'src/operations/download.ts', find: 'await checkSpace(paths.images, least)', replace: '' },
+      { file: 'src/image/assemble.ts', find: 'await requireSpace(subject, target, map, isPresent)', replace: '' },
     ],
     {
-      file: 'src/image/fetch-frames.ts',
-      find: "(answer.code === 'ENOSPC' || answer.code === 'EDQUOT')",
-      replace: "answer.code === 'never'",
+      file: 'src/image/assemble.ts',
+      find: "['ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '')",
+      replace: "systemErrorCode(error) === 'never'",
     },
   ],
 })

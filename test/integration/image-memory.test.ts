@@ -1,0 +1,39 @@
+/** What a fetch takes of memory, in a process of its own that begins as `vmpkg` does (design images 7.3, decisions 0038). */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { chunkDigest, formatChunkMap, makeChunkMap, parseChunkMap } from '../../src/image/chunk-map.ts'
+import { packImage } from '../../src/image/pack-image.ts'
+import { makeTempFolder } from '../support/temp-folder.ts'
+
+const MIB = 2 ** 20
+const ROOT = join(import.meta.dirname, '..', '..')
+const INSTALLER = join(ROOT, 'test', 'bench', 'image-install.ts')
+
+test('an image with 192 MiB in a TiB is fetched in 256 MiB of memory, four threads included', async (t) => {
+  const folder = await makeTempFolder(t)
+  const [file, outDir] = [join(folder, 'disk'), join(folder, 'registry')]
+  await writeFile(file, randomBytes(192 * MIB))
+  const packed = await packImage({ file, outDir, level: 1 })
+  const dense = parseChunkMap(await readFile(packed.map.file))
+  const extents = [...dense.chunks].flatMap((chunk) => [
+    { length: 2 ** 28, digest: undefined },
+    { length: dense.lengths[chunk] ?? 0, digest: chunkDigest(dense, chunk) },
+  ])
+  const map = makeChunkMap(dense.cutting, [...extents, { length: 2 ** 39, digest: undefined }])
+  assert.ok(map.virtualSize > 2 ** 40)
+  await writeFile(packed.map.file, formatChunkMap(map))
+  const [line = ''] = (await readFile(join(ROOT, 'src', 'bin.ts'), 'utf8')).split('\n')
+  const [, variable = ''] = /^#!\/usr\/bin\/env -S ([A-Z_]+=\d+) node$/.exec(line) ?? []
+  const facts = [packed.digest, String(map.virtualSize), packed.map.file, packed.transport.file, '4']
+  const words = [variable, process.execPath, INSTALLER, pathToFileURL(outDir).href, join(folder, 'images'), ...facts]
+  const { stdout } = await promisify(execFile)('env', words)
+  const { peakMib } = JSON.parse(stdout) as { readonly peakMib: number }
+  t.diagnostic(`at most ${peakMib.toFixed(0)} MiB`)
+  assert.ok(peakMib < 256, `${peakMib.toFixed(0)} MiB`)
+})
