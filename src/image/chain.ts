@@ -60,7 +60,8 @@ async function readFile(
 ): Promise<Omit<ChainFile, 'backing'> & { backing: { file: string; format: string } | undefined }> {
   const stats = await stat(path)
   const common = { file, modified: stats.mtime }
-  if (!stats.isFile()) throw invalid(file, 'is not a file; only files have layers that can be read')
+  const isVolume = stats.isBlockDevice() && format === 'qcow2'
+  if (!stats.isFile() && !isVolume) throw invalid(file, 'is not a file; only files have layers that can be read')
   if (format === 'raw') {
     return { ...common, format, virtualSize: Math.floor(stats.size / 512) * 512, backing: undefined, snapshots: [] }
   }

@@ -8,6 +8,7 @@ import type { DomainFacts, EphemeralStorage } from '../model/libvirt-facts.ts'
 import type { PackageLine } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import { parseDomainName } from '../model/name.ts'
+import type { Storage } from '../model/storage.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { isNearer } from '../router/move.ts'
 import { choosePciDevices } from './choose-devices.ts'
@@ -22,6 +23,7 @@ import { placeInput } from './place-input.ts'
 import { planClientMac, planClientMacs } from './plan-card.ts'
 import { readLans } from './read-lans.ts'
 import type { MachineInput } from './render-machine.ts'
+import { machineVolumePath, stampedVolumes } from './storage-volumes.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface ClonePlanRequest extends ValueRequest {
@@ -29,11 +31,24 @@ export interface ClonePlanRequest extends ValueRequest {
   readonly net: string | undefined
   readonly ephemeral: boolean
   readonly storage?: EphemeralStorage | undefined
+  /** Where its disks go, if not to the built-in place: its own, and data disks that are not there yet. */
+  readonly places?: DiskPlaces
   /** Values that were set when the package was installed. */
   readonly before: ParameterValues
   readonly grants: MachineInput['grants']
   /** Of a machine that is there already. */
-  readonly existing?: { readonly identity: Identity; readonly nics: readonly NicContext[]; readonly medium: string }
+  readonly existing?: {
+    readonly identity: Identity
+    readonly nics: readonly NicContext[]
+    readonly medium: string
+    /** Where it is in a storage. */
+    readonly overlay?: string | undefined
+  }
+}
+
+export interface DiskPlaces {
+  readonly disk: Storage | undefined
+  readonly data: Storage | undefined
 }
 
 /**
@@ -51,6 +66,8 @@ export async function planClone(
   const { existing, net } = request
   const identity = existing?.identity ?? newIdentity(request.name, randomness)
   const files = machineFiles(workspace.connectionPaths, identity.uuid, request)
+  const overlay = existing?.overlay ?? ownDisk(request, identity.uuid) ?? files.overlay
+  const data = request.ephemeral ? {} : await planData(workspace, request.name, manifest, request.places?.data)
   const images = imagePaths(workspace, line)
   const planned: readonly NicContext[] =
     net === undefined || existing !== undefined
@@ -78,10 +95,19 @@ export async function planClone(
     images,
     nvram: files.nvram,
     medium: existing?.medium ?? files.medium,
-    ...(images.disk === undefined ? {} : { overlay: { path: files.overlay, base: images.disk } }),
-    ...(request.ephemeral ? {} : { serialLog: files.log, ...planData(workspace, request.name, manifest) }),
+    ...(images.disk === undefined ? {} : { overlay: { path: overlay, base: images.disk } }),
+    ...(request.ephemeral ? {} : { serialLog: files.log, ...data }),
+    volumes: stampedVolumes(workspace.connectionPaths, [overlay, ...(data.data ?? []).map(({ path }) => path)]),
     pci: await choosePciDevices(workspace, manifest, parameters, request.name),
   })
+}
+
+function ownDisk(
+  { ephemeral, places }: Pick<ClonePlanRequest, 'ephemeral' | 'places'>,
+  uuid: string,
+): string | undefined {
+  const storage = ephemeral ? undefined : places?.disk
+  return storage === undefined ? undefined : machineVolumePath(storage, uuid)
 }
 
 export interface PlannedClones {
@@ -123,11 +149,15 @@ export async function planClones(
     request.net === undefined || more.length === 0
       ? []
       : await planClientMacs(connect, request.net, randomness, names.length)
-  const inputs = names.map((name, index): MachineInput => {
+  const planOne = async (name: string, index: number): Promise<MachineInput> => {
     const identity = index === 0 ? first.identity : newIdentity(name, randomness)
     const kind = { ephemeral: request.ephemeral, storage: storageOf(mode) }
     const files = machineFiles(workspace.connectionPaths, identity.uuid, kind)
     const mac = macs[index]
+    const overlay = ownDisk(request, identity.uuid) ?? files.overlay
+    const data =
+      request.ephemeral || index === 0 ? {} : await planData(workspace, name, pkg.manifest, request.places?.data)
+    const disks = [overlay, ...(data.data ?? first.data ?? []).map(({ path }) => path)]
     return {
       ...first,
       name,
@@ -135,10 +165,14 @@ export async function planClones(
       nics: mac === undefined ? first.nics : first.nics.map((nic) => ({ ...nic, mac })),
       nvram: files.nvram,
       medium: files.medium,
-      ...(first.overlay === undefined ? {} : { overlay: { ...first.overlay, path: files.overlay } }),
+      ...(first.overlay === undefined ? {} : { overlay: { ...first.overlay, path: overlay } }),
       ...(first.serialLog === undefined ? {} : { serialLog: files.log }),
+      ...data,
+      volumes: stampedVolumes(workspace.connectionPaths, disks),
     }
-  })
+  }
+  const inputs: MachineInput[] = []
+  for (const [index, name] of names.entries()) inputs.push(await planOne(name, index))
   return { inputs, mode }
 }
 

@@ -37,7 +37,7 @@ import { verifyBackup } from './backup-key.ts'
 import { makeOpener, type OpenRequest, requireAllChunks } from './backup-list.ts'
 import { planClone } from './clone-plan.ts'
 import { isLocal } from './connection-name.ts'
-import { dataNameOf, dataPath, isDataThere } from './data-file.ts'
+import { dataNameOf, dataPath, findData } from './data-file.ts'
 import { machineFiles } from './machine-files.ts'
 import { loadPackage } from './package-store.ts'
 import { planClientMac, requireFreeAddress } from './plan-card.ts'
@@ -248,7 +248,7 @@ async function planFiles(workspace: Workspace, opened: Omit<Plan, 'files' | 'ima
  * be another than then.
  */
 async function dataPlace(
-  { connectionPaths }: Workspace,
+  workspace: Workspace,
   { name, replaces, contents }: Pick<Plan, 'name' | 'replaces' | 'contents'>,
   { kind, format, path }: StoredDisk,
 ): Promise<string | undefined> {
@@ -257,7 +257,7 @@ async function dataPlace(
   if (kind !== 'disk' || format !== 'qcow2' || basename(dirname(path)) !== 'data') return undefined
   if (machine === undefined || known?.name !== getText(machine).trim()) return undefined
   const data = { name, data: known.data }
-  if (!(await isDataThere(connectionPaths, data))) return dataPath(connectionPaths, data)
+  if ((await findData(workspace, data)) === undefined) return dataPath(workspace.connectionPaths, data)
   // Beside it, among the machine’s own: what is kept is never written over.
   if (replaces) return undefined
   throw new VmpkgError('DOMAIN_EXISTS', `The data disk ${data.data} of ${name} is there still`, {

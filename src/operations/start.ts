@@ -20,6 +20,7 @@ import { ensureSilence } from './host-silence.ts'
 import { findManifest } from './package-store.ts'
 import { preflightDomain } from './preflight.ts'
 import { settleRouter } from './settle-router.ts'
+import { unlockDisks } from './storage-key.ts'
 import { findUpper } from './upper.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -210,6 +211,7 @@ async function readyTimeoutMs(workspace: Workspace, { facts }: Machine): Promise
 
 /** Looks whether this host can run the domain, then starts its networks. @throws {VmpkgError} as `preflightDomain` */
 export async function prepareStart(workspace: Workspace, connect: Connect, xml: string): Promise<void> {
+  await unlockDisks(workspace, connect, xml)
   await preflightDomain(workspace, connect, xml, { until: 'start', startsNetworks: true })
   if (await startNetworks(connect, xml)) await ensureSilence(workspace, connect)
 }

@@ -67,6 +67,16 @@ const OLD_ROUTER = [...ROUTER.slice(0, -1), 'router-tiny=1.0-1']
 const PIN = ['pin', 'set', 'app-none', '500']
 const CLONE = ['clone', 'app-alone', '--name', 'one', '--no-start']
 
+const VAULT = ['storage', 'add', 'vault', '--path', '%/vault', '--key-file', '%/key']
+
+/** With a key file for storages. */
+function keyed(...commands: readonly (readonly string[])[]): Scenario['before'] {
+  return async (world) => {
+    await writeFile(join(world.folder, 'key'), 'a key for a test', { mode: 0o600 })
+    return having(...commands)(world)
+  }
+}
+
 const KEYS = ['--keys', '%/keys']
 const MAKE_KEYS = ['root', 'pub', 'prom', 'time'].map((name) => ['key', 'generate', name, '--no-passphrase', ...KEYS])
 const ROLES = ['--root-key', 'root', '--publisher', 'pub=*', '--promoter', 'prom', '--timestamp', 'time', ...KEYS]
@@ -471,6 +481,27 @@ export const SCENARIOS: readonly Scenario[] = [
     verb: ['rm', '-y', 'one'],
     before: having(ADD, UPDATE, ROUTER, APP, CLONE),
     done: ['DOMAIN_UNKNOWN'],
+  },
+  {
+    name: 'storage add, encrypted',
+    host: true,
+    verb: ['storage', 'add', 'more', '--path', '%/more', '--key-file', '%/key'],
+    before: keyed(),
+    done: ['STORAGE_EXISTS'],
+  },
+  {
+    name: 'storage remove',
+    host: true,
+    verb: ['storage', 'remove', '-y', 'vault'],
+    before: keyed(VAULT),
+    done: ['STORAGE_UNKNOWN'],
+  },
+  {
+    name: 'clone into a storage',
+    host: true,
+    verb: [...CLONE, '--storage', 'vault'],
+    before: keyed(ADD, UPDATE, ROUTER, APP, VAULT),
+    done: ['DOMAIN_EXISTS'],
   },
   {
     name: 'rename',

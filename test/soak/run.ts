@@ -21,6 +21,7 @@ import { soakRaces } from './races.ts'
 import { soakRender } from './render.ts'
 import { soakResolve } from './resolve.ts'
 import { soakSnapshots } from './snapshots.ts'
+import { soakStorage } from './storage.ts'
 import { soakVfio } from './vfio.ts'
 import { soakXml } from './xml.ts'
 
@@ -39,6 +40,7 @@ const PARTS = {
   render: soakRender,
   resolve: soakResolve,
   snapshots: soakSnapshots,
+  storage: soakStorage,
   xml: soakXml,
   vfio: soakVfio,
 } as const
@@ -58,6 +60,7 @@ const CASES: Readonly<Record<Part, number>> = {
   render: 1_000_000,
   resolve: 20_000,
   snapshots: 38,
+  storage: 1,
   xml: 10_000,
   vfio: 1,
 }
