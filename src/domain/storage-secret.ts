@@ -16,7 +16,7 @@ export async function setStorageSecret(
   <uuid>${uuid}</uuid>
   <description>Key of storage ${escapeXml(name)} of vmpkg</description>
   <usage type='volume'>
-    <volume>vmpkg-storage-${uuid}</volume>
+    <volume>/vmpkg/storage/${uuid}</volume>
   </usage>
 </secret>`
   const secret = await connect.secretDefineXML({ xml, flags: ['validate'] })

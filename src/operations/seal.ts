@@ -58,12 +58,7 @@ export async function sealMachine(workspace: Workspace, request: SealRequest): P
   const { overlay, base } = await findDisk(workspace, machine)
   const name = parsePackageName(request.name ?? machine.name)
   const version = await chooseVersion(workspace, name, request.version)
-  const { virtualSize, isEncrypted } = await verifyOverlay(await realDevice(overlay), { backing: base })
-  if (isEncrypted) {
-    throw new VmpkgError('HOST_UNSUPPORTED', `The disk of ${machine.name} is encrypted, and a package’s image is not`, {
-      hint: 'Seal a clone that is in a storage which is not encrypted.',
-    })
-  }
+  const { virtualSize } = await verifyOverlay(await realDevice(overlay), { backing: base })
   const from = { package: facts.package, version: facts.version }
   const sealed = { name, version, source: LOCAL_SOURCE, machine: machine.name, from, virtualSize }
   if (request.dryRun) return sealed
@@ -104,6 +99,11 @@ async function findDisk(
     throw new VmpkgError('USAGE', `${name} has no disk of its own: there is nothing to seal`)
   }
   const sources = findElements(parseXml(xml).root, 'devices/disk/source')
+  if (sources.some((source) => findElement(source, 'encryption') !== undefined)) {
+    throw new VmpkgError('HOST_UNSUPPORTED', `The disk of ${name} is encrypted, and a package’s image is not`, {
+      hint: 'Seal a clone that is in a storage which is not encrypted.',
+    })
+  }
   const files = sources.map((source) => getAttribute(source, 'file') ?? getAttribute(source, 'dev'))
   if (!files.includes(overlay)) {
     throw new VmpkgError('DOMAIN_STATE', `The disk of ${name} has snapshots on it`, {

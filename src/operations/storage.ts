@@ -21,12 +21,12 @@ import {
 import { prepareConnectionFolders, prepareFolder } from '../state/folders.ts'
 import { isFolderThere, markerOf, markerText, readStorages, storageKeyPath, writeStorages } from '../state/storages.ts'
 import { isLocal } from './connection-name.ts'
-import { listDiskUsers } from './disk-users.ts'
+import { listDiskUsers, pathsIn } from './disk-users.ts'
 import { intend, transact } from './recover.ts'
 import { isUnlocked, makeStorageKey, readKeyFile } from './storage-key.ts'
 import { settleStorage } from './storage-settle.ts'
 import { type StorageUsage, storageUsage } from './storage-space.ts'
-import { listOwnVolumes } from './storage-volumes.ts'
+import { listOwnVolumes, volumeOf } from './storage-volumes.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface AddStorageRequest {
@@ -232,15 +232,17 @@ async function whatIsIn(workspace: Workspace, storage: Storage): Promise<readonl
     const names = (await readdir(storage.path)).filter((name) => name.endsWith('.qcow2'))
     paths.push(...names.map((name) => `${storage.path}/${name}`))
   }
-  const users = await listDiskUsers(await workspace.connect())
+  const connect = await workspace.connect()
+  const users = await listDiskUsers(connect)
   for (const path of paths) {
     const real = await realpath(path).catch(() => path)
     const names = users.filter(({ files }) => files.has(real)).map((one) => one.name)
     for (const name of names.length === 0 ? [path] : names) held.add(name)
   }
-  const prefix = storage.type === 'dir' ? `${storage.path}/` : undefined
-  for (const { name, files } of users) {
-    if (prefix !== undefined && [...files].some((file) => file.startsWith(prefix))) held.add(name)
+  // Also what is not there just now: a disk that is not mounted, a group that is not active.
+  for (const domain of await connect.listAllDomains()) {
+    const named = pathsIn(await domain.getXMLDesc({ flags: ['inactive'] }).catch(() => ''))
+    if (named.some((path) => volumeOf(workspace.connectionPaths, path)?.uuid === storage.uuid)) held.add(domain.name)
   }
   return [...held].toSorted()
 }

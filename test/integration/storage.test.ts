@@ -135,10 +135,13 @@ describe('storages of a connection', { timeout: 300_000, skip: await privateHost
     assert.match(dump, /Version:\s+1\n[^]*Iterations:\s+1000000/)
     await site.cli.ok(['clone', 'keeper', '--name', 'diary', '--storage', 'vault', '--no-start'])
     for (const file of [await diskOf('diary'), at('vault', 'diary.home.qcow2')]) {
-      const { encrypted, format } = JSON.parse(execFileSync('qemu-img', ['info', '--output', 'json', file]).toString())
-      assert.deepEqual({ encrypted, format }, { encrypted: true, format: 'qcow2' })
+      const told = execFileSync('qemu-img', ['info', '--output', 'json', file]).toString()
+      assert.match(told, /"encrypted": true/)
+      assert.match(told, /"format": "qcow2"/)
     }
-    const secrets = (await xmlOf('diary')).match(/<encryption format='luks'>\s*<secret type='passphrase' uuid='[^']+'/g)
+    const secrets = (await xmlOf('diary')).match(
+      /<encryption format='luks'[^>]*>\s*<secret type='passphrase' uuid='[^']+'/g,
+    )
     assert.equal(secrets?.length, 2)
     assert.deepEqual((await site.cli.json(['gc', '--dry-run']))['removed'], [])
   })

@@ -54,7 +54,7 @@ export const command: CommandSpec = {
       mode: optionText(options, 'mode'),
       autodestroy: options['autodestroy'] === true,
       storage: optionText(options, 'storage'),
-      dataStorage: optionText(options, 'data-storage'),
+      dataStorage: optionText(options, 'dataStorage'),
       count: optionNumber(options, 'count', 1),
       set: optionList(options, 'set'),
       profiles: optionList(options, 'profile'),

@@ -28,10 +28,10 @@ export const command: CommandSpec = {
       name,
       type: optionText(options, 'type') ?? 'dir',
       path: optionText(options, 'path'),
-      volumeGroup: optionText(options, 'volume-group'),
-      thinPool: optionText(options, 'thin-pool'),
+      volumeGroup: optionText(options, 'volumeGroup'),
+      thinPool: optionText(options, 'thinPool'),
       encrypt: options['encrypt'] === true,
-      keyFile: optionText(options, 'key-file'),
+      keyFile: optionText(options, 'keyFile'),
       passphrase: () => io.passphrase(`Passphrase for storage ${name}`),
       dryRun: io.dryRun,
     })

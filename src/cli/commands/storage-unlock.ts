@@ -14,7 +14,7 @@ export const command: CommandSpec = {
   async run({ args: [name = ''], options, io }) {
     const changed = await unlockNamed(await io.workspace({ write: true }), {
       name,
-      keyFile: optionText(options, 'key-file'),
+      keyFile: optionText(options, 'keyFile'),
       passphrase: () => io.passphrase(`Passphrase of storage ${name}`),
     })
     if (io.json) io.printJson('storage-unlock', { storage: name, changed })
