@@ -46,7 +46,7 @@ export interface ClonePlanRequest extends ValueRequest {
   }
 }
 
-export interface DiskPlaces {
+interface DiskPlaces {
   readonly disk: Storage | undefined
   readonly data: Storage | undefined
 }

@@ -22,8 +22,8 @@ const skip = hasLoopDevices() ? false : 'no loop device, or no LVM'
 
 function hasLoopDevices(): boolean {
   try {
-    execFileSync('vgs', ['--version'], QUIET)
-    return process.geteuid?.() === 0 && execFileSync('losetup', ['-f'], QUIET).toString().startsWith('/dev/loop')
+    execFileSync('/usr/sbin/vgs', ['--version'], QUIET)
+    return process.geteuid?.() === 0 && execFileSync('/usr/sbin/losetup', ['-f'], QUIET).toString().startsWith('/dev/loop')
   } catch {
     return false
   }
@@ -47,12 +47,12 @@ async function makeGroup(t: TestContext): Promise<{ readonly name: string; reado
   const file = join(folder, 'pv')
   await writeFile(file, '')
   await truncate(file, 128 * MIB)
-  const device = execFileSync('losetup', ['-f', '--show', file], QUIET).toString().trim()
+  const device = execFileSync('/usr/sbin/losetup', ['-f', '--show', file], QUIET).toString().trim()
   const volumeGroup = `vmpkgtest${process.pid}`
   const lvm = (tool: string, ...args: string[]): Buffer => execFileSync(tool, ['--driverloaded', 'n', ...args], QUIET)
   t.after(() => {
     lvm('vgremove', '-ff', '-y', volumeGroup)
-    execFileSync('losetup', ['-d', device], QUIET)
+    execFileSync('/usr/sbin/losetup', ['-d', device], QUIET)
   })
   lvm('vgcreate', '-q', '-y', volumeGroup, device)
   return { name: 'thick', volumeGroup }
