@@ -69,7 +69,11 @@ async function readFile(
   await using handle = await open(path, 'r')
   const head = await readAt(handle, 0, HEAD_BYTES)
   const header = parseQcow2Header(head)
-  if (header.isEncrypted) throw invalid(file, 'is encrypted')
+  if (header.isEncrypted) {
+    throw new VmpkgError('IMAGE_INVALID', `The disk ${file} is encrypted`, {
+      hint: 'Only its guest and QEMU see what is in it: copy files out with vmpkg cp while it runs.',
+    })
+  }
   const { count, offset } = snapshotTable(head)
   const snapshots = count === 0 ? [] : parseSnapshots(await readAt(handle, offset, SNAPSHOT_TABLE_BYTES), count)
   const { virtualSize } = header

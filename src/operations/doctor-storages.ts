@@ -15,9 +15,8 @@ export async function checkStorages(workspace: Workspace): Promise<readonly Chec
   const { storages } = readStorages(workspace.connectionPaths)
   if (storages.length === 0) return [notApplicable('storage', 'storages', 'there is only the built-in one')]
   const findings = (await Promise.all(storages.map((one) => findProblem(workspace, one)))).flatMap((one) => one ?? [])
-  const [first] = findings
-  if (first !== undefined) return [first]
-  return [await checkAutoextend(workspace, storages)]
+  const extension = await checkAutoextend(workspace, storages)
+  return findings.length === 0 || extension.status !== 'ok' ? [...findings, extension] : findings
 }
 
 async function findProblem(workspace: Workspace, storage: Storage): Promise<CheckResult | undefined> {

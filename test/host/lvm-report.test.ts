@@ -26,18 +26,18 @@ test('a logical volume has its tags, a thin pool how full it is', () => {
     {
       ...none,
       lv_name: 'pool0',
-      lv_size: '67108864',
+      lv_size: '671088640',
       lv_attr: 'twi-aotz--',
-      data_percent: '91.41',
-      metadata_percent: '10.21',
+      data_percent: '0.35',
+      metadata_percent: '10.45',
     },
     {
       ...none,
       lv_name: 't',
-      lv_size: '1073741824',
-      lv_attr: 'Vwi-a-tz--',
+      lv_size: '272629760',
+      lv_attr: 'Vwi-aotz--',
       pool_lv: 'pool0',
-      data_percent: '0.00',
+      data_percent: '0.87',
       lv_path: '/dev/vg0/t',
     },
   ]
@@ -46,11 +46,11 @@ test('a logical volume has its tags, a thin pool how full it is', () => {
   assert.deepEqual([plain.isActive, plain.isThinPool, plain.path], [false, false, undefined])
   assert.deepEqual(
     [pool?.isThinPool, pool?.isActive, pool?.dataPercent, pool?.metadataPercent],
-    [true, true, 91.41, 10.21],
+    [true, true, 0.35, 10.45],
   )
   assert.deepEqual(
     [thin?.pool, thin?.dataPercent, thin?.metadataPercent, thin?.path],
-    ['pool0', 0, undefined, '/dev/vg0/t'],
+    ['pool0', 0.87, undefined, '/dev/vg0/t'],
   )
 })
 

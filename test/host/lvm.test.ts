@@ -23,7 +23,9 @@ const skip = hasLoopDevices() ? false : 'no loop device, or no LVM'
 function hasLoopDevices(): boolean {
   try {
     execFileSync('/usr/sbin/vgs', ['--version'], QUIET)
-    return process.geteuid?.() === 0 && execFileSync('/usr/sbin/losetup', ['-f'], QUIET).toString().startsWith('/dev/loop')
+    return (
+      process.geteuid?.() === 0 && execFileSync('/usr/sbin/losetup', ['-f'], QUIET).toString().startsWith('/dev/loop')
+    )
   } catch {
     return false
   }
