@@ -483,20 +483,6 @@ export const SCENARIOS: readonly Scenario[] = [
     done: ['DOMAIN_UNKNOWN'],
   },
   {
-    name: 'storage add, encrypted',
-    host: true,
-    verb: ['storage', 'add', 'more', '--path', '%/more', '--key-file', '%/key'],
-    before: keyed(),
-    done: ['STORAGE_EXISTS'],
-  },
-  {
-    name: 'storage remove',
-    host: true,
-    verb: ['storage', 'remove', '-y', 'vault'],
-    before: keyed(VAULT),
-    done: ['STORAGE_UNKNOWN'],
-  },
-  {
     name: 'clone into a storage',
     host: true,
     verb: [...CLONE, '--storage', 'vault'],
