@@ -82,7 +82,7 @@ export async function listOwnNetworks(connect: Connect): Promise<readonly OwnNet
 }
 
 /** For `catch`: turns libvirt's "there is no such thing" into `undefined`. */
-export function absent(name: 'noDomain' | 'noNetwork' | 'noSecret'): (error: unknown) => undefined {
+export function absent(name: 'noDomain' | 'noNetwork' | 'noSecret' | 'noStoragePool'): (error: unknown) => undefined {
   return (error) => {
     if (error instanceof LibvirtError && error.is(name)) return undefined
     throw error

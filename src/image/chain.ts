@@ -60,7 +60,8 @@ async function readFile(
 ): Promise<Omit<ChainFile, 'backing'> & { backing: { file: string; format: string } | undefined }> {
   const stats = await stat(path)
   const common = { file, modified: stats.mtime }
-  if (!stats.isFile()) throw invalid(file, 'is not a file; only files have layers that can be read')
+  const isVolume = stats.isBlockDevice() && format === 'qcow2'
+  if (!stats.isFile() && !isVolume) throw invalid(file, 'is not a file; only files have layers that can be read')
   if (format === 'raw') {
     return { ...common, format, virtualSize: Math.floor(stats.size / 512) * 512, backing: undefined, snapshots: [] }
   }
@@ -68,7 +69,11 @@ async function readFile(
   await using handle = await open(path, 'r')
   const head = await readAt(handle, 0, HEAD_BYTES)
   const header = parseQcow2Header(head)
-  if (header.isEncrypted) throw invalid(file, 'is encrypted')
+  if (header.isEncrypted) {
+    throw new VmpkgError('IMAGE_INVALID', `The disk ${file} is encrypted`, {
+      hint: 'Only its guest and QEMU see what is in it: copy files out with vmpkg cp while it runs.',
+    })
+  }
   const { count, offset } = snapshotTable(head)
   const snapshots = count === 0 ? [] : parseSnapshots(await readAt(handle, offset, SNAPSHOT_TABLE_BYTES), count)
   const { virtualSize } = header

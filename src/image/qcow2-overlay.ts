@@ -21,10 +21,10 @@ const LUKS_CLUSTERS = Math.ceil(LUKS_HEADER_BYTES / CLUSTER_BYTES)
 const MAX_PATH_BYTES = 1023
 
 export interface OverlayOptions {
-  /** Must not exist. */
+  /** Must not exist, unless it is a block device. */
   readonly path: string
-  /** Absolute path of the base. */
-  readonly backing: string
+  /** Absolute path of the base; without one the disk begins empty. */
+  readonly backing: string | undefined
   /** Of the base; raw where it is not said. */
   readonly backingFormat?: 'raw' | 'qcow2'
   /** Bytes, a multiple of 512; that of the base or more. */
@@ -33,12 +33,28 @@ export interface OverlayOptions {
   readonly isDurable?: boolean
   /** From `formatLuksHeader`: what is written to it is encrypted. */
   readonly luks?: Buffer
+  /** The path is a block device that is ours alone: what is on it is overwritten. */
+  readonly isDevice?: boolean
+}
+
+/**
+ * Bytes that a file with all of its disk written can take: qcow2's tables need ten for each cluster, the first ones some
+ * more, and the header of LUKS its own. Test oracle: `qemu-img measure`.
+ */
+export function largestOverlay(virtualSize: number): number {
+  return virtualSize + Math.ceil(virtualSize / CLUSTER_BYTES) * 10 + 1024 * 1024
 }
 
 /** @throws {VmpkgError} `DOMAIN_EXISTS` when the path is taken; `IMAGE_INVALID` when base or size cannot be written down. */
 export async function writeOverlay(options: OverlayOptions): Promise<void> {
   const { path, backing, virtualSize, isDurable = true } = options
   const header = formatOverlay(backing, virtualSize, options)
+  if (options.isDevice === true) {
+    await using device = await open(path, 'r+')
+    await device.write(header, 0, header.length, 0)
+    await device.sync()
+    return
+  }
   const handle = await open(path, 'wx', 0o600).catch((cause: unknown) => {
     if (systemErrorCode(cause) !== 'EEXIST') throw cause
     throw new VmpkgError('DOMAIN_EXISTS', `There is already an overlay at ${path}`, {
@@ -65,12 +81,12 @@ export async function writeOverlay(options: OverlayOptions): Promise<void> {
  * @throws {VmpkgError} `IMAGE_INVALID`
  */
 export function formatOverlay(
-  backing: string,
+  backing: string | undefined,
   virtualSize: number,
   { backingFormat = 'raw', luks }: Pick<OverlayOptions, 'backingFormat' | 'luks'> = {},
 ): Buffer {
-  const name = Buffer.from(backing)
-  if (!isAbsolute(backing) || name.length > MAX_PATH_BYTES || backing.includes('\0')) {
+  const name = Buffer.from(backing ?? '')
+  if (backing !== undefined && (!isAbsolute(backing) || name.length > MAX_PATH_BYTES || backing.includes('\0'))) {
     throw invalid(
       `cannot stand on ${JSON.stringify(backing.slice(0, 200))}: not an absolute path of at most 1023 bytes`,
     )
@@ -84,11 +100,11 @@ export function formatOverlay(
   const clusters = 3 + l1Clusters + (luks === undefined ? 0 : LUKS_CLUSTERS)
   const bytes = Buffer.alloc(clusters * CLUSTER_BYTES)
   const extensionAt = HEADER_BYTES
-  const encryptionAt = extensionAt + 8 + 8 // after the extension with the format, padded to 8 bytes
+  const encryptionAt = extensionAt + (backing === undefined ? 0 : 8 + 8) // after the extension with the format, padded to 8 bytes
   const nameAt = encryptionAt + (luks === undefined ? 0 : 8 + 16) + 8 // after the end marker
   bytes.write('QFI\xfb', 0, 'latin1')
   bytes.writeUInt32BE(3, 4)
-  bytes.writeBigUInt64BE(BigInt(nameAt), 8)
+  if (backing !== undefined) bytes.writeBigUInt64BE(BigInt(nameAt), 8)
   bytes.writeUInt32BE(name.length, 16)
   bytes.writeUInt32BE(CLUSTER_BITS, 20)
   bytes.writeBigUInt64BE(BigInt(virtualSize), 24)
@@ -99,9 +115,11 @@ export function formatOverlay(
   bytes.writeUInt32BE(1, 56) // clusters of the refcount table
   bytes.writeUInt32BE(4, 96) // refcount order: 16 bits
   bytes.writeUInt32BE(HEADER_BYTES, 100)
-  bytes.writeUInt32BE(BACKING_FORMAT_EXTENSION, extensionAt)
-  bytes.writeUInt32BE(backingFormat.length, extensionAt + 4)
-  bytes.write(backingFormat, extensionAt + 8)
+  if (backing !== undefined) {
+    bytes.writeUInt32BE(BACKING_FORMAT_EXTENSION, extensionAt)
+    bytes.writeUInt32BE(backingFormat.length, extensionAt + 4)
+    bytes.write(backingFormat, extensionAt + 8)
+  }
   if (luks !== undefined) {
     bytes.writeUInt32BE(ENCRYPTION_EXTENSION, encryptionAt)
     bytes.writeUInt32BE(16, encryptionAt + 4)

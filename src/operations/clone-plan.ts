@@ -8,6 +8,7 @@ import type { DomainFacts, EphemeralStorage } from '../model/libvirt-facts.ts'
 import type { PackageLine } from '../model/line.ts'
 import type { ParameterValues } from '../model/manifest.ts'
 import { parseDomainName } from '../model/name.ts'
+import type { Storage } from '../model/storage.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { isNearer } from '../router/move.ts'
 import { choosePciDevices } from './choose-devices.ts'
@@ -25,6 +26,7 @@ import { readLans } from './read-lans.ts'
 import type { MachineInput } from './render-machine.ts'
 import { socketsOf } from './router-definition.ts'
 import { planPort, planPorts } from './session-mode.ts'
+import { machineVolumePath, stampedVolumes } from './storage-volumes.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface ClonePlanRequest extends ValueRequest {
@@ -32,11 +34,24 @@ export interface ClonePlanRequest extends ValueRequest {
   readonly net: string | undefined
   readonly ephemeral: boolean
   readonly storage?: EphemeralStorage | undefined
+  /** Where its disks go, if not to the built-in place: its own, and data disks that are not there yet. */
+  readonly places?: DiskPlaces
   /** Values that were set when the package was installed. */
   readonly before: ParameterValues
   readonly grants: MachineInput['grants']
   /** Of a machine that is there already. */
-  readonly existing?: { readonly identity: Identity; readonly nics: readonly NicContext[]; readonly medium: string }
+  readonly existing?: {
+    readonly identity: Identity
+    readonly nics: readonly NicContext[]
+    readonly medium: string
+    /** Where it is in a storage. */
+    readonly overlay?: string | undefined
+  }
+}
+
+interface DiskPlaces {
+  readonly disk: Storage | undefined
+  readonly data: Storage | undefined
 }
 
 /**
@@ -54,6 +69,8 @@ export async function planClone(
   const { existing, net } = request
   const identity = existing?.identity ?? newIdentity(request.name, randomness)
   const files = machineFiles(workspace.connectionPaths, identity.uuid, request)
+  const overlay = existing?.overlay ?? ownDisk(request, identity.uuid) ?? files.overlay
+  const data = request.ephemeral ? {} : await planData(workspace, request.name, manifest, request.places?.data)
   const images = imagePaths(workspace, line)
   const planned: readonly NicContext[] =
     net === undefined || existing !== undefined
@@ -83,10 +100,19 @@ export async function planClone(
     images,
     nvram: files.nvram,
     medium: existing?.medium ?? files.medium,
-    ...(images.disk === undefined ? {} : { overlay: { path: files.overlay, base: images.disk } }),
-    ...(request.ephemeral ? {} : { serialLog: files.log, ...planData(workspace, request.name, manifest) }),
+    ...(images.disk === undefined ? {} : { overlay: { path: overlay, base: images.disk } }),
+    ...(request.ephemeral ? {} : { serialLog: files.log, ...data }),
+    volumes: stampedVolumes(workspace.connectionPaths, [overlay, ...(data.data ?? []).map(({ path }) => path)]),
     pci: await choosePciDevices(workspace, manifest, parameters, request.name),
   })
+}
+
+function ownDisk(
+  { ephemeral, places }: Pick<ClonePlanRequest, 'ephemeral' | 'places'>,
+  uuid: string,
+): string | undefined {
+  const storage = ephemeral ? undefined : places?.disk
+  return storage === undefined ? undefined : machineVolumePath(storage, uuid)
 }
 
 export interface PlannedClones {
@@ -132,11 +158,15 @@ export async function planClones(
     request.net !== undefined && macs.length > 0 && isSession(workspace.connectionName)
       ? await planPorts(connect, request.net, names.length)
       : []
-  const inputs = names.map((name, index): MachineInput => {
+  const planOne = async (name: string, index: number): Promise<MachineInput> => {
     const identity = index === 0 ? first.identity : newIdentity(name, randomness)
     const kind = { ephemeral: request.ephemeral, storage: storageOf(mode) }
     const files = machineFiles(workspace.connectionPaths, identity.uuid, kind)
     const [mac, port] = [macs[index], ports[index]]
+    const overlay = ownDisk(request, identity.uuid) ?? files.overlay
+    const data =
+      request.ephemeral || index === 0 ? {} : await planData(workspace, name, pkg.manifest, request.places?.data)
+    const disks = [overlay, ...(data.data ?? first.data ?? []).map(({ path }) => path)]
     return {
       ...first,
       name,
@@ -147,10 +177,14 @@ export async function planClones(
           : first.nics.map((nic) => ({ ...nic, mac, ...(port === undefined ? {} : { port }) })),
       nvram: files.nvram,
       medium: files.medium,
-      ...(first.overlay === undefined ? {} : { overlay: { ...first.overlay, path: files.overlay } }),
+      ...(first.overlay === undefined ? {} : { overlay: { ...first.overlay, path: overlay } }),
       ...(first.serialLog === undefined ? {} : { serialLog: files.log }),
+      ...data,
+      volumes: stampedVolumes(workspace.connectionPaths, disks),
     }
-  })
+  }
+  const inputs: MachineInput[] = []
+  for (const [index, name] of names.entries()) inputs.push(await planOne(name, index))
   return { inputs, mode }
 }
 

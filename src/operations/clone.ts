@@ -19,10 +19,12 @@ import type { Domain } from '../libvirt/domain.ts'
 import { type Capability, type GrantName, grantName, isGrantedBy, needsGrant } from '../model/capability.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { Placement } from '../model/placement.ts'
+import type { Storage } from '../model/storage.ts'
 import type { InstalledPackage } from '../state/installed.ts'
 import type { Transaction } from '../state/journal.ts'
 import { chooseName, chooseNames, chooseNet, cloneFacts, planClones, storageOf, verifyImages } from './clone-plan.ts'
 import { createData } from './data-disks.ts'
+import { listDataVolumes } from './data-file.ts'
 import { type EphemeralMode, listEphemeralGaps } from './ephemeral.ts'
 import { collectVanished } from './gc.ts'
 import { type CapabilityNote, noteOf, notGranted } from './install-plan.ts'
@@ -35,6 +37,10 @@ import { intend, transact } from './recover.ts'
 import { draftMachine, finishMachine, type GuestFiles, type MachineInput, renderGuestFiles } from './render-machine.ts'
 import { prepareStart, type StartOptions, waitForGuest } from './start.ts'
 import { cloneHolder, forgetClone, namelessEntry } from './stop.ts'
+import { chooseStorage, findStorage } from './storage.ts'
+import { needStorageKey } from './storage-key.ts'
+import { checkStorageSpace, overcommitOf } from './storage-space.ts'
+import { makeVolume, volumeOf } from './storage-volumes.ts'
 import { validateDefinition } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -47,6 +53,10 @@ export interface CloneRequest {
   readonly mode?: string | undefined
   /** It ends with this connection; only for ephemeral ones. */
   readonly autodestroy?: boolean
+  /** Where its disks go: a name of `storage list`; the default one where it is absent. Not for ephemeral ones. */
+  readonly storage?: string | undefined
+  /** The same for data disks that are not there yet; as `storage` where it is absent. */
+  readonly dataStorage?: string | undefined
   /** How many; their names have numbers then, also for 1. */
   readonly count?: number | undefined
   readonly set: readonly string[]
@@ -141,6 +151,10 @@ export async function cloneSeveral(workspace: Workspace, request: CloneRequest):
   }
   if (request.dryRun) return planned.map(({ result }) => result)
 
+  await checkPlaces(
+    workspace,
+    planned.map(({ input }) => input),
+  )
   const names = planned.map(({ result }) => result.name).join(' ')
   const entry = request.ephemeral ? namelessEntry('clone', line.name) : { operation: 'clone', subject: names }
   return transact(workspace, entry, async (transaction) => {
@@ -162,6 +176,35 @@ export async function cloneSeveral(workspace: Workspace, request: CloneRequest):
     emit({ type: 'stage-finished', stage: request.start ? 'start' : 'define', subject: names })
     return planned.map(({ result }, index) => ({ ...result, address: addresses[index] }))
   })
+}
+
+/** Before anything is written. @throws {VmpkgError} `NO_SPACE` `STORAGE_UNAVAILABLE` `STORAGE_LOCKED` */
+async function checkPlaces(workspace: Workspace, inputs: readonly MachineInput[]): Promise<void> {
+  const needs = new Map<string, { readonly storage: Storage; readonly sizes: number[] }>()
+  const add = (path: string, size: number): void => {
+    const storage = volumeOf(workspace.connectionPaths, path)
+    if (storage === undefined) return
+    const known = needs.get(storage.uuid) ?? { storage, sizes: [] }
+    known.sizes.push(size)
+    needs.set(storage.uuid, known)
+  }
+  const present = needsData(inputs) ? new Set((await listDataVolumes(workspace)).map(({ path }) => path)) : new Set()
+  for (const { pkg, overlay, data = [] } of inputs) {
+    const disk = pkg.line.images.find(({ role }) => role === 'disk')
+    if (overlay !== undefined && disk !== undefined) add(overlay.path, disk.size)
+    for (const one of data) if (!present.has(one.path)) add(one.path, one.size)
+  }
+  const connect = await workspace.connect()
+  for (const { storage, sizes } of needs.values()) {
+    await checkStorageSpace(workspace, storage, sizes)
+    if (storage.isEncrypted) (await needStorageKey(workspace, connect, storage)).fill(0)
+    const overcommit = await overcommitOf(workspace, storage)
+    if (overcommit !== undefined) workspace.outside.emit({ type: 'noted', message: overcommit })
+  }
+}
+
+function needsData(inputs: readonly MachineInput[]): boolean {
+  return inputs.some(({ data = [] }) => data.length > 0)
 }
 
 interface PlannedMachine {
@@ -188,13 +231,13 @@ async function makeMachine(
   await makeFolder(dirname(input.medium))
   if (input.overlay !== undefined && disk !== undefined) {
     if (mode === 'encrypted') intend(transaction, { kind: 'remove-secret', uuid })
-    await writeOverlay({
-      path: input.overlay.path,
-      backing: input.overlay.base,
-      virtualSize: Math.ceil(disk.size / 512) * 512,
-      isDurable: !request.ephemeral,
-      ...(mode === 'encrypted' ? { luks: await makeKey(workspace, connect, uuid, input.overlay.path) } : {}),
-    })
+    const { path, base: backing } = input.overlay
+    const volume = { path, backing, virtualSize: Math.ceil(disk.size / 512) * 512 }
+    const storage = request.ephemeral ? undefined : volumeOf(workspace.connectionPaths, path)
+    if (storage === undefined) {
+      const key = mode === 'encrypted' ? { luks: await makeKey(workspace, connect, uuid, path) } : {}
+      await writeOverlay({ ...volume, isDurable: !request.ephemeral, ...key })
+    } else await makeVolume(workspace, storage, volume)
   }
   await createData(workspace, transaction, name, input.data ?? [])
   await writeMedium({ files: guest?.files ?? new Map(), target: input.medium, processes, signal })
@@ -291,6 +334,11 @@ async function findTemplate(workspace: Workspace, request: CloneRequest): Promis
       },
     )
   }
+  if (request.ephemeral && (request.storage !== undefined || request.dataStorage !== undefined)) {
+    throw new VmpkgError('USAGE', 'A storage is for machines that are kept', {
+      hint: 'An ephemeral clone writes to memory or to an encrypted file: see --mode.',
+    })
+  }
   return installed
 }
 
@@ -329,7 +377,10 @@ async function prepareClones(
       : await chooseNames(connect, line, request.name, count)
   const net = await chooseNet(connect, pkg, request.net)
   const grants = grantsOf(installed, request).map(grantName)
-  const plan = { ...request, names, wantedMode, net, before, grants }
+  const disk = ephemeral ? undefined : chooseStorage(workspace, request.storage)
+  const data = request.dataStorage === undefined ? disk : findStorage(workspace, request.dataStorage)
+  const { storage: _, ...wishes } = request
+  const plan = { ...wishes, names, wantedMode, net, before, grants, places: { disk, data } }
   const { inputs, mode } = await planClones(workspace, connect, pkg, plan)
   const storage = storageOf(mode)
   const machines = inputs.map((input) => ({

@@ -24,13 +24,14 @@ import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { parseDomainName } from '../model/name.ts'
 import { restoreDefinition } from '../render/restored.ts'
+import type { ConnectionPaths } from '../state/paths.ts'
 import { findElements } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { type MachineDisk, type MachineParts, readMachineParts } from './backup-machine.ts'
 import { tidyBackups, withRunningDisks } from './backup-session.ts'
 import { exists } from './clone-plan.ts'
 import { isLocal } from './connection-name.ts'
-import { dataNameOf, dataPath, isDataThere } from './data-file.ts'
+import { dataNameOf, dataPath, findData } from './data-file.ts'
 import { machineFiles } from './machine-files.ts'
 import { type OtherMachine, planOtherMachine } from './new-identity.ts'
 import { preflightDomain } from './preflight.ts'
@@ -38,6 +39,7 @@ import { intend, transact } from './recover.ts'
 import { scratchFolder } from './scratch.ts'
 import { prepareStart } from './start.ts'
 import { cloneHolder } from './stop.ts'
+import { volumeOf } from './storage-volumes.ts'
 import { validateDefinition } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -156,7 +158,8 @@ async function planCopy(
   for (const disk of parts.disks) {
     if (disk.kind === 'boot' || disk.image !== undefined) continue // of the store: nobody writes to it
     const data = dataNameOf(connectionPaths, disk.path)
-    if (data !== undefined && (await isDataThere(connectionPaths, { name, data: data.data }))) {
+    requireBuiltInPlace(connectionPaths, machine.name, disk)
+    if (data !== undefined && (await findData(workspace, { name, data: data.data })) !== undefined) {
       throw new VmpkgError('DOMAIN_EXISTS', `The data disk ${data.data} of ${name} is there still`, {
         hint: `Choose another --name, or remove it first: vmpkg data rm ${name}/${data.data}`,
       })
@@ -190,6 +193,22 @@ async function planCopy(
   )
   await validateDefinition(workspace, connect, 'domain', xml)
   return { machine, parts, name, uuid, disks, paths, other, xml }
+}
+
+/** @throws {VmpkgError} `HOST_UNSUPPORTED` for a disk in a storage that the user added */
+function requireBuiltInPlace(
+  paths: ConnectionPaths,
+  machine: string,
+  { target, path }: { readonly target: string; readonly path: string },
+): void {
+  const storage = volumeOf(paths, path)
+  if (storage === undefined) return
+  throw new VmpkgError('HOST_UNSUPPORTED', `The disk ${target} of ${machine} lies in the storage ${storage.name}`, {
+    hint: storage.isEncrypted
+      ? `Make another one of its package there: vmpkg clone PACKAGE --storage ${storage.name}`
+      : `vmpkg backup ${machine}, then vmpkg restore under another name.`,
+    details: { storage: storage.name },
+  })
 }
 
 async function chooseCopyName(connect: Connect, machine: string, wanted: string | undefined): Promise<string> {

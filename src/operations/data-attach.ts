@@ -4,7 +4,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getMachine, listMachines, type Machine } from '../domain/inventory.ts'
-import { readDisks } from '../domain/points.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { VmpkgError } from '../errors.ts'
 import { LibvirtError } from '../libvirt/error.ts'
@@ -13,8 +12,9 @@ import { findElement, findElements, getAttribute, getText } from '../xml/find.ts
 import { escapeXml } from '../xml/lexical.ts'
 import { parseXml } from '../xml/parse.ts'
 import { formatXml, type XmlElement } from '../xml/tree.ts'
-import { type DataName, dataPath, isDataThere, usersOfData } from './data-file.ts'
+import { type DataName, type DataVolume, findData as findVolume, usersOfData } from './data-file.ts'
 import { findManifest } from './package-store.ts'
+import { needStorageKey } from './storage-key.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface DataPlace extends DataName {
@@ -66,16 +66,22 @@ export async function attachData(workspace: Workspace, request: AttachRequest): 
     })
   }
   const running = await machine.domain.isActive()
-  const file = dataPath(workspace.connectionPaths, name)
+  const { name: owner, data, path: file, storage } = name
   const taken = findElements(root, 'devices/disk/target').map((one) => getAttribute(one, 'dev'))
   const letter = LETTERS.find((one) => !taken.includes(`vd${one}`))
   if (letter === undefined) throw new VmpkgError('DOMAIN_STATE', `${machine.name} has no place for another disk`)
   const target = `vd${letter}`
-  const place = { ...name, machine: machine.name, file, serial, target, running, dryRun: request.dryRun }
+  const place = { name: owner, data, machine: machine.name, file, serial, target, running, dryRun: request.dryRun }
   if (request.dryRun) return place
-  const xml = `<disk type='file' device='disk'>
+  const isDevice = storage !== undefined && storage.type !== 'dir'
+  const secret = storage?.isEncrypted === true ? `<secret type='passphrase' uuid='${escapeXml(storage.uuid)}'/>` : ''
+  const encryption = secret === '' ? '' : `<encryption format='luks'>${secret}</encryption>`
+  if (running && storage?.isEncrypted === true) {
+    ;(await needStorageKey(workspace, await workspace.connect(), storage)).fill(0)
+  }
+  const xml = `<disk type='${isDevice ? 'block' : 'file'}' device='disk'>
   <driver name='qemu' type='qcow2' discard='unmap'/>
-  <source file='${escapeXml(file)}'/>
+  <source ${isDevice ? 'dev' : 'file'}='${escapeXml(file)}'>${encryption}</source>
   <target dev='${target}' bus='virtio'/>
   <serial>${serial}</serial>
 </disk>`
@@ -94,9 +100,9 @@ export async function detachData(
   { disk: word, dryRun }: { readonly disk: string; readonly dryRun: boolean },
 ): Promise<DataPlace> {
   const name = await findData(workspace, word)
-  const file = dataPath(workspace.connectionPaths, name)
+  const { name: owner, data, path: file } = name
   const machines = await listMachines(await workspace.connect())
-  const machine = machines.find(({ xml }) => readDisks(xml).some((one) => one.file === file))
+  const machine = machines.find(({ xml }) => diskOf(xml, file) !== undefined)
   if (machine === undefined) {
     const [user] = await usersOfData(workspace, name)
     throw new VmpkgError('USAGE', `No machine has ${word}${user === undefined ? '' : ' as a disk of its own'}`, {
@@ -117,7 +123,7 @@ export async function detachData(
   const found = diskOf(machine.xml, file)
   const target = (found && getAttribute(findElement(found, 'target') ?? found, 'dev')) ?? ''
   const serial = found === undefined ? '' : getText(findElement(found, 'serial') ?? found).trim()
-  const place = { ...name, machine: machine.name, file, serial, target, running, dryRun }
+  const place = { name: owner, data, machine: machine.name, file, serial, target, running, dryRun }
   if (dryRun || found === undefined) return place
   if (running) await detachLive(workspace, machine, file)
   const stored = diskOf(await machine.domain.getXMLDesc({ flags: ['inactive'] }), file)
@@ -144,14 +150,15 @@ async function detachLive(workspace: Workspace, { domain, name }: Machine, file:
 function diskOf(xml: string, file: string): XmlElement | undefined {
   return findElements(parseXml(xml).root, 'devices/disk').find((disk) => {
     const source = findElement(disk, 'source')
-    return source !== undefined && getAttribute(source, 'file') === file
+    return source !== undefined && [getAttribute(source, 'file'), getAttribute(source, 'dev')].includes(file)
   })
 }
 
-async function findData({ connectionPaths }: Workspace, word: string): Promise<DataName> {
+async function findData(workspace: Workspace, word: string): Promise<DataVolume> {
   const [machine = '', data = '', ...more] = word.split('/')
   const name = { name: parseDomainName(machine), data }
-  if (more.length === 0 && SERIAL.test(data) && (await isDataThere(connectionPaths, name))) return name
+  const found = more.length === 0 && SERIAL.test(data) ? await findVolume(workspace, name) : undefined
+  if (found !== undefined) return found
   throw new VmpkgError('USAGE', `There is no data disk ${JSON.stringify(word.slice(0, 80))}`, {
     hint: 'vmpkg data list shows them, as MACHINE/DATA.',
   })

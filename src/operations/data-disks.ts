@@ -3,16 +3,25 @@
  * removed, and there again for the next of that name. The guest makes the file system; the host never looks into them.
  */
 import { lstat, open } from 'node:fs/promises'
-import { syncFolder } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import { parseQcow2Header } from '../image/qcow2-header.ts'
-import { needTool } from '../image/qemu-tool.ts'
+import { writeOverlay } from '../image/qcow2-overlay.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { parseDomainName } from '../model/name.ts'
 import { parseSize } from '../model/size.ts'
+import { BUILT_IN, type Storage } from '../model/storage.ts'
 import type { Transaction } from '../state/journal.ts'
-import { type DataName, dataPath, isDataThere, listDataNames, removeUnusedData, usersOfData } from './data-file.ts'
+import {
+  type DataName,
+  type DataVolume,
+  dataPath,
+  findData,
+  listDataVolumes,
+  removeUnusedData,
+  usersOfData,
+} from './data-file.ts'
 import { intend, transact } from './recover.ts'
+import { dataVolumePath, makeVolume } from './storage-volumes.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface DataDisk {
@@ -21,28 +30,39 @@ export interface DataDisk {
   /** `vmpkg-home`: by which the guest knows it. */
   readonly serial: string
   readonly size: number
+  /** Where it is, or is to be made, if not in the built-in place. */
+  readonly storage: Storage | undefined
 }
 
 /** Of the medium: a line for each, with serial, label and mount point. */
 const FILE = 'data.conf'
 const HEADER_BYTES = 64 * 1024
 
-/** For a machine of that name: its disks, and what the medium says of them. */
-export function planData(
-  { connectionPaths }: Workspace,
+/** For a machine of that name: its disks, and what the medium says of them. What is there already stays where it is. */
+export async function planData(
+  workspace: Workspace,
   name: string,
   { data }: Pick<Manifest, 'data'>,
-): { readonly data?: readonly DataDisk[]; readonly more?: ReadonlyMap<string, Uint8Array> } {
+  storage: Storage | undefined,
+): Promise<{ readonly data?: readonly DataDisk[]; readonly more?: ReadonlyMap<string, Uint8Array> }> {
   const declared = Object.entries(data ?? {})
   if (declared.length === 0) return {}
   const lines = declared.map(([disk, { label, mount }]) => `vmpkg-${disk} ${label ?? disk} ${mount}\n`)
+  const present = (await listDataVolumes(workspace)).filter((one) => one.name === name)
   return {
-    data: declared.map(([disk, { size }]) => ({
-      data: disk,
-      path: dataPath(connectionPaths, { name, data: disk }),
-      serial: `vmpkg-${disk}`,
-      size: Math.ceil(parseSize(size) / 512) * 512,
-    })),
+    data: declared.map(([disk, { size }]): DataDisk => {
+      const wanted = { name, data: disk }
+      const known = present.find((one) => one.data === disk)
+      const fresh =
+        storage === undefined ? dataPath(workspace.connectionPaths, wanted) : dataVolumePath(storage, wanted)
+      return {
+        data: disk,
+        path: known?.path ?? fresh,
+        storage: known === undefined ? storage : known.storage,
+        serial: `vmpkg-${disk}`,
+        size: Math.ceil(parseSize(size) / 512) * 512,
+      }
+    }),
     more: new Map([[FILE, Buffer.from(lines.join(''))]]),
   }
 }
@@ -54,27 +74,23 @@ export async function createData(
   name: string,
   disks: readonly DataDisk[],
 ): Promise<void> {
-  const { connectionPaths, outside } = workspace
-  const { processes, signal, emit } = outside
-  for (const { data, path, size } of disks) {
-    if (await isDataThere(connectionPaths, { name, data })) {
-      const [user] = await usersOfData(workspace, { name, data })
+  for (const { data, path, size, storage } of disks) {
+    const known = await findData(workspace, { name, data })
+    if (known !== undefined) {
+      const [user] = await usersOfData(workspace, known)
       if (user !== undefined) {
         throw new VmpkgError('DOMAIN_STATE', `The data disk ${data} of ${name} is in use by ${user.name}`, {
           hint: 'Give the machine another --name.',
         })
       }
-      emit({ type: 'noted', message: `${name} has its data disk ${data} again` })
+      workspace.outside.emit({ type: 'noted', message: `${name} has its data disk ${data} again` })
       continue
     }
     intend(transaction, { kind: 'remove-data', name, data })
-    await (await open(path, 'wx', 0o600)).close()
-    const args = ['create', '-q', '-f', 'qcow2', path, String(size)]
-    await needTool('qemu-img', args, { processes, signal, file: path, maxFileBytes: 1024 * 1024 * 1024 })
-    await using file = await open(path, 'r')
-    await file.sync()
+    const volume = { path, backing: undefined, virtualSize: size }
+    if (storage === undefined) await writeOverlay(volume)
+    else await makeVolume(workspace, storage, volume)
   }
-  if (disks.length > 0) await syncFolder(connectionPaths.data)
 }
 
 export interface ListedData {
@@ -84,23 +100,23 @@ export interface ListedData {
   readonly size: number
   readonly diskBytes: number
   readonly file: string
+  readonly storage: string
   /** Names of machines that have it; none where it is kept for the next of that name. */
   readonly usedBy: readonly string[]
 }
 
 export async function listData(workspace: Workspace, machine?: string): Promise<readonly ListedData[]> {
-  const { connectionPaths } = workspace
-  const names = (await listDataNames(connectionPaths)).filter(({ name }) => machine === undefined || name === machine)
+  const all = (await listDataVolumes(workspace)).filter(({ name }) => machine === undefined || name === machine)
   return Promise.all(
-    names.map(async (one) => {
-      const file = dataPath(connectionPaths, one)
+    all.map(async (one) => {
       const users = await usersOfData(workspace, one)
       return {
         machine: one.name,
         data: one.data,
-        size: await readSize(file),
-        diskBytes: (await lstat(file)).blocks * 512,
-        file,
+        size: await readSize(one.path),
+        diskBytes: one.volumeBytes ?? (await lstat(one.path)).blocks * 512,
+        file: one.path,
+        storage: one.storage?.name ?? BUILT_IN,
         usedBy: users.map((user) => user.name),
       }
     }),
@@ -114,8 +130,8 @@ async function readSize(path: string): Promise<number> {
 }
 
 /** `MACHINE/DATA` of machines by their names. */
-export async function ownData({ connectionPaths }: Workspace, names: readonly string[]): Promise<readonly string[]> {
-  const all = await listDataNames(connectionPaths)
+export async function ownData(workspace: Workspace, names: readonly string[]): Promise<readonly string[]> {
+  const all = await listDataVolumes(workspace)
   return all.filter(({ name }) => names.includes(name)).map(({ name, data }) => `${name}/${data}`)
 }
 
@@ -124,11 +140,11 @@ export async function ownData({ connectionPaths }: Workspace, names: readonly st
  * @throws {VmpkgError} `USAGE` where there is none, `DOMAIN_STATE` where a machine has it
  */
 export async function removeData(workspace: Workspace, what: readonly string[]): Promise<readonly DataName[]> {
-  const chosen: DataName[] = []
+  const chosen: DataVolume[] = []
   for (const word of what) {
     const [machine = '', disk] = word.split('/')
     const name = parseDomainName(machine)
-    const found = (await listDataNames(workspace.connectionPaths)).filter(
+    const found = (await listDataVolumes(workspace)).filter(
       (one) => one.name === name && (disk === undefined || disk === one.data),
     )
     if (found.length === 0) {
@@ -145,7 +161,8 @@ export async function removeData(workspace: Workspace, what: readonly string[]):
     }
     chosen.push(...found)
   }
-  for (const one of chosen) {
+  for (const { name, data } of chosen) {
+    const one = { name, data }
     await transact(workspace, { operation: 'data-rm', subject: `${one.name}/${one.data}` }, async (transaction) => {
       intend(transaction, { kind: 'remove-data', ...one })
       await removeUnusedData(workspace, one)

@@ -1,10 +1,14 @@
 /** The files of data disks, by machine and name; and taking one away, unless a machine has it. */
-import { lstat, readdir, realpath, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, realpath, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { syncFolder } from '../durable-file.ts'
 import { systemErrorCode } from '../errors.ts'
+import { removeVolume } from '../host/lvm.ts'
+import type { Storage } from '../model/storage.ts'
 import type { ConnectionPaths } from '../state/paths.ts'
+import { isFolderThere, readStorages } from '../state/storages.ts'
 import { type DiskUser, listDiskUsers } from './disk-users.ts'
+import { listOwnVolumes, refreshPools } from './storage-volumes.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface DataName {
@@ -25,33 +29,62 @@ export function dataNameOf(paths: Pick<ConnectionPaths, 'data'>, path: string): 
   return name === undefined || data === undefined ? undefined : { name, data }
 }
 
-export async function listDataNames({ data: folder }: Pick<ConnectionPaths, 'data'>): Promise<readonly DataName[]> {
+export interface DataVolume extends DataName {
+  readonly path: string
+  /** Undefined where it is in the built-in place. */
+  readonly storage: Storage | undefined
+  /** Bytes that it takes of a volume group or thin pool; of a file its blocks say it. */
+  readonly volumeBytes: number | undefined
+}
+
+/** In the built-in place and in every storage that is there. */
+export async function listDataVolumes(workspace: Workspace): Promise<readonly DataVolume[]> {
+  const { connectionPaths } = workspace
+  const found: DataVolume[] = await dataIn(connectionPaths.data, undefined)
+  for (const storage of readStorages(connectionPaths).storages) {
+    if (storage.type === 'dir' && isFolderThere(connectionPaths, storage)) {
+      found.push(...(await dataIn(storage.path, storage)))
+    }
+  }
+  for (const { data, path, storage, volume } of await listOwnVolumes(workspace)) {
+    const taken = volume.pool === undefined ? 1 : (volume.dataPercent ?? 100) / 100
+    if (data !== undefined) found.push({ ...data, path, storage, volumeBytes: Math.round(volume.size * taken) })
+  }
+  return found.toSorted((a, b) => (`${a.name} ${a.data}` < `${b.name} ${b.data}` ? -1 : 1))
+}
+
+async function dataIn(folder: string, storage: Storage | undefined): Promise<DataVolume[]> {
   const names: readonly string[] = await readdir(folder).catch((error: unknown) => {
     if (systemErrorCode(error) === 'ENOENT') return []
     throw error
   })
-  return names.toSorted().flatMap((file) => dataNameOf({ data: folder }, join(folder, file)) ?? [])
+  return names.flatMap((file) => {
+    const path = join(folder, file)
+    const name = dataNameOf({ data: folder }, path)
+    return name === undefined ? [] : [{ ...name, path, storage, volumeBytes: undefined }]
+  })
+}
+
+export async function findData(workspace: Workspace, { name, data }: DataName): Promise<DataVolume | undefined> {
+  return (await listDataVolumes(workspace)).find((one) => one.name === name && one.data === data)
 }
 
 /** Who has a data disk, defined or running; also a machine that stands on it by a snapshot. */
-export async function usersOfData(workspace: Workspace, name: DataName): Promise<readonly DiskUser[]> {
-  const path = dataPath(workspace.connectionPaths, name)
+export async function usersOfData(workspace: Workspace, { path }: DataVolume): Promise<readonly DiskUser[]> {
   const real = await realpath(path).catch(() => path)
   return (await listDiskUsers(await workspace.connect())).filter(({ files }) => files.has(real))
 }
 
 /** For the journal: of a machine that came to be after all it stays. */
 export async function removeUnusedData(workspace: Workspace, name: DataName): Promise<void> {
-  if ((await usersOfData(workspace, name)).length > 0) return
-  await rm(dataPath(workspace.connectionPaths, name), { force: true })
-  await syncFolder(workspace.connectionPaths.data)
-}
-
-export async function isDataThere(paths: Pick<ConnectionPaths, 'data'>, name: DataName): Promise<boolean> {
-  try {
-    return (await lstat(dataPath(paths, name))).isFile()
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return false
-    throw error
+  const found = await findData(workspace, name)
+  if (found === undefined || (await usersOfData(workspace, found)).length > 0) return
+  const { storage, path } = found
+  if (storage !== undefined && storage.type !== 'dir') {
+    await removeVolume(workspace.outside.processes, storage, basename(path))
+  } else {
+    await rm(path, { force: true })
+    await syncFolder(dirname(path))
   }
+  if (storage !== undefined) await refreshPools(workspace, [storage])
 }

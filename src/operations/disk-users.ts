@@ -63,6 +63,7 @@ export function pathsIn(document: string): readonly string[] {
 async function addChain(path: string, files: Set<string>): Promise<void> {
   for (let next: string | undefined = path; next !== undefined; ) {
     const real: string | undefined = await realpath(next).catch(() => undefined)
+    if (real === undefined && next.startsWith('/dev/')) files.add(next) // a volume that is not active is used all the same
     if (real === undefined || files.has(real)) return
     files.add(real)
     const below: string | undefined = await readBacking(real)

@@ -20,6 +20,7 @@ import { readNetworkFacts } from '../render/facts-xml.ts'
 import { Journal } from '../state/journal.ts'
 import { readOwnIdentity } from '../state/process-identity.ts'
 import { isLocal, privateHostName } from './connection-name.ts'
+import { checkStorages } from './doctor-storages.ts'
 import { sourceFreshness } from './freshness.ts'
 import { probeHere } from './kvm.ts'
 import { readLanState } from './lan-state.ts'
@@ -54,6 +55,7 @@ export async function examineHost(workspace: Workspace, { probe }: DoctorOptions
     checkNetwork(host, networks, sharesNetwork, lans?.ownsCard === true),
     checkLans(host, lans, sharesNetwork),
     checkStorage(host, workspace.paths.images, connectionName === 'qemu:///system'),
+    checkStorages(workspace),
     checkState(workspace, connect, refusal),
   ])
   const order = (check: CheckResult): number => CHECK_GROUPS.indexOf(check.group)

@@ -8,6 +8,7 @@ import { canKeepSecrets } from '../domain/disk-secret.ts'
 import { VmpkgError } from '../errors.ts'
 import { parseAvailableMemoryKib } from '../host/preflight.ts'
 import { readQcow2Header } from '../image/qcow2-header.ts'
+import { largestOverlay } from '../image/qcow2-overlay.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -109,11 +110,6 @@ async function sumPledges(folder: string): Promise<number> {
     sum += Math.max(0, largestOverlay(header.virtualSize) - taken.blocks * 512)
   }
   return sum
-}
-
-/** All of it written, with qcow2's tables: ten bytes for each cluster, and the first ones. */
-function largestOverlay(virtualSize: number): number {
-  return virtualSize + Math.ceil(virtualSize / 65_536) * 10 + 1024 * 1024
 }
 
 /** Of /proc/swaps those that are not in memory themselves. */

@@ -28,6 +28,7 @@ import { listOwnFiles } from './snapshot-state.ts'
 import { tidySources } from './source-tidy.ts'
 import { sourceStore } from './sources.ts'
 import { forgetClone } from './stop.ts'
+import { listOwnVolumes } from './storage-volumes.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface Removed {
@@ -110,7 +111,12 @@ export async function listVanished(workspace: Workspace, connect: Connect): Prom
 
 async function collectMachineFiles(workspace: Workspace, dryRun: boolean): Promise<readonly Removed[]> {
   const removed: Removed[] = []
-  const filed = new Set([...(await listMachineFileOwners(workspace.connectionPaths)), ...clonesWithImages(workspace)])
+  const volumes = await listOwnVolumes(workspace)
+  const filed = new Set([
+    ...(await listMachineFileOwners(workspace.connectionPaths)),
+    ...volumes.flatMap(({ machine }) => machine ?? []),
+    ...clonesWithImages(workspace),
+  ])
   const held = runningHeld(workspace)
   const reachable = filed.size + held.length === 0 ? await connectIfPossible(workspace) : await workspace.connect()
   if (reachable === undefined) return removed
@@ -123,6 +129,10 @@ async function collectMachineFiles(workspace: Workspace, dryRun: boolean): Promi
   // A domain that was defined anew under another UUID still has its disk in a file of the old one's name.
   const users = vanished.length === 0 ? [] : await listDiskUsers(connect)
   const named = new Set(users.flatMap(({ files }) => [...files].map((file) => basename(file).slice(0, 36))))
+  for (const { machine, path } of vanished.length === 0 ? [] : volumes) {
+    const device = await realpath(path).catch(() => path)
+    if (machine !== undefined && users.some(({ files }) => files.has(device))) named.add(machine)
+  }
   for (const uuid of vanished) {
     if (named.has(uuid)) continue
     if (!dryRun) await forgetClone(workspace, uuid)

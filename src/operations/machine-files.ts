@@ -5,6 +5,7 @@ import { systemErrorCode } from '../errors.ts'
 import { readQcow2Header } from '../image/qcow2-header.ts'
 import type { EphemeralStorage } from '../model/libvirt-facts.ts'
 import type { ConnectionPaths } from '../state/paths.ts'
+import { storageFolders } from '../state/storages.ts'
 
 export interface MachineFiles {
   /** qcow2 overlay of a clone; 0600. */
@@ -108,7 +109,7 @@ export async function listEphemeralOwners(paths: ConnectionPaths): Promise<Reado
 }
 
 function foldersOf(paths: ConnectionPaths): readonly string[] {
-  return [paths.overlays, paths.mediums, paths.logs, paths.memory, paths.ssh]
+  return [paths.overlays, paths.mediums, paths.logs, paths.memory, paths.ssh, ...storageFolders(paths)]
 }
 
 /** They outlive a reboot, and what they lead to does not. */

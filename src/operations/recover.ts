@@ -8,6 +8,7 @@ import { isIPv4 } from 'node:net'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { parseSha256, type Sha256 } from '../model/digest.ts'
 import { isDomainName } from '../model/name.ts'
+import { readStorage, type Storage } from '../model/storage.ts'
 import type { EndpointContext } from '../model/template-context.ts'
 import type { Transaction, UndoRecord } from '../state/journal.ts'
 import { connectionKey } from '../state/paths.ts'
@@ -21,6 +22,7 @@ export type Undo =
   | { readonly kind: 'remove-domain'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'remove-secret'; readonly uuid: string }
   | { readonly kind: 'remove-data'; readonly name: string; readonly data: string }
+  | { readonly kind: 'settle-storage'; readonly storage: Storage }
   | { readonly kind: 'stop-domain'; readonly uuid: string }
   | { readonly kind: 'resume-domain'; readonly uuid: string }
   | { readonly kind: 'settle-snapshots'; readonly uuid: string; readonly files: readonly string[] }
@@ -160,6 +162,7 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
   switch (undo.kind) {
     case 'remove-machine-files':
       await removeMachineFiles(workspace.connectionPaths, undo.uuid)
+      await (await import('./storage-volumes.ts')).removeMachineVolumes(workspace, undo.uuid)
       return
     case 'remove-domain':
       await (await loadRemoval()).destroyOwnDomain(await workspace.connect(), undo.uuid)
@@ -169,6 +172,9 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       return
     case 'remove-data':
       await (await import('./data-file.ts')).removeUnusedData(workspace, undo)
+      return
+    case 'settle-storage':
+      await (await import('./storage-settle.ts')).settleStorage(workspace, undo.storage)
       return
     case 'settle-restore':
       await (await import('./settle-restore.ts')).settleRestore(workspace, undo.uuid, undo.holder)
@@ -250,6 +256,8 @@ function parseUndo(record: UndoRecord): Undo {
       return { kind: record.kind, uuid: parseUuid(record['uuid']) }
     case 'remove-data':
       return { kind: record.kind, ...parseDataName(record['name'], record['data']) }
+    case 'settle-storage':
+      return { kind: record.kind, storage: parseStorage(record['storage']) }
     case 'settle-restore':
       return { kind: record.kind, uuid: parseUuid(record['uuid']), holder: String(record['holder']) }
     case 'remove-domain':
@@ -337,6 +345,14 @@ function parseEndpoint(value: unknown): EndpointContext | undefined {
   if (typeof address !== 'string' || !isIPv4(address)) return undefined
   if ((protocol !== 'udp' && protocol !== 'tcp') || typeof port !== 'number') return undefined
   return { address, protocol, port }
+}
+
+function parseStorage(value: unknown): Storage {
+  const storage = readStorage(value)
+  if (storage !== undefined) return storage
+  throw new VmpkgError('STATE_INVALID', 'The journal names a storage that is none', {
+    hint: 'The state database has been damaged: restore it from a backup.',
+  })
 }
 
 /** It becomes part of a path, as the UUID does. */

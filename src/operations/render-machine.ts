@@ -19,7 +19,7 @@ import type { Partials } from '../render/environment.ts'
 import type { GuardedCard, GuardedLan, PortGuards } from '../render/guard-ports.ts'
 import { renderGuestFile } from '../render/guest.ts'
 import type { SocketCard } from '../render/socket-cards.ts'
-import { stampDomain } from '../render/stamp.ts'
+import { type StampedVolume, stampDomain } from '../render/stamp.ts'
 import type { DataDisk } from './data-disks.ts'
 import { templateValues } from './file-parameters.ts'
 import { rootVerity } from './images.ts'
@@ -53,6 +53,8 @@ export interface MachineInput {
   readonly placement?: Placement
   /** Disks that outlive the machine (`data-disks.ts`). */
   readonly data?: readonly DataDisk[]
+  /** Those of its disks that are not plain files, by path (`storage-volumes.ts`). */
+  readonly volumes?: ReadonlyMap<string, StampedVolume>
   /** Files of the medium that no template makes. */
   readonly more?: ReadonlyMap<string, Uint8Array>
 }
@@ -144,6 +146,7 @@ export function finishMachine(input: MachineInput, draft: MachineDraft, facts: D
       ? { guards: guardsOf(input) }
       : { sockets: { folder: input.sockets, cards: socketCardsOf(input.nics) } }),
     ...(input.data === undefined ? {} : { data: input.data }),
+    ...(input.volumes === undefined ? {} : { volumes: input.volumes }),
     ...(manifest.os === undefined ? {} : { osId: manifest.os.id }),
   })
 }

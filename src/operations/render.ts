@@ -16,7 +16,7 @@ import { traceNetwork } from '../render/network.ts'
 import { listSocketCards } from '../render/socket-cards.ts'
 import { formatPlace, shiftPlaces } from '../render/trace.ts'
 import { choosePciDevices } from './choose-devices.ts'
-import { chooseName, chooseNet, cloneFacts, planClone } from './clone-plan.ts'
+import { type ClonePlanRequest, chooseName, chooseNet, cloneFacts, planClone } from './clone-plan.ts'
 import {
   draftNetwork,
   findNetworkGrants,
@@ -35,6 +35,7 @@ import { draftMachine, finishMachine, type MachineInput, renderGuestFiles } from
 import { findRenderedPackage, type RenderedPackage } from './rendered-package.ts'
 import { networkPlanOf, type RouterPlace, routerFacts, routerInput, routerPlanOf } from './router-definition.ts'
 import { planRouter } from './router-plan.ts'
+import { volumeOf } from './storage-volumes.ts'
 import { findDefinitionViolations, type Violation } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -277,7 +278,7 @@ async function chooseOrImagineNet({ connect, found, request, notes }: RenderTask
 function existing(
   workspace: Workspace,
   { domain: { uuid }, name, facts, xml }: Machine,
-): { identity: MachineInput['identity']; nics: readonly NicContext[]; medium: string } {
+): NonNullable<ClonePlanRequest['existing']> {
   const ports = new Map(listSocketCards(xml).map(({ network, port }) => [network, port]))
   const nics = readCards(xml, undefined).flatMap(({ mac, place }): readonly NicContext[] => {
     if (place.kind !== 'network' || place.name !== facts.net || mac === undefined) return []
@@ -288,7 +289,9 @@ function existing(
   // The medium holds machine id and seed, and libvirt does not: guest files show zeros for them.
   const identity = { uuid, hostname: name, machineId: '0'.repeat(32), seed: '0'.repeat(64) }
   const { medium } = machineFiles(workspace.connectionPaths, uuid)
-  return { identity, nics, medium: facts.medium ?? medium }
+  const overlay =
+    facts.overlay !== undefined && volumeOf(workspace.connectionPaths, facts.overlay) ? facts.overlay : undefined
+  return { identity, nics, medium: facts.medium ?? medium, overlay }
 }
 
 function compare(

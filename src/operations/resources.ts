@@ -11,6 +11,7 @@ import type { Domain } from '../libvirt/domain.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import { formatSize } from '../model/size.ts'
 import { intend, transact } from './recover.ts'
+import { growVolume } from './storage-space.ts'
 import type { Workspace } from './workspace.ts'
 
 export type ResourceChange =
@@ -80,7 +81,7 @@ export async function setResources(workspace: Workspace, request: ResourceReques
   const before = readResources(machine.xml)
   const target = change.kind === 'disk' ? diskOf(machine, before, change.target) : ''
   if (change.kind === 'disk' && change.sizeBytes !== undefined) {
-    await growDisk(machine, { target, bytes: change.sizeBytes, isActive })
+    await growDisk(workspace, machine, { target, bytes: change.sizeBytes, isActive })
   }
   if (impacts.config) await changeDefinition(workspace, connect, machine, { change, target })
   let live: { readonly isLive: boolean; readonly reason?: string } | undefined
@@ -185,7 +186,8 @@ function diskOf({ name }: Machine, { disks }: Resources, wanted: string | undefi
 
 /** A clone's own layer alone; what it stands on is shared, and stays. The guest’s file system is the guest’s part. */
 async function growDisk(
-  { domain, name }: Machine,
+  workspace: Workspace,
+  { domain, name, xml }: Machine,
   { target, bytes, isActive }: { readonly target: string; readonly bytes: number; readonly isActive: boolean },
 ): Promise<void> {
   if (isActive) {
@@ -195,6 +197,7 @@ async function growDisk(
         hint: 'Make a new clone, and copy what is needed with vmpkg cp.',
       })
     }
+    if (BigInt(bytes) > capacity) await growVolume(workspace, xml, target, bytes)
     if (BigInt(bytes) > capacity) await domain.blockResize({ disk: target, size: BigInt(bytes), flags: ['bytes'] })
     return
   }

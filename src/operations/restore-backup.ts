@@ -34,7 +34,7 @@ import { choosePoint, type FoundPoint, findMissingPacks, needsKey, readContents 
 import { verifyBackup } from './backup-key.ts'
 import { makeOpener, type OpenRequest, requireAllChunks } from './backup-list.ts'
 import { isLocal, isSession } from './connection-name.ts'
-import { dataNameOf, dataPath, isDataThere } from './data-file.ts'
+import { dataNameOf, dataPath, findData } from './data-file.ts'
 import { machineFiles } from './machine-files.ts'
 import { planOtherMachine } from './new-identity.ts'
 import { requireFreeAddress } from './plan-card.ts'
@@ -246,7 +246,7 @@ async function planFiles(workspace: Workspace, opened: Omit<Plan, 'files' | 'ima
  * be another than then.
  */
 async function dataPlace(
-  { connectionPaths }: Workspace,
+  workspace: Workspace,
   { name, replaces, contents }: Pick<Plan, 'name' | 'replaces' | 'contents'>,
   { kind, format, path }: StoredDisk,
 ): Promise<string | undefined> {
@@ -255,7 +255,7 @@ async function dataPlace(
   if (kind !== 'disk' || format !== 'qcow2' || basename(dirname(path)) !== 'data') return undefined
   if (machine === undefined || known?.name !== getText(machine).trim()) return undefined
   const data = { name, data: known.data }
-  if (!(await isDataThere(connectionPaths, data))) return dataPath(connectionPaths, data)
+  if ((await findData(workspace, data)) === undefined) return dataPath(workspace.connectionPaths, data)
   // Beside it, among the machine’s own: what is kept is never written over.
   if (replaces) return undefined
   throw new VmpkgError('DOMAIN_EXISTS', `The data disk ${data.data} of ${name} is there still`, {

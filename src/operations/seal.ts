@@ -4,7 +4,7 @@
  * and not from the disk; what the disk knows of the machine it was is listed in the package's notes.
  */
 import { constants } from 'node:fs'
-import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, realpath, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { MANIFEST_PATH } from '../archive/write.ts'
@@ -58,7 +58,7 @@ export async function sealMachine(workspace: Workspace, request: SealRequest): P
   const { overlay, base } = await findDisk(workspace, machine)
   const name = parsePackageName(request.name ?? machine.name)
   const version = await chooseVersion(workspace, name, request.version)
-  const { virtualSize } = await verifyOverlay(overlay, { backing: base })
+  const { virtualSize } = await verifyOverlay(await realDevice(overlay), { backing: base })
   const from = { package: facts.package, version: facts.version }
   const sealed = { name, version, source: LOCAL_SOURCE, machine: machine.name, from, virtualSize }
   if (request.dryRun) return sealed
@@ -98,13 +98,24 @@ async function findDisk(
   if (overlay === undefined || base === undefined) {
     throw new VmpkgError('USAGE', `${name} has no disk of its own: there is nothing to seal`)
   }
-  const files = findElements(parseXml(xml).root, 'devices/disk/source').map((source) => getAttribute(source, 'file'))
+  const sources = findElements(parseXml(xml).root, 'devices/disk/source')
+  if (sources.some((source) => findElement(source, 'encryption') !== undefined)) {
+    throw new VmpkgError('HOST_UNSUPPORTED', `The disk of ${name} is encrypted, and a package’s image is not`, {
+      hint: 'Seal a clone that is in a storage which is not encrypted.',
+    })
+  }
+  const files = sources.map((source) => getAttribute(source, 'file') ?? getAttribute(source, 'dev'))
   if (!files.includes(overlay)) {
     throw new VmpkgError('DOMAIN_STATE', `The disk of ${name} has snapshots on it`, {
       hint: 'Delete them first, so that all that was written is in one file.',
     })
   }
   return { overlay, base: new ImageStore(workspace.paths.images).pathOf(base) }
+}
+
+/** What udev names a logical volume is a link. */
+async function realDevice(path: string): Promise<string> {
+  return path.startsWith('/dev/') ? realpath(path) : path
 }
 
 /** `1.0`, `1.1`, … */

@@ -23,6 +23,7 @@ import {
   chainOf,
   explainLibvirt,
   getSnapshotMachine,
+  layerFolder,
   listSnapshots,
   type MachineDisk,
   type MachineState,
@@ -170,12 +171,12 @@ async function requireFit(
 
 /** By target. */
 async function writeOverlays(
-  { connectionPaths, outside }: Workspace,
+  workspace: Workspace,
   { domain, disks, files }: MachineState,
 ): Promise<ReadonlyMap<string, string>> {
   const overlays = new Map<string, string>()
   for (const { target, top } of disks) {
-    const path = join(connectionPaths.overlays, `${domain.uuid}.${randomSuffix(outside.randomness)}.qcow2`)
+    const path = join(layerFolder(workspace, top), `${domain.uuid}.${randomSuffix(workspace.outside.randomness)}.qcow2`)
     await writeOverlayOn(files.get(top), path)
     overlays.set(target, path)
   }

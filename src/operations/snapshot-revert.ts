@@ -22,6 +22,7 @@ import {
   explainLibvirt,
   getSnapshot,
   getSnapshotMachine,
+  layerFolder,
   type MachineState,
   readMachineState,
   storeOf,
@@ -182,7 +183,7 @@ async function prepareRevert(
   const suffix = randomSuffix(outside.randomness)
   const tops = new Map<string, string>()
   for (const [target, base] of bases) {
-    const path = join(overlays, `${domain.uuid}.${randomSuffix(outside.randomness)}.qcow2`)
+    const path = join(layerFolder(workspace, base), `${domain.uuid}.${randomSuffix(outside.randomness)}.qcow2`)
     await writeOverlayOn(files.get(base), path)
     tops.set(target, await readChain({ file: path, format: 'qcow2' }, files))
   }

@@ -47,6 +47,7 @@ export async function settleSnapshots(
   const machine = await readMachine(domain)
   // A transient domain has no definition that could go on with another file.
   if (machine === undefined || !(await domain.isPersistent())) return NOTHING
+  if (!canHaveLayers(machine.xml)) return NOTHING
   const state = await readMachineState(domain)
   const settled = await tidyLayers(workspace, connect, state, new Set(files))
   await tidyCopies(workspace, state)
@@ -54,6 +55,13 @@ export async function settleSnapshots(
   await writeChain(workspace, connect, after)
   await markCurrent(after)
   return settled
+}
+
+/** Of encrypted disks and of those on devices no snapshot is made. */
+function canHaveLayers(xml: string): boolean {
+  const { root } = parseXml(xml)
+  const isFile = readDisks(xml).every(({ type, isReadonly }) => isReadonly || type === 'file')
+  return isFile && findElements(root, 'devices/disk/source/encryption').length === 0
 }
 
 /** Names that vmpkg gives to the overlays of a machine; those of others are touched only when they are named. */

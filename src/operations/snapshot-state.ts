@@ -11,6 +11,9 @@ import { type ChainFile, readChain } from '../image/chain.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import { LibvirtError } from '../libvirt/error.ts'
+import { storageFolders } from '../state/storages.ts'
+import { findElements } from '../xml/find.ts'
+import { parseXml } from '../xml/parse.ts'
 import { isSession } from './connection-name.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -58,12 +61,13 @@ export async function readMachineState(domain: Domain): Promise<MachineState> {
   const files = new Map<string, ChainFile>()
   const keys = new Map<string, string>()
   const disks: MachineDisk[] = []
+  refuseEncrypted(domain.name, liveXml)
   for (const disk of readDisks(liveXml)) {
     if (disk.isReadonly || disk.isShareable) continue
     const { file, format = 'raw', target } = disk
     if (file === undefined || disk.type !== 'file') {
       throw new VmpkgError('HOST_UNSUPPORTED', `The disk ${target} of ${domain.name} is no file on this machine`, {
-        hint: 'Snapshots are made of disks in raw and qcow2 files.',
+        hint: 'Snapshots are made of disks in raw and qcow2 files; of others vmpkg backup keeps what they hold.',
       })
     }
     const top = await readChain({ file, format }, files).catch((error: unknown) => explainMissing(domain.name, error))
@@ -78,6 +82,14 @@ export async function readMachineState(domain: Domain): Promise<MachineState> {
   const current = await currentSnapshot(domain)
   const keyOf = (file: string): string | undefined => keys.get(file)
   return { domain, isActive, xml, liveXml, snapshots, current, disks, files, keyOf, nvram: readNvram(xml) }
+}
+
+/** A layer above an encrypted one would hold in the clear what is written from then on. */
+function refuseEncrypted(name: string, xml: string): void {
+  if (findElements(parseXml(xml).root, 'devices/disk/source/encryption').length === 0) return
+  throw new VmpkgError('HOST_UNSUPPORTED', `The disk of ${name} is encrypted, and layers of snapshots are not`, {
+    hint: `Copy what matters: vmpkg cp -r ${name}:/home ./copy, or make a clone in a storage that is not encrypted.`,
+  })
 }
 
 /** A branch whose files are gone has nothing to read. */
@@ -142,19 +154,28 @@ export function getSnapshot(machine: string, snapshots: readonly SnapshotFacts[]
   })
 }
 
-/** Files of a machine in the folder of overlays: names and real paths. */
+/** Files of a machine among the overlays and in the folders of storages: names and real paths. */
 export async function listOwnFiles(
   { connectionPaths }: Workspace,
   uuid: string,
 ): Promise<readonly { readonly name: string; readonly key: string }[]> {
-  const folder = connectionPaths.overlays
-  try {
-    const names = (await readdir(folder)).filter((name) => name.startsWith(`${uuid}.`))
-    return await Promise.all(names.map(async (name) => ({ name, key: await realpath(join(folder, name)) })))
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return []
-    throw error
+  const found: { readonly name: string; readonly key: string }[] = []
+  for (const folder of [connectionPaths.overlays, ...storageFolders(connectionPaths)]) {
+    const names = await readdir(folder).catch((error: unknown) => {
+      if (systemErrorCode(error) === 'ENOENT') return []
+      throw error
+    })
+    for (const name of names) {
+      if (name.startsWith(`${uuid}.`)) found.push({ name, key: await realpath(join(folder, name)) })
+    }
   }
+  return found
+}
+
+/** Where a further layer of a disk goes: to the storage that the disk is in, else among the overlays. */
+export function layerFolder({ connectionPaths }: Workspace, top: string): string {
+  const folder = dirname(top)
+  return storageFolders(connectionPaths).includes(folder) ? folder : connectionPaths.overlays
 }
 
 /** Whether a file belongs to the shared store of images. */

@@ -21,6 +21,7 @@ import { findManifest } from './package-store.ts'
 import { preflightDomain } from './preflight.ts'
 import { prepareSockets, tellLimits } from './session-mode.ts'
 import { settleRouter } from './settle-router.ts'
+import { unlockDisks } from './storage-key.ts'
 import { findUpper } from './upper.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -212,6 +213,7 @@ async function readyTimeoutMs(workspace: Workspace, { facts }: Machine): Promise
 
 /** Looks whether this host can run the domain, then starts its networks. @throws {VmpkgError} as `preflightDomain` */
 export async function prepareStart(workspace: Workspace, connect: Connect, xml: string): Promise<void> {
+  await unlockDisks(workspace, connect, xml)
   await preflightDomain(workspace, connect, xml, { until: 'start', startsNetworks: true })
   await prepareSockets(workspace, connect, xml)
   if (await startNetworks(connect, xml)) await ensureSilence(workspace, connect)

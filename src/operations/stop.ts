@@ -10,6 +10,7 @@ import type { DomainFacts } from '../model/libvirt-facts.ts'
 import { removeMachineFiles } from './machine-files.ts'
 import { intend, transact, type Undo } from './recover.ts'
 import { settleRouter } from './settle-router.ts'
+import { refreshPools, removeMachineVolumes } from './storage-volumes.ts'
 import { findRouter, listLowers } from './upper.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -164,6 +165,8 @@ export function removalOfClone(uuid: string): readonly Undo[] {
 export async function forgetClone(workspace: Workspace, uuid: string): Promise<void> {
   await undefineDiskSecret(await workspace.connect(), uuid)
   await removeMachineFiles(workspace.connectionPaths, uuid)
+  await removeMachineVolumes(workspace, uuid)
+  await refreshPools(workspace)
   workspace.imageReferences.release(cloneHolder(uuid))
 }
 

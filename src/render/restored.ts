@@ -83,6 +83,13 @@ function restand(disk: XmlElement, bases: RestoredFiles['bases']): void {
   const dev = (target && getAttribute(target, 'dev')) ?? ''
   const source = findElement(disk, 'source')
   if (!bases.has(dev) || source === undefined) return
+  // It was a volume of LVM, and what is restored is a file.
+  const device = getAttribute(disk, 'type') === 'block' ? getAttribute(source, 'dev') : undefined
+  if (device !== undefined) {
+    setAttribute(disk, 'type', 'file')
+    removeAttribute(source, 'dev')
+    setAttribute(source, 'file', device)
+  }
   for (const old of findElements(disk, 'backingStore')) removeElement(disk, old)
   const base = bases.get(dev)
   if (base === undefined) return

@@ -6,7 +6,7 @@ import { VmpkgError } from '../errors.ts'
 import { sha256 } from '../model/digest.ts'
 import type { DomainFacts, NetworkFacts } from '../model/libvirt-facts.ts'
 import type { Parameter } from '../model/manifest.ts'
-import { insertElement, setAttribute } from '../xml/edit.ts'
+import { insertElement, removeAttribute, setAttribute } from '../xml/edit.ts'
 import { findElement, findElements, getAttribute, getText } from '../xml/find.ts'
 import { escapeXml } from '../xml/lexical.ts'
 import { parseXml } from '../xml/parse.ts'
@@ -31,6 +31,14 @@ export interface DomainStamp {
   readonly sockets?: SocketCards
   /** Disks that outlive the machine, in the order of the guest’s targets. */
   readonly data?: readonly StampedDisk[]
+  /** Those disks of vmpkg, by path, that are not plain files. */
+  readonly volumes?: ReadonlyMap<string, StampedVolume>
+}
+
+export interface StampedVolume {
+  readonly isDevice: boolean
+  /** UUID of the secret with its key, where it is encrypted. */
+  readonly secret?: string
 }
 
 interface StampedDisk {
@@ -55,6 +63,7 @@ export function stampDomain({ xml }: VerifiedDomainXml, stamp: DomainStamp): str
   if (stamp.guards !== undefined) guardPorts(document.root, stamp.guards)
   if (stamp.sockets !== undefined) joinBySockets(document.root, stamp.sockets)
   for (const disk of stamp.data ?? []) addDisk(document.root, disk)
+  if (stamp.volumes !== undefined) describeVolumes(document.root, stamp.volumes)
   return formatXml(document)
 }
 
@@ -80,6 +89,24 @@ function leaveNoTrace(root: XmlElement, { storage, overlay }: DomainFacts): void
   for (const source of findElements(root, 'devices/disk/source')) {
     if (uuid === undefined || getAttribute(source, 'file') !== overlay) continue
     const secret = `<secret type='passphrase' uuid='${escapeXml(getText(uuid))}'/>`
+    insertElement(source, `<encryption format='luks'>\n  ${secret}\n</encryption>`)
+  }
+}
+
+/** Templates and the gate know files alone: what a disk lies in is the host's business, and said after them. */
+function describeVolumes(root: XmlElement, volumes: ReadonlyMap<string, StampedVolume>): void {
+  for (const disk of findElements(root, 'devices/disk')) {
+    const source = findElement(disk, 'source')
+    const path = source && getAttribute(source, 'file')
+    const volume = path === undefined ? undefined : volumes.get(path)
+    if (source === undefined || path === undefined || volume === undefined) continue
+    if (volume.isDevice) {
+      setAttribute(disk, 'type', 'block')
+      removeAttribute(source, 'file')
+      setAttribute(source, 'dev', path)
+    }
+    if (volume.secret === undefined) continue
+    const secret = `<secret type='passphrase' uuid='${escapeXml(volume.secret)}'/>`
     insertElement(source, `<encryption format='luks'>\n  ${secret}\n</encryption>`)
   }
 }

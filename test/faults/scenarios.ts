@@ -89,6 +89,15 @@ const KEEPER = [
   ['rm', '-y', 'keeper'],
 ] as const
 const LEAVES_PACKS = /^backups\/|^tmp\//
+const VAULT = ['storage', 'add', 'vault', '--path', '%/vault', '--key-file', '%/key']
+
+/** With a key file for storages. */
+function keyed(...commands: readonly (readonly string[])[]): Scenario['before'] {
+  return async (world) => {
+    await writeFile(join(world.folder, 'key'), 'a key for a test', { mode: 0o600 })
+    return having(...commands)(world)
+  }
+}
 
 const KEYS = ['--keys', '%/keys']
 const MAKE_KEYS = ['root', 'pub', 'prom', 'time'].map((name) => ['key', 'generate', name, '--no-passphrase', ...KEYS])
@@ -545,6 +554,13 @@ export const SCENARIOS: readonly Scenario[] = [
     verb: ['rm', '-y', 'one'],
     before: having(ADD, UPDATE, ROUTER, APP, CLONE),
     done: ['DOMAIN_UNKNOWN'],
+  },
+  {
+    name: 'clone into a storage',
+    host: true,
+    verb: [...CLONE, '--storage', 'vault'],
+    before: keyed(ADD, UPDATE, ROUTER, APP, VAULT),
+    done: ['DOMAIN_EXISTS'],
   },
   {
     name: 'rename',

@@ -5,7 +5,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { formatLuksHeader, LUKS_HEADER_BYTES, newPassphrase } from '../../src/image/luks-header.ts'
+import { formatLuksHeader, LUKS_HEADER_BYTES, newPassphrase, openLuksHeader } from '../../src/image/luks-header.ts'
 import { parseQcow2Header } from '../../src/image/qcow2-header.ts'
 import { writeOverlay } from '../../src/image/qcow2-overlay.ts'
 import { noise } from '../support/disk-image.ts'
@@ -75,6 +75,70 @@ test('cryptsetup takes the passphrase for it, and no other', {
     })
   assert.doesNotThrow(() => open(passphrase))
   assert.throws(() => open(newPassphrase(RANDOMNESS)), /No key available/)
+})
+
+test('its own passphrase opens it to the key it was made with, another opens nothing', () => {
+  const key = RANDOMNESS.bytes(64)
+  const kept = Buffer.from(key)
+  const passphrase = newPassphrase(RANDOMNESS)
+  const header = formatLuksHeader(passphrase, UUID, RANDOMNESS, { iterations: 1234, key })
+  assert.equal(header.readUInt32BE(208 + 4), 1234)
+  assert.deepEqual(openLuksHeader(header, passphrase), kept)
+  assert.deepEqual(key, new Uint8Array(64)) // the caller's copy is wiped
+  assert.equal(openLuksHeader(header, newPassphrase(RANDOMNESS)), undefined)
+})
+
+test('what cryptsetup made, and a further passphrase of its own, open to the key that it shows', {
+  skip: !existsSync('/usr/sbin/cryptsetup'),
+}, async (t) => {
+  const folder = await makeTempFolder(t)
+  const [file, first, second] = ['header', 'first', 'second'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  writeFileSync(first, 'one passphrase')
+  writeFileSync(second, 'another passphrase')
+  writeFileSync(file, Buffer.alloc(LUKS_HEADER_BYTES + 2 ** 20))
+  const cryptsetup = (...args: readonly string[]): string =>
+    execFileSync('/usr/sbin/cryptsetup', ['--batch-mode', ...args], { stdio: 'pipe' }).toString()
+  const kind = '--type luks1 --cipher aes-xts-plain64 --key-size 512 --hash sha256 --pbkdf-force-iterations 1000'.split(
+    ' ',
+  )
+  cryptsetup('luksFormat', ...kind, '--key-file', first, file)
+  cryptsetup('luksAddKey', '--pbkdf-force-iterations', '1000', '--key-file', first, file, second)
+  const shown = cryptsetup('luksDump', '--dump-master-key', '--key-file', first, file)
+  const [, words = ''] = /MK dump:\s*([0-9a-f\s]+)/.exec(shown) ?? []
+  const header = await readFile(file)
+  for (const passphrase of ['one passphrase', 'another passphrase']) {
+    assert.equal(openLuksHeader(header, Buffer.from(passphrase))?.toString('hex'), words.replaceAll(/\s/g, ''))
+  }
+  assert.equal(openLuksHeader(header, Buffer.from('a third')), undefined)
+})
+
+test('bytes that are no such header open to nothing, however they are damaged', () => {
+  const passphrase = newPassphrase(RANDOMNESS)
+  const header = formatLuksHeader(passphrase, UUID, RANDOMNESS)
+  const changed = (at: number, value: number): Buffer => {
+    const copy = Buffer.from(header)
+    copy.writeUInt32BE(value, at)
+    return copy
+  }
+  for (const bytes of [
+    Buffer.alloc(0),
+    header.subarray(0, 4096),
+    changed(0, 0),
+    changed(8, 0x73657270), // another cipher
+    changed(108, 32), // another length of the key
+    changed(208, 0x0000dead), // no slot
+    changed(208 + 4, 0), // no iterations
+    changed(208 + 4, 0xffffffff), // iterations for years
+    changed(208 + 40, 0xffffff), // a slot beyond the end
+    changed(208 + 44, 4001), // other stripes
+    changed(5000, 7), // key material
+  ]) {
+    assert.equal(openLuksHeader(bytes, passphrase), undefined)
+  }
 })
 
 test('no two headers have a byte of key material in common that tells them apart from noise', () => {

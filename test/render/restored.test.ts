@@ -102,3 +102,14 @@ test('what is no definition of ours is refused', () => {
     (error) => isVmpkgError(error, 'BACKUP_INVALID'),
   )
 })
+
+test('a volume of LVM comes back as the file that it is now', () => {
+  const device = '/dev/vg0/vmpkg.fast.one'
+  const block = XML.replace("<disk type='file'", "<disk type='block'")
+    .replace("<source file='/old/disk.qcow2'/>", `<source dev='${device}'/>`)
+    .replace('overlay="/old/disk.qcow2"', `overlay="${device}"`)
+  const words = new Map([...paths, [device, '/new/disk.qcow2']])
+  const bases = new Map([['vda', '/store/base']])
+  const plain = restoreDefinition(XML, { paths: words, bases, generation: OTHER })
+  assert.equal(restoreDefinition(block, { paths: words, bases, generation: OTHER }), plain)
+})

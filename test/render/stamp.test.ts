@@ -206,3 +206,37 @@ test('hostile titles, descriptions and values give valid XML with the same facts
   )
   assert.ok(valid > 100)
 })
+
+test('a disk that lies in a logical volume is a block device, and one that is encrypted names the secret', () => {
+  const overlay = '/dev/vg0/vmpkg.fast.b2c7c5fb-7fbd-4a35-9a4a-0d0f1d4f8a11'
+  const context = { ...consoleContext, overlay: { path: overlay, base: '/var/lib/vmpkg/images/dd/disk.raw' } }
+  const xml = renderDomain({ template: readTemplate('app-console/domain.xml.hbs'), partials, context })
+  const verified = verifyDomainPolicy({
+    xml,
+    context,
+    capabilities: [{ name: 'network', wan: 'uni' }],
+    granted: [],
+  })
+  const secret = '6f1e3c52-6a51-4f0e-9c58-6f0dd3a0a001'
+  const home = '/srv/vault/console.home.qcow2'
+  const stamped = stampDomain(verified, {
+    ...stamp,
+    facts: { ...facts, ephemeral: false, overlay },
+    data: [{ path: home, serial: 'vmpkg-home' }],
+    volumes: new Map([
+      [overlay, { isDevice: true }],
+      [home, { isDevice: false, secret }],
+    ]),
+  })
+  assert.equal(findSchemaFault(stamped, 'domain'), undefined)
+  const [own = '', data = ''] = [...stamped.matchAll(/<disk [^]*?<\/disk>/g)]
+    .map(([text]) => text)
+    .filter((text) => /device='disk'/.test(text))
+  assert.match(own, /^<disk type='block' [^]*<source dev='\/dev\/vg0\/vmpkg\.fast\.[^']*'\/>/)
+  assert.match(own, /<backingStore type='file'>/)
+  assert.doesNotMatch(own, /encryption/)
+  assert.match(
+    data,
+    new RegExp(`^<disk type='file' [^]*<encryption format='luks'>\\s*<secret type='passphrase' uuid='${secret}'/>`),
+  )
+})

@@ -24,6 +24,7 @@ import { soakRaces } from './races.ts'
 import { soakRender } from './render.ts'
 import { soakResolve } from './resolve.ts'
 import { soakSnapshots } from './snapshots.ts'
+import { soakStorage } from './storage.ts'
 import { soakVfio } from './vfio.ts'
 import { soakXml } from './xml.ts'
 
@@ -44,6 +45,7 @@ const PARTS = {
   render: soakRender,
   resolve: soakResolve,
   snapshots: soakSnapshots,
+  storage: soakStorage,
   xml: soakXml,
   vfio: soakVfio,
 } as const
@@ -65,6 +67,7 @@ const CASES: Readonly<Record<Part, number>> = {
   render: 1_000_000,
   resolve: 20_000,
   snapshots: 38,
+  storage: 1,
   xml: 10_000,
   vfio: 1,
 }

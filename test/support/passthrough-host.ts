@@ -12,7 +12,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -55,8 +55,11 @@ export interface PassthroughHost extends AsyncDisposable {
   wanCapture(): Promise<Buffer>
 }
 
-/** @param templates folders of templates/ whose packages a registry at /opt/registry has */
-export async function startPassthroughHost(templates: readonly string[] = []): Promise<PassthroughHost> {
+/**
+ * @param templates folders of templates/ whose packages a registry at /opt/registry has
+ * @param spareMib size of an empty disk, `/dev/disk/by-id/virtio-spare`; none for 0
+ */
+export async function startPassthroughHost(templates: readonly string[] = [], spareMib = 0): Promise<PassthroughHost> {
   const folder = await mkdtemp(join(tmpdir(), 'vmpkg-pt-'))
   let machine: Machine | undefined
   const dispose = async (): Promise<void> => {
@@ -76,6 +79,7 @@ export async function startPassthroughHost(templates: readonly string[] = []): P
     const head = `HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Length: ${PAGE.length + 1}\r\n\r\n`
     await writeFile(page, `${head}${PAGE}\n`)
     const args = ['-kernel', image.kernel, '-initrd', image.initrd, ...machineArguments(folder, overlay, payload, page)]
+    if (spareMib > 0) args.push(...(await makeSpare(folder, spareMib)))
     machine = await startMachine(folder, args)
     return {
       run: async (script, limitMs = 120_000) => {
@@ -95,6 +99,13 @@ export async function startPassthroughHost(templates: readonly string[] = []): P
     await dispose()
     throw error
   }
+}
+
+async function makeSpare(folder: string, mebibytes: number): Promise<readonly string[]> {
+  const file = join(folder, 'spare.raw')
+  await writeFile(file, '')
+  await truncate(file, mebibytes * 1024 * 1024)
+  return ['-drive', `file=${file},format=raw,if=none,id=spare`, '-device', 'virtio-blk-pci,drive=spare,serial=spare']
 }
 
 function machineArguments(folder: string, overlay: string, payload: string, page: string): string[] {

@@ -19,7 +19,7 @@ import { realProcesses } from './real-processes.ts'
 const SUITE = 'bookworm'
 const PACKAGES =
   `libvirt-daemon-system libvirt-clients qemu-system-x86 dnsmasq-base nftables iptables iproute2 kmod udev
-  pciutils busybox-static procps libstdc++6 qemu-utils xorriso`.split(/\s+/)
+  pciutils busybox-static procps libstdc++6 qemu-utils xorriso lvm2 thin-provisioning-tools apparmor`.split(/\s+/)
 const WITHOUT = ['/usr/share/doc/*', '/usr/share/locale/*', '/usr/share/man/*']
 const LIMIT_MS = 1_200_000
 const SIZE_MIB = 1200

@@ -12,12 +12,13 @@ export const command: CommandSpec = {
     if (io.json) io.printJson('data-list', { disks })
     else {
       io.printTable(
-        ['MACHINE', 'DATA', 'SIZE', 'ON DISK', 'USED BY'],
-        disks.map(({ machine: name, data, size, diskBytes, usedBy }) => [
+        ['MACHINE', 'DATA', 'SIZE', 'ON DISK', 'STORAGE', 'USED BY'],
+        disks.map(({ machine: name, data, size, diskBytes, storage, usedBy }) => [
           name,
           data,
           formatBytes(size),
           formatBytes(diskBytes),
+          storage,
           usedBy.length === 0 ? 'nobody, kept' : usedBy.join(', '),
         ]),
       )
