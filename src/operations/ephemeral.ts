@@ -11,7 +11,7 @@ import { readQcow2Header } from '../image/qcow2-header.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { Workspace } from './workspace.ts'
 
-const EPHEMERAL_MODES = ['ram', 'encrypted', 'transient'] as const
+export const EPHEMERAL_MODES = ['ram', 'encrypted', 'transient'] as const
 /** `transient`: an ordinary file that is removed. */
 export type EphemeralMode = (typeof EPHEMERAL_MODES)[number]
 
@@ -98,7 +98,7 @@ async function findShortage(folder: string, needs: EphemeralNeeds): Promise<Vmpk
 }
 
 /** What the overlays there have been promised and did not take yet. */
-async function sumPledges(folder: string): Promise<number> {
+export async function sumPledges(folder: string): Promise<number> {
   let sum = 0
   for (const name of await readdir(folder)) {
     if (!name.endsWith('.qcow2')) continue
@@ -112,7 +112,7 @@ async function sumPledges(folder: string): Promise<number> {
 }
 
 /** All of it written, with qcow2's tables: ten bytes for each cluster, and the first ones. */
-function largestOverlay(virtualSize: number): number {
+export function largestOverlay(virtualSize: number): number {
   return virtualSize + Math.ceil(virtualSize / 65_536) * 10 + 1024 * 1024
 }
 

@@ -9,6 +9,7 @@ import {
 import { type CommandSpec, type Io, optionList, optionNumber, optionText, TIMEOUT_OPTION } from '../command.ts'
 import { grantOptions } from '../grants.ts'
 import { confirmGrants } from '../plan.ts'
+import { tellLeft } from '../pool-left.ts'
 import { formatCommand } from '../shell-words.ts'
 
 export const command: CommandSpec = {
@@ -24,6 +25,7 @@ export const command: CommandSpec = {
       summary: 'where an ephemeral one writes: ram, encrypted, transient (default: ram if it fits)',
     },
     { flags: '--autodestroy', summary: 'stay, and end the ephemeral machine with this command' },
+    { flags: '--no-pool', summary: 'make an ephemeral one from scratch, also where one waits in a pool' },
     { flags: '--count <number>', summary: 'make several, or none if one cannot be made' },
     { flags: '--set <name=value>...', summary: 'set a parameter of the package (repeatable)' },
     { flags: '--profile <profile>...', summary: 'a named set of values, of the package or yours (repeatable)' },
@@ -50,6 +52,8 @@ export const command: CommandSpec = {
       ephemeral: options['ephemeral'] === true,
       mode: optionText(options, 'mode'),
       autodestroy: options['autodestroy'] === true,
+      // libvirt ends only what it started so.
+      pool: options['pool'] !== false && options['autodestroy'] !== true,
       count: optionNumber(options, 'count', 1),
       set: optionList(options, 'set'),
       profiles: optionList(options, 'profile'),
@@ -69,6 +73,7 @@ export const command: CommandSpec = {
       io.note(`${name} is not granted ${capability} yet (${reason}): --grant ${capability}`)
     if (io.json && request.count !== undefined) io.printJson('clones', { machines: made })
     else for (const result of made) printClone(io, result)
+    if (made.some(({ pooled }) => pooled === true)) await tellLeft(workspace, io, packageName)
     if (request.autodestroy === true && !io.dryRun) {
       await attendClones(
         workspace,
