@@ -2,14 +2,10 @@
  * Makes machines from an installed app: each with a copy-on-write overlay on the signed base, an identity of its own, an
  * isolated port on a router's LAN. An ephemeral clone is a transient domain; its files go when it stops.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { absent, readMachine } from '../domain/inventory.ts'
+import { readMachine } from '../domain/inventory.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
-import { destroyOwnDomain } from '../domain/removal.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import type { Domain } from '../libvirt/domain.ts'
-import { LibvirtError } from '../libvirt/error.ts'
 import { type Capability, type GrantName, grantName, isGrantedBy, needsGrant } from '../model/capability.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { Placement } from '../model/placement.ts'
@@ -23,12 +19,12 @@ import { makeMachine, type PlannedMachine } from './make-machine.ts'
 import { findMissing } from './needed-grants.ts'
 import { isGranted } from './package-choice.ts'
 import { type LoadedPackage, loadPackage } from './package-store.ts'
-import { findHits, giveIdentity, type Hit } from './pool-hit.ts'
+import { findHits, takeHit } from './pool-hit.ts'
 import { dropAllMembers } from './pool-relief.ts'
-import { intend, transact } from './recover.ts'
+import { transact } from './recover.ts'
 import { draftMachine, finishMachine, type MachineInput, renderGuestFiles } from './render-machine.ts'
 import { type StartOptions, waitForGuest } from './start.ts'
-import { forgetClone, namelessEntry, removalOfClone } from './stop.ts'
+import { namelessEntry } from './stop.ts'
 import { validateDefinition } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -216,42 +212,6 @@ async function makeAll(
   return machines.map(({ result }) => result)
 }
 
-/** `undefined` where it could not be had: it is gone then, and another one is made from scratch. */
-async function takeHit(
-  workspace: Workspace,
-  connect: Connect,
-  transaction: Transaction,
-  hit: Hit,
-  granted: readonly GrantName[],
-): Promise<CloneResult | undefined> {
-  const { domain } = hit.member
-  const { net, alias = '', storage } = hit.facts
-  const { uuid } = domain
-  intend(transaction, ...removalOfClone(uuid))
-  try {
-    await giveIdentity(workspace, hit)
-  } catch (cause) {
-    if (!(cause instanceof LibvirtError) && !isVmpkgError(cause, 'GUEST_NOT_READY')) throw cause
-    await destroyOwnDomain(connect, uuid)
-    await forgetClone(workspace, uuid)
-    workspace.outside.emit({ type: 'noted', message: `${cause.message}; ${alias} is made from scratch` })
-    return undefined
-  }
-  workspace.outside.emit({ type: 'noted', message: `${alias} comes out of the pool` })
-  return {
-    name: alias,
-    uuid,
-    net,
-    ephemeral: true,
-    mode: storage ?? 'transient',
-    pooled: true,
-    address: undefined,
-    xml: await domain.getXMLDesc(),
-    granted,
-    missingGrants: [],
-  }
-}
-
 function unmade(): never {
   throw new TypeError('nothing was made')
 }
@@ -280,31 +240,6 @@ async function waitForAll(
       return address
     }),
   )
-}
-
-/**
- * Waits until machines that end with this connection have ended, and removes what they leave. Does not hold the lock
- * meanwhile: once made they are nobody's business but their own.
- */
-export async function attendClones(workspace: Workspace, uuids: readonly string[]): Promise<void> {
-  const { signal } = workspace.outside
-  const connect = await workspace.connect()
-  await workspace.unlock()
-  for (const uuid of uuids) {
-    const domain = await connect.domainLookupByUuid({ uuid }).catch(absent('noDomain'))
-    if (domain === undefined) continue
-    while (!signal.aborted && (await isActive(domain))) await sleep(ATTEND_MS)
-  }
-  for (const uuid of uuids) {
-    await destroyOwnDomain(connect, uuid)
-    await forgetClone(workspace, uuid)
-  }
-}
-
-const ATTEND_MS = 300
-
-async function isActive(domain: Domain): Promise<boolean> {
-  return (await domain.isActive().catch(absent('noDomain'))) ?? false
 }
 
 /** @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` `USAGE` */

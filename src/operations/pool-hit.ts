@@ -11,19 +11,25 @@ import type { Machine } from '../domain/inventory.ts'
 import { setLink } from '../domain/link.ts'
 import { writeMedium } from '../domain/medium.ts'
 import { ask } from '../domain/readiness.ts'
+import { destroyOwnDomain } from '../domain/removal.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
+import { LibvirtError } from '../libvirt/error.ts'
+import type { GrantName } from '../model/capability.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { NicContext } from '../model/template-context.ts'
 import { publicParameters } from '../render/facts-xml.ts'
 import type { InstalledPackage } from '../state/installed.ts'
-import type { CloneRequest } from './clone.ts'
+import type { Transaction } from '../state/journal.ts'
+import type { CloneRequest, CloneResult } from './clone.ts'
 import { chooseNet, cloneFacts, planClone } from './clone-plan.ts'
 import { findMissing } from './needed-grants.ts'
 import { type LoadedPackage, loadPackage } from './package-store.ts'
 import { grantedNames, ownAttendant, recordFacts, shapeOf } from './pool-member.ts'
 import { listOwnMembers } from './pool-relief.ts'
+import { intend } from './recover.ts'
 import { draftMachine, type MachineInput, renderGuestFiles } from './render-machine.ts'
+import { forgetClone, removalOfClone } from './stop.ts'
 import type { Workspace } from './workspace.ts'
 
 /** An emulated guest reads its medium within two seconds, and a busy host has several of them. */
@@ -148,7 +154,7 @@ function factsOf(
  * Gives it the user's identity and its network. What has been intended for its removal is the caller's.
  * @throws {VmpkgError} `GUEST_NOT_READY` where its guest does not take it; what libvirt refuses
  */
-export async function giveIdentity(workspace: Workspace, { member, input, facts }: Hit): Promise<void> {
+async function giveIdentity(workspace: Workspace, { member, input, facts }: Hit): Promise<void> {
   const { processes, randomness, signal, clock } = workspace.outside
   const { domain } = member
   const { alias = '', medium = '' } = facts
@@ -170,4 +176,40 @@ export async function giveIdentity(workspace: Workspace, { member, input, facts 
   await recordFacts(domain, facts)
   for (const { mac } of input.nics) await setLink(domain, mac, 'up')
   if (input.medium !== medium) await rm(input.medium, { force: true })
+}
+
+/** `undefined` where it could not be had: it is gone then, and another one is made from scratch. */
+export async function takeHit(
+  workspace: Workspace,
+  connect: Connect,
+  transaction: Transaction,
+  hit: Hit,
+  granted: readonly GrantName[],
+): Promise<CloneResult | undefined> {
+  const { domain } = hit.member
+  const { net, alias = '', storage } = hit.facts
+  const { uuid } = domain
+  intend(transaction, ...removalOfClone(uuid))
+  try {
+    await giveIdentity(workspace, hit)
+  } catch (cause) {
+    if (!(cause instanceof LibvirtError) && (!isVmpkgError(cause) || cause.code === 'ABORTED')) throw cause
+    await destroyOwnDomain(connect, uuid)
+    await forgetClone(workspace, uuid)
+    workspace.outside.emit({ type: 'noted', message: `${cause.message}; ${alias} is made from scratch` })
+    return undefined
+  }
+  workspace.outside.emit({ type: 'noted', message: `${alias} comes out of the pool` })
+  return {
+    name: alias,
+    uuid,
+    net,
+    ephemeral: true,
+    mode: storage ?? 'transient',
+    pooled: true,
+    address: undefined,
+    xml: await domain.getXMLDesc(),
+    granted,
+    missingGrants: [],
+  }
 }

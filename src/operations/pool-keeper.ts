@@ -1,4 +1,5 @@
 /** Pools in the supervisor: made under the lock, finished beside its other duties, since guests take their time. */
+import type { Machine } from '../domain/inventory.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { finishOrEnd, preparePools } from './pool.ts'
 import type { Workspace } from './workspace.ts'
@@ -24,11 +25,23 @@ export async function refill(workspace: Workspace, connect: Connect): Promise<vo
   if (failure !== undefined) throw failure
   const { made } = await preparePools(workspace, connect)
   if (made.length === 0) return
-  const finished = finishOrEnd(workspace, connect, made).then(
-    ([first]) => void (keeping.failure = first),
-    (error: unknown) => void (keeping.failure = error instanceof Error ? error : new Error(String(error))),
-  )
-  keeping.running = Promise.all([keeping.running, finished]).then(() => {})
+  keeping.running = finish(workspace, connect, keeping, made)
+}
+
+async function finish(
+  workspace: Workspace,
+  connect: Connect,
+  keeping: Keeping,
+  made: readonly Machine[],
+): Promise<void> {
+  const earlier = keeping.running
+  try {
+    const [first] = await finishOrEnd(workspace, connect, made)
+    keeping.failure = first
+  } catch (error) {
+    keeping.failure = error instanceof Error ? error : new Error(String(error))
+  }
+  await earlier
 }
 
 /** Resolves once nothing is on its way: whoever ends before leaves members that nobody finishes. */

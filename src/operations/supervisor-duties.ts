@@ -9,6 +9,7 @@ import { collectGarbage, collectVanished, listVanished } from './gc.ts'
 import { checkSilence, ensureSilence } from './host-silence.ts'
 import { needsPools } from './pool.ts'
 import { hasFailed, refill } from './pool-keeper.ts'
+import { listUnattended } from './pool-relief.ts'
 import { needsSettling, settleRouter } from './settle-router.ts'
 import { listDue, takeDue } from './snapshot-schedule.ts'
 import { depthOf } from './supervised-routers.ts'
@@ -64,7 +65,8 @@ export const DUTIES: readonly Duty[] = [
     on: ['machine'],
     everyMs: 'interval',
     needs: 'lock',
-    isNeeded: async (workspace, connect) => (await listVanished(workspace, connect)).length > 0,
+    isNeeded: async (workspace, connect) =>
+      (await listVanished(workspace, connect)).length + (await listUnattended(workspace, connect)).length > 0,
     run: collectVanished,
   },
   {

@@ -1,11 +1,6 @@
 import { isVmpkgError, VmpkgError } from '../../errors.ts'
-import {
-  attendClones,
-  type CloneRequest,
-  type CloneResult,
-  cloneSeveral,
-  findCloneGrants,
-} from '../../operations/clone.ts'
+import { attendClones } from '../../operations/attend.ts'
+import { type CloneRequest, type CloneResult, cloneSeveral, findCloneGrants } from '../../operations/clone.ts'
 import { type CommandSpec, type Io, optionList, optionNumber, optionText, TIMEOUT_OPTION } from '../command.ts'
 import { grantOptions } from '../grants.ts'
 import { confirmGrants } from '../plan.ts'
