@@ -34,7 +34,7 @@ export function reserveBytes({ totalBytes }: HostMemory): number {
   return Math.max(LEAST_RESERVE, totalBytes / 10)
 }
 
-export function isStalled({ stalledPercent }: HostMemory): boolean {
+function isStalled({ stalledPercent }: HostMemory): boolean {
   return stalledPercent >= STALLED_PERCENT
 }
 

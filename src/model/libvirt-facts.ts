@@ -26,7 +26,7 @@ export const STORAGES = ['ram', 'encrypted'] as const
 export type EphemeralStorage = (typeof STORAGES)[number]
 
 export const POOL_STATES = ['filling', 'ready'] as const
-export type PoolState = (typeof POOL_STATES)[number]
+type PoolState = (typeof POOL_STATES)[number]
 
 export interface DomainFacts extends PackageFacts {
   readonly kind: PackageKind

@@ -39,7 +39,7 @@ export function grantedNames({ line, grants }: InstalledPackage): readonly Grant
 }
 
 /** With the link of its card down, whatever the machine's own will be. */
-export function unplugged(input: MachineInput): MachineInput {
+function unplugged(input: MachineInput): MachineInput {
   return { ...input, nics: input.nics.map((nic) => ({ ...nic, link: 'down' as const })) }
 }
 
@@ -99,7 +99,7 @@ export async function makeMember(
  * Waits until its guest waits, and pauses it. The lock is not needed: until then nobody takes it.
  * @throws {VmpkgError} `AGENT_UNAVAILABLE` for a guest that does not wait, `GUEST_NOT_READY`, `ABORTED`
  */
-export async function finishMember(workspace: Workspace, { domain, facts }: Machine): Promise<void> {
+async function finishMember(workspace: Workspace, { domain, facts }: Machine): Promise<void> {
   const { clock, randomness, signal } = workspace.outside
   const seconds = (await findManifest(workspace, facts.digest))?.ready?.timeoutSeconds
   const reply = await waitUntilReady(domain, {

@@ -43,7 +43,7 @@ export interface PoolRequest {
   readonly dryRun: boolean
 }
 
-export interface PoolMemberRow {
+interface PoolMemberRow {
   readonly uuid: string
   /** `stale`: it is not what would be made now, and goes. */
   readonly state: 'ready' | 'filling' | 'stale'
@@ -318,7 +318,7 @@ async function requirePossible(
 }
 
 /** @throws {VmpkgError} `LOCK_HELD` */
-export async function dropPool(workspace: Workspace, name: string): Promise<number> {
+async function dropPool(workspace: Workspace, name: string): Promise<number> {
   await workspace.lock()
   workspace.pools.drop(name)
   const connect = await workspace.connect()
