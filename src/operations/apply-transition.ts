@@ -152,7 +152,8 @@ async function apply(
     return { id: transaction.id, started, hasOldMediums: settled.definitions().length > 0 }
   })
   const needRestart = await finish(workspace, plan, done.hasOldMediums)
-  if (pooled.length > 0) await discardStale(workspace, await workspace.connect())
+  const connect = pooled.length === 0 ? undefined : await workspace.connectIfRunning()
+  if (connect !== undefined) await discardStale(workspace, connect)
   const kept = await keepQuota(workspace)
   return {
     changed: true,

@@ -10,7 +10,7 @@ import { newIdentity } from '../domain/identity.ts'
 import type { Machine } from '../domain/inventory.ts'
 import { setLink } from '../domain/link.ts'
 import { writeMedium } from '../domain/medium.ts'
-import { ask } from '../domain/readiness.ts'
+import { ask, throwIfAborted } from '../domain/readiness.ts'
 import { destroyOwnDomain } from '../domain/removal.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
@@ -164,6 +164,7 @@ async function giveIdentity(workspace: Workspace, { member, input, facts }: Hit)
   // The question is there when it wakes up.
   const asked = ask(domain, 'reset', { randomness, signal, timeoutMs: IDENTITY_MS, argument })
   const [reply] = await Promise.all([asked, domain.resume()])
+  throwIfAborted(signal)
   if (reply?.ok !== true || reply.hostname !== alias) {
     const reason = reply === undefined ? 'it gave no answer' : (reply.error ?? 'it has another name')
     throw new VmpkgError('GUEST_NOT_READY', `A machine of the pool did not take its identity: ${reason}`, {

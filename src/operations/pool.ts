@@ -239,12 +239,20 @@ export interface Filled {
 export async function fillPools(workspace: Workspace, only?: string, options: PoolOptions = {}): Promise<Filled> {
   await workspace.lock()
   const connect = await workspace.connect()
-  const { made, short } = await preparePools(workspace, connect, { only, ...options })
+  const { made, short } = await preparePools(workspace, connect, { only, readMemory: unhurried(options) })
   await workspace.unlock()
   const [failure] = await finishOrEnd(workspace, connect, made)
   if (failure !== undefined) throw failure
   workspace.outside.emit({ type: 'stage-finished', stage: 'boot', subject: `${made.length} for pools` })
   return { made: made.length, short }
+}
+
+/** Who asks for it goes by what is available; that the host is slow for want of memory is the supervisor's to look at. */
+function unhurried({ readMemory = readHostMemory }: PoolOptions): ReadMemory {
+  return async () => {
+    const memory = await readMemory()
+    return memory && { ...memory, stalledPercent: 0 }
+  }
 }
 
 /** What does not get ready is ended; its files go with the next look for what ended. @returns what went wrong */

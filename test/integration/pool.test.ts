@@ -70,7 +70,8 @@ describe('pools', { timeout: 240_000, skip: await privateHostMissing() }, () => 
   const fill = (size: number): Promise<readonly string[]> =>
     inside(async (workspace) => {
       workspace.pools.put({ package: APP, size, mode: undefined, net: undefined })
-      const { made } = await preparePools(workspace, await workspace.connect())
+      const readMemory = async () => ({ totalBytes: 64 * GIB, availableBytes: 32 * GIB, stalledPercent: 0 })
+      const { made } = await preparePools(workspace, await workspace.connect(), { readMemory })
       for (const { domain } of made) {
         await domain.suspend()
         const { attendant, ...facts } = readDomainFacts(await domain.getXMLDesc()) ?? assert.fail('not ours')
