@@ -20,7 +20,7 @@ import { findMissing } from './needed-grants.ts'
 import { isGranted } from './package-choice.ts'
 import { type LoadedPackage, loadPackage } from './package-store.ts'
 import { findHits, takeHit } from './pool-hit.ts'
-import { dropAllMembers } from './pool-relief.ts'
+import { relieve } from './pool-relief.ts'
 import { transact } from './recover.ts'
 import { draftMachine, finishMachine, type MachineInput, renderGuestFiles } from './render-machine.ts'
 import { type StartOptions, waitForGuest } from './start.ts'
@@ -307,7 +307,9 @@ async function prepareWithRoom(...args: Parameters<typeof prepareClones>): Promi
     return await prepareClones(...args)
   } catch (error) {
     if (request.dryRun || !isVmpkgError(error, 'NO_SPACE')) throw error
-    if ((await dropAllMembers(workspace, connect)) === 0) throw error
+    const { needed, free } = error.details
+    if (typeof needed !== 'number' || typeof free !== 'number') throw error
+    if ((await relieve(workspace, connect, needed - free)) === 0) throw error
     return prepareClones(...args)
   }
 }

@@ -88,11 +88,17 @@ export async function dropMember(workspace: Workspace, connect: Connect, { domai
   })
 }
 
-/** The caller holds the lock. @returns how many there were */
-export async function dropAllMembers(workspace: Workspace, connect: Connect): Promise<number> {
+/**
+ * Ends as many of the oldest as give back so much; none where all of them would not. The caller holds the lock.
+ * @returns how many have gone
+ */
+export async function relieve(workspace: Workspace, connect: Connect, bytes: number): Promise<number> {
   const members = workspace.isLocked ? await listOwnMembers(workspace, connect) : []
-  for (const member of members) await dropMember(workspace, connect, member)
-  return members.length
+  const held = await Promise.all(members.map(async (one) => (await readHeld(one)).heldBytes))
+  if (held.reduce((sum, one) => sum + one, 0) < bytes) return 0
+  const count = countRelief(held, 0, bytes)
+  for (const member of members.slice(0, count)) await dropMember(workspace, connect, member)
+  return count
 }
 
 /**
