@@ -69,7 +69,7 @@ export async function restoreConfiguration(
 }
 
 /** In the drive that holds a medium of the same folder: the one that vmpkg gave it. */
-async function insertMedium(domain: Domain, medium: string): Promise<void> {
+export async function insertMedium(domain: Domain, medium: string): Promise<void> {
   const drive = findDrive(await domain.getXMLDesc(), medium)
   const source = drive && findElement(drive, 'source')
   if (drive === undefined || source === undefined) {

@@ -25,12 +25,23 @@ interface PackageFacts {
 export const STORAGES = ['ram', 'encrypted'] as const
 export type EphemeralStorage = (typeof STORAGES)[number]
 
+export const POOL_STATES = ['filling', 'ready'] as const
+type PoolState = (typeof POOL_STATES)[number]
+
 export interface DomainFacts extends PackageFacts {
   readonly kind: PackageKind
   /** Instance name of the router whose LAN it is attached to: of a client, and of a router that stands behind it. */
   readonly net?: string
   readonly ephemeral: boolean
   readonly storage?: EphemeralStorage
+  /** Of a machine that came out of a pool: the user's name for it, since libvirt names no running domain anew (decisions 22). */
+  readonly alias?: string
+  /** Of a member of a pool: it boots, or waits, paused, for somebody to take it. No machine of anybody's yet. */
+  readonly pool?: PoolState
+  /** Of a member: digest of the XML that it was rendered from, so that it is known whom it would fit. */
+  readonly shape?: Sha256
+  /** The process that it ends with, or that fills the pool with it: `PID START-TICKS BOOT-ID`. */
+  readonly attendant?: string
   /** Host paths of the files that belong to this domain alone. */
   readonly overlay?: string
   readonly medium?: string

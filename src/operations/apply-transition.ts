@@ -24,6 +24,7 @@ import { removeMachineFiles } from './machine-files.ts'
 import { obtainPackages } from './obtain.ts'
 import { type Choice, chooseFor } from './package-choice.ts'
 import { fingerprint, type Removal, type TransitionPlan } from './plan-transition.ts'
+import { discardStale } from './pool.ts'
 import { provisionRouter } from './provision-router.ts'
 import { keepQuota } from './quota.ts'
 import { intend, transact } from './recover.ts'
@@ -131,6 +132,7 @@ async function apply(
   const subject = [...changes.map(({ name }) => name), ...transition.purgeKept].join(' ')
   const facts = { operation, subject, comment: options.comment }
   const targets = targetsOf(transition).filter(({ kind }) => kind !== 'mark')
+  const pooled = workspace.pools.list() // purge gives one up
   const done = await transact(workspace, facts, async (transaction) => {
     const definitions: DefinitionChange[] = []
     const started: string[] = []
@@ -150,6 +152,8 @@ async function apply(
     return { id: transaction.id, started, hasOldMediums: settled.definitions().length > 0 }
   })
   const needRestart = await finish(workspace, plan, done.hasOldMediums)
+  const connect = pooled.length === 0 ? undefined : await workspace.connectIfRunning()
+  if (connect !== undefined) await discardStale(workspace, connect)
   const kept = await keepQuota(workspace)
   return {
     changed: true,
@@ -274,6 +278,7 @@ function commit(
       if (target === undefined) {
         installed.remove(name)
         imageReferences.release(packageHolder(name))
+        if (purge) workspace.pools.drop(name)
         if (purge) keptValues.drop(name)
         else keptValues.keep(name, before?.parameters ?? {})
       } else if (kind === 'mark' && before !== undefined) {

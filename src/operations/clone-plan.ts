@@ -1,6 +1,6 @@
 /** How a machine of an app package is to be: name, router LAN, identity, values, devices; nothing is changed. */
 import { type Identity, newIdentity } from '../domain/identity.ts'
-import { listOwnNetworks } from '../domain/inventory.ts'
+import { listOwnNetworks, listTakenNames } from '../domain/inventory.ts'
 import { VmpkgError } from '../errors.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
@@ -245,7 +245,7 @@ export function cloneFacts(
 export async function chooseName(connect: Connect, line: PackageLine, wanted: string | undefined): Promise<string> {
   if (wanted !== undefined) {
     const name = parseDomainName(wanted)
-    if ((await connect.listAllDomains()).some((domain) => domain.name === name)) throw exists(name)
+    if ((await listTakenNames(connect)).has(name)) throw exists(name)
     return name
   }
   const [name = ''] = await chooseNames(connect, line, undefined, 1)
@@ -259,7 +259,7 @@ export async function chooseNames(
   wanted: string | undefined,
   count: number,
 ): Promise<readonly string[]> {
-  const taken = new Set((await connect.listAllDomains()).map((domain) => domain.name))
+  const taken = await listTakenNames(connect)
   const names: string[] = []
   for (let number = 1; names.length < count; number++) {
     const name = parseDomainName(`${wanted ?? line.name}-${number}`)

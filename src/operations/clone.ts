@@ -2,45 +2,31 @@
  * Makes machines from an installed app: each with a copy-on-write overlay on the signed base, an identity of its own, an
  * isolated port on a router's LAN. An ephemeral clone is a transient domain; its files go when it stops.
  */
-import { dirname } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { defineDiskSecret } from '../domain/disk-secret.ts'
-import { newUuid } from '../domain/identity.ts'
-import { absent, listMachines, readMachine } from '../domain/inventory.ts'
-import { writeMedium } from '../domain/medium.ts'
+import { listMachines, readMachine } from '../domain/inventory.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
-import { destroyOwnDomain } from '../domain/removal.ts'
-import { makeFolder } from '../durable-file.ts'
-import { VmpkgError } from '../errors.ts'
-import { formatLuksHeader, newPassphrase } from '../image/luks-header.ts'
-import { writeOverlay } from '../image/qcow2-overlay.ts'
+import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
-import type { Domain } from '../libvirt/domain.ts'
 import { type Capability, type GrantName, grantName, isGrantedBy, needsGrant } from '../model/capability.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { Placement } from '../model/placement.ts'
-import type { Storage } from '../model/storage.ts'
 import type { InstalledPackage } from '../state/installed.ts'
 import type { Transaction } from '../state/journal.ts'
+import { checkPlaces } from './clone-places.ts'
 import { chooseName, chooseNames, chooseNet, cloneFacts, planClones, storageOf, verifyImages } from './clone-plan.ts'
-import { createData } from './data-disks.ts'
-import { listDataVolumes } from './data-file.ts'
-import { type EphemeralMode, listEphemeralGaps } from './ephemeral.ts'
+import type { EphemeralMode } from './ephemeral.ts'
 import { collectVanished } from './gc.ts'
 import { type CapabilityNote, noteOf, notGranted } from './install-plan.ts'
-import { hideQemuLog } from './machine-files.ts'
+import { makeMachine, type PlannedMachine } from './make-machine.ts'
 import { findMissing } from './needed-grants.ts'
 import { isGranted } from './package-choice.ts'
-import { loadPackage } from './package-store.ts'
-import { preflightDomain } from './preflight.ts'
-import { intend, transact } from './recover.ts'
-import { draftMachine, finishMachine, type GuestFiles, type MachineInput, renderGuestFiles } from './render-machine.ts'
-import { prepareStart, type StartOptions, waitForGuest } from './start.ts'
-import { cloneHolder, forgetClone, namelessEntry } from './stop.ts'
+import { type LoadedPackage, loadPackage } from './package-store.ts'
+import { findHits, takeHit } from './pool-hit.ts'
+import { relieve } from './pool-relief.ts'
+import { transact } from './recover.ts'
+import { draftMachine, finishMachine, type MachineInput, renderGuestFiles } from './render-machine.ts'
+import { type StartOptions, waitForGuest } from './start.ts'
+import { namelessEntry } from './stop.ts'
 import { chooseStorage, findStorage } from './storage.ts'
-import { needStorageKey } from './storage-key.ts'
-import { checkStorageSpace, overcommitOf } from './storage-space.ts'
-import { makeVolume, volumeOf } from './storage-volumes.ts'
 import { validateDefinition } from './validate-definition.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -57,6 +43,8 @@ export interface CloneRequest {
   readonly storage?: string | undefined
   /** The same for data disks that are not there yet; as `storage` where it is absent. */
   readonly dataStorage?: string | undefined
+  /** An ephemeral one may be taken out of the package's pool; then `autodestroy` is vmpkg's, not libvirt's. */
+  readonly pool?: boolean
   /** How many; their names have numbers then, also for 1. */
   readonly count?: number | undefined
   readonly set: readonly string[]
@@ -77,6 +65,8 @@ export interface CloneResult {
   readonly ephemeral: boolean
   /** Of an ephemeral one. */
   readonly mode?: EphemeralMode
+  /** It was booted already, and waited. */
+  readonly pooled?: boolean
   /** Known when it was waited for. */
   readonly address: string | undefined
   /** As defined. */
@@ -97,7 +87,11 @@ export async function findCloneGrants(workspace: Workspace, request: CloneReques
   const installed = await findTemplate(workspace, request)
   const open = installed.line.capabilities.filter((one) => !grantsOf(installed, request).includes(one))
   if (open.length === 0) return []
-  const { missing } = await prepareClones(workspace, request, installed)
+  const connect = await workspace.connect()
+  const pkg = await loadPackage(workspace, installed.line)
+  const names = await chooseAll(connect, installed, request)
+  const net = await chooseNet(connect, pkg, request.net)
+  const { missing } = await prepareClones(workspace, connect, installed, pkg, { ...request, names, net })
   return missing.map((one) => noteOf(installed.line.name, one))
 }
 
@@ -121,16 +115,74 @@ export async function cloneSeveral(workspace: Workspace, request: CloneRequest):
   }
   const installed = await findTemplate(workspace, request)
   const { line } = installed
-  const { machines, mode, missing } = await prepareClones(workspace, request, installed)
-  const missingGrants = missing.map((one) => noteOf(line.name, one))
-  if (missing.length > 0 && !request.dryRun) throw notGranted(missingGrants)
-  const [first] = machines
-  if (first === undefined) throw new TypeError('nothing was planned')
-  await verifyImages(workspace, first.input.pkg)
   const connect = await workspace.connect()
+  const pkg = await loadPackage(workspace, line)
+  const names = await chooseAll(connect, installed, request)
+  const net = await chooseNet(connect, pkg, request.net)
+  const pooled = request.ephemeral && request.pool === true
+  const hits = pooled ? await findHits(workspace, connect, installed, { ...request, names, net }) : []
+  if (request.dryRun && hits.length > 0) {
+    const message = `${hits.length === 1 ? 'A machine' : `${hits.length} machines`} of the pool would be taken`
+    workspace.outside.emit({ type: 'noted', message })
+  }
+  const plan = async (some: readonly string[]): Promise<Planned> =>
+    planAll(workspace, connect, installed, pkg, { ...request, names: some, net })
+  if (request.dryRun) return (await plan(names)).machines.map(({ result }) => result)
+  const rest = names.slice(hits.length)
+  const planned = rest.length === 0 ? undefined : await plan(rest)
   const grants = grantsOf(installed, request)
   const granted = grants.filter((one) => needsGrant(one) && !isGranted(one, installed.grants)).map(grantName)
-  const planned: PlannedMachine[] = []
+
+  const entry = request.ephemeral ? namelessEntry('clone', line.name) : { operation: 'clone', subject: names.join(' ') }
+  return transact(workspace, entry, async (transaction) => {
+    const { signal, emit } = workspace.outside
+    emit({ type: 'stage-started', stage: 'define', subject: names.join(' ') })
+    const results: CloneResult[] = []
+    for (const hit of hits) {
+      results.push(
+        (await takeHit(workspace, connect, transaction, hit, granted)) ??
+          (await makeAll(workspace, connect, transaction, await plan([hit.facts.alias ?? '']), request))[0] ??
+          unmade(),
+      )
+      throwIfAborted(signal)
+    }
+    if (planned !== undefined) results.push(...(await makeAll(workspace, connect, transaction, planned, request)))
+    const addresses = request.start && request.wait ? await waitForAll(workspace, connect, results, request) : []
+    throwIfAborted(signal)
+    transaction.commit(() => {
+      if (granted.length === 0) return
+      const after = { ...installed, grants }
+      workspace.installed.put(after)
+      const packages = [{ name: line.name, before: installed, after }]
+      workspace.history.record(transaction.id, { packages, definitions: [] })
+    })
+    emit({ type: 'stage-finished', stage: request.start ? 'start' : 'define', subject: names.join(' ') })
+    return results.map((result, index) => ({ ...result, address: addresses[index] }))
+  })
+}
+
+interface Planned {
+  readonly machines: readonly (PlannedMachine & { readonly result: CloneResult })[]
+  readonly mode: EphemeralMode | undefined
+}
+
+type NamedRequest = CloneRequest & { readonly names: readonly string[]; readonly net: string | undefined }
+
+/** @throws {VmpkgError} as `cloneSeveral` */
+async function planAll(
+  workspace: Workspace,
+  connect: Connect,
+  installed: InstalledPackage,
+  pkg: LoadedPackage,
+  request: NamedRequest,
+): Promise<Planned> {
+  const { machines, mode, missing } = await prepareWithRoom(workspace, connect, installed, pkg, request)
+  const missingGrants = missing.map((one) => noteOf(pkg.line.name, one))
+  if (missing.length > 0 && !request.dryRun) throw notGranted(missingGrants)
+  await verifyImages(workspace, pkg)
+  const grants = grantsOf(installed, request)
+  const granted = grants.filter((one) => needsGrant(one) && !isGranted(one, installed.grants)).map(grantName)
+  const planned: (PlannedMachine & { result: CloneResult })[] = []
   for (const machine of machines) {
     const input = { ...machine.input, grants: [...machine.input.grants, ...missing.map(grantName)] }
     const xml = finishMachine(input, await draftMachine(input), machine.facts)
@@ -149,166 +201,57 @@ export async function cloneSeveral(workspace: Workspace, request: CloneRequest):
     }
     planned.push({ input, result, guest: request.dryRun ? undefined : renderGuestFiles(input) })
   }
-  if (request.dryRun) return planned.map(({ result }) => result)
-
-  await checkPlaces(
-    workspace,
-    planned.map(({ input }) => input),
-  )
-  const names = planned.map(({ result }) => result.name).join(' ')
-  const entry = request.ephemeral ? namelessEntry('clone', line.name) : { operation: 'clone', subject: names }
-  return transact(workspace, entry, async (transaction) => {
-    const { signal, emit } = workspace.outside
-    emit({ type: 'stage-started', stage: 'define', subject: names })
-    for (const machine of planned) {
-      await makeMachine(workspace, connect, transaction, machine, request, mode)
-      throwIfAborted(signal)
-    }
-    const addresses = request.start && request.wait ? await waitForAll(workspace, connect, planned, request) : []
-    throwIfAborted(signal)
-    transaction.commit(() => {
-      if (granted.length === 0) return
-      const after = { ...installed, grants }
-      workspace.installed.put(after)
-      const packages = [{ name: line.name, before: installed, after }]
-      workspace.history.record(transaction.id, { packages, definitions: [] })
-    })
-    emit({ type: 'stage-finished', stage: request.start ? 'start' : 'define', subject: names })
-    return planned.map(({ result }, index) => ({ ...result, address: addresses[index] }))
-  })
-}
-
-/** Before anything is written. @throws {VmpkgError} `NO_SPACE` `STORAGE_UNAVAILABLE` `STORAGE_LOCKED` */
-async function checkPlaces(workspace: Workspace, inputs: readonly MachineInput[]): Promise<void> {
-  const needs = new Map<string, { readonly storage: Storage; readonly sizes: number[] }>()
-  const add = (path: string, size: number): void => {
-    const storage = volumeOf(workspace.connectionPaths, path)
-    if (storage === undefined) return
-    const known = needs.get(storage.uuid) ?? { storage, sizes: [] }
-    known.sizes.push(size)
-    needs.set(storage.uuid, known)
+  if (!request.dryRun) {
+    await checkPlaces(
+      workspace,
+      planned.map(({ input }) => input),
+    )
   }
-  const present = needsData(inputs) ? new Set((await listDataVolumes(workspace)).map(({ path }) => path)) : new Set()
-  for (const { pkg, overlay, data = [] } of inputs) {
-    const disk = pkg.line.images.find(({ role }) => role === 'disk')
-    if (overlay !== undefined && disk !== undefined) add(overlay.path, disk.size)
-    for (const one of data) if (!present.has(one.path)) add(one.path, one.size)
-  }
-  const connect = await workspace.connect()
-  for (const { storage, sizes } of needs.values()) {
-    await checkStorageSpace(workspace, storage, sizes)
-    if (storage.isEncrypted) (await needStorageKey(workspace, connect, storage)).fill(0)
-    const overcommit = await overcommitOf(workspace, storage)
-    if (overcommit !== undefined) workspace.outside.emit({ type: 'noted', message: overcommit })
-  }
+  return { machines: planned, mode }
 }
 
-function needsData(inputs: readonly MachineInput[]): boolean {
-  return inputs.some(({ data = [] }) => data.length > 0)
-}
-
-interface PlannedMachine {
-  readonly input: MachineInput
-  readonly result: CloneResult
-  readonly guest: GuestFiles | undefined
-}
-
-/** Each step is intended before it is done. */
-async function makeMachine(
+async function makeAll(
   workspace: Workspace,
   connect: Connect,
   transaction: Transaction,
-  { input, result: { name, uuid, xml }, guest }: PlannedMachine,
+  { machines, mode }: Planned,
   request: CloneRequest,
-  mode: EphemeralMode | undefined,
-): Promise<void> {
-  const { processes, signal, emit } = workspace.outside
-  const { images } = input.pkg.line
-  const disk = images.find(({ role }) => role === 'disk')
-  intend(transaction, { kind: 'remove-machine-files', uuid })
-  intend(transaction, { kind: 'release-images', holder: cloneHolder(uuid) })
-  workspace.imageReferences.hold(cloneHolder(uuid), images)
-  await makeFolder(dirname(input.medium))
-  if (input.overlay !== undefined && disk !== undefined) {
-    if (mode === 'encrypted') intend(transaction, { kind: 'remove-secret', uuid })
-    const { path, base: backing } = input.overlay
-    const volume = { path, backing, virtualSize: Math.ceil(disk.size / 512) * 512 }
-    const storage = request.ephemeral ? undefined : volumeOf(workspace.connectionPaths, path)
-    if (storage === undefined) {
-      const key = mode === 'encrypted' ? { luks: await makeKey(workspace, connect, uuid, path) } : {}
-      await writeOverlay({ ...volume, isDurable: !request.ephemeral, ...key })
-    } else await makeVolume(workspace, storage, volume)
+): Promise<readonly CloneResult[]> {
+  for (const machine of machines) {
+    await makeMachine(workspace, connect, transaction, machine, request, mode)
+    throwIfAborted(workspace.outside.signal)
   }
-  await createData(workspace, transaction, name, input.data ?? [])
-  await writeMedium({ files: guest?.files ?? new Map(), target: input.medium, processes, signal })
-  throwIfAborted(signal)
-  intend(transaction, { kind: 'remove-domain', uuid, name: request.ephemeral ? '' : name })
-  if (request.start) await prepareStart(workspace, connect, xml)
-  else await preflightDomain(workspace, connect, xml, { until: 'define' })
-  if (mode !== undefined) {
-    const isHidden = await hideQemuLog(workspace.connectionPaths, uuid, name)
-    for (const gap of await listEphemeralGaps(workspace, mode, isHidden)) {
-      emit({ type: 'noted', message: `Of ${name} this may outlast it on this host: ${gap}` })
-    }
-    const flags = request.autodestroy === true ? (['validate', 'autodestroy'] as const) : (['validate'] as const)
-    await connect.domainCreateXML({ xml, flags: [...flags] })
-    return
-  }
-  const domain = await connect.domainDefineXML({ xml, flags: ['validate'] })
-  if (request.start) await domain.create()
+  return machines.map(({ result }) => result)
 }
 
-/** Its passphrase is known to libvirt and QEMU alone once this is over. */
-async function makeKey(workspace: Workspace, connect: Connect, uuid: string, overlay: string): Promise<Buffer> {
-  const { randomness } = workspace.outside
-  const passphrase = newPassphrase(randomness)
-  await defineDiskSecret(connect, { uuid, overlay, passphrase })
-  const header = formatLuksHeader(passphrase, newUuid(randomness), randomness)
-  passphrase.fill(0)
-  return header
+function unmade(): never {
+  throw new TypeError('nothing was made')
+}
+
+async function chooseAll(
+  connect: Connect,
+  { line }: InstalledPackage,
+  { name, count }: CloneRequest,
+): Promise<readonly string[]> {
+  return count === undefined ? [await chooseName(connect, line, name)] : chooseNames(connect, line, name, count)
 }
 
 /** They boot at the same time. */
 async function waitForAll(
   workspace: Workspace,
   connect: Connect,
-  planned: readonly PlannedMachine[],
+  made: readonly CloneResult[],
   request: CloneRequest,
 ): Promise<readonly (string | undefined)[]> {
   const { emit } = workspace.outside
   return Promise.all(
-    planned.map(async ({ result: { name, uuid } }) => {
+    made.map(async ({ name, uuid }) => {
       emit({ type: 'stage-started', stage: 'boot', subject: name })
       const address = await waitForAddress(workspace, connect, uuid, request)
       emit({ type: 'stage-finished', stage: 'boot', subject: name })
       return address
     }),
   )
-}
-
-/**
- * Waits until machines that end with this connection have ended, and removes what they leave. Does not hold the lock
- * meanwhile: once made they are nobody's business but their own.
- */
-export async function attendClones(workspace: Workspace, uuids: readonly string[]): Promise<void> {
-  const { signal } = workspace.outside
-  const connect = await workspace.connect()
-  await workspace.unlock()
-  for (const uuid of uuids) {
-    const domain = await connect.domainLookupByUuid({ uuid }).catch(absent('noDomain'))
-    if (domain === undefined) continue
-    while (!signal.aborted && (await isActive(domain))) await sleep(ATTEND_MS)
-  }
-  for (const uuid of uuids) {
-    await destroyOwnDomain(connect, uuid)
-    await forgetClone(workspace, uuid)
-  }
-}
-
-const ATTEND_MS = 300
-
-async function isActive(domain: Domain): Promise<boolean> {
-  return (await domain.isActive().catch(absent('noDomain'))) ?? false
 }
 
 /** @throws {VmpkgError} `PACKAGE_NOT_INSTALLED` `USAGE` */
@@ -364,23 +307,18 @@ interface PreparedClones {
 
 async function prepareClones(
   workspace: Workspace,
-  request: CloneRequest,
+  connect: Connect,
   installed: InstalledPackage,
+  pkg: LoadedPackage,
+  request: NamedRequest,
 ): Promise<PreparedClones> {
-  const { line, source, parameters: before } = installed
-  const { ephemeral, mode: wantedMode, count } = request
-  const connect = await workspace.connect()
-  const pkg = await loadPackage(workspace, line)
-  const names =
-    count === undefined
-      ? [await chooseName(connect, line, request.name)]
-      : await chooseNames(connect, line, request.name, count)
-  const net = await chooseNet(connect, pkg, request.net)
+  const { source, parameters: before } = installed
+  const { ephemeral, mode: wantedMode, net } = request
   const grants = grantsOf(installed, request).map(grantName)
   const disk = ephemeral ? undefined : chooseStorage(workspace, request.storage)
   const data = request.dataStorage === undefined ? disk : findStorage(workspace, request.dataStorage)
   const { storage: _, ...wishes } = request
-  const plan = { ...wishes, names, wantedMode, net, before, grants, places: { disk, data } }
+  const plan = { ...wishes, wantedMode, before, grants, places: { disk, data } }
   const { inputs, mode } = await planClones(workspace, connect, pkg, plan)
   const storage = storageOf(mode)
   const machines = inputs.map((input) => ({
@@ -390,6 +328,20 @@ async function prepareClones(
   const [first] = inputs
   const missing = first === undefined ? [] : findMissing(first, await draftMachine(first))
   return { machines, mode, missing }
+}
+
+/** What waits in pools is not in the way of what somebody wants now. */
+async function prepareWithRoom(...args: Parameters<typeof prepareClones>): Promise<PreparedClones> {
+  const [workspace, connect, , , request] = args
+  try {
+    return await prepareClones(...args)
+  } catch (error) {
+    if (request.dryRun || !isVmpkgError(error, 'NO_SPACE')) throw error
+    const { needed, free } = error.details
+    if (typeof needed !== 'number' || typeof free !== 'number') throw error
+    if ((await relieve(workspace, connect, needed - free)) === 0) throw error
+    return prepareClones(...args)
+  }
 }
 
 async function waitForAddress(

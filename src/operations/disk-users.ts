@@ -5,11 +5,13 @@
 import { constants } from 'node:fs'
 import { open, realpath } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { nameOf } from '../domain/inventory.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { parseQcow2Header } from '../image/qcow2-header.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import { LibvirtError } from '../libvirt/error.ts'
+import { readDomainFacts } from '../render/facts-xml.ts'
 import { childElements, getAttribute, getText } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import type { XmlElement } from '../xml/tree.ts'
@@ -43,7 +45,7 @@ async function readDiskUser(domain: Domain): Promise<DiskUser> {
   for (const snapshot of snapshots) documents.push(await snapshot.getXMLDesc())
   const files = new Set<string>()
   for (const path of new Set(documents.flatMap(pathsIn))) await addChain(path, files)
-  return { name: domain.name, uuid: domain.uuid, isRunning, files }
+  return { name: nameOf(domain, readDomainFacts(documents[0] ?? '<domain/>')), uuid: domain.uuid, isRunning, files }
 }
 
 /** Every absolute path that a document names, wherever it stands: disks, what they stand on, kernels, firmware. */

@@ -12,7 +12,7 @@ import { largestOverlay } from '../image/qcow2-overlay.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { Workspace } from './workspace.ts'
 
-const EPHEMERAL_MODES = ['ram', 'encrypted', 'transient'] as const
+export const EPHEMERAL_MODES = ['ram', 'encrypted', 'transient'] as const
 /** `transient`: an ordinary file that is removed. */
 export type EphemeralMode = (typeof EPHEMERAL_MODES)[number]
 
@@ -99,7 +99,7 @@ async function findShortage(folder: string, needs: EphemeralNeeds): Promise<Vmpk
 }
 
 /** What the overlays there have been promised and did not take yet. */
-async function sumPledges(folder: string): Promise<number> {
+export async function sumPledges(folder: string): Promise<number> {
   let sum = 0
   for (const name of await readdir(folder)) {
     if (!name.endsWith('.qcow2')) continue

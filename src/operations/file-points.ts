@@ -1,6 +1,6 @@
 /** A domain's disks and the points in time at which they can be read, from libvirt and from the headers of the files. */
 import { join } from 'node:path'
-import { absent } from '../domain/inventory.ts'
+import { findDomain } from '../domain/inventory.ts'
 import { findPoints, type KnownSnapshot, type PointInTime, readDisks, readSnapshot } from '../domain/points.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { DiskDemand } from '../host/demand-disk.ts'
@@ -43,7 +43,7 @@ export async function readDiskPoints(workspace: Workspace, request: DisksRequest
     })
   }
   const connect = await workspace.connect()
-  const domain = await connect.domainLookupByName({ name: request.machine }).catch(absent('noDomain'))
+  const domain = await findDomain(connect, request.machine)
   if (domain === undefined) {
     throw new VmpkgError('DOMAIN_UNKNOWN', `There is no machine ${JSON.stringify(request.machine.slice(0, 80))}`, {
       hint: 'vmpkg ps --all lists yours, virsh list --all those of others too.',

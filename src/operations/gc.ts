@@ -22,6 +22,8 @@ import { tidySilence } from './host-silence.ts'
 import { keyFolder } from './key-folder.ts'
 import { listEphemeralOwners, listMachineFileOwners, listOldMediums } from './machine-files.ts'
 import { listUnusedArchives } from './package-store.ts'
+import { discardStale } from './pool.ts'
+import { endUnattended, listOwnMembers, listUnattended } from './pool-relief.ts'
 import { findAbandonedScratch } from './scratch.ts'
 import { settleSnapshots } from './snapshot-settle.ts'
 import { listOwnFiles } from './snapshot-state.ts'
@@ -35,6 +37,7 @@ export interface Removed {
   readonly what:
     | 'files of a vanished machine'
     | 'replaced medium'
+    | 'machine of a pool'
     | 'layer of a deleted snapshot'
     | 'package file'
     | 'unfinished download'
@@ -57,7 +60,8 @@ export interface GarbageOptions {
 export async function collectGarbage(workspace: Workspace, options: GarbageOptions): Promise<readonly Removed[]> {
   const { dryRun, keepDownloads = false, without = [] } = options
   if (!dryRun) expireHistory(workspace)
-  const removed = await collectMachineFiles(workspace, dryRun)
+  const pools = await collectPools(workspace, dryRun)
+  const removed = [...pools, ...(await collectMachineFiles(workspace, dryRun))]
   const unfinished = await collectUnfinished(workspace, dryRun)
   if (!dryRun) await tidyHost(workspace)
   const { paths, command, outside } = workspace
@@ -68,6 +72,15 @@ export async function collectGarbage(workspace: Workspace, options: GarbageOptio
     ...(await collectArchives(workspace, dryRun, leased, without)),
     ...(await collectImages(workspace, dryRun, leased, without)),
   ])
+}
+
+/** Members that nobody finishes any more, and those that are not what would be made now. */
+async function collectPools(workspace: Workspace, dryRun: boolean): Promise<readonly Removed[]> {
+  const connect = await connectIfPossible(workspace)
+  if (connect === undefined) return []
+  const before = [...(await listUnattended(workspace, connect)), ...(await listOwnMembers(workspace, connect))]
+  const dropped = before.length === 0 ? [] : await discardStale(workspace, connect, dryRun)
+  return dropped.map((subject) => ({ what: 'machine of a pool', subject, bytes: 0 }))
 }
 
 /** Rules that name networks which are gone, where libvirt answers. */
@@ -90,6 +103,7 @@ async function connectIfPossible(workspace: Workspace): Promise<Connect | undefi
  * power. Of machines that are kept nothing is touched here.
  */
 export async function collectVanished(workspace: Workspace): Promise<void> {
+  await endUnattended(workspace, await workspace.connect())
   for (const uuid of await listVanished(workspace, await workspace.connect())) {
     await forgetClone(workspace, uuid)
     workspace.outside.emit({

@@ -1,5 +1,7 @@
 /** Cards of running machines that stand on a LAN of a router, with the filter before each. */
+import { nameOf } from '../domain/inventory.ts'
 import type { Connect } from '../libvirt/connect.ts'
+import { readDomainFacts } from '../render/facts-xml.ts'
 import { findElement, findElements, getAttribute } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import type { XmlElement } from '../xml/tree.ts'
@@ -30,7 +32,7 @@ export async function readLanPorts(
       if (lan === undefined) continue
       const tap = read(card, 'target', 'dev')
       ports.push({
-        machine: domain.name,
+        machine: nameOf(domain, readDomainFacts(xml)),
         network: lan.network,
         isFiltered: read(card, 'filterref', 'filter')?.startsWith('vmpkg-') === true,
         isLoaded: loaded === undefined || tap === undefined || loaded.includes(tap),

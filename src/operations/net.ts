@@ -1,6 +1,6 @@
 /** Networks and machines as libvirt has them: who is behind whom, and who is on whose LAN. Nothing is asked of guests. */
 import { readCards } from '../domain/cards.ts'
-import { absent } from '../domain/inventory.ts'
+import { absent, nameOf } from '../domain/inventory.ts'
 import { readPanic } from '../domain/panic.ts'
 import type { Domain } from '../libvirt/domain.ts'
 import type { Network } from '../libvirt/network.ts'
@@ -42,8 +42,9 @@ async function readMachine(domain: Domain): Promise<KnownMachine | undefined> {
   const isActive = found.state !== 'shutoff'
   const running = isActive ? await domain.getXMLDesc().catch(absent('noDomain')) : undefined
   const facts = readDomainFacts(stored)
+  if (facts?.pool !== undefined) return undefined // nobody's machine yet
   return {
-    name: domain.name,
+    name: nameOf(domain, facts),
     state: found.state,
     isActive,
     ...(facts === undefined ? {} : { facts }),

@@ -1,7 +1,7 @@
 /** A card for a client of a router's LAN, with an address that no other card there has. */
 import { readCards } from '../domain/cards.ts'
 import { newClientMac } from '../domain/identity.ts'
-import { absent } from '../domain/inventory.ts'
+import { absent, nameOf } from '../domain/inventory.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { clientNumbers } from '../model/lan-address.ts'
@@ -71,9 +71,11 @@ async function readNumbers(
     const stored = await domain.getXMLDesc({ flags: ['inactive'] }).catch(absent('noDomain'))
     const running = await domain.getXMLDesc().catch(absent('noDomain'))
     // Routers have addresses below those of clients, whatever their cards are called.
-    if (readDomainFacts(stored ?? running ?? '<domain/>')?.kind === 'router') continue
+    const facts = readDomainFacts(stored ?? running ?? '<domain/>')
+    if (facts?.kind === 'router') continue
     for (const { mac, place } of readCards(stored ?? '<domain/>', running)) {
-      if (place.name === network && mac !== undefined) found.push({ number: numberOf(mac), name: domain.name })
+      if (place.name === network && mac !== undefined)
+        found.push({ number: numberOf(mac), name: nameOf(domain, facts) })
     }
   }
   return found

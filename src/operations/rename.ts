@@ -2,7 +2,7 @@
  * `rename`: another name for a stopped clone, in libvirt, and for its guest at its next start. Its files, images, address
  * and whatever else refers to it go by its UUID and its card, and stay.
  */
-import { absent, getMachine, type Machine } from '../domain/inventory.ts'
+import { findDomain, getMachine, type Machine } from '../domain/inventory.ts'
 import { readRestorable } from '../domain/restore.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
@@ -66,7 +66,7 @@ async function requireRenamable(connect: Connect, { domain, name, facts }: Machi
       hint: facts.ephemeral ? 'Make a clone with that name.' : `vmpkg stop ${name} first.`,
     })
   }
-  const other = await connect.domainLookupByName({ name: to }).catch(absent('noDomain'))
+  const other = await findDomain(connect, to)
   if (other !== undefined && other.uuid !== domain.uuid) {
     throw new VmpkgError('DOMAIN_EXISTS', `There is a machine ${to} already`, { hint: 'Choose another name.' })
   }

@@ -10,7 +10,7 @@ import { CHUNK_BYTES, type Contents, chunkCount, chunkLength, digestAt, type Sto
 import type { Opener } from '../backup/sealing.ts'
 import { readCards } from '../domain/cards.ts'
 import { newUuid } from '../domain/identity.ts'
-import { absent, getMachine } from '../domain/inventory.ts'
+import { absent, findDomain, getMachine } from '../domain/inventory.ts'
 import { writeMedium } from '../domain/medium.ts'
 import { throwIfAborted } from '../domain/readiness.ts'
 import { makeFolder, replaceFile } from '../durable-file.ts'
@@ -178,7 +178,7 @@ async function chooseIdentity(
 ): Promise<Pick<Plan, 'name' | 'uuid' | 'isNew' | 'replaces'>> {
   const name = parseDomainName(wanted ?? point.machine)
   const isNew = name !== point.machine
-  const named = await connect.domainLookupByName({ name }).catch(absent('noDomain'))
+  const named = await findDomain(connect, name)
   if (isNew) {
     if (named === undefined) return { name, uuid: newUuid(workspace.outside.randomness), isNew, replaces: false }
     throw new VmpkgError('DOMAIN_EXISTS', `There is a machine ${name} already`, { hint: 'Choose another --name.' })

@@ -7,6 +7,7 @@ import { getMachine, listMachines, type Machine, runningFacts } from '../domain/
 import { findLink, setLink } from '../domain/link.ts'
 import { readPanic } from '../domain/panic.ts'
 import { waitUntilReady } from '../domain/readiness.ts'
+import { readResources } from '../domain/resources.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
@@ -18,6 +19,7 @@ import { parseXml } from '../xml/parse.ts'
 import { releaseObjects, runningHolder } from './holders.ts'
 import { ensureSilence } from './host-silence.ts'
 import { findManifest } from './package-store.ts'
+import { makeRoom } from './pool-relief.ts'
 import { preflightDomain } from './preflight.ts'
 import { prepareSockets, tellLimits } from './session-mode.ts'
 import { settleRouter } from './settle-router.ts'
@@ -214,6 +216,7 @@ async function readyTimeoutMs(workspace: Workspace, { facts }: Machine): Promise
 /** Looks whether this host can run the domain, then starts its networks. @throws {VmpkgError} as `preflightDomain` */
 export async function prepareStart(workspace: Workspace, connect: Connect, xml: string): Promise<void> {
   await unlockDisks(workspace, connect, xml)
+  await makeRoom(workspace, connect, readResources(xml).memoryKib * 1024)
   await preflightDomain(workspace, connect, xml, { until: 'start', startsNetworks: true })
   await prepareSockets(workspace, connect, xml)
   if (await startNetworks(connect, xml)) await ensureSilence(workspace, connect)

@@ -13,6 +13,7 @@ import { MISSES, SOON_MS } from '../router/supervision.ts'
 import { acquireLock, findLockHolder } from '../state/lock.ts'
 import { BootQueue } from './boot-queue.ts'
 import { privateHostName } from './connection-name.ts'
+import { poolsSettled } from './pool-keeper.ts'
 import { type RouterReport, RouterWatch } from './supervised-routers.ts'
 import { DUTIES, type Duty } from './supervisor-duties.ts'
 import { formatSupervisorRecord, supervisorLock, supervisorRecord } from './supervisor-record.ts'
@@ -45,6 +46,7 @@ export async function supervise(workspace: Workspace, options: SuperviseOptions)
     if (options.once || workspace.outside.signal.aborted) break
     connect = await reopen(workspace)
   }
+  await poolsSettled(workspace)
   return supervisor.reports
 }
 

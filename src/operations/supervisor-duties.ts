@@ -7,6 +7,9 @@ import { findLink } from '../domain/link.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { collectGarbage, collectVanished, listVanished } from './gc.ts'
 import { checkSilence, ensureSilence } from './host-silence.ts'
+import { needsPools } from './pool.ts'
+import { hasFailed, refill } from './pool-keeper.ts'
+import { listUnattended } from './pool-relief.ts'
 import { needsSettling, settleRouter } from './settle-router.ts'
 import { listDue, takeDue } from './snapshot-schedule.ts'
 import { depthOf } from './supervised-routers.ts'
@@ -62,8 +65,17 @@ export const DUTIES: readonly Duty[] = [
     on: ['machine'],
     everyMs: 'interval',
     needs: 'lock',
-    isNeeded: async (workspace, connect) => (await listVanished(workspace, connect)).length > 0,
+    isNeeded: async (workspace, connect) =>
+      (await listVanished(workspace, connect)).length + (await listUnattended(workspace, connect)).length > 0,
     run: collectVanished,
+  },
+  {
+    name: 'fill pools',
+    on: ['machine'],
+    everyMs: 'interval',
+    needs: 'lock',
+    isNeeded: async (workspace, connect) => hasFailed(workspace) || (await needsPools(workspace, connect)),
+    run: refill,
   },
   {
     name: 'take the snapshots that are due',

@@ -23,6 +23,7 @@ import type { Journal } from '../state/journal.ts'
 import { KeptValues } from '../state/kept-values.ts'
 import type { LockOptions } from '../state/lock.ts'
 import { type ConnectionPaths, connectionPaths, locatePaths, type Paths } from '../state/paths.ts'
+import { Pools } from '../state/pools.ts'
 import { describeCommandLine } from './command-line.ts'
 
 export interface Outside {
@@ -144,12 +145,21 @@ export class Workspace {
     return new KeptValues(this.state, this.connectionPaths.key)
   }
 
+  get pools(): Pools {
+    return new Pools(this.state, this.connectionPaths.key)
+  }
+
   get definitions(): Definitions {
     return new Definitions(this.state, this.connectionPaths.key)
   }
 
   get history(): History {
     return new History(this.state, this.connectionPaths.key)
+  }
+
+  /** Whether this process may change what others would, too. */
+  get isLocked(): boolean {
+    return this.#lock !== undefined
   }
 
   /** The open connection to libvirt. @throws {VmpkgError} `LIBVIRT_UNREACHABLE` `PRIVATE_HOST_FAILED` */

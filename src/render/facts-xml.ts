@@ -3,9 +3,10 @@
  * libvirt, where anyone with the connection may have changed it: an element that is not exactly ours reads as none.
  */
 import { isSha256 } from '../model/digest.ts'
-import { type DomainFacts, type NetworkFacts, STORAGES } from '../model/libvirt-facts.ts'
+import { type DomainFacts, type NetworkFacts, POOL_STATES, STORAGES } from '../model/libvirt-facts.ts'
 import type { Layer, PackageKind } from '../model/line.ts'
 import type { Origin, Parameter, ParameterValue, ParameterValues } from '../model/manifest.ts'
+import { isDomainName } from '../model/name.ts'
 import type { EndpointContext, PortForward } from '../model/template-context.ts'
 import { childElements, findInNamespace, getAttribute } from '../xml/find.ts'
 import { escapeXml } from '../xml/lexical.ts'
@@ -22,6 +23,7 @@ const NAME = /^[a-z0-9][a-z0-9+.-]{0,127}$/
 const MAC = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/
 const CIDR = /^\d{1,3}(?:\.\d{1,3}){3}\/\d{1,2}$/
 const ADDRESS = /^\d{1,3}(?:\.\d{1,3}){3}$/
+const ATTENDANT = /^\d{1,10} \d{1,18} [0-9a-f-]{36}$/
 const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/
 
 /** Parameters that libvirt may hold: declared, not secret, not the content of a file. */
@@ -80,6 +82,8 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
   const kind = KINDS.find((candidate) => candidate === read('kind'))
   const ephemeral = read('ephemeral')
   const storage = STORAGES.find((candidate) => candidate === read('storage'))
+  const pool = POOL_STATES.find((candidate) => candidate === read('pool'))
+  const [alias, shape, attendant] = [read('alias'), read('shape'), read('attendant')]
   const [base, rules, lanMac] = [read('base'), read('rules'), read('lanMac')]
   const [wanMac, wanAddress] = [read('wanMac'), read('wanAddress')]
   const endpoints = readEndpoints(read('endpoints'))
@@ -92,6 +96,10 @@ export function readDomainFacts(xml: string): DomainFacts | undefined {
     kind,
     ephemeral: ephemeral === 'yes',
     ...(storage === undefined ? {} : { storage }),
+    ...(alias !== undefined && isDomainName(alias) ? { alias } : {}),
+    ...(pool === undefined ? {} : { pool }),
+    ...(shape !== undefined && isSha256(shape) ? { shape } : {}),
+    ...(attendant !== undefined && ATTENDANT.test(attendant) ? { attendant } : {}),
     ...(net === undefined ? {} : { net }),
     ...(overlay === undefined ? {} : { overlay }),
     ...(medium === undefined ? {} : { medium }),

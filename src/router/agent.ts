@@ -27,6 +27,8 @@ const replySchema = z.object({
   error: z.string().max(200).optional(),
   ready: z.boolean().optional(),
   hostname: z.string().max(64).optional(),
+  /** Of a machine that was started for a pool, until it is told who it is. */
+  identity: z.literal('awaited').optional(),
   forwarding: z.boolean().optional(),
   rules: z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), matches: z.boolean() }).optional(),
   wan: z.object({ address }).optional(),
@@ -58,7 +60,7 @@ export type AgentReply = z.infer<typeof replySchema>
 
 /**
  * @param nonce 32 hexadecimal digits, fresh for each request
- * @param argument a word: of `vpn.use` the profile's name
+ * @param argument a word: of `vpn.use` the profile's name, of `reset` for a machine of a pool the time in seconds
  */
 export function formatRequest(verb: AgentVerb, nonce: string, argument?: string): string {
   return `${verb} ${nonce}${argument === undefined ? '' : ` ${argument}`}\n`

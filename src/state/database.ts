@@ -103,6 +103,16 @@ const STATE_MIGRATIONS = [
     PRIMARY KEY (transaction_id, uuid)
   ) STRICT;
   `,
+  `
+  CREATE TABLE pools (
+    connection TEXT NOT NULL,
+    package TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mode TEXT,
+    net TEXT,
+    PRIMARY KEY (connection, package)
+  ) STRICT;
+  `,
 ] as const
 
 const TRUST_MIGRATIONS = [

@@ -2,7 +2,7 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list catalogue image images image-changes image-versions start trust layers libvirt xml planner render history
+ *     npm run bench -- list catalogue image images image-changes image-versions start trust layers libvirt xml planner render history pool
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -17,6 +17,7 @@ import { measureLibvirt } from './libvirt.ts'
 import { measureList } from './list.ts'
 import { type Report, runProgram } from './measure.ts'
 import { measurePlanner } from './planner.ts'
+import { measurePool } from './pool.ts'
 import { measureRender } from './render.ts'
 import { measureStart } from './start.ts'
 import { measureTrust } from './trust.ts'
@@ -28,7 +29,10 @@ const PAGE = join(TOP, 'docs', 'performance.md')
 /** The client is published on its own, so its figures stand in its own README too. */
 const OTHER_PAGES: Readonly<Record<string, string>> = { libvirt: join(TOP, 'src', 'libvirt', 'README.md') }
 /** Parts whose figures stand on the page that explains what is measured. */
-const OWN_PAGES: Readonly<Record<string, string>> = { planner: join(TOP, 'docs', 'placement.md') }
+const OWN_PAGES: Readonly<Record<string, string>> = {
+  planner: join(TOP, 'docs', 'placement.md'),
+  pool: join(TOP, 'docs', 'pool.md'),
+}
 const PARTS = {
   list: measureList,
   catalogue: measureCatalogue,
@@ -45,6 +49,7 @@ const PARTS = {
   planner: measurePlanner,
   render: measureRender,
   history: measureHistory,
+  pool: measurePool,
 } as const
 type Part = keyof typeof PARTS
 

@@ -132,6 +132,70 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
     await cli.ok(['port-forward', 'remove', 'client'])
   })
 
+  test('machines of a pool send nothing until they are taken, are then each somebody of their own, and are made anew', async () => {
+    await cli.ok(['pool', 'set', 'app-console', '2'])
+    const { connection } = (await cli.json(['status'])) as { connection: string }
+    const virsh = (...words: readonly string[]): string => run('virsh', ['-q', '-c', connection, ...words])
+    /** Frames from its guest since its card was there. */
+    const sent = (domain: string): number => {
+      const tap = /vnet\d+/.exec(virsh('domiflist', domain))?.[0] ?? ''
+      return Number(/tx_packets (\d+)/.exec(virsh('domifstat', domain, tap))?.[1])
+    }
+    const ready = async (): Promise<unknown> => {
+      const { pools } = (await cli.json(['pool', 'list'])) as { pools: readonly { ready: number }[] }
+      return pools[0]?.ready
+    }
+    const waiting = virsh('list', '--state-paused', '--name').trim().split('\n')
+    assert.equal(waiting.length, 2)
+    assert.deepEqual(waiting.map(sent), [0, 0])
+    // At once: never do two commands get the same.
+    const names = ['one', 'two'] as const
+    const taken = await Promise.all(
+      names.map(async (name) => cli.json(['clone', 'app-console', '--name', name, '--ephemeral', '--wait'])),
+    )
+    assert.deepEqual(
+      taken.map(({ name, pooled }) => [name, pooled]),
+      [
+        ['one', true],
+        ['two', true],
+      ],
+    )
+    assert.ok(waiting.map(sent).every((frames) => frames > 0))
+    const words =
+      'cat /etc/machine-id; hostname; cat /sys/class/net/nic0/address; cat /proc/sys/kernel/random/uuid; date -u +%Y\n'
+    const said = await Promise.all(names.map((name) => cli.ok(['console', name, '--silence', '3'], words)))
+    const facts = said.map((text) => text.match(/^[0-9a-f:-]{17,36}\r?$/gm) ?? [])
+    assert.deepEqual(
+      facts.map((found) => found.length),
+      [3, 3],
+      said.join('\n'),
+    )
+    assert.equal(new Set(facts.flat()).size, 6)
+    assert.equal(new Set(taken.flatMap(({ uuid, address }) => [uuid, address])).size, 4)
+    for (const [index, name] of names.entries()) {
+      assert.match(said[index] ?? '', new RegExp(`^${name}\\r?$`, 'm'))
+      assert.match(said[index] ?? '', new RegExp(`^${new Date().getUTCFullYear()}\\r?$`, 'm'))
+      assert.match(await cli.ok(['ip', name, '--one']), new RegExp(`^${String(taken[index]?.['address'])}$`, 'm'))
+    }
+    const known = (await cli.ok(['ps', '--names'])).split('\n')
+    assert.ok(names.every((name) => known.includes(name)) && !known.some((name) => name.startsWith('pool-')))
+    assert.match((await cli.run(['clone', 'app-console', '--name', 'one'])).stderr, /DOMAIN_EXISTS/)
+    await cli.ok(['stop', ...names])
+    // The supervisor makes new ones; one that belongs to a window goes when that was killed.
+    assert.equal(await ready(), 0)
+    await cli.ok(['supervise', '--once', '--interval', '2s'])
+    assert.equal(await ready(), 2)
+    const window = cli.start(['run', 'app-console', '--name', 'windowed'])
+    await window.said(/^windowed$/m)
+    assert.equal(await ready(), 1)
+    window.kill('SIGKILL')
+    await window.done
+    await cli.ok(['gc'])
+    assert.doesNotMatch(await cli.ok(['ps', '--names']), /windowed/)
+    await cli.ok(['pool', 'drop', 'app-console'])
+    assert.doesNotMatch(virsh('list', '--all', '--name'), /pool-/)
+  })
+
   test('panic cuts the client off, and the router attests before it is let back', async () => {
     const fetchPage = (): Promise<string> =>
       cli.ok(['console', 'client', '--silence', '4'], `fetch http://${SERVER}:8080/\n`)

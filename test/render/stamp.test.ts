@@ -127,6 +127,21 @@ test('an ephemeral machine has no memory in dumps, and an encrypted one the key 
   assert.ok(sources[0]?.includes(`uuid='${consoleContext.domain.uuid}'`))
 })
 
+test('what came out of a pool, or waits in one, says so in libvirt', () => {
+  const waiting: DomainFacts = { ...facts, pool: 'ready', shape: facts.digest, attendant: `12 345 ${'0a'.repeat(18)}` }
+  const taken: DomainFacts = { ...facts, alias: 'browser-1' }
+  for (const one of [waiting, taken]) {
+    const xml = stampDomain(domain, { ...stamp, facts: one })
+    assert.equal(findSchemaFault(xml, 'domain'), undefined)
+    assert.deepEqual(readDomainFacts(xml), one)
+  }
+  const read = (from: string, to: string) =>
+    readDomainFacts(stampDomain(domain, { ...stamp, facts: { ...waiting, ...taken } }).replace(from, to))
+  assert.equal(read('alias="browser-1"', 'alias="../x"')?.alias, undefined)
+  assert.equal(read('pool="ready"', 'pool="mine"')?.pool, undefined)
+  assert.equal(read('attendant="12 ', 'attendant="x ')?.attendant, undefined)
+})
+
 test('each machine has a generation of its own, always the same one, and a router has none', () => {
   const generationOf = (xml: string): string | undefined => /<genid>(.*)<\/genid>/.exec(xml)?.[1]
   const one = generationOf(stampDomain(domain, stamp))

@@ -1,11 +1,6 @@
 import { isVmpkgError, VmpkgError } from '../../errors.ts'
-import {
-  attendClones,
-  type CloneRequest,
-  type CloneResult,
-  cloneSeveral,
-  findCloneGrants,
-} from '../../operations/clone.ts'
+import { attendClones } from '../../operations/attend.ts'
+import { type CloneRequest, type CloneResult, cloneSeveral, findCloneGrants } from '../../operations/clone.ts'
 import { copyMachine } from '../../operations/copy-machine.ts'
 import { waitForMachines } from '../../operations/wait.ts'
 import type { Workspace } from '../../operations/workspace.ts'
@@ -20,6 +15,7 @@ import {
 } from '../command.ts'
 import { grantOptions } from '../grants.ts'
 import { confirmGrants } from '../plan.ts'
+import { tellLeft } from '../pool-left.ts'
 import { formatCommand } from '../shell-words.ts'
 
 export const command: CommandSpec = {
@@ -41,6 +37,7 @@ export const command: CommandSpec = {
     { flags: '--autodestroy', summary: 'stay, and end the ephemeral machine with this command' },
     { flags: '--storage <name>', summary: 'where its disks go; vmpkg storage list (default: the default one)' },
     { flags: '--data-storage <name>', summary: 'the same for data disks that are not there yet' },
+    { flags: '--no-pool', summary: 'make an ephemeral one from scratch, also where one waits in a pool' },
     { flags: '--count <number>', summary: 'make several, or none if one cannot be made' },
     { flags: '--set <name=value>...', summary: 'set a parameter of the package (repeatable)' },
     { flags: '--profile <profile>...', summary: 'a named set of values, of the package or yours (repeatable)' },
@@ -85,6 +82,8 @@ export const command: CommandSpec = {
       autodestroy: options['autodestroy'] === true,
       storage: optionText(options, 'storage'),
       dataStorage: optionText(options, 'dataStorage'),
+      // libvirt ends only what it started so.
+      pool: options['pool'] !== false && options['autodestroy'] !== true,
       count: optionNumber(options, 'count', 1),
       set: optionList(options, 'set'),
       profiles: optionList(options, 'profile'),
@@ -104,6 +103,7 @@ export const command: CommandSpec = {
       io.note(`${name} is not granted ${capability} yet (${reason}): --grant ${capability}`)
     if (io.json && request.count !== undefined) io.printJson('clones', { machines: made })
     else for (const result of made) printClone(io, result)
+    if (made.some(({ pooled }) => pooled === true)) await tellLeft(workspace, io, packageName)
     if (request.autodestroy === true && !io.dryRun) {
       await attendClones(
         workspace,

@@ -13,6 +13,7 @@ import type { Workspace } from '../../operations/workspace.ts'
 import { type CommandSpec, type Io, optionList, optionNumber, optionText, TIMEOUT_OPTION } from '../command.ts'
 import { grantOptions } from '../grants.ts'
 import { confirmGrants } from '../plan.ts'
+import { tellLeft } from '../pool-left.ts'
 import { formatCommand } from '../shell-words.ts'
 import { attachTerminal, pipeLines } from '../terminal.ts'
 
@@ -25,6 +26,7 @@ export const command: CommandSpec = {
     'The window is that of virt-viewer, remote-viewer or virt-manager, the first that is installed. Where there is no display, or the app has no screen, it is the serial console (Ctrl-] leaves); input that is not a terminal is sent to it line by line. With --json or --viewer none nothing is opened: what is printed says where the screen is, and the machine runs until it is stopped.',
   options: [
     { flags: '--viewer <name>', summary: 'virt-viewer, remote-viewer, virt-manager, console or none' },
+    { flags: '--no-pool', summary: 'make a machine from scratch, also where one waits in a pool' },
     { flags: '--keep', summary: 'leave the machine running when its window is closed' },
     { flags: '--name <name>', summary: 'name of the machine (default: the package’s name and a number)' },
     { flags: '--net <network>', summary: 'router LAN to attach it to, such as uni0' },
@@ -46,6 +48,7 @@ export const command: CommandSpec = {
       package: packageName,
       name: optionText(options, 'name'),
       net: optionText(options, 'net'),
+      pool: options['pool'] !== false,
       set: optionList(options, 'set'),
       profiles: optionList(options, 'profile'),
       // Lines that nobody is there to read yet would be lost.
@@ -59,6 +62,7 @@ export const command: CommandSpec = {
     const missing = await findCloneGrants(workspace, asked)
     const granted = await confirmGrants(io, missing, formatCommand('run', args, options, command.options))
     const app = await startApp(workspace, { ...request, grants: [...request.grants, ...granted] })
+    if (app.pooled === true) await tellLeft(workspace, io, packageName)
     if (io.json) {
       const { name, uuid, net, display = null } = app
       io.printJson('run', { name, uuid, net, display })

@@ -12,6 +12,11 @@ accept_setting() {
   esac
 }
 
+# The card that the medium names; it is not switched on by that.
+find_nic() { name_nic "$S_NIC_MAC" nic0 || { PROBLEM='no card has the MAC of the medium'; return 1; }; }
+
+enter_network() { ip link set dev nic0 up || { PROBLEM='cannot bring the card up'; return 1; }; }
+
 check_config() {
   S_HOSTNAME='' S_MACHINE_ID='' S_SEED='' S_NIC_MAC=''
   read_settings "$1/vmpkg.env" || return 1

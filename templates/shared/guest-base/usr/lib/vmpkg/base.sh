@@ -107,6 +107,27 @@ apply_identity() {
   echo "$S_SEED" >/dev/urandom
 }
 
+# Of a machine that was started for a pool: takes the identity of the medium that is in the drive now, once. $1 is the
+# time of the host in seconds, because a machine that was paused has slept over some. Needs the settings of the first medium.
+take_identity() {
+  [ -e "$STATE/awaited" ] || { PROBLEM='it has its identity already'; return 1; }
+  case $1 in '' | *[!0-9]* | ????????????*) PROBLEM='the time is no number'; return 1 ;; esac
+  local mac=$S_NIC_MAC
+  read_medium "$STATE/config.new" && check_config "$STATE/config.new" || return 1
+  [ ! -e "$STATE/config.new/later" ] || { PROBLEM='the medium has no identity yet'; return 1; }
+  [ "$mac" = "$S_NIC_MAC" ] || { PROBLEM='the card changed'; return 1; }
+  rm -rf "$CONFIG"
+  mv "$STATE/config.new" "$CONFIG"
+  date -s "@$1" >/dev/null
+  apply_identity
+}
+
+# What waits for the identity may go on.
+name_given() {
+  rm "$STATE/awaited"
+  : >"$STATE/up"
+}
+
 # Gives the card with the MAC $1 the name $2.
 name_nic() {
   local path

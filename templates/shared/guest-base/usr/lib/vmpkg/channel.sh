@@ -30,6 +30,8 @@ serve_channel() {
   while :; do
     if IFS= read -r -n 256 line <&3; then
       [ -n "$line" ] && handle_line "$line" >&3
+    elif [ -e "$STATE/awaited" ]; then
+      usleep 10000 # a machine of a pool is paused meanwhile, and in a hurry afterwards
     else
       usleep 200000
     fi

@@ -1,0 +1,91 @@
+/** Makes one machine as it was planned: its overlay, key, medium and domain. */
+import { dirname } from 'node:path'
+import { defineDiskSecret } from '../domain/disk-secret.ts'
+import { newUuid } from '../domain/identity.ts'
+import { writeMedium } from '../domain/medium.ts'
+import { throwIfAborted } from '../domain/readiness.ts'
+import { makeFolder } from '../durable-file.ts'
+import { formatLuksHeader, newPassphrase } from '../image/luks-header.ts'
+import { writeOverlay } from '../image/qcow2-overlay.ts'
+import type { Connect } from '../libvirt/connect.ts'
+import type { Transaction } from '../state/journal.ts'
+import { createData } from './data-disks.ts'
+import { type EphemeralMode, listEphemeralGaps } from './ephemeral.ts'
+import { hideQemuLog } from './machine-files.ts'
+import { preflightDomain } from './preflight.ts'
+import { intend } from './recover.ts'
+import type { GuestFiles, MachineInput } from './render-machine.ts'
+import { prepareStart } from './start.ts'
+import { cloneHolder } from './stop.ts'
+import { makeVolume, volumeOf } from './storage-volumes.ts'
+import type { Workspace } from './workspace.ts'
+
+/** What there is to make, as rendered. */
+export interface PlannedMachine {
+  readonly input: MachineInput
+  readonly result: { readonly name: string; readonly uuid: string; readonly xml: string }
+  readonly guest: GuestFiles | undefined
+}
+
+/** Which of its files are durable, and whether and how it starts. */
+export interface MakeOptions {
+  readonly ephemeral: boolean
+  readonly start: boolean
+  /** It ends with this connection. */
+  readonly autodestroy?: boolean | undefined
+}
+
+/** Each step is intended before it is done. */
+export async function makeMachine(
+  workspace: Workspace,
+  connect: Connect,
+  transaction: Transaction,
+  { input, result: { name, uuid, xml }, guest }: PlannedMachine,
+  request: MakeOptions,
+  mode: EphemeralMode | undefined,
+): Promise<void> {
+  const { processes, signal, emit } = workspace.outside
+  const { images } = input.pkg.line
+  const disk = images.find(({ role }) => role === 'disk')
+  intend(transaction, { kind: 'remove-machine-files', uuid })
+  intend(transaction, { kind: 'release-images', holder: cloneHolder(uuid) })
+  workspace.imageReferences.hold(cloneHolder(uuid), images)
+  await makeFolder(dirname(input.medium))
+  if (input.overlay !== undefined && disk !== undefined) {
+    if (mode === 'encrypted') intend(transaction, { kind: 'remove-secret', uuid })
+    const { path, base: backing } = input.overlay
+    const volume = { path, backing, virtualSize: Math.ceil(disk.size / 512) * 512 }
+    const storage = request.ephemeral ? undefined : volumeOf(workspace.connectionPaths, path)
+    if (storage === undefined) {
+      const key = mode === 'encrypted' ? { luks: await makeKey(workspace, connect, uuid, path) } : {}
+      await writeOverlay({ ...volume, isDurable: !request.ephemeral, ...key })
+    } else await makeVolume(workspace, storage, volume)
+  }
+  await createData(workspace, transaction, name, input.data ?? [])
+  await writeMedium({ files: guest?.files ?? new Map(), target: input.medium, processes, signal })
+  throwIfAborted(signal)
+  intend(transaction, { kind: 'remove-domain', uuid, name: request.ephemeral ? '' : name })
+  if (request.start) await prepareStart(workspace, connect, xml)
+  else await preflightDomain(workspace, connect, xml, { until: 'define' })
+  if (mode !== undefined) {
+    const isHidden = await hideQemuLog(workspace.connectionPaths, uuid, name)
+    for (const gap of await listEphemeralGaps(workspace, mode, isHidden)) {
+      emit({ type: 'noted', message: `Of ${name} this may outlast it on this host: ${gap}` })
+    }
+    const flags = request.autodestroy === true ? (['validate', 'autodestroy'] as const) : (['validate'] as const)
+    await connect.domainCreateXML({ xml, flags: [...flags] })
+    return
+  }
+  const domain = await connect.domainDefineXML({ xml, flags: ['validate'] })
+  if (request.start) await domain.create()
+}
+
+/** Its passphrase is known to libvirt and QEMU alone once this is over. */
+async function makeKey(workspace: Workspace, connect: Connect, uuid: string, overlay: string): Promise<Buffer> {
+  const { randomness } = workspace.outside
+  const passphrase = newPassphrase(randomness)
+  await defineDiskSecret(connect, { uuid, overlay, passphrase })
+  const header = formatLuksHeader(passphrase, newUuid(randomness), randomness)
+  passphrase.fill(0)
+  return header
+}
