@@ -52,27 +52,45 @@ function start(files: readonly string[]): AsyncIterable<Event> {
 
 async function gather(lane: AsyncIterable<Event>): Promise<readonly Event[]> {
   const events: Event[] = []
-  for await (const event of lane) events.push(event)
+  for await (const event of lane) {
+    noteFailure(event)
+    events.push(event)
+  }
   return events
 }
 
 /** Files with a failure. */
 const failed = new Set<string>()
 
+interface Failure {
+  readonly name: string
+  readonly file?: string
+  readonly line?: number
+  readonly details: { readonly error: Error & { readonly failureType?: string; readonly cause?: unknown } }
+}
+
+/** Said at once on standard error, also of the second lane: the report has it at its end. */
 function noteFailure({ type, data }: Event): void {
-  if (type === 'test:fail') failed.add((data as { readonly file?: string }).file ?? 'a file without a name')
+  if (type !== 'test:fail') return
+  const { name, file, line, details } = data as Failure
+  failed.add(file ?? 'a file without a name')
+  if (details.error.failureType === 'subtestsFailed') return
+  const { cause } = details.error
+  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+  const place = file === undefined ? '' : `${relative(top, file)}:${line ?? 0}`
+  process.stderr.write(`failed: ${place} ${name}\n${text.slice(0, 3000).replaceAll(/^/gm, '    ')}\n`)
 }
 
 async function* report(lanes: readonly (readonly string[])[], secondRuns: number): AsyncGenerator<Event> {
   const [first, ...others] = lanes.filter(({ length }) => length > 0).map(start)
   const later = others.map(gather)
-  const keep = (event: Event): boolean => {
-    noteFailure(event)
-    return event.type !== 'test:summary' && !addTotal(event)
-  }
+  const keep = (event: Event): boolean => event.type !== 'test:summary' && !addTotal(event)
   const startedAt = Date.now()
   const ends = later.map(async (events) => events.then(() => Date.now()))
-  for await (const event of first ?? []) if (keep(event)) yield event
+  for await (const event of first ?? []) {
+    noteFailure(event)
+    if (keep(event)) yield event
+  }
   const firstEnd = Date.now()
   for (const events of later) yield* (await events).filter(keep)
   const seconds = [firstEnd, ...(await Promise.all(ends))].map((end) => Math.round((end - startedAt) / 1000))
