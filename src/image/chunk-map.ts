@@ -29,6 +29,13 @@ export interface Cutting {
 /** 16 KiB to 256 KiB, about 64 KiB on average. */
 export const DEFAULT_CUTTING: Cutting = { blockBytes: 4096, mask: 15, minBlocks: 4, maxBlocks: 64 }
 
+/** From fine to coarse: each has chunks about four times as large as the one before, the last of 1 MiB and at most 4 MiB. */
+export const CUTTINGS: readonly [Cutting, ...Cutting[]] = [
+  DEFAULT_CUTTING,
+  { blockBytes: 4096, mask: 63, minBlocks: 16, maxBlocks: 256 },
+  { blockBytes: 4096, mask: 255, minBlocks: 64, maxBlocks: 1024 },
+]
+
 export interface ChunkMap {
   readonly cutting: Cutting
   /** Bytes. */

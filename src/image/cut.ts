@@ -1,6 +1,6 @@
 /**
  * Cuts a disk image into content-defined chunks on block borders and finds its holes, in one pass over the file that
- * also yields the image's own digest.
+ * also yields the image's own digest; a second or third one where it has so much data that its chunks have to be larger.
  *
  * Source: design images 2. Test oracle: `sha256sum` for the digest, a naive cutter for the borders.
  */
@@ -9,7 +9,7 @@ import { open } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { VmpkgError } from '../errors.ts'
 import { parseSha256, type Sha256 } from '../model/digest.ts'
-import { type ChunkMap, type Cutting, DEFAULT_CUTTING, type Extent, makeChunkMap } from './chunk-map.ts'
+import { type ChunkMap, CUTTINGS, type Cutting, type Extent, makeChunkMap } from './chunk-map.ts'
 
 export interface CutImage {
   /** SHA-256 of the raw bytes. */
@@ -19,16 +19,42 @@ export interface CutImage {
 }
 
 const READ_BYTES = 4 * 1024 * 1024
+/** What is known of so many chunks takes some 60 MiB of whoever fetches the image (docs/images.md 2.4 and 7.7). */
+const MAX_CHUNKS = 2 ** 19
+
+export interface CutOptions {
+  /** In place of the finest of `CUTTINGS` that gives no more than `maxChunks`. */
+  readonly cutting?: Cutting
+  readonly maxChunks?: number
+  readonly signal?: AbortSignal | undefined
+}
 
 /**
- * Reads the file once. The file must not change meanwhile.
+ * The file must not change meanwhile. What comes out follows from its bytes alone.
  *
  * @throws {VmpkgError} `ABORTED`
  */
 export async function cutImage(
   file: string,
-  { cutting = DEFAULT_CUTTING, signal }: { readonly cutting?: Cutting; readonly signal?: AbortSignal | undefined } = {},
+  { cutting, maxChunks = MAX_CHUNKS, signal }: CutOptions = {},
 ): Promise<CutImage> {
+  const coarsest = cutting ?? CUTTINGS.at(-1) ?? CUTTINGS[0]
+  for (const one of cutting === undefined ? CUTTINGS.slice(0, -1) : []) {
+    const cut = await tryCutting(file, one, maxChunks, signal)
+    if (cut !== undefined) return cut
+  }
+  const cut = await tryCutting(file, coarsest, Number.POSITIVE_INFINITY, signal)
+  if (cut === undefined) throw new TypeError('a file without end')
+  return cut
+}
+
+/** Nothing where there would be more chunks. */
+async function tryCutting(
+  file: string,
+  cutting: Cutting,
+  maxChunks: number,
+  signal: AbortSignal | undefined,
+): Promise<CutImage | undefined> {
   const whole = createHash('sha256')
   const cutter = new Cutter(cutting)
   await using handle = await open(file, 'r')
@@ -43,10 +69,13 @@ export async function cutImage(
     size += bytesRead
     if (filled < READ_BYTES && bytesRead > 0) continue
     cutter.add(buffer.subarray(0, filled))
+    if (cutter.chunkCount > maxChunks) return undefined
     filled = 0
     if (bytesRead === 0) break
   }
-  return { digest: parseSha256(whole.digest('hex')), size, map: makeChunkMap(cutting, cutter.finish()) }
+  const extents = cutter.finish()
+  if (cutter.chunkCount > maxChunks) return undefined
+  return { digest: parseSha256(whole.digest('hex')), size, map: makeChunkMap(cutting, extents) }
 }
 
 /** Cuts bytes that arrive in pieces of whole blocks; only the last piece may end inside a block. */
@@ -55,6 +84,7 @@ export class Cutter {
   readonly #zeros: Buffer
   readonly #extents: Extent[] = []
   #chunk = createHash('sha256')
+  #chunkCount = 0
   #blocks = 0
   #chunkBytes = 0
   #holeBytes = 0
@@ -62,6 +92,11 @@ export class Cutter {
   constructor(cutting: Cutting) {
     this.#cutting = cutting
     this.#zeros = Buffer.alloc(cutting.blockBytes)
+  }
+
+  /** Of those that have ended, each time one comes. */
+  get chunkCount(): number {
+    return this.#chunkCount
   }
 
   add(piece: Buffer): void {
@@ -104,6 +139,7 @@ export class Cutter {
   #closeChunk(): void {
     if (this.#blocks === 0) return
     this.#extents.push({ length: this.#chunkBytes, digest: this.#chunk.digest() })
+    this.#chunkCount++
     this.#chunk = createHash('sha256')
     this.#blocks = 0
     this.#chunkBytes = 0

@@ -6,19 +6,19 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import type { VmpkgEvent } from '../../src/events.ts'
 import { assembleImage } from '../../src/image/assemble.ts'
-import { parseChunkMap } from '../../src/image/chunk-map.ts'
+import { CUTTINGS, type Cutting, DEFAULT_CUTTING, parseChunkMap } from '../../src/image/chunk-map.ts'
 import { packImage } from '../../src/image/pack-image.ts'
 import { parseTransportIndex } from '../../src/image/transport-index.ts'
 import { writeSampleImage } from '../support/disk-image.ts'
 import { type FolderBlobs, folderBlobs } from '../support/folder-blobs.ts'
 import { listTree, makeTempFolder } from '../support/temp-folder.ts'
 
-async function prepare(t: TestContext) {
+async function prepare(t: TestContext, cutting: Cutting = DEFAULT_CUTTING) {
   const folder = await makeTempFolder(t)
   const file = join(folder, 'disk.raw')
   await writeSampleImage(file)
   const outDir = join(folder, 'registry')
-  const packed = await packImage({ file, outDir, level: 3, threads: 2, frameBytes: 300_000 })
+  const packed = await packImage({ file, outDir, level: 3, threads: 2, frameBytes: 300_000, cutting })
   const map = parseChunkMap(await readFile(packed.map.file))
   const index = parseTransportIndex(await readFile(packed.transport.file), map)
   const target = join(folder, 'assembled')
@@ -31,16 +31,19 @@ function sha256sum(file: string): string {
 }
 
 describe('assembleImage', () => {
-  test('gives back the bytes that were packed, sparse and read-only', async (t) => {
-    const { file, packed, target, options } = await prepare(t)
-    await assembleImage(options)
-    assert.equal(sha256sum(target), sha256sum(file))
-    assert.equal(sha256sum(target), packed.digest)
-    const { mode, size, blocks } = await stat(target)
-    assert.equal(mode & 0o777, 0o444)
-    assert.equal(size, packed.size)
-    assert.ok(blocks * 512 < 8 * 1024 * 1024, `${blocks * 512} bytes are allocated`)
-  })
+  for (const cutting of CUTTINGS) {
+    const most = (cutting.maxBlocks * cutting.blockBytes) / 1024
+    test(`gives back the bytes that were packed in chunks of up to ${most} KiB, sparse and read-only`, async (t) => {
+      const { file, packed, target, options } = await prepare(t, cutting)
+      await assembleImage(options)
+      assert.equal(sha256sum(target), sha256sum(file))
+      assert.equal(sha256sum(target), packed.digest)
+      const { mode, size, blocks } = await stat(target)
+      assert.equal(mode & 0o777, 0o444)
+      assert.equal(size, packed.size)
+      assert.ok(blocks * 512 < 8 * 1024 * 1024, `${blocks * 512} bytes are allocated`)
+    })
+  }
 
   test('moves exactly the bytes of a full fetch and tells about them', async (t) => {
     const { packed, blobs, options } = await prepare(t)

@@ -5,13 +5,16 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { crc32 } from 'node:zlib'
-import { DEFAULT_CUTTING, type Extent } from '../../src/image/chunk-map.ts'
+import { CUTTINGS, type Cutting, DEFAULT_CUTTING, type Extent } from '../../src/image/chunk-map.ts'
 import { Cutter, cutImage } from '../../src/image/cut.ts'
 import { noise, writeSampleImage } from '../support/disk-image.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 /** The rule of design images 2.1 written down naively. */
-function cutNaively(image: Buffer): readonly { length: number; digest: string | undefined }[] {
+function cutNaively(
+  image: Buffer,
+  { mask, minBlocks, maxBlocks }: Cutting = DEFAULT_CUTTING,
+): readonly { length: number; digest: string | undefined }[] {
   const extents: { length: number; digest: string | undefined }[] = []
   let chunk: Buffer[] = []
   const close = () => {
@@ -30,7 +33,7 @@ function cutNaively(image: Buffer): readonly { length: number; digest: string | 
       else extents.push({ length: block.length, digest: undefined })
     } else {
       chunk.push(block)
-      if (chunk.length === 64 || (chunk.length >= 4 && (crc32(block) & 15) === 0)) close()
+      if (chunk.length === maxBlocks || (chunk.length >= minBlocks && (crc32(block) & mask) === 0)) close()
     }
   }
   close()
@@ -42,6 +45,33 @@ function readable(extents: readonly Extent[]) {
 }
 
 describe('cutImage', () => {
+  test('cuts more coarsely what would have more chunks than are wanted, by the same rule', async (t) => {
+    const file = join(await makeTempFolder(t), 'disk')
+    const image = Buffer.concat([noise('a', 9_000_000), Buffer.alloc(8192), noise('b', 9_000_000)])
+    await writeFile(file, image)
+    const counts = CUTTINGS.map(
+      (cutting) => cutNaively(image, cutting).filter((one) => one.digest !== undefined).length,
+    )
+    const [fine = 0, middle = 0] = counts
+    for (const [maxChunks, level] of [
+      [fine, 0],
+      [fine - 1, 1],
+      [middle, 1],
+      [middle - 1, 2],
+      [1, 2], // no way is coarse enough: the coarsest
+    ] as const) {
+      const { map, digest } = await cutImage(file, { maxChunks })
+      assert.deepEqual(map.cutting, CUTTINGS[level], `${maxChunks} of ${counts.join(', ')}`)
+      assert.equal(map.chunks.length, counts[level])
+      assert.equal(digest, createHash('sha256').update(image).digest('hex'))
+      const expected = cutNaively(image, CUTTINGS[level]).filter((one) => one.digest !== undefined)
+      assert.deepEqual(
+        [...map.chunks].map((chunk) => map.lengths[chunk]),
+        expected.map(({ length }) => length),
+      )
+    }
+  })
+
   test('cuts as the rule says and knows the digest of the whole', async (t) => {
     const file = join(await makeTempFolder(t), 'disk')
     await writeSampleImage(file)

@@ -13,7 +13,7 @@ export const command: CommandSpec = {
   ],
   examples: [
     'vmpkg ssh-config demo',
-    'vmpkg ssh-config demo --host demo.vmpkg >> ~/.ssh/config',
+    'vmpkg ssh-config demo --host demo.vmpkg',
     'vmpkg ssh-config demo --user nobody --json',
   ],
   async run({ args: [machine = ''], options, io }) {
