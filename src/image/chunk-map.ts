@@ -4,6 +4,7 @@
  *
  * Source: design images 1 to 4, decisions 1; layout in docs/images.md. The bytes may be hostile.
  */
+import { setImmediate } from 'node:timers/promises'
 import { BinaryReader, BinaryWriter } from './binary.ts'
 import { DigestTable } from './digest-table.ts'
 
@@ -14,6 +15,9 @@ const CUT_BY_CRC32 = 1
 export const MAX_IMAGE_BYTES = 2 ** 44
 /** A chunk is decoded and hashed in memory. */
 const MAX_CHUNK_BYTES = 4 * 1024 * 1024
+
+/** Chunks that are read before others get a turn. */
+const STEP_CHUNKS = 4096
 
 /** Bytes of a chunk in the file: a varint and a digest. */
 const MIN_CHUNK_ENTRY = 33
@@ -64,8 +68,21 @@ export function makeChunkMap(cutting: Cutting, extents: Iterable<Extent>): Chunk
   return buildMap(cutting, extents, () => new TypeError('one chunk has two lengths'))
 }
 
-/** @param expected chunks there may be, so that nothing has to be copied to make room */
-function buildMap(cutting: Cutting, extents: Iterable<Extent>, twoLengths: () => Error, expected = 1024): ChunkMap {
+function buildMap(...[cutting, extents, twoLengths, expected]: Parameters<typeof buildSteps>): ChunkMap {
+  const steps = buildSteps(cutting, extents, twoLengths, expected)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
+}
+
+/** Some milliseconds between two steps. @param expected chunks there may be, so that nothing has to be copied to make room */
+function* buildSteps(
+  cutting: Cutting,
+  extents: Iterable<Extent>,
+  twoLengths: () => Error,
+  expected = 1024,
+): Generator<undefined, ChunkMap> {
   const table = new DigestTable(undefined, expected)
   let lengths = new Uint32Array(expected)
   let offsets = new Float64Array(expected)
@@ -84,6 +101,7 @@ function buildMap(cutting: Cutting, extents: Iterable<Extent>, twoLengths: () =>
       else if (lengths[chunk] !== length) throw twoLengths()
       offsets[uses] = offset
       chunks[uses++] = chunk
+      if (uses % STEP_CHUNKS === 0) yield
     }
     offset += length
   }
@@ -126,6 +144,20 @@ export function formatChunkMap(map: ChunkMap): Buffer {
  * @throws {VmpkgError} `IMAGE_INVALID`
  */
 export function parseChunkMap(bytes: Uint8Array): ChunkMap {
+  return buildMap(...readParts(bytes))
+}
+
+/** As `parseChunkMap`; a map of many chunks takes a while, in which others get their turns. @throws as `parseChunkMap` */
+export async function readChunkMap(bytes: Uint8Array): Promise<ChunkMap> {
+  const steps = buildSteps(...readParts(bytes))
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+    await setImmediate()
+  }
+}
+
+function readParts(bytes: Uint8Array): Parameters<typeof buildSteps> {
   const reader = new BinaryReader(bytes, 'chunk map')
   if (!MAGIC.equals(reader.raw('its magic', MAGIC.length))) throw reader.invalid('does not begin with VMPKGMAP')
   const version = reader.varint('a version', 1000)
@@ -135,7 +167,7 @@ export function parseChunkMap(bytes: Uint8Array): ChunkMap {
   const virtualSize = reader.varint('a virtual size', MAX_IMAGE_BYTES)
   const extents = readExtents(reader, cutting, virtualSize)
   const most = Math.ceil((reader.remaining + 1) / MIN_CHUNK_ENTRY)
-  return buildMap(cutting, extents, () => reader.invalid('gives one chunk two lengths'), most)
+  return [cutting, extents, () => reader.invalid('gives one chunk two lengths'), most]
 }
 
 function parseCutting(reader: BinaryReader): Cutting {

@@ -19,8 +19,8 @@ export interface CutImage {
 }
 
 const READ_BYTES = 4 * 1024 * 1024
-/** What is known of so many chunks takes some 60 MiB of whoever fetches the image (docs/images.md 2.4 and 7.7). */
-const MAX_CHUNKS = 2 ** 19
+/** What is known of so many chunks takes some 30 MiB of whoever fetches the image (docs/images.md 2.4 and 7.7). */
+const MAX_CHUNKS = 2 ** 18
 
 export interface CutOptions {
   /** In place of the finest of `CUTTINGS` that gives no more than `maxChunks`. */

@@ -13,7 +13,7 @@ import { type DeltaFrame, formatDeltaIndex } from './delta-index.ts'
 import { oldParts } from './fetch-frames.ts'
 import { FramePool } from './frame-pool.ts'
 import { firstPlaces } from './local-chunks.ts'
-import { bytesOf, DEFAULT_FRAME_BYTES, DEFAULT_LEVEL, groupChunks, readRuns, writeNamed } from './pack-image.ts'
+import { bytesOf, DEFAULT_LEVEL, defaultFrameBytes, groupChunks, readRuns, writeNamed } from './pack-image.ts'
 import { type FrameDraft, writePack } from './pack-writer.ts'
 import { planFetch } from './plan-fetch.ts'
 import { FEATURE_BITS, SketchTable } from './sketch.ts'
@@ -54,7 +54,8 @@ const FINE_BYTES = 2 * 1024 ** 3
 
 /** `undefined` where it would not be worth its bytes; what was written for it then goes with `repo gc`. */
 export async function makeDelta(options: MakeDeltaOptions): Promise<MadeDelta | undefined> {
-  const { old, image, outDir, level = DEFAULT_LEVEL, frameBytes = DEFAULT_FRAME_BYTES, threads, signal } = options
+  const { old, image, outDir, level = DEFAULT_LEVEL, threads, signal } = options
+  const frameBytes = options.frameBytes ?? defaultFrameBytes(image.map.cutting)
   const isHad = findShared(image.map, old.map)
   const plain = planFetch(image.map, image.index, isHad)
   const plainBytes = plain.reduce((sum, { start, end }) => sum + end - start, 0)

@@ -17,7 +17,14 @@ import { FramePool } from './frame-pool.ts'
 import { firstPlaces } from './local-chunks.ts'
 import { type FrameDraft, type WrittenPack, writePack } from './pack-writer.ts'
 import { type EarlierImage, reuseFrames } from './reuse-frames.ts'
-import { type ChunkRun, type Frame, formatTransportIndex, fullBytes, type TransportIndex } from './transport-index.ts'
+import {
+  type ChunkRun,
+  type Frame,
+  formatTransportIndex,
+  fullBytes,
+  MAX_FRAME_BYTES,
+  type TransportIndex,
+} from './transport-index.ts'
 
 export interface PackImageOptions {
   /** A raw disk image; it must not change meanwhile. */
@@ -55,7 +62,11 @@ interface WrittenFile extends Digested {
 
 /** 19 is a tenth smaller than 12 and takes twelve times as long; docs/images.md has the figures. */
 export const DEFAULT_LEVEL = 12
-export const DEFAULT_FRAME_BYTES = 1024 * 1024
+
+/** Bytes of a frame: 1 MiB, or some chunks where those are large; at most half of what a frame may have. */
+export function defaultFrameBytes({ maxBlocks, blockBytes }: Cutting): number {
+  return Math.min(MAX_FRAME_BYTES / 2, Math.max(1024 * 1024, 2 * maxBlocks * blockBytes))
+}
 
 /** @throws {VmpkgError} `IMAGE_INVALID` when the file changes while it is read; `ABORTED`. */
 export async function packImage(options: PackImageOptions): Promise<PackedImage> {
@@ -95,7 +106,7 @@ async function packChunks(
     file,
     outDir,
     level = DEFAULT_LEVEL,
-    frameBytes = DEFAULT_FRAME_BYTES,
+    frameBytes = defaultFrameBytes(map.cutting),
     threads,
     signal,
     earlier = [],

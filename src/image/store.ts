@@ -20,7 +20,7 @@ import type { BlobSource } from '../fetch/blob-source.ts'
 import { isSha256, type Sha256, sha256 } from '../model/digest.ts'
 import type { PackageImage } from '../model/line.ts'
 import { assembleImage, type OfferedDelta } from './assemble.ts'
-import { parseChunkMap } from './chunk-map.ts'
+import { readChunkMap } from './chunk-map.ts'
 import type { LocalImage } from './local-chunks.ts'
 import { parseTransportIndex } from './transport-index.ts'
 
@@ -100,7 +100,7 @@ export class ImageStore {
       const bytes = Math.min(image.size, Math.floor(image.map.size / MAP_BYTES_PER_CHUNK) * MEAN_CHUNK_BYTES)
       return { bytes: Math.max(0, bytes - taken), isExact: false }
     }
-    const { chunks, lengths } = parseChunkMap(mapBytes)
+    const { chunks, lengths } = await readChunkMap(mapBytes)
     const bytes = chunks.reduce((sum, chunk) => sum + (lengths[chunk] ?? 0), 0)
     return { bytes: Math.max(0, bytes - taken), isExact: true }
   }
@@ -120,7 +120,7 @@ export class ImageStore {
     if (sha256(mapBytes) !== image.map.sha256) {
       throw new VmpkgError('DIGEST_MISMATCH', `The chunk map of ${rest.subject} is not the signed one`)
     }
-    const map = parseChunkMap(mapBytes)
+    const map = await readChunkMap(mapBytes)
     if (map.virtualSize !== image.size) {
       throw new VmpkgError('IMAGE_INVALID', `The chunk map of ${rest.subject} is for ${map.virtualSize} bytes`, {
         hint: `The signed size is ${image.size} bytes; tell the publisher.`,
@@ -149,7 +149,7 @@ export class ImageStore {
       if (mapBytes === undefined) continue
       bytes += mapBytes.length
       if (bytes > MAX_MAP_BYTES) break
-      const map = parseChunkMap(mapBytes)
+      const map = await readChunkMap(mapBytes)
       const stored = { digest, size: map.virtualSize, map: { ...named, size: mapBytes.length } }
       if (!(await this.has(stored))) continue
       const from = { subject: digest.slice(0, 12), path: this.pathOf(digest), map }

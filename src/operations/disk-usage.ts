@@ -5,7 +5,7 @@
 import { lstat, readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { systemErrorCode } from '../errors.ts'
-import { chunkDigest, parseChunkMap } from '../image/chunk-map.ts'
+import { chunkDigest, readChunkMap } from '../image/chunk-map.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Sha256 } from '../model/digest.ts'
 import type { ImageHolder } from '../state/image-references.ts'
@@ -168,7 +168,7 @@ async function findShared(
     const map = holders.find(({ image }) => image === digest)?.map
     const bytes = map === undefined ? undefined : await store.findMap({ map: { sha256: map } })
     if (bytes === undefined) continue
-    const chunks = parseChunkMap(bytes)
+    const chunks = await readChunkMap(bytes)
     for (let chunk = 0; chunk < chunks.chunkCount; chunk++) {
       const key = Buffer.from(chunkDigest(chunks, chunk)).toString('latin1')
       const known = where.get(key) ?? { length: chunks.lengths[chunk] ?? 0, images: [] }

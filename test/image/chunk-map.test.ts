@@ -10,6 +10,7 @@ import {
   formatChunkMap,
   makeChunkMap,
   parseChunkMap,
+  readChunkMap,
 } from '../../src/image/chunk-map.ts'
 import { noise } from '../support/disk-image.ts'
 
@@ -68,6 +69,23 @@ describe('formatChunkMap', () => {
     assert.deepEqual([...map.chunks], [0, 1, 0])
     assert.equal(Buffer.compare(chunkDigest(map, 1), b), 0)
     assert.equal(map.virtualSize, 28672)
+  })
+})
+
+describe('readChunkMap', () => {
+  test('gives what parseChunkMap gives, and others their turns meanwhile', async () => {
+    const list = Array.from(
+      { length: 20_000 },
+      (_, n): Extent => ({ length: 4096, digest: noise(`${n % 15_000}`, 32) }),
+    )
+    const bytes = formatChunkMap(makeChunkMap(DEFAULT_CUTTING, list))
+    let turns = 0
+    const timer = setInterval(() => turns++, 0)
+    const map = await readChunkMap(bytes)
+    clearInterval(timer)
+    assert.deepEqual(normal(map), normal(parseChunkMap(bytes)))
+    assert.ok(turns > 0, 'nobody else had a turn')
+    await assert.rejects(readChunkMap(bytes.subarray(0, -1)), { code: 'IMAGE_INVALID' })
   })
 })
 
