@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { renameDurably } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Processes } from '../ports.ts'
@@ -14,6 +14,8 @@ const LABEL = 'VMPKGCFG'
 /** Every time stamp on the volume: 2026-01-01T00:00:00Z. Nothing in a guest depends on it. */
 const EPOCH = 1_767_225_600
 const MAXIMUM_FILES = 32
+/** After the name of a medium: files to be put on it or taken from it, and the volume before it has its name. */
+const LEFT = /^(?:files-[A-Za-z0-9]{6}|[0-9a-f]{8})$/
 const MAXIMUM_FILE_BYTES = 1024 * 1024
 
 export interface MediumOptions {
@@ -31,6 +33,7 @@ export interface MediumOptions {
  */
 export async function writeMedium(options: MediumOptions): Promise<void> {
   checkFiles(options.files)
+  await removeLeft(options.target)
   // Both names begin with the target's, so that what a killed command leaves is known by it.
   const folder = await mkdtemp(`${options.target}.files-`)
   const staged = `${options.target}.${randomBytes(4).toString('hex')}`
@@ -55,6 +58,7 @@ export async function readMedium(
   path: string,
   { processes, signal }: Pick<MediumOptions, 'processes' | 'signal'>,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
+  await removeLeft(path)
   const folder = await mkdtemp(`${path}.files-`)
   try {
     const target = join(folder, 'files')
@@ -75,6 +79,15 @@ export async function readMedium(
     return files
   } finally {
     await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** What killed commands have left beside a medium; its machine's lock is held. */
+async function removeLeft(path: string): Promise<void> {
+  const [folder, own] = [dirname(path), basename(path)]
+  for (const name of await readdir(folder)) {
+    const rest = name.startsWith(`${own}.`) ? name.slice(own.length + 1) : ''
+    if (LEFT.test(rest)) await rm(join(folder, name), { recursive: true, force: true })
   }
 }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { writeMedium } from '../../src/domain/medium.ts'
+import { readMedium, writeMedium } from '../../src/domain/medium.ts'
 import { isVmpkgError } from '../../src/errors.ts'
 import { systemProcesses } from '../../src/node/processes.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
@@ -37,6 +37,23 @@ describe('writeMedium', () => {
     await writeMedium({ files: new Map([['a', Buffer.from('b')]]), target, processes })
     assert.equal((await stat(target)).mode & 0o777, 0o600)
     assert.deepEqual(await readdir(folder), ['config.iso'])
+  })
+
+  test('clears away what killed commands left of it, and nothing of others', async (t) => {
+    const folder = await makeTempFolder(t)
+    const target = join(folder, 'config.iso')
+    for (const left of ['config.iso.files-Ab3dE_', 'config.iso.files-Ab3dE6', 'other.iso.files-Ab3dE6']) {
+      await mkdir(join(folder, left, 'files'), { recursive: true })
+    }
+    for (const left of ['config.iso.0123abcd', 'config.iso.log', 'other.iso.0123abcd']) {
+      await writeFile(join(folder, left), '')
+    }
+    const others = ['config.iso.files-Ab3dE_', 'config.iso.log', 'other.iso.0123abcd', 'other.iso.files-Ab3dE6']
+    await writeMedium({ files, target, processes })
+    assert.deepEqual((await readdir(folder)).toSorted(), ['config.iso', ...others])
+    await mkdir(join(folder, 'config.iso.files-Ab3dE7'))
+    assert.deepEqual([...(await readMedium(target, { processes })).keys()].toSorted(), [...files.keys()].toSorted())
+    assert.deepEqual((await readdir(folder)).toSorted(), ['config.iso', ...others])
   })
 
   test('gives the same bytes for the same files', async (t) => {
