@@ -25,18 +25,9 @@ export async function mergeDown(
   { upper, layer }: { readonly upper: string; readonly layer: string },
   outside: Outside,
 ): Promise<void> {
-  const layers = layersFrom(files, upper)
   const { atime, mtime, uid, gid, mode } = await stat(upper)
-  const virtualSize = files.get(upper)?.virtualSize ?? 0
   await whileHeld({ file: upper, ...outside }, async () => {
-    const node = describeNode(layers, { isHeld: true })
-    await needTool('qemu-img', ['commit', '-q', '-d', node], {
-      ...outside,
-      file: layer,
-      maxFileBytes: largestFile(virtualSize),
-      diskBytes: virtualSize,
-      openFiles: layers.length,
-    })
+    await commit(files, { upper, layer }, outside)
     const own = await stat(layer)
     if (own.uid !== uid || own.gid !== gid) await chown(layer, uid, gid)
     await chmod(layer, mode & 0o7777)
@@ -44,6 +35,37 @@ export async function mergeDown(
     await utimes(layer, atime, mtime)
     await sync(layer)
     await renameDurably(layer, upper)
+  })
+}
+
+/**
+ * What stands directly on a file is written down into it; the upper one stays as it is, and reads the same.
+ * @throws {VmpkgError} as `mergeDown`
+ */
+export async function writeDown(
+  files: ReadonlyMap<string, ChainFile>,
+  { upper, layer }: { readonly upper: string; readonly layer: string },
+  outside: Outside,
+): Promise<void> {
+  await whileHeld({ file: upper, ...outside }, async () => {
+    await commit(files, { upper, layer }, outside)
+    await sync(layer)
+  })
+}
+
+async function commit(
+  files: ReadonlyMap<string, ChainFile>,
+  { upper, layer }: { readonly upper: string; readonly layer: string },
+  outside: Outside,
+): Promise<void> {
+  const layers = layersFrom(files, upper)
+  const virtualSize = files.get(upper)?.virtualSize ?? 0
+  await needTool('qemu-img', ['commit', '-q', '-d', describeNode(layers, { isHeld: true })], {
+    ...outside,
+    file: layer,
+    maxFileBytes: largestFile(virtualSize),
+    diskBytes: virtualSize,
+    openFiles: layers.length,
   })
 }
 

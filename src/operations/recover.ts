@@ -161,6 +161,7 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
   const undo = parseUndo(record)
   switch (undo.kind) {
     case 'remove-machine-files':
+      await (await import('./keep-data.ts')).keepData(workspace, undo.uuid)
       await removeMachineFiles(workspace.connectionPaths, undo.uuid)
       await (await import('./storage-volumes.ts')).removeMachineVolumes(workspace, undo.uuid)
       return

@@ -6,6 +6,7 @@ import { readdir, realpath, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { absent } from '../domain/inventory.ts'
 import { listDiskUsers } from './disk-users.ts'
+import { keepData } from './keep-data.ts'
 import { removeMachineFiles } from './machine-files.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -17,6 +18,7 @@ export async function settleRestore(workspace: Workspace, uuid: string, holder: 
   const connect = await workspace.connect()
   const domain = await connect.domainLookupByUuid({ uuid }).catch(absent('noDomain'))
   if (domain === undefined) {
+    await keepData(workspace, uuid)
     await removeMachineFiles(workspace.connectionPaths, uuid)
     workspace.imageReferences.release(holder)
     return

@@ -7,6 +7,7 @@ import { type ShutdownMode, shutDown } from '../domain/shutdown.ts'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import type { DomainFacts } from '../model/libvirt-facts.ts'
+import { keepData } from './keep-data.ts'
 import { removeMachineFiles } from './machine-files.ts'
 import { intend, transact, type Undo } from './recover.ts'
 import { settleRouter } from './settle-router.ts'
@@ -164,6 +165,7 @@ export function removalOfClone(uuid: string): readonly Undo[] {
 /** Removes what a clone leaves once its domain is gone. */
 export async function forgetClone(workspace: Workspace, uuid: string): Promise<void> {
   await undefineDiskSecret(await workspace.connect(), uuid)
+  await keepData(workspace, uuid)
   await removeMachineFiles(workspace.connectionPaths, uuid)
   await removeMachineVolumes(workspace, uuid)
   await refreshPools(workspace)
