@@ -188,4 +188,25 @@ describe('a machine that is copied', { timeout: 240_000, skip: await privateHost
     const home = join(site.cli.env['VMPKG_ROOT'] ?? '', 'var/lib/vmpkg/connections/private-copy/data/web.home.qcow2')
     await execute('qemu-io', ['-r', '-c', 'read -P 3 4M 64k', home])
   })
+
+  test('leaves to its data disk what it wrote since its snapshots when it goes', async () => {
+    const { cli } = site
+    const { uuid } = await cli.json(['clone', 'app-keep', '--name', 'keeper', '--no-start'])
+    for (const [snapshot, pattern, place] of [
+      ['one', '9', '5M'],
+      ['two', '8', '6M'],
+    ] as const) {
+      await cli.ok(['snapshot', 'create', 'keeper', snapshot])
+      const data = (await site.virsh('domblklist', 'keeper')).split('\n').find((line) => /^ ?vdb /.test(line)) ?? ''
+      const layer = data.trim().split(/\s+/)[1] ?? ''
+      assert.match(layer, new RegExp(`/${String(uuid)}\\.s`))
+      await execute('qemu-io', ['-c', `write -P ${pattern} ${place} 64k`, layer])
+    }
+    await cli.ok(['rm', '-y', 'keeper'])
+    const folder = join(cli.env['VMPKG_ROOT'] ?? '', 'var/lib/vmpkg/connections/private-copy')
+    const home = join(folder, 'data/keeper.home.qcow2')
+    for (const read of ['read -P 9 5M 64k', 'read -P 8 6M 64k']) await execute('qemu-io', ['-r', '-c', read, home])
+    const left = (await readdir(join(folder, 'overlays'))).filter((name) => name.startsWith(String(uuid)))
+    assert.deepEqual(left, [])
+  })
 })

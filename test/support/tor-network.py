@@ -17,7 +17,7 @@ PathsNeededToBuildCircuits 0.25
 TestingDirAuthVoteExit *
 TestingDirAuthVoteHSDir *
 TestingDirAuthVoteGuard *
-V3AuthNIntervalsValid 2
+V3AuthNIntervalsValid 3
 V3AuthVotingInterval 20
 V3AuthVoteDelay 4
 V3AuthDistDelay 4
