@@ -157,7 +157,8 @@ async function planCopy(
   const disks: PlannedDisk[] = []
   for (const disk of parts.disks) {
     if (disk.kind === 'boot' || disk.image !== undefined) continue // of the store: nobody writes to it
-    const data = dataNameOf(connectionPaths, disk.path)
+    // After a snapshot it goes on in a layer of the machine's above it.
+    const [data] = disk.layers.flatMap(({ file }) => dataNameOf(connectionPaths, file) ?? [])
     requireBuiltInPlace(connectionPaths, machine.name, disk)
     if (data !== undefined && (await findData(workspace, { name, data: data.data })) !== undefined) {
       throw new VmpkgError('DOMAIN_EXISTS', `The data disk ${data.data} of ${name} is there still`, {

@@ -7,6 +7,8 @@ import { removeVolume } from '../host/lvm.ts'
 import type { Storage } from '../model/storage.ts'
 import type { ConnectionPaths } from '../state/paths.ts'
 import { isFolderThere, readStorages } from '../state/storages.ts'
+import { findElement, findElements, getAttribute } from '../xml/find.ts'
+import { parseXml } from '../xml/parse.ts'
 import { type DiskUser, listDiskUsers } from './disk-users.ts'
 import { listOwnVolumes, refreshPools } from './storage-volumes.ts'
 import type { Workspace } from './workspace.ts'
@@ -27,6 +29,21 @@ export function dataPath(paths: Pick<ConnectionPaths, 'data'>, { name, data }: D
 export function dataNameOf(paths: Pick<ConnectionPaths, 'data'>, path: string): DataName | undefined {
   const [, name, data] = path.startsWith(`${paths.data}/`) ? (FILE.exec(path.slice(paths.data.length + 1)) ?? []) : []
   return name === undefined || data === undefined ? undefined : { name, data }
+}
+
+/** Paths that a definition has for a disk: its own, and all that it stands on. */
+export function pathsOfDisk(domainXml: string, target: string): readonly string[] {
+  const disk = findElements(parseXml(domainXml).root, 'devices/disk').find((one) => {
+    const place = findElement(one, 'target')
+    return place !== undefined && getAttribute(place, 'dev') === target
+  })
+  const paths: string[] = []
+  for (let at = disk; at !== undefined; at = findElement(at, 'backingStore')) {
+    const source = findElement(at, 'source')
+    const path = source && getAttribute(source, 'file')
+    if (path !== undefined) paths.push(path)
+  }
+  return paths
 }
 
 export interface DataVolume extends DataName {

@@ -34,7 +34,7 @@ import { choosePoint, type FoundPoint, findMissingPacks, needsKey, readContents 
 import { verifyBackup } from './backup-key.ts'
 import { makeOpener, type OpenRequest, requireAllChunks } from './backup-list.ts'
 import { isLocal, isSession } from './connection-name.ts'
-import { dataNameOf, dataPath, findData } from './data-file.ts'
+import { dataNameOf, dataPath, findData, pathsOfDisk } from './data-file.ts'
 import { machineFiles } from './machine-files.ts'
 import { planOtherMachine } from './new-identity.ts'
 import { requireFreeAddress } from './plan-card.ts'
@@ -248,11 +248,13 @@ async function planFiles(workspace: Workspace, opened: Omit<Plan, 'files' | 'ima
 async function dataPlace(
   workspace: Workspace,
   { name, replaces, contents }: Pick<Plan, 'name' | 'replaces' | 'contents'>,
-  { kind, format, path }: StoredDisk,
+  { kind, format, path, target }: StoredDisk,
 ): Promise<string | undefined> {
   const machine = findElement(parseXml(contents.xml).root, 'name')
-  const known = dataNameOf({ data: dirname(path) }, path)
-  if (kind !== 'disk' || format !== 'qcow2' || basename(dirname(path)) !== 'data') return undefined
+  if (kind !== 'disk' || format !== 'qcow2') return undefined
+  // With snapshots it is at the end of what the disk stood on.
+  const inData = [path, ...pathsOfDisk(contents.xml, target)].find((one) => basename(dirname(one)) === 'data')
+  const known = inData === undefined ? undefined : dataNameOf({ data: dirname(inData) }, inData)
   if (machine === undefined || known?.name !== getText(machine).trim()) return undefined
   const data = { name, data: known.data }
   if ((await findData(workspace, data)) === undefined) return dataPath(workspace.connectionPaths, data)

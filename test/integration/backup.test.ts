@@ -271,6 +271,21 @@ describe('backups', { timeout: 300_000, skip: await privateHostMissing() }, () =
     await site.cli.ok(['data', 'rm', '-y', 'keeper/home'])
   })
 
+  test('a data disk that snapshots stand on is a data disk again when it is restored', async () => {
+    await site.cli.ok(['clone', 'app-keep', '--name', 'snapped', '--no-start'])
+    await site.cli.ok(['snapshot', 'create', 'snapped', 'one'])
+    const listed = (await site.virsh('domblklist', 'snapped')).split('\n').find((line) => /^ ?vdb /.test(line)) ?? ''
+    await execute('qemu-io', ['-c', 'write -P 5 2M 64k', listed.trim().split(/\s+/)[1] ?? ''])
+    await backup('snapped', '--to', folder)
+    await site.cli.ok(['rm', '-y', '--data', 'snapped'])
+    await site.cli.ok(['restore', join(folder, 'snapped')])
+    assert.match(await site.cli.ok(['data', 'list']), /^snapped\thome\t/m)
+    const xml = await site.virsh('dumpxml', 'snapped')
+    const file = /<source file='([^']+\/data\/snapped\.home\.qcow2)'/.exec(xml)?.[1] ?? ''
+    await execute('qemu-io', ['-c', 'read -P 5 2M 64k', file])
+    await site.cli.ok(['rm', '-y', '--data', 'snapped'])
+  })
+
   test('an upgraded package keeps the base of its clones until the last of them is gone', async () => {
     const old = /backing file: (\S+)/.exec((await execute('qemu-img', ['info', await diskOf('web')])).stdout)?.[1] ?? ''
     await site.registry.add({ ...app('app-one'), version: '2.0-1', images: { disk: noise('second', 3 * MIB) } })

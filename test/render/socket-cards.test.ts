@@ -18,10 +18,10 @@ const OWN: SocketCard = { mac: '02:00:00:00:00:02', network: 'uni0', port: 0 }
 const CLIENT: SocketCard = { mac: '02:00:00:00:00:28', network: 'uni0', port: 3 }
 
 const card = ({ mac, network }: SocketCard, more = ''): string =>
-  `<interface type='network'>\n  <mac address='${mac}'/>\n  <source network='${network}'/>\n  <model type='virtio'/>\n${more}</interface>`
+  `    <interface type='network'>\n      <mac address='${mac}'/>\n      <source network='${network}'/>\n      <model type='virtio'/>\n${more}    </interface>`
 
 function joined(cards: string, planned: readonly SocketCard[], folder = FOLDER): string {
-  const document = parseXml(`<domain type='qemu'>\n<devices>\n${cards}\n</devices>\n</domain>\n`)
+  const document = parseXml(`<domain type='qemu'>\n  <devices>\n${cards}\n  </devices>\n</domain>\n`)
   joinBySockets(document.root, { folder, cards: planned })
   return formatXml(document)
 }
@@ -33,13 +33,13 @@ const argumentsOf = (xml: string): readonly Record<string, unknown>[] =>
     .map((value) => JSON.parse(value) as Record<string, unknown>)
 
 test('a client’s card leads to its own socket of the LAN, and nowhere where the override is lost', () => {
-  const xml = joined(card(CLIENT, "<port isolated='yes'/>\n<link state='up'/>\n"), [CLIENT])
+  const xml = joined(card(CLIENT, "      <port isolated='yes'/>\n      <link state='up'/>\n"), [CLIENT])
   assertGolden('render/socket-client.xml', xml)
   assert.deepEqual(listSocketCards(xml), [{ network: 'uni0', port: 3 }])
 })
 
 test('a router has the uplink of QEMU’s user, and a hub that joins all ports of its LAN, whose link is down', () => {
-  const xml = joined(card(WAN) + card(OWN, "<link state='down'/>\n"), [WAN, OWN])
+  const xml = joined(`${card(WAN)}\n${card(OWN, "      <link state='down'/>\n")}`, [WAN, OWN])
   assertGolden('render/socket-router.xml', xml)
   assert.deepEqual(listSocketCards(xml), [{ network: 'vmpkg-uplink' }, { network: 'uni0', port: 0 }])
   const all = argumentsOf(xml)
