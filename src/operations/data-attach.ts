@@ -13,6 +13,7 @@ import { escapeXml } from '../xml/lexical.ts'
 import { parseXml } from '../xml/parse.ts'
 import { formatXml, type XmlElement } from '../xml/tree.ts'
 import { type DataName, type DataVolume, findData as findVolume, usersOfData } from './data-file.ts'
+import { writeIntoData } from './keep-data.ts'
 import { findManifest } from './package-store.ts'
 import { needStorageKey } from './storage-key.ts'
 import type { Workspace } from './workspace.ts'
@@ -124,10 +125,18 @@ export async function detachData(
   const target = (found && getAttribute(findElement(found, 'target') ?? found, 'dev')) ?? ''
   const serial = found === undefined ? '' : getText(findElement(found, 'serial') ?? found).trim()
   const place = { name: owner, data, machine: machine.name, file, serial, target, running, dryRun }
-  if (dryRun || found === undefined) return place
+  const top = found === undefined ? undefined : sourceOf(found)
+  if (running && top !== file) {
+    throw new VmpkgError('DOMAIN_STATE', `What ${machine.name} wrote since a snapshot is not on the disk itself yet`, {
+      hint: `vmpkg stop ${machine.name} first: then it is written there.`,
+    })
+  }
+  if (dryRun || found === undefined || top === undefined) return place
   if (running) await detachLive(workspace, machine, file)
+  const removeLayers = top === file ? undefined : await writeIntoData(workspace, name, top)
   const stored = diskOf(await machine.domain.getXMLDesc({ flags: ['inactive'] }), file)
   if (stored !== undefined) await machine.domain.detachDevice({ xml: formatXml(stored), flags: ['config'] })
+  await removeLayers?.()
   return place
 }
 
@@ -147,11 +156,19 @@ async function detachLive(workspace: Workspace, { domain, name }: Machine, file:
   })
 }
 
+/** The disk that is that file, or stands on it. */
 function diskOf(xml: string, file: string): XmlElement | undefined {
   return findElements(parseXml(xml).root, 'devices/disk').find((disk) => {
-    const source = findElement(disk, 'source')
-    return source !== undefined && [getAttribute(source, 'file'), getAttribute(source, 'dev')].includes(file)
+    for (let at: XmlElement | undefined = disk; at !== undefined; at = findElement(at, 'backingStore')) {
+      if (sourceOf(at) === file) return true
+    }
+    return false
   })
+}
+
+function sourceOf(disk: XmlElement): string | undefined {
+  const source = findElement(disk, 'source')
+  return source && (getAttribute(source, 'file') ?? getAttribute(source, 'dev'))
 }
 
 async function findData(workspace: Workspace, word: string): Promise<DataVolume> {

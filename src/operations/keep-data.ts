@@ -41,6 +41,35 @@ export async function keepData(workspace: Workspace, uuid: string): Promise<void
   }
 }
 
+/**
+ * What a machine without snapshots, which is off, has in layers above a data disk goes into it.
+ * @param top as its definition names it
+ * @returns what removes the layers, once nobody names them any more
+ */
+export async function writeIntoData(
+  { outside }: Workspace,
+  volume: DataVolume,
+  top: string,
+): Promise<() => Promise<void>> {
+  const files = new Map<string, ChainFile>()
+  try {
+    const key = await readChain({ file: top, format: 'qcow2' }, files)
+    const base = await realpath(volume.path)
+    const chain = chainOf(files, key)
+    const above = chain.slice(0, chain.indexOf(base))
+    if (above.length > 1) {
+      await pullUp(files, { top: key, onto: base }, outside)
+      files.set(key, { ...(files.get(key) as ChainFile), backing: base })
+    }
+    if (above.length > 0) await writeDown(files, { upper: key, layer: base }, outside)
+    return async () => {
+      for (const layer of above) await removeDurably(layer)
+    }
+  } catch (error) {
+    return explain(volume, error)
+  }
+}
+
 /** The file that the machine went on with is the one that was written to last: an older branch is written to no more. */
 async function writeNewest(
   { outside }: Workspace,

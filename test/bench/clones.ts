@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeOverlay } from '../../src/image/qcow2-overlay.ts'
 import type { Connect } from '../../src/libvirt/connect.ts'
@@ -93,11 +93,10 @@ async function measure(site: Site, workspace: Workspace): Promise<Report> {
           '--network none --graphics none --osinfo detect=off,require=off --noautoconsole --virt-type qemu',
         gone('peer'),
       ),
-    floor: () =>
-      inside(
-        `${makeDisk}; ${VIRSH} create /dev/stdin <<'END'\n${other(disk)}\nEND\n`,
-        `${VIRSH} destroy peer; rm -f ${disk}`,
-      ),
+    floor: () => {
+      writeFileSync(at('peer.xml'), other(disk))
+      return inside(`${makeDisk}; ${VIRSH} create ${at('peer.xml')}`, `${VIRSH} destroy peer; rm -f ${disk}`)
+    },
     call: async () => {
       const began = performance.now()
       await clone(workspace, { ...REQUEST, name: 'made' })
@@ -116,9 +115,12 @@ async function measure(site: Site, workspace: Workspace): Promise<Report> {
       return took
     },
     shell: () => {
-      const one = (number: number): string =>
-        `qemu-img create -q -f qcow2 -F raw -b ${base} ${at(`many-${number}.qcow2`)}; ${VIRSH} define /dev/stdin <<'END'\n${other(at(`many-${number}.qcow2`), `many-${number}`)}\nEND\n`
-      const all = Array.from({ length: MANY }, (_, number) => one(number)).join('\n')
+      const one = (number: number): string => {
+        const [path, xmlFile] = [at(`many-${number}.qcow2`), at(`many-${number}.xml`)]
+        writeFileSync(xmlFile, other(path, `many-${number}`))
+        return `qemu-img create -q -f qcow2 -F raw -b ${base} ${path}; ${VIRSH} define ${xmlFile}`
+      }
+      const all = Array.from({ length: MANY }, (_, number) => one(number)).join('; ')
       const end = `for n in $(seq 0 ${MANY - 1}); do ${VIRSH} undefine many-$n; done; rm -f ${at('many-')}*.qcow2`
       return inside(all, end)
     },
