@@ -53,9 +53,9 @@ export async function openConnection(
   }
 }
 
-/** @throws {VmpkgError} `LIBVIRT_UNREACHABLE` for root, which has no session libvirt */
+/** @throws {VmpkgError} `LIBVIRT_UNREACHABLE` for root, which has no session libvirt but one whose socket is named */
 function prepareSession(workspace: Workspace, uri: string): void {
-  if (workspace.isRoot) {
+  if (workspace.isRoot && !/[?&]socket=/.test(uri)) {
     throw new VmpkgError('LIBVIRT_UNREACHABLE', `Root has no libvirt at ${uri}`, {
       hint: 'Use --connect qemu:///system, or run it as an ordinary user.',
       details: { uri },
