@@ -1,7 +1,7 @@
 /**
- * Runs test files as `node --test` does, two at a time. There are two cores, and two guest systems at once would starve each
- * other: files that boot some go one after the other, in the first lane, and all others are for whoever has time. A file's
- * report comes when it is done; what fails is said at once.
+ * Runs test files as `node --test` does, in two lanes at a time: files that boot guest systems one after the other,
+ * and beside them the others. There are two cores, and two guests at once would starve each other. One report of both: the
+ * first lane's as it comes, the second's after it.
  *
  * Guests, daemons and packets have deadlines that a busy machine can break. So where few files of all fail, those run once
  * more, alone: what fails again is broken, what does not is named as unsteady, which is a fault of the test to mend.
@@ -14,9 +14,10 @@ import { join, relative } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 
-/** Files of the folder, and those that import one of these, boot guest systems or keep both cores busy with them. */
-const GUESTS_FOLDER = 'e2e'
-const BOOTS_GUESTS = /support\/(?:agent-guest|bare-guest|passthrough-host|publish-templates)\.ts'/
+/** Folders whose files boot guest systems: those go in the first lane that start libvirtd. */
+const HEAVY = ['e2e', 'integration']
+const STARTS_LIBVIRT =
+  /support\/(?:bare-guest|cli|daemon|host-lab|libvirt-house|passthrough-host|private-host|private-libvirt|session-domain|site|tree-host)\.ts'/
 const TIMEOUT_MS = 900_000
 /** Files that get a second run; more than these are no accident. */
 const SECOND_RUNS = 3
@@ -30,22 +31,32 @@ interface Diagnostic {
 
 const top = join(import.meta.dirname, '..', '..')
 
-/** What runs say at their end, by name: `tests`, `pass`, `fail`, … */
+/** What a run says at its end, by name: `tests`, `pass`, `fail`, … */
 const totals = new Map<string, number>()
 const TOTAL = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/
 
-/** Whether that was one of a run's totals; those of all files are added up, but for the time. */
+/** Whether that was one of a run's totals; the lanes' are added up, but for the time, which they share. */
 function addTotal({ type, data }: Event): boolean {
   if (type !== 'test:diagnostic') return false
   const { nesting, message } = data as Diagnostic
   const [, name, number] = (nesting === 0 ? TOTAL.exec(message) : null) ?? []
   if (name === undefined) return false
-  if (name !== 'duration_ms') totals.set(name, (totals.get(name) ?? 0) + Number(number))
+  const [old, own] = [totals.get(name) ?? 0, Number(number)]
+  totals.set(name, name === 'duration_ms' ? Math.max(old, own) : old + own)
   return true
 }
 
 function start(files: readonly string[]): AsyncIterable<Event> {
   return run({ files: files.map((file) => join(top, file)), concurrency: 1, timeout: TIMEOUT_MS, cwd: top })
+}
+
+async function gather(lane: AsyncIterable<Event>): Promise<readonly Event[]> {
+  const events: Event[] = []
+  for await (const event of lane) {
+    noteFailure(event)
+    events.push(event)
+  }
+  return events
 }
 
 /** Files with a failure. */
@@ -58,7 +69,7 @@ interface Failure {
   readonly details: { readonly error: Error & { readonly failureType?: string; readonly cause?: unknown } }
 }
 
-/** Said at once on standard error: the report has it where the file ends. */
+/** Said at once on standard error, also of the second lane: the report has it at its end. */
 function noteFailure({ type, data }: Event): void {
   if (type !== 'test:fail') return
   const { name, file, line, details } = data as Failure
@@ -70,43 +81,21 @@ function noteFailure({ type, data }: Event): void {
   process.stderr.write(`failed: ${place} ${name}\n${text.slice(0, 3000).replaceAll(/^/gm, '    ')}\n`)
 }
 
-/** Takes files from the first queue that has some until there are none; `done` gets the report of each. @returns seconds */
-async function work(queues: readonly string[][], done: (events: readonly Event[]) => void): Promise<number> {
+async function* report(lanes: readonly (readonly string[])[], secondRuns: number): AsyncGenerator<Event> {
+  const [first, ...others] = lanes.filter(({ length }) => length > 0).map(start)
+  const later = others.map(gather)
+  const keep = (event: Event): boolean => event.type !== 'test:summary' && !addTotal(event)
   const startedAt = Date.now()
-  for (;;) {
-    const file = queues.find(({ length }) => length > 0)?.shift()
-    if (file === undefined) return Math.round((Date.now() - startedAt) / 1000)
-    const events: Event[] = []
-    for await (const event of start([file])) {
-      noteFailure(event)
-      if (event.type !== 'test:summary' && !addTotal(event)) events.push(event)
-    }
-    done(events)
+  const ends = later.map(async (events) => events.then(() => Date.now()))
+  for await (const event of first ?? []) {
+    noteFailure(event)
+    if (keep(event)) yield event
   }
-}
-
-async function* report(lanes: readonly (readonly string[][])[], secondRuns: number): AsyncGenerator<Event> {
-  const startedAt = Date.now()
-  const waiting: Event[] = []
-  let { promise: news, resolve: tell } = Promise.withResolvers<void>()
-  const done = (events: readonly Event[]): void => {
-    waiting.push(...events)
-    tell()
-  }
-  let isOver = false
-  const all = Promise.all(lanes.map(async (queues) => work(queues, done))).finally(() => {
-    isOver = true
-    tell()
-  })
-  while (!isOver) {
-    await news
-    ;({ promise: news, resolve: tell } = Promise.withResolvers<void>())
-    yield* waiting.splice(0)
-  }
-  yield* waiting.splice(0)
-  yield remark(`lanes took ${(await all).join(' and ')} s`)
+  const firstEnd = Date.now()
+  for (const events of later) yield* (await events).filter(keep)
+  const seconds = [firstEnd, ...(await Promise.all(ends))].map((end) => Math.round((end - startedAt) / 1000))
+  yield remark(`lanes took ${seconds.join(' and ')} s`)
   for (const [name, number] of totals) yield remark(`${name} ${number}`)
-  yield remark(`duration_ms ${Date.now() - startedAt}`)
   if (failed.size > 0 && failed.size <= secondRuns) yield* runAgain([...failed])
 }
 
@@ -129,11 +118,9 @@ function remark(message: string): Event {
 const patterns = process.argv.slice(2)
 const files = globSync(patterns.length > 0 ? patterns : ['test/**/*.test.ts'], { cwd: top }).toSorted()
 if (files.length === 0) throw new Error(`no test file is called ${patterns.join(' ')}`)
-const bootsGuests = (file: string): boolean =>
-  file.split('/')[1] === GUESTS_FOLDER || BOOTS_GUESTS.test(readFileSync(join(top, file), 'utf8'))
-const guests = patterns.length > 0 ? [] : files.filter(bootsGuests)
-const others = files.filter((file) => !guests.includes(file))
-const lanes = patterns.length > 0 ? [[others]] : [[guests, others], [others]]
+const isHeavy = (file: string): boolean =>
+  HEAVY.includes(file.split('/')[1] ?? '') && STARTS_LIBVIRT.test(readFileSync(join(top, file), 'utf8'))
+const lanes = patterns.length > 0 ? [files] : [files.filter(isHeavy), files.filter((file) => !isHeavy(file))]
 const reporter = spec()
 reporter.pipe(process.stdout)
 for await (const event of report(lanes, patterns.length > 0 ? 0 : SECOND_RUNS)) reporter.write(event)
