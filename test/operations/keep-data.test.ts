@@ -101,7 +101,8 @@ describe('keepData', () => {
         const bench = await makeBench(t, cut)
         const isCut = await keepData(bench.workspace, UUID).then(
           () => false,
-          (error: Error) => /cut short/.test(String(error.cause ?? error)) || assert.fail(error),
+          (error: Error) =>
+            (error.cause instanceof Error ? error.cause : error).message === 'cut short' || assert.fail(error),
         )
         armed = false
         await keepData(bench.workspace, UUID)
