@@ -535,6 +535,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'clone of two, encrypted',
     host: true,
+    isLong: true,
     verb: ['clone', 'app-alone', '--name', 'one', '--count', '2', '--ephemeral', '--mode', 'encrypted'],
     before: having(ADD, UPDATE, ROUTER, APP),
     done: ['DOMAIN_EXISTS'],
@@ -558,6 +559,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'clone into a storage',
     host: true,
+    isLong: true,
     verb: [...CLONE, '--storage', 'vault'],
     before: keyed(ADD, UPDATE, ROUTER, APP, VAULT),
     done: ['DOMAIN_EXISTS'],
@@ -653,6 +655,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'clone --from',
     host: true,
+    isLong: true,
     verb: ['clone', '--from', 'one', '--name', 'two', '--no-start'],
     before: having(ADD, UPDATE, ROUTER, APP, CLONE),
     done: ['DOMAIN_EXISTS'],
