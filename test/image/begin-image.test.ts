@@ -74,7 +74,8 @@ describe('an image that is mostly like one that lies here', () => {
       assert.ok(old.took >= 12 * MIB && old.shared === 0, output)
       assert.ok(later.localBytes > 10 * MIB && later.moved < 4 * MIB, output)
       assert.ok(later.blocks < 16 * MIB, `its holes are filled: ${output}`)
-      if (isShared) assert.ok(later.shared > 0 && later.took < 4 * MIB, output)
+      // A copy takes 12 MiB; a file system may set blocks aside for what comes.
+      if (isShared) assert.ok(later.shared > 0 && later.took < 8 * MIB, output)
       else assert.ok(later.shared === 0 && later.took >= 12 * MIB, output)
     })
   }
