@@ -5,6 +5,7 @@
  * Source: QEMU docs/system/qemu-block-drivers (image locking), `blkdebug`. Test oracle: a QEMU that has the file open.
  */
 import { PassThrough } from 'node:stream'
+import { driverFor } from './qemu-node.ts'
 import { explainFailure, runTool, type ToolOptions } from './qemu-tool.ts'
 
 /** Lets go when `work` is done. @throws {VmpkgError} `IMAGE_IN_USE` `TOOL_MISSING` `ABORTED`, and what `work` throws */
@@ -17,7 +18,7 @@ export async function whileHeld<T>(
     driver: 'blkdebug',
     'take-child-perms': ['write'],
     'unshare-child-perms': ['write', 'resize'],
-    image: { driver: 'file', filename: file },
+    image: { driver: driverFor(file), filename: file },
   }
   const input = new PassThrough()
   const held = Promise.withResolvers<void>()

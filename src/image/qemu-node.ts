@@ -19,6 +19,11 @@ export interface NodeOptions {
   readonly slice?: { readonly offset: number; readonly size: number }
 }
 
+/** QEMU's driver for what lies at an absolute path: devices want another one than files. */
+export function driverFor(path: string): 'file' | 'host_device' {
+  return /^\/dev\/(?!shm\/)/.test(path) ? 'host_device' : 'file'
+}
+
 /** A file name for QEMU's tools: the first layer, which stands on the second, and so on. */
 export function describeNode(layers: readonly ImageLayer[], { isHeld = false, slice }: NodeOptions = {}): string {
   const node = describeLayers(layers, isHeld)
@@ -27,7 +32,7 @@ export function describeNode(layers: readonly ImageLayer[], { isHeld = false, sl
 
 function describeLayers([top, ...below]: readonly ImageLayer[], isHeld: boolean): Readonly<Record<string, unknown>> {
   if (top === undefined) throw new TypeError('a node needs a file')
-  const file = { driver: 'file', filename: top.file, ...(isHeld ? { locking: 'off' } : {}) }
+  const file = { driver: driverFor(top.file), filename: top.file, ...(isHeld ? { locking: 'off' } : {}) }
   if (top.format === 'iso') return { driver: 'raw', file }
   if (top.format !== 'qcow2') return { driver: top.format, file }
   return { driver: 'qcow2', file, backing: below.length === 0 ? null : describeLayers(below, false) }

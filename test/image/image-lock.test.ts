@@ -36,6 +36,20 @@ describe('holdImage', () => {
     await hold(file)
   })
 
+  test('keeps QEMU out of a block device', { skip: process.getuid?.() !== 0 && 'needs root' }, async (t) => {
+    const file = join(await makeTempFolder(t), 'device.img')
+    execFileSync('truncate', ['-s', '4M', file])
+    const device = execFileSync('losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim()
+    try {
+      execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', device, '1M'])
+      const open = () => spawnSync('qemu-io', ['-f', 'qcow2', '-c', 'read 0 512', device]).status
+      await hold(device, async () => assert.equal(open(), 1))
+      assert.equal(open(), 0)
+    } finally {
+      execFileSync('losetup', ['--detach', device])
+    }
+  })
+
   for (const [how, args] of [
     ['writes to it', []],
     ['only reads it, as a guest does that stands on it', ['-r']],

@@ -77,7 +77,7 @@ async function prove(script: Transcript): Promise<string> {
   await script.type(
     'lvs --reportformat json --units b --nosuffix -o lv_name,lv_size,pool_lv,data_percent,metadata_percent,lv_attr vg0',
   )
-  assert.match(await script.type('virsh vol-list vmpkg-thin'), /vmpkg\.thin\./)
+  assert.match(await script.type('virsh vol-list vmpkg-thick'), /vmpkg\.thick\./)
   await script.type('virsh dumpxml on-vault | sed -n "/<disk type=.block/,/<\\/disk>/p"')
   await script.type('vmpkg gc --dry-run')
 
