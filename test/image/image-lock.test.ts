@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { whileHeld } from '../../src/image/image-lock.ts'
 import { realProcesses } from '../support/real-processes.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
+
+const withoutLoop = (process.getuid?.() !== 0 || !existsSync('/dev/loop-control')) && 'needs root and loop devices'
 
 async function makeImage(t: TestContext): Promise<string> {
   const file = join(await makeTempFolder(t), 'disk.qcow2')
@@ -36,17 +40,17 @@ describe('holdImage', () => {
     await hold(file)
   })
 
-  test('keeps QEMU out of a block device', { skip: process.getuid?.() !== 0 && 'needs root' }, async (t) => {
+  test('keeps QEMU out of a block device', { skip: withoutLoop }, async (t) => {
     const file = join(await makeTempFolder(t), 'device.img')
-    execFileSync('truncate', ['-s', '4M', file])
-    const device = execFileSync('losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim()
+    await writeFile(file, Buffer.alloc(4 * 1024 * 1024))
+    const device = execFileSync('/usr/sbin/losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim()
     try {
       execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', device, '1M'])
       const open = () => spawnSync('qemu-io', ['-f', 'qcow2', '-c', 'read 0 512', device]).status
       await hold(device, async () => assert.equal(open(), 1))
       assert.equal(open(), 0)
     } finally {
-      execFileSync('losetup', ['--detach', device])
+      execFileSync('/usr/sbin/losetup', ['--detach', device])
     }
   })
 
