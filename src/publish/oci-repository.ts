@@ -11,7 +11,7 @@ import { followRedirect } from '../fetch/redirect.ts'
 import { type Sha256, sha256 } from '../model/digest.ts'
 import { MANIFEST_TYPE, MAX_MANIFEST_BYTES, ociUrl } from '../model/oci.ts'
 import type { Http } from '../ports.ts'
-import { saveBody } from './save-body.ts'
+import { collectBody, saveBody } from './response-body.ts'
 import { targetFailed } from './target.ts'
 
 export interface OciRequest {
@@ -226,30 +226,17 @@ export class OciRepository {
     })
     const { status, headers: answered } = response
     const answer = { status, headers: answered, body: Buffer.alloc(0) }
+    const collect = async (most: number): Promise<Buffer> =>
+      collectBody(response.body, { maxBytes: most, tooMuch: () => this.#tooMuch(most) })
     if (request.headersOnly === true) response.body.on('error', () => {}).destroy()
     // A refusal has words of its own.
-    else if (status >= 300) return { ...answer, body: await this.#collect(response.body, MAX_ANSWER_BYTES) }
-    else if (request.into === undefined) return { ...answer, body: await this.#collect(response.body, maxBytes) }
+    else if (status >= 300) return { ...answer, body: await collect(MAX_ANSWER_BYTES) }
+    else if (request.into === undefined) return { ...answer, body: await collect(maxBytes) }
     else {
       const tooMuch = () => this.#tooMuch(maxBytes)
       return { ...answer, savedDigest: await saveBody(response.body, { file: request.into, maxBytes, tooMuch }) }
     }
     return answer
-  }
-
-  async #collect(body: Readable, maxBytes: number): Promise<Buffer> {
-    const pieces: Buffer[] = []
-    body.on('error', () => {}) // the loop throws it; one that comes later says nothing about the answer
-    let size = 0
-    for await (const piece of body as AsyncIterable<Buffer>) {
-      size += piece.length
-      if (size > maxBytes) {
-        body.destroy()
-        throw this.#tooMuch(maxBytes)
-      }
-      pieces.push(piece)
-    }
-    return Buffer.concat(pieces)
   }
 
   #tooMuch(maxBytes: number): VmpkgError {

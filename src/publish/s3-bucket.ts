@@ -7,8 +7,8 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { VmpkgError } from '../errors.ts'
 import type { Http } from '../ports.ts'
+import { collectBody, saveBody } from './response-body.ts'
 import type { S3Credentials } from './s3-credentials.ts'
-import { saveBody } from './save-body.ts'
 import { targetFailed } from './target.ts'
 import type { BucketPlace } from './target-location.ts'
 
@@ -125,7 +125,11 @@ export class S3Bucket {
     })
     const { status, headers: answered } = response
     if (into === undefined || status >= 300) {
-      return { status, headers: answered, body: await this.#collect(response.body, maxBytes) }
+      return {
+        status,
+        headers: answered,
+        body: await collectBody(response.body, { maxBytes, tooMuch: () => this.#tooMuch(maxBytes) }),
+      }
     }
     await saveBody(response.body, { file: into, maxBytes, tooMuch: () => this.#tooMuch(maxBytes) })
     return { status, headers: answered, body: Buffer.alloc(0) }
@@ -139,21 +143,6 @@ export class S3Bucket {
     const base = endpoint ?? new URL(`https://${isInHost ? `${bucket}.` : ''}s3.${region}.amazonaws.com/`)
     const key = path === undefined ? '' : `${prefix}${path}`
     return new URL(`${base.pathname.replace(/\/$/, '')}/${isInHost ? '' : `${bucket}/`}${key}`, base)
-  }
-
-  async #collect(body: Readable, maxBytes: number): Promise<Buffer> {
-    const pieces: Buffer[] = []
-    body.on('error', () => {}) // the loop throws it; one that comes later says nothing about the answer
-    let size = 0
-    for await (const piece of body as AsyncIterable<Buffer>) {
-      size += piece.length
-      if (size > maxBytes) {
-        body.destroy()
-        throw this.#tooMuch(maxBytes)
-      }
-      pieces.push(piece)
-    }
-    return Buffer.concat(pieces)
   }
 
   #tooMuch(maxBytes: number): VmpkgError {

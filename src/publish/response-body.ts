@@ -1,4 +1,4 @@
-/** An answer's body straight to a file, so that a pack of any size takes no memory. */
+/** An answer's body, up to a size: into memory, or straight to a file, so that a pack of any size takes none. */
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
@@ -28,4 +28,23 @@ export async function saveBody(
     createWriteStream(file),
   )
   return hash.digest('hex') as Sha256
+}
+
+/** @param tooMuch what is thrown at the first byte beyond `maxBytes`; the rest is not read */
+export async function collectBody(
+  body: Readable,
+  { maxBytes, tooMuch }: { readonly maxBytes: number; readonly tooMuch: () => Error },
+): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  body.on('error', () => {}) // the loop throws it; one that comes later says nothing about the answer
+  let size = 0
+  for await (const piece of body as AsyncIterable<Buffer>) {
+    size += piece.length
+    if (size > maxBytes) {
+      body.destroy()
+      throw tooMuch()
+    }
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces)
 }
