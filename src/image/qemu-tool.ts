@@ -72,8 +72,11 @@ export async function runTool(tool: Tool, args: readonly string[], options: Tool
   const result = canBeApart
     ? await processes.run('unshare', [...apart, 'prlimit', ...limits, ...args], run)
     : await processes.run('prlimit', [...limits, ...args], run)
-  if (result.exitCode !== 127) return result
-  throw new VmpkgError('TOOL_MISSING', `The program ${tool} is not there`, {
+  // As shells say it, and those that run a program in their own place: it is not there, or may not be run.
+  const { exitCode } = result
+  if (exitCode !== 126 && exitCode !== 127) return result
+  const trouble = exitCode === 127 ? 'is not there' : 'cannot be run'
+  throw new VmpkgError('TOOL_MISSING', `The program ${tool} ${trouble}`, {
     hint: `Install it with: apt install ${PACKAGES[tool]}`,
   })
 }

@@ -24,7 +24,6 @@ export const debianPackages: Readonly<Partial<Record<string, string>>> = {
   'mkfs.vfat': 'dosfstools',
   mcopy: 'mtools',
   mmd: 'mtools',
-  xorriso: 'xorriso',
   dnsmasq: 'dnsmasq-base',
   nft: 'nftables',
   ip: 'iproute2',

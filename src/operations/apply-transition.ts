@@ -197,7 +197,7 @@ async function provide(
   settled.requests.set(line.name, request)
   if (own !== undefined) {
     const former = await upperOf(connect, line.name)
-    for (const one of own) settled.changes.push(await applyRedefinition(workspace, connect, transaction, one))
+    for (const one of own) settled.changes.push(await applyRedefinition(connect, transaction, one))
     const machine = (await listMachines(connect)).find(({ facts }) => facts.package === line.name)
     if (machine !== undefined) await settled.above(machine.facts)
     // With another uplink it stands behind another one now.

@@ -261,8 +261,7 @@ async function write(
     const copied = await copyDisks(workspace, plan)
     for (const { role, path } of parts.files) {
       const target = paths.get(path) ?? ''
-      const { processes, signal } = outside
-      if (role === 'medium') await writeMedium({ files: other.medium ?? new Map(), target, processes, signal })
+      if (role === 'medium') await writeMedium({ files: other.medium ?? new Map(), target })
       else await copySmall(path, target)
     }
     throwIfAborted(outside.signal)

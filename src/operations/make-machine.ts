@@ -8,6 +8,7 @@ import { makeFolder } from '../durable-file.ts'
 import { formatLuksHeader, newPassphrase } from '../image/luks-header.ts'
 import { writeOverlay } from '../image/qcow2-overlay.ts'
 import type { Connect } from '../libvirt/connect.ts'
+import { LibvirtError } from '../libvirt/error.ts'
 import type { Transaction } from '../state/journal.ts'
 import { createData } from './data-disks.ts'
 import { type EphemeralMode, listEphemeralGaps } from './ephemeral.ts'
@@ -44,7 +45,7 @@ export async function makeMachine(
   request: MakeOptions,
   mode: EphemeralMode | undefined,
 ): Promise<void> {
-  const { processes, signal, emit } = workspace.outside
+  const { signal, emit } = workspace.outside
   const { images } = input.pkg.line
   const disk = images.find(({ role }) => role === 'disk')
   intend(transaction, { kind: 'remove-machine-files', uuid })
@@ -62,7 +63,7 @@ export async function makeMachine(
     } else await makeVolume(workspace, storage, volume)
   }
   await createData(workspace, transaction, name, input.data ?? [])
-  await writeMedium({ files: guest?.files ?? new Map(), target: input.medium, processes, signal })
+  await writeMedium({ files: guest?.files ?? new Map(), target: input.medium })
   throwIfAborted(signal)
   intend(transaction, { kind: 'remove-domain', uuid, name: request.ephemeral ? '' : name })
   if (request.start) await prepareStart(workspace, connect, xml)
@@ -73,11 +74,27 @@ export async function makeMachine(
       emit({ type: 'noted', message: `Of ${name} this may outlast it on this host: ${gap}` })
     }
     const flags = request.autodestroy === true ? (['validate', 'autodestroy'] as const) : (['validate'] as const)
-    await connect.domainCreateXML({ xml, flags: [...flags] })
+    await explained(workspace, connect, xml, connect.domainCreateXML({ xml, flags: [...flags] }))
     return
   }
-  const domain = await connect.domainDefineXML({ xml, flags: ['validate'] })
+  const domain = await explained(workspace, connect, xml, connect.domainDefineXML({ xml, flags: ['validate'] }))
   if (request.start) await domain.create()
+}
+
+/**
+ * libvirt judges what it is given anyway. Only what it refuses is held against its schema here, to say what is wrong and
+ * where: reading that takes as long as all else together.
+ */
+async function explained<T>(workspace: Workspace, connect: Connect, xml: string, made: Promise<T>): Promise<T> {
+  try {
+    return await made
+  } catch (error) {
+    if (error instanceof LibvirtError) {
+      const { validateDefinition } = await import('./validate-definition.ts')
+      await validateDefinition(workspace, connect, 'domain', xml)
+    }
+    throw error
+  }
 }
 
 /** Its passphrase is known to libvirt and QEMU alone once this is over. */

@@ -184,7 +184,7 @@ async function moveRouter(workspace: Workspace, connect: Connect, machine: Machi
   await transact(workspace, { operation: 'net-move', subject: name }, async (transaction) => {
     const definitions: DefinitionChange[] = []
     const settled = new Settled(workspace, transaction, definitions)
-    definitions.push(await applyRedefinition(workspace, connect, transaction, planned))
+    definitions.push(await applyRedefinition(connect, transaction, planned))
     const moved = await getMachine(connect, name)
     await settled.above(moved.facts)
     if (former !== undefined) await settled.itself(former)

@@ -155,10 +155,10 @@ function factsOf(
  * @throws {VmpkgError} `GUEST_NOT_READY` where its guest does not take it; what libvirt refuses
  */
 async function giveIdentity(workspace: Workspace, { member, input, facts }: Hit): Promise<void> {
-  const { processes, randomness, signal, clock } = workspace.outside
+  const { randomness, signal, clock } = workspace.outside
   const { domain } = member
   const { alias = '', medium = '' } = facts
-  await writeMedium({ files: renderGuestFiles(input).files, target: medium, processes, signal })
+  await writeMedium({ files: renderGuestFiles(input).files, target: medium })
   await insertMedium(domain, medium)
   const argument = String(Math.floor(clock.now().getTime() / 1000))
   // The question is there when it wakes up.

@@ -32,7 +32,7 @@ export async function provisionRouter(
   transaction: Transaction,
   request: RouterRequest,
 ): Promise<Provisioned> {
-  const { clock, processes, signal, emit } = workspace.outside
+  const { clock, emit } = workspace.outside
   const { line } = request.pkg
   emit({ type: 'stage-started', stage: 'define', subject: line.name })
   await requireSilence(workspace, connect)
@@ -55,7 +55,7 @@ export async function provisionRouter(
   })
   intend(transaction, { kind: 'remove-machine-files', uuid })
   await makeFolder(dirname(medium))
-  await writeMedium({ files: guest.files, target: medium, processes, signal })
+  await writeMedium({ files: guest.files, target: medium })
   await preflightDomain(workspace, connect, xml, { until: 'define' })
   intend(transaction, { kind: 'remove-domain', uuid, name: line.name })
   const domain = await connect.domainDefineXML({ xml, flags: ['validate'] })

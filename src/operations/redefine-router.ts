@@ -132,17 +132,15 @@ export async function saveDefinition(
 
 /** Makes the change. Undone by the journal until the transaction is committed. */
 export async function applyRedefinition(
-  workspace: Workspace,
   connect: Connect,
   transaction: Transaction,
   { old, rendered, merged, context, medium }: Redefinition,
 ): Promise<DefinitionChange & { readonly after: SavedDefinition }> {
   const { uuid, name, kind, xml, autostart } = old
-  const { processes, signal } = workspace.outside
   if (medium !== undefined) {
     intend(transaction, { kind: 'remove-medium', uuid, suffix: medium.suffix })
     await mkdir(dirname(medium.path), { recursive: true })
-    await writeMedium({ files: medium.guest.files, target: medium.path, processes, signal })
+    await writeMedium({ files: medium.guest.files, target: medium.path })
   }
   intend(transaction, { kind: `restore-${kind}`, uuid, name, xml, autostart, active: false })
   // The base of the next merge is what libvirt makes of it without the user's edits.

@@ -10,25 +10,19 @@ const SETTINGS = 'vmpkg.env'
 
 /** True where the medium names one, and now this. A machine without such a medium keeps the name that it gave itself. */
 export async function nameOnMedium(workspace: Workspace, uuid: string, name: string): Promise<boolean> {
-  const { processes, signal } = workspace.outside
   const { medium } = machineFiles(workspace.connectionPaths, uuid)
   if ((await lstat(medium).catch(() => undefined))?.isFile() !== true) return false
   try {
-    const files = await readMedium(medium, { processes, signal })
+    const files = await readMedium(medium)
     const before = Buffer.from(files.get(SETTINGS) ?? []).toString()
     const after = before.replace(/^HOSTNAME=.*$/m, `HOSTNAME=${name}`)
     if (!/^HOSTNAME=/m.test(before)) return false
     if (after !== before) {
-      await writeMedium({
-        files: new Map([...files, [SETTINGS, Buffer.from(after)]]),
-        target: medium,
-        processes,
-        signal,
-      })
+      await writeMedium({ files: new Map([...files, [SETTINGS, Buffer.from(after)]]), target: medium })
     }
     return true
   } catch (error) {
-    if (isVmpkgError(error, 'BUILD_FAILED')) return false
+    if (isVmpkgError(error, 'IMAGE_INVALID')) return false
     throw error
   }
 }

@@ -369,7 +369,7 @@ async function write(workspace: Workspace, connect: Connect, { plan, paths, medi
     for (const { role, path, bytes } of contents.files) {
       const target = paths.get(path) ?? ''
       if (role === 'medium' && medium !== undefined) {
-        await writeMedium({ files: medium, target, processes: outside.processes, signal: outside.signal })
+        await writeMedium({ files: medium, target })
       } else await replaceFile(target, bytes, { mode: 0o600 })
     }
     throwIfAborted(outside.signal)

@@ -68,7 +68,6 @@ async function writeMediumFor(
   request: RouterRequest,
   domain: SavedDefinition,
 ): Promise<void> {
-  const { processes, signal } = workspace.outside
   const { uuid, name } = domain
   const facts = readDomainFacts(domain.xml)
   const medium = facts?.medium
@@ -89,5 +88,5 @@ async function writeMediumFor(
   })
   intend(transaction, { kind: 'remove-machine-files', uuid })
   await mkdir(folder, { recursive: true })
-  await writeMedium({ files: renderGuestFiles(input).files, target: medium, processes, signal })
+  await writeMedium({ files: renderGuestFiles(input).files, target: medium })
 }

@@ -103,7 +103,7 @@ export async function prepareConfiguration(
   const place = { plan, name: known.name, uuid: domain.uuid, medium, createdAt: facts.createdAt }
   const { xml: rendered, guest } = await renderRouter(workspace, connect, request, place)
   const next = compareRendering(old, active, { rendered, shown: rendered, context: { ...plan } }, 'after')
-  const change = await applyRedefinition(workspace, connect, transaction, {
+  const change = await applyRedefinition(connect, transaction, {
     ...next,
     medium: { suffix, path: medium, guest },
   })

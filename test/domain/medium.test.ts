@@ -5,10 +5,8 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { readMedium, writeMedium } from '../../src/domain/medium.ts'
 import { isVmpkgError } from '../../src/errors.ts'
-import { systemProcesses } from '../../src/node/processes.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
-const processes = systemProcesses
 const files = new Map([
   ['vmpkg.env', Buffer.from('HOSTNAME=a\n')],
   ['nftables.nft', Buffer.from('table inet vmpkg\n')],
@@ -20,7 +18,7 @@ describe('writeMedium', () => {
   test('makes a volume with the label and the exact bytes of the files', async (t) => {
     const folder = await makeTempFolder(t)
     const target = join(folder, 'config.iso')
-    await writeMedium({ files, target, processes })
+    await writeMedium({ files, target })
     const volume = await readFile(target)
     assert.equal(volume.toString('latin1', 16 * 2048 + 40, 16 * 2048 + 72).trim(), 'VMPKGCFG')
     for (const [name, bytes] of files) {
@@ -33,8 +31,8 @@ describe('writeMedium', () => {
   test('is private, replaces an earlier volume and leaves nothing beside it', async (t) => {
     const folder = await makeTempFolder(t)
     const target = join(folder, 'config.iso')
-    await writeMedium({ files, target, processes })
-    await writeMedium({ files: new Map([['a', Buffer.from('b')]]), target, processes })
+    await writeMedium({ files, target })
+    await writeMedium({ files: new Map([['a', Buffer.from('b')]]), target })
     assert.equal((await stat(target)).mode & 0o777, 0o600)
     assert.deepEqual(await readdir(folder), ['config.iso'])
   })
@@ -49,17 +47,17 @@ describe('writeMedium', () => {
       await writeFile(join(folder, left), '')
     }
     const others = ['config.iso.files-Ab3dE_', 'config.iso.log', 'other.iso.0123abcd', 'other.iso.files-Ab3dE6']
-    await writeMedium({ files, target, processes })
+    await writeMedium({ files, target })
     assert.deepEqual((await readdir(folder)).toSorted(), ['config.iso', ...others])
     await mkdir(join(folder, 'config.iso.files-Ab3dE7'))
-    assert.deepEqual([...(await readMedium(target, { processes })).keys()].toSorted(), [...files.keys()].toSorted())
+    assert.deepEqual([...(await readMedium(target)).keys()].toSorted(), [...files.keys()].toSorted())
     assert.deepEqual((await readdir(folder)).toSorted(), ['config.iso', ...others])
   })
 
   test('gives the same bytes for the same files', async (t) => {
     const folder = await makeTempFolder(t)
-    await writeMedium({ files, target: join(folder, 'a'), processes })
-    await writeMedium({ files: new Map([...files].toReversed()), target: join(folder, 'b'), processes })
+    await writeMedium({ files, target: join(folder, 'a') })
+    await writeMedium({ files: new Map([...files].toReversed()), target: join(folder, 'b') })
     assert.deepEqual(await readFile(join(folder, 'a')), await readFile(join(folder, 'b')))
   })
 
@@ -67,14 +65,11 @@ describe('writeMedium', () => {
     const folder = await makeTempFolder(t)
     const target = join(folder, 'config.iso')
     for (const name of ['../x', 'A', '.x', 'a/b', '', 'x'.repeat(65)]) {
-      await assert.rejects(writeMedium({ files: new Map([[name, Buffer.alloc(1)]]), target, processes }), refused)
+      await assert.rejects(writeMedium({ files: new Map([[name, Buffer.alloc(1)]]), target }), refused)
     }
-    await assert.rejects(
-      writeMedium({ files: new Map([['x', Buffer.alloc(1024 * 1024 + 1)]]), target, processes }),
-      refused,
-    )
+    await assert.rejects(writeMedium({ files: new Map([['x', Buffer.alloc(1024 * 1024 + 1)]]), target }), refused)
     const many = new Map(Array.from({ length: 33 }, (_, index) => [`f${index}`, Buffer.alloc(1)]))
-    await assert.rejects(writeMedium({ files: many, target, processes }), refused)
+    await assert.rejects(writeMedium({ files: many, target }), refused)
     assert.deepEqual(await readdir(folder), [])
   })
 })

@@ -360,11 +360,14 @@ describe('refusals', { timeout: 300_000, skip: await privateHostMissing() }, () 
     })
 
     test('a tool that is missing half way undoes what was done before it was needed', async () => {
-      const hidden = [...APART, 'mount --bind /dev/null "$(command -v xorriso)"']
-      const { hint } = await refused(['install', '-y', '--grant', 'network', 'router-tiny'], 'TOOL_MISSING', {
-        prefix: hidden,
-      })
-      assert.match(hint ?? '', /xorriso/)
+      await site.cli.ok(['install', '-y', '--grant', 'network', '--no-start', 'router-tiny', 'app-alone'])
+      await site.cli.ok(['clone', 'app-alone', '--name', 'original', '--no-start'])
+      const hidden = [...APART, 'mount --bind /dev/null "$(command -v qemu-nbd)"']
+      const copied = ['clone', '--from', 'original', '--name', 'copy', '--no-start']
+      const { hint } = await refused(copied, 'TOOL_MISSING', { prefix: hidden })
+      assert.match(hint ?? '', /qemu-utils/)
+      await site.cli.ok(['rm', '-y', 'original'])
+      await site.cli.ok(['remove', '-y', 'app-alone', 'router-tiny'])
     })
 
     test('a root that may not be written is NO_RIGHTS, in a new place and in a used one', async () => {

@@ -38,9 +38,10 @@ describe('clones', { timeout: 240_000, skip: await privateHostMissing() }, () =>
     const app = tinyApp('app-tiny', { manifest: 'guest: { files: guest/ }' })
     site = await makeSite('eph-clones', [
       tinyRouter('router-tiny'),
+      tinyApp('app-fancy', { devices: "<panic model='fancy'/>" }),
       { ...app, files: { ...app.files, 'guest/vmpkg.env.hbs': env } },
     ])
-    await site.cli.ok(['install', '-y', '--grant', 'network', '--no-start', 'router-tiny', 'app-tiny'])
+    await site.cli.ok(['install', '-y', '--grant', 'network', '--no-start', 'router-tiny', 'app-tiny', 'app-fancy'])
     bare = await site.observe()
   })
 
@@ -75,6 +76,19 @@ describe('clones', { timeout: 240_000, skip: await privateHostMissing() }, () =>
     running.kill('SIGINT')
     const { status } = await running.done
     assert.equal(status, 130)
+    assert.deepEqual(await site.observe(), whole)
+  })
+
+  test('what libvirt’s schema refuses is named with its line and what would do, and nothing of it is left', async () => {
+    const whole = await site.observe()
+    for (const kind of [['--no-start'], ['--ephemeral']]) {
+      const { stderr } = await site.cli.run(['clone', 'app-fancy', ...kind])
+      assert.match(
+        stderr,
+        /\/domain\/devices\/panic\/@model \(line \d+\)[^]*"fancy" is not allowed[^]*\[SCHEMA_INVALID\]/,
+      )
+      assert.match(stderr, /"isa"/)
+    }
     assert.deepEqual(await site.observe(), whole)
   })
 

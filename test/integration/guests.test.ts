@@ -150,7 +150,7 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
   ): Promise<BareGuest> => {
     const folder = await makeTempFolder(t)
     const medium = join(folder, 'config.iso')
-    await writeMedium({ files, target: medium, processes })
+    await writeMedium({ files, target: medium })
     const [wan = 'user,id=n0,restrict=on', lan = 'hubport,id=n1,hubid=1'] = nets ?? []
     return startBareGuest(t, {
       folder,
@@ -263,7 +263,7 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
     const folder = await makeTempFolder(t)
     const [root, medium] = [join(folder, 'root'), join(folder, 'config.iso')]
     await copyFile(image(router, 'root'), root)
-    await writeMedium({ files: await guestFiles('router-uni', routerContext), target: medium, processes })
+    await writeMedium({ files: await guestFiles('router-uni', routerContext), target: medium })
     const guest = await startBareGuest(t, {
       folder,
       boot: { kernel: image(router, 'kernel'), initrd: image(router, 'initrd'), commandLine: words },
@@ -333,7 +333,7 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
     const base = image(console1, 'disk')
     execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', base, '-F', 'raw', overlay])
     const medium = join(machine, 'config.iso')
-    await writeMedium({ files: await guestFiles('app-console', consoleContext), target: medium, processes })
+    await writeMedium({ files: await guestFiles('app-console', consoleContext), target: medium })
     const guest = await startBareGuest(t, {
       folder: machine,
       boot: { kernel: image(console1, 'kernel'), initrd: image(console1, 'initrd'), commandLine: CONSOLE },
@@ -359,7 +359,7 @@ describe('the shipped images', { skip: missing.length > 0 && `not installed: ${m
 
 /** Another medium in the drive. */
 async function swap(guest: BareGuest, target: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
-  await writeMedium({ files, target, processes })
+  await writeMedium({ files, target })
   await guest.control('blockdev-change-medium', { id: 'cd', filename: target, format: 'raw', force: true })
 }
 

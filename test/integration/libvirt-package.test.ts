@@ -1,16 +1,22 @@
 /** `vmpkg/libvirt` as a program gets it: packed, unpacked where no other package is, run as JavaScript and compiled. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { globSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { globSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { typeChecks } from '../../docs/libvirt/make-reference/checks.ts'
 import { OBJECTS } from '../../docs/libvirt/make-reference/objects.ts'
 import { objectGroups } from '../../docs/libvirt/make-reference/pages.ts'
 import { SourceFiles } from '../../docs/libvirt/make-reference/source.ts'
+import { makeCli } from '../support/cli.ts'
+import { noise } from '../support/disk-image.ts'
+import { fixedClock } from '../support/fixed-clock.ts'
 import { guestXml } from '../support/guest-xml.ts'
 import { type PackedPackage, packPackage } from '../support/packed-package.ts'
 import { startPrivateLibvirt, withoutLibvirt } from '../support/private-libvirt.ts'
+import { buildRegistry } from '../support/registry-builder.ts'
+
+const TOP = join(import.meta.dirname, '..', '..')
 
 const PROGRAM = `
 import assert from 'node:assert/strict'
@@ -151,6 +157,41 @@ export const info: 0 = await domain.getInfo()
     for (const path of globSync(join(packed.unpacked, 'dist/libvirt/*.js')))
       for (const [, specifier = ''] of readFileSync(path, 'utf8').matchAll(/(?:from|import\()\s*['"]([^'"]+)['"]/g))
         assert.match(specifier, /^(node:|\.\/[a-zA-Z0-9-]+\.js$)/, basename(path))
+  })
+
+  test('the program in it finds the rest of it, and npm packages only where it needs them', async (t) => {
+    const cli = await makeCli('test:///default')
+    t.after(async () => cli.close())
+    const program = (...args: readonly string[]) => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [join(packed.unpacked, 'dist/bin.js'), ...args], {
+        env: cli.env,
+        encoding: 'utf8',
+      })
+      assert.equal(status, 0, stderr)
+      return stdout
+    }
+    const { version } = JSON.parse(readFileSync(join(packed.unpacked, 'package.json'), 'utf8')) as { version: string }
+    assert.equal(program('--version'), `vmpkg ${version}\n`)
+    for (const name of ['openpgp', 'tar', 'got', 'execa'])
+      symlinkSync(join(TOP, 'node_modules', name), join(packed.folder, 'node_modules', name))
+    assert.equal(program('doctor', '--help'), await cli.ok(['doctor', '--help']))
+    assert.equal(program('help', 'clone'), await cli.ok(['help', 'clone']))
+
+    const registry = await buildRegistry({
+      clock: fixedClock(new Date()),
+      packages: [{ name: 'app-one', images: { disk: noise('one', 3 * 1024 ** 2) } }],
+    })
+    t.after(async () => registry[Symbol.asyncDispose]())
+    program('source', 'add', 'test', registry.folder, '--root-file', join(registry.folder, 'root', '1.json'))
+    program('update')
+    program('download', 'app-one')
+    assert.match(await cli.ok(['verify', '--json']), /vmpkg\.verify/)
+    assert.match(program('show', 'app-one'), /app-one/)
+    program('new', 'app-mine', '--out', cli.folder)
+    assert.equal(program('lint', join(cli.folder, 'app-mine')), '')
+    const licences = readFileSync(join(packed.unpacked, 'dist/program/LICENSES'), 'utf8')
+    for (const name of ['zod', 'yaml', 'handlebars', 'fast-xml-parser', 'commander', 'diff'])
+      assert.match(licences, new RegExp(`^${name} \\d`, 'm'))
   })
 
   test('holds its README, and publint finds nothing to complain of', (t) => {

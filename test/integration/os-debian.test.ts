@@ -72,7 +72,7 @@ describe('the shipped OS image', { skip: missing.length > 0 && `not installed: $
     const medium = join(folder, 'config.iso')
     const files = new Map([['vmpkg.env', Buffer.from(text)]])
     if (data.length > 0) files.set('data.conf', Buffer.from(data.map(({ line }) => line).join('')))
-    await writeMedium({ files, target: medium, processes: systemProcesses })
+    await writeMedium({ files, target: medium })
     return startBareGuest(t, {
       folder,
       boot: { code: firmware.code, variables },

@@ -102,7 +102,7 @@ describe('the image of router-gal', { skip: missing.length > 0 && `not installed
       const own = join(folder, String(index))
       await mkdir(own)
       const medium = join(own, 'config.iso')
-      await writeMedium({ files, target: medium, processes })
+      await writeMedium({ files, target: medium })
       const wan = `stream,id=n0,server=${index === 0 ? 'on' : 'off'},addr.type=unix,addr.path=${join(folder, 'wan')}`
       const guest = await startBareGuest(t, {
         folder: own,
