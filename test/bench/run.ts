@@ -2,12 +2,13 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list catalogue image images image-changes image-versions start trust layers libvirt xml planner render history pool clones
+ *     npm run bench -- list catalogue image images image-changes image-versions start trust layers libvirt xml planner render history pool clones clone-memory
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { measureCatalogue } from './catalogue.ts'
+import { measureCloneMemory } from './clone-memory.ts'
 import { measureClones } from './clones.ts'
 import { measureHistory } from './history.ts'
 import { measureImage } from './image.ts'
@@ -52,6 +53,7 @@ const PARTS = {
   history: measureHistory,
   pool: measurePool,
   clones: measureClones,
+  'clone-memory': measureCloneMemory,
 } as const
 type Part = keyof typeof PARTS
 
