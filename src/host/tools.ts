@@ -22,6 +22,7 @@ const PACKAGES = {
   newuidmap: 'uidmap',
   nft: 'nftables',
   nsenter: 'util-linux',
+  openssl: 'openssl',
   'qemu-img': 'qemu-utils',
   'qemu-system-x86_64': 'qemu-system-x86',
   qrencode: 'qrencode',

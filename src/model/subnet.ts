@@ -46,6 +46,11 @@ export function lastAddress({ address, prefix }: Subnet): number {
   return address + 2 ** (32 - prefix) - 1
 }
 
+/** In dotted notation: `255.255.255.0`. */
+export function netmaskOf({ prefix }: Pick<Subnet, 'prefix'>): string {
+  return formatAddress(prefix === 0 ? 0 : (0xffff_ffff << (32 - prefix)) >>> 0)
+}
+
 function firstAddress(address: number, prefix: number): number {
   const size = 2 ** (32 - prefix)
   return Math.floor(address / size) * size

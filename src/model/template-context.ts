@@ -221,9 +221,15 @@ export interface ForwardedContext {
 
 export type Reach = 'tor'
 
-/** A router as a VPN server for people outside (`router/vpn-server.ts`); its keys lie on the medium as `home.conf`. */
+/**
+ * A router as a VPN server for people outside. The keys lie on the medium: of WireGuard (`router/vpn-server.ts`) as
+ * `home.conf`, of OpenVPN (`router/openvpn-server.ts`) as `openvpn.conf`, with the clients' addresses in `openvpn.clients`.
+ */
 export interface HomeContext {
-  /** UDP, of the WAN's address. */
+  /** What its clients' packets come in by. */
+  readonly device: string
+  readonly protocol: 'udp' | 'tcp'
+  /** Of the WAN's address. */
   readonly port: number
   readonly cidr: string
   /** The server's own, in the tunnel. */
@@ -289,7 +295,9 @@ export interface RouterContext {
   readonly lowers: readonly LowerContext[]
   /** Clients on its LAN that ports of its outer address lead to. */
   readonly forwards: readonly ForwardedContext[]
+  /** By WireGuard. */
   readonly home?: HomeContext
+  readonly openvpn?: HomeContext
   readonly vpn?: VpnContext
   readonly tor?: TorContext
   readonly lan: {

@@ -10,6 +10,12 @@ import {
   type KeptProfile,
   parseKeptProfiles,
 } from '../router/kept-profiles.ts'
+import {
+  formatOpenvpnServer,
+  OPENVPN_SERVER_FORMAT,
+  type OpenvpnServer,
+  parseOpenvpnServer,
+} from '../router/openvpn-server.ts'
 import { parseTorNetwork, type TorNetwork } from '../router/tor-network.ts'
 import { parseVpnProfile, type VpnProfile } from '../router/vpn-profile.ts'
 import { formatVpnServer, parseVpnServer, VPN_SERVER_FORMAT, type VpnServer } from '../router/vpn-server.ts'
@@ -25,7 +31,11 @@ export function storeFiles(definitions: Definitions, values: ParameterValues): P
       const definition = definitions[name]
       if (definition?.type !== 'file') return [name, one]
       const value = readStored(name, String(one.value))
-      if (definition.format === VPN_SERVER_FORMAT) return [name, { ...one, value: storeVpnServer(parseServer(value)) }]
+      if (definition.format === VPN_SERVER_FORMAT)
+        return [name, { ...one, value: storeVpnServer(parseVpnServer(textOf(value))) }]
+      if (definition.format === OPENVPN_SERVER_FORMAT) {
+        return [name, { ...one, value: storeOpenvpnServer(parseOpenvpnServer(textOf(value))) }]
+      }
       if (definition.format === VPN_FORMAT) parseStored(value)
       if (definition.format === KEPT_PROFILES_FORMAT) {
         return [name, { ...one, value: storeKeptProfiles(parseKeptProfiles(parseStoredFile(value)?.text ?? '')) }]
@@ -104,21 +114,42 @@ function parseNetwork(value: ParameterValue): TorNetwork | undefined {
 
 /** By the name that it is kept under, so that a router's values alone tell it. @throws {VmpkgError} `PARAMETER_INVALID` */
 export function findVpnServer(values: ParameterValues): VpnServer | undefined {
-  const stored = Object.values(values).find((one) => parseStoredFile(one.value)?.name === VPN_SERVER_FORMAT)
-  return stored === undefined ? undefined : parseServer(stored.value)
+  const text = findNamed(values, VPN_SERVER_FORMAT)
+  return text === undefined ? undefined : parseVpnServer(text)
 }
 
-function parseServer(value: ParameterValue): VpnServer {
-  return parseVpnServer(parseStoredFile(value)?.text ?? '')
+/** As `findVpnServer`, of one that speaks OpenVPN. @throws {VmpkgError} `PARAMETER_INVALID` */
+export function findOpenvpnServer(values: ParameterValues): OpenvpnServer | undefined {
+  const text = findNamed(values, OPENVPN_SERVER_FORMAT)
+  return text === undefined ? undefined : parseOpenvpnServer(text)
+}
+
+function findNamed(values: ParameterValues, name: string): string | undefined {
+  const stored = Object.values(values).map(({ value }) => parseStoredFile(value))
+  return stored.find((one) => one?.name === name)?.text
+}
+
+function textOf(value: ParameterValue): string {
+  return parseStoredFile(value)?.text ?? ''
 }
 
 export function storeVpnServer(server: VpnServer): string {
   return formatStoredFile(VPN_SERVER_FORMAT, Buffer.from(formatVpnServer(server)))
 }
 
-/** Name of the parameter that a package keeps it in; `undefined` for one that is no such server. */
-export function findVpnServerParameter(definitions: Definitions): string | undefined {
-  return findFormat(definitions, VPN_SERVER_FORMAT)
+export function storeOpenvpnServer(server: OpenvpnServer): string {
+  return formatStoredFile(OPENVPN_SERVER_FORMAT, Buffer.from(formatOpenvpnServer(server)))
+}
+
+/** Names of the parameters that a package keeps them in; `undefined` for what it cannot be. */
+export function findServerParameters(definitions: Definitions): {
+  readonly wireguard: string | undefined
+  readonly openvpn: string | undefined
+} {
+  return {
+    wireguard: findFormat(definitions, VPN_SERVER_FORMAT),
+    openvpn: findFormat(definitions, OPENVPN_SERVER_FORMAT),
+  }
 }
 
 function findFormat(definitions: Definitions, format: string): string | undefined {

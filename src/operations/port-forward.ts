@@ -12,7 +12,7 @@ import type { PortForward } from '../model/template-context.ts'
 import { readDomainFacts } from '../render/facts-xml.ts'
 import { comparePorts, formatForward, isSameOuter, MAX_FORWARDS } from '../router/forward.ts'
 import type { Definition } from '../state/definitions.ts'
-import { findVpnServer } from './file-parameters.ts'
+import { listDoors } from './home.ts'
 import { intend, transact } from './recover.ts'
 import { refuseInSession } from './session-mode.ts'
 import { settleInto } from './settle-router.ts'
@@ -76,11 +76,12 @@ export async function addForwards(
   const { forwards: before = [] } = machine.facts
   const added = ports.filter((port) => !before.some((one) => formatForward(one) === formatForward(port)))
   for (const [i, port] of added.entries()) requireFree(router, machines, port, added.slice(0, i))
-  const server = findVpnServer(workspace.installed.find(router.facts.package)?.parameters ?? {})
-  if (added.some((one) => one.protocol === 'udp' && one.port === server?.port)) {
+  const doors = listDoors(workspace.installed.find(router.facts.package)?.parameters ?? {})
+  const door = added.find((one) => doors.some((other) => isSameOuter(one, { ...other, target: other.port })))
+  if (door !== undefined) {
     throw new VmpkgError(
       'ADDRESS_UNAVAILABLE',
-      `Port udp ${server?.port} of ${router.name} is where VPN clients come in`,
+      `Port ${door.protocol} ${door.port} of ${router.name} is where VPN clients come in`,
       {
         hint: 'Choose another port, or move the server: vmpkg vpn-server init --port.',
       },

@@ -18,13 +18,14 @@ import type {
   RouterContext,
   VpnContext,
 } from '../model/template-context.ts'
+import { formatOpenvpnClients, formatOpenvpnConfig } from '../router/openvpn-server.ts'
 import { type LanPlan, routerContext, type WanPlan } from '../router/plan.ts'
 import type { VpnProfile } from '../router/vpn-profile.ts'
-import { formatServerFile } from '../router/vpn-server.ts'
+import { formatServerFile, WIREGUARD_DOOR } from '../router/vpn-server.ts'
 import type { Definition } from '../state/definitions.ts'
 import { choosePciDevices } from './choose-devices.ts'
 import { isSession } from './connection-name.ts'
-import { findTorContext, findVpnProfile, findVpnServer } from './file-parameters.ts'
+import { findOpenvpnServer, findTorContext, findVpnProfile, findVpnServer } from './file-parameters.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
@@ -50,8 +51,9 @@ export interface RouterPlan {
   readonly lowers?: readonly LowerContext[]
   /** Ports that lead to clients. */
   readonly forwards?: readonly ForwardedContext[]
-  /** Who of outside may reach which of them. */
+  /** Who of outside may reach which of them, by WireGuard and by OpenVPN. */
   readonly home?: HomeContext
+  readonly openvpn?: HomeContext
 }
 
 /** What a network is rendered from besides its package. */
@@ -107,9 +109,10 @@ export async function routerInput(
   { pkg, parameters, grants }: RouterRequest,
   { plan, name, uuid, medium }: RouterPlace,
 ): Promise<MachineInput> {
-  const { hostname, machineId, layer, lan, wanNic, lanNic, wan, lowers, forwards, home } = plan
+  const { hostname, machineId, layer, lan, wanNic, lanNic, wan, lowers, forwards, home, openvpn } = plan
   const profile = findVpnProfile(pkg.manifest.parameters, parameters)
   const server = findVpnServer(parameters)
+  const openvpnServer = findOpenvpnServer(parameters)
   const tor = findTorContext(pkg.manifest.parameters, parameters)
   return {
     pkg,
@@ -130,6 +133,7 @@ export async function routerInput(
         ...(lowers === undefined ? {} : { lowers }),
         ...(forwards === undefined ? {} : { forwards }),
         ...(home === undefined || server === undefined ? {} : { home }),
+        ...(openvpn === undefined || openvpnServer === undefined ? {} : { openvpn }),
         ...(profile === undefined ? {} : { vpn: vpnContext(profile) }),
         ...(tor === undefined ? {} : { tor }),
       },
@@ -137,6 +141,12 @@ export async function routerInput(
     more: new Map([
       ...(profile === undefined ? [] : [[VPN_FILE, Buffer.from(profile.file)] as const]),
       ...(server === undefined ? [] : [[HOME_FILE, Buffer.from(formatServerFile(server))] as const]),
+      ...(openvpn === undefined || openvpnServer === undefined
+        ? []
+        : ([
+            [OPENVPN_FILE, Buffer.from(formatOpenvpnConfig(openvpnServer))],
+            [OPENVPN_CLIENTS_FILE, Buffer.from(formatOpenvpnClients(openvpn))],
+          ] as const)),
     ]),
     host: await chooseHypervisor(workspace, connect),
     images: imagePaths(workspace, pkg.line),
@@ -154,6 +164,8 @@ export function socketsOf(workspace: Workspace): Pick<MachineInput, 'sockets'> {
 /** On the medium, beside what templates make. */
 const VPN_FILE = 'vpn.conf'
 const HOME_FILE = 'home.conf'
+const OPENVPN_FILE = 'openvpn.conf'
+const OPENVPN_CLIENTS_FILE = 'openvpn.clients'
 
 function vpnContext(profile: VpnProfile): VpnContext {
   const { file: _, ...context } = profile
@@ -202,7 +214,9 @@ export function networkFacts(
 export function routerPlanOf({ context, name }: Definition): RouterPlan {
   const { machineId, lan, wanNic, lanNic } = context
   if ([machineId, lan, wanNic, lanNic].includes(undefined)) throw noPlan(name)
-  return context as unknown as RouterPlan
+  const plan = context as unknown as RouterPlan
+  // One that was planned when WireGuard was all there was does not say so.
+  return plan.home === undefined ? plan : { ...plan, home: { ...WIREGUARD_DOOR, ...plan.home } }
 }
 
 /** @throws {VmpkgError} `STATE_INVALID` for a definition of something else */

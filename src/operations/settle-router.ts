@@ -13,10 +13,10 @@ import type { DomainFacts } from '../model/libvirt-facts.ts'
 import { readDomainFacts } from '../render/facts-xml.ts'
 import { sameForwards } from '../router/forward.ts'
 import { sameLowers } from '../router/policy.ts'
-import { sameHome } from '../router/vpn-server.ts'
+import { sameHome } from '../router/vpn-clients.ts'
 import type { Definition } from '../state/definitions.ts'
 import type { Transaction } from '../state/journal.ts'
-import { readHome } from './home.ts'
+import { readHomes } from './home.ts'
 import { mediumPath } from './machine-files.ts'
 import { loadPackage } from './package-store.ts'
 import { intend, transact } from './recover.ts'
@@ -89,7 +89,7 @@ export async function prepareConfiguration(
   const { emit, randomness, signal } = workspace.outside
   const lowers = await readLowers(connect, machine)
   const forwards = await readForwards(connect, machine)
-  const home = await readHome(connect, machine, request.parameters)
+  const homes = await readHomes(connect, machine, request.parameters)
   const { saved: old, active } = await saveDefinition(workspace, connect, domain.uuid, known)
   const running = active ? await runningFacts(machine) : undefined
   if (running !== undefined && running.digest !== facts.digest) throw isBehind(name, running.version)
@@ -98,8 +98,8 @@ export async function prepareConfiguration(
   }
   const suffix = Buffer.from(randomness.bytes(4)).toString('hex')
   const medium = mediumPath(workspace.connectionPaths, domain.uuid, suffix)
-  const { home: _before, ...planned } = routerPlanOf(known)
-  const plan = { ...planned, lowers, forwards, ...(home === undefined ? {} : { home }) }
+  const { home: _home, openvpn: _openvpn, ...planned } = routerPlanOf(known)
+  const plan = { ...planned, lowers, forwards, ...homes }
   const place = { plan, name: known.name, uuid: domain.uuid, medium, createdAt: facts.createdAt }
   const { xml: rendered, guest } = await renderRouter(workspace, connect, request, place)
   const next = compareRendering(old, active, { rendered, shown: rendered, context: { ...plan } }, 'after')
@@ -133,12 +133,14 @@ async function isSettled(
   machine: Machine,
   { known, request }: { readonly known: Definition; readonly request: RouterRequest | undefined },
 ): Promise<boolean> {
-  const { lowers = [], forwards = [], home } = routerPlanOf(known)
+  const { lowers = [], forwards = [], home, openvpn } = routerPlanOf(known)
   const parameters = request?.parameters ?? workspace.installed.find(machine.facts.package)?.parameters ?? {}
+  const homes = await readHomes(connect, machine, parameters)
   return (
     sameLowers(lowers, await readLowers(connect, machine)) &&
     sameForwards(forwards, await readForwards(connect, machine)) &&
-    sameHome(home, await readHome(connect, machine, parameters))
+    sameHome(home, homes.home) &&
+    sameHome(openvpn, homes.openvpn)
   )
 }
 

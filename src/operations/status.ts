@@ -44,6 +44,8 @@ export interface MachineStatus extends MachineRow {
   readonly relays: AgentReply['relays']
   /** Routers with Tor: the network and how far it is, by the guest's word. */
   readonly tor: AgentReply['tor']
+  /** Routers that take people in by OpenVPN: whether that server runs, by the guest's word. */
+  readonly openvpn: AgentReply['openvpn']
   readonly uptimeSeconds: number | undefined
 }
 
@@ -131,6 +133,7 @@ async function statusOf(
     tunnel: reply?.tunnel,
     relays: reply?.relays,
     tor: reply?.tor,
+    openvpn: reply?.openvpn,
     uptimeSeconds: reply?.uptimeSeconds,
   }
 }

@@ -136,11 +136,22 @@ export function imagineRouter(layer: RouterContext['layer']): RouterContext {
     ...(layer === 'uni'
       ? {
           home: {
+            device: 'home',
+            protocol: 'udp',
             port: 51_820,
             cidr: '192.0.2.64/28',
             address: '192.0.2.65',
             prefix: 28,
             peers: [{ name: 'lint', address: '192.0.2.66', targets: [{ name: 'lint-client', address: '10.1.1.31' }] }],
+          },
+          openvpn: {
+            device: 'home-ovpn',
+            protocol: 'tcp',
+            port: 443,
+            cidr: '192.0.2.80/28',
+            address: '192.0.2.81',
+            prefix: 28,
+            peers: [{ name: 'lint', address: '192.0.2.82', targets: [{ name: 'lint-client', address: '10.1.1.31' }] }],
           },
         }
       : {}),

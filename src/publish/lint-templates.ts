@@ -144,7 +144,8 @@ const MADE_OF_FILES: Readonly<Record<string, RegExp>> = {
   'vpn-profile': /\brouter\.vpn\b/,
   'vpn-profiles': /\brouter\.vpn\b/, // those that vmpkg keeps beside it
   'tor-network': /\brouter\.tor\b/,
-  'vpn-server': /\brouter\.home\b/,
+  'vpn-server': /\brouter\.homes?\b/,
+  'openvpn-server': /\brouter\.(?:openvpn|homes)\b/,
 }
 
 /** What is declared and not used, or used and not declared. */

@@ -10,6 +10,7 @@ import type {
   ChosenContext,
   DomainTemplateContext,
   GuestTemplateContext,
+  HomeContext,
   NetworkTemplateContext,
   NicContext,
   RouterContext,
@@ -94,7 +95,7 @@ export function guestScope(context: GuestTemplateContext, parameterNames: readon
   }
 }
 
-function routerScope({ layer, instance, wan, lan, lowers, forwards, home, vpn, tor }: RouterContext): Scope {
+function routerScope({ layer, instance, wan, lan, lowers, forwards, home, openvpn, vpn, tor }: RouterContext): Scope {
   return {
     layer,
     instance,
@@ -107,15 +108,18 @@ function routerScope({ layer, instance, wan, lan, lowers, forwards, home, vpn, t
     })),
     readsConsensus: lowers.some(({ reach }) => reach === 'tor'),
     forwards: forwards.map((one) => ({ ...one, ports: one.ports.map((port) => ({ ...port })) })),
-    home:
-      home === undefined
-        ? undefined
-        : {
-            ...home,
-            peers: home.peers.map((one) => ({ ...one, targets: one.targets.map((target) => ({ ...target })) })),
-          },
+    home: home && homeScope(home),
+    openvpn: openvpn && homeScope(openvpn),
+    homes: [home, openvpn].flatMap((one) => (one === undefined ? [] : [homeScope(one)])),
     vpn: vpn === undefined ? undefined : { mtu: undefined, ...vpn },
     tor: tor === undefined ? undefined : torScope(tor),
+  }
+}
+
+function homeScope(home: HomeContext): Scope {
+  return {
+    ...home,
+    peers: home.peers.map((one) => ({ ...one, targets: one.targets.map((target) => ({ ...target })) })),
   }
 }
 

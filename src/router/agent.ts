@@ -42,6 +42,8 @@ const replySchema = z.object({
       address,
     })
     .optional(),
+  /** Of a router that takes people in by OpenVPN: whether its server runs with what it was given. */
+  openvpn: z.object({ state: z.enum(['up', 'down']) }).optional(),
   relays: z.object({ count: z.int().min(0), seconds: z.int().min(0) }).optional(),
   tor: z
     .object({

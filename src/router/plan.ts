@@ -6,7 +6,7 @@
  */
 import { VmpkgError } from '../errors.ts'
 import type { Layer } from '../model/line.ts'
-import { formatAddress, lastAddress, overlaps, parseSubnet, type Subnet } from '../model/subnet.ts'
+import { formatAddress, lastAddress, netmaskOf, overlaps, parseSubnet, type Subnet } from '../model/subnet.ts'
 import type { RouterContext } from '../model/template-context.ts'
 
 /** Second octet of a layer's subnets. */
@@ -76,13 +76,13 @@ export function routerContext(
   layer: Layer,
   plan: LanPlan,
   macs: { wan: string; lan: string },
-  around: Partial<Pick<RouterContext, 'lowers' | 'forwards' | 'home' | 'vpn' | 'tor'>> & {
+  around: Partial<Pick<RouterContext, 'lowers' | 'forwards' | 'home' | 'openvpn' | 'vpn' | 'tor'>> & {
     readonly wan?: WanPlan
     readonly closed?: readonly string[]
   } = {},
 ): RouterContext {
   const { instance, bridge: _bridge, ...lan } = plan
-  const { wan, closed = [], lowers = [], forwards = [], home, vpn, tor } = around
+  const { wan, closed = [], lowers = [], forwards = [], home, openvpn, vpn, tor } = around
   return {
     layer,
     instance,
@@ -95,6 +95,7 @@ export function routerContext(
     lowers,
     forwards,
     ...(home === undefined ? {} : { home }),
+    ...(openvpn === undefined ? {} : { openvpn }),
     ...(vpn === undefined ? {} : { vpn }),
     ...(tor === undefined ? {} : { tor }),
   }
@@ -161,7 +162,7 @@ function describeLan(instance: string, cidr: string): LanPlan {
     cidr,
     address: formatAddress(address + 1),
     prefix,
-    netmask: formatAddress((0xffff_ffff << (32 - prefix)) >>> 0),
+    netmask: netmaskOf({ prefix }),
     broadcast: formatAddress(last),
     rangeFirst: formatAddress(address + FIRST_LEASE),
     rangeLast: formatAddress(last - 1),

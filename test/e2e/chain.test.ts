@@ -236,7 +236,23 @@ describe('from a template folder to a client behind a router', { timeout: 900_00
     assert.equal(await visit(), `${chosen} reached\n${other} silent\n10.1.1.1 silent\n10.8.0.1 silent\nhandshake\n`)
     await cli.ok(['vpn-server', 'remove-client', 'anna'])
     assert.match(await visit(), new RegExp(`^${chosen} silent\n[^]*\nno handshake\n$`))
+    // The same by OpenVPN over TCP, beside WireGuard.
+    await cli.ok(['vpn-server', 'init', '--protocol', 'openvpn', '--endpoint', outer])
+    const profile = at('anna.ovpn')
+    const invite = ['vpn-server', 'add-client', 'anna', '--protocol', 'openvpn', '--to', 'client', '--out', profile]
+    await cli.ok(invite)
+    const drive = (): Promise<string> =>
+      onUplink(outer, 'sh', join(SUPPORT, 'road-warrior-openvpn.sh'), profile, chosen, other, '10.1.1.1', '10.8.1.1')
+    assert.equal(
+      await drive(),
+      `route ${chosen}\n${chosen} reached\n${other} silent\n10.1.1.1 silent\n10.8.1.1 silent\n`,
+    )
+    const { machines: told } = JSON.parse(await cli.ok(['status', 'router-uni', '--json'])) as StatusResult
+    assert.deepEqual(told[0]?.['openvpn'], { state: 'up' })
+    await cli.ok(['vpn-server', 'remove-client', 'anna'])
+    assert.equal(await drive(), 'not let in\n')
     await cli.ok(['vpn-server', 'remove'])
+    assert.deepEqual((await cli.json(['vpn-server', 'list']))['servers'], [])
     await cli.ok(['stop', 'other'])
   })
 

@@ -1,16 +1,19 @@
 /**
- * `npm run soak -- leaks`: every mutant of the rules and settings of router-uni and of the rules of router-gal, all ports, 100,000
+ * `npm run soak -- leaks`: every mutant of the rules and settings of router-uni, of the rules of router-gal and of what router-uni
+ * has more with a VPN server of OpenVPN, all ports, 100,000
  * messages to the agent, then boots, reloads, shutdowns and flaps without end. Case numbers run through them in this order.
  */
 import { agentCase, MANY_MESSAGES } from '../leaks/cases/agent.ts'
 import { UNI_DEPTHS, UNI_UNSEEN } from '../leaks/cases/depth.ts'
 import { GAL_CASES } from '../leaks/cases/gal.ts'
 import { GAL_DEPTHS } from '../leaks/cases/gal-depth.ts'
+import { listRoadMutants, ROAD_MUTANT_CASES } from '../leaks/cases/road-depth.ts'
 import { ALL_PORTS, sweepCase } from '../leaks/cases/sweep.ts'
 import { UNI_CASES } from '../leaks/cases/uni.ts'
 import { LAN_MAC, type Lab, startLab, WAN_MAC } from '../support/leak-lab/lab.ts'
 import { ALL_STATES, type State } from '../support/leak-lab/leak-case.ts'
 import { listMutants, type Mutant } from '../support/leak-lab/mutants.ts'
+import { planRoad } from '../support/leak-lab/road.ts'
 import { type RouterFiles, readRouterFiles } from '../support/leak-lab/router-files.ts'
 import { MutantRunner } from '../support/leak-lab/run-mutant.ts'
 import { runScene } from '../support/leak-lab/scene.ts'
@@ -39,6 +42,7 @@ export async function soakLeaks({
 }): Promise<string> {
   const withTunnel = vpnMissing() === false
   const lab = await startLab({ vpn: withTunnel && 'openvpn' })
+  let others: Lab | undefined
   const begun = Date.now()
   const figures: Figures = {
     verdicts: [],
@@ -56,7 +60,14 @@ export async function soakLeaks({
     const mutants: Tried[] = listMutants(files, UNI_DEPTHS)
       .filter(({ name }) => !Object.hasOwn(UNI_UNSEEN, name))
       .map((mutant) => ({ router: 'uni', mutant, runner: uni }))
-    if (withTunnel) mutants.push(...(await galMutants(lab)))
+    if (withTunnel) {
+      mutants.push(...(await galMutants(lab)))
+      const road = await planRoad()
+      others = await startLab({ road })
+      const roads = await readRouterFiles('router-uni', 'uni', { wan: WAN_MAC, lan: LAN_MAC }, { road })
+      const runner = new MutantRunner(others, roads, ROAD_MUTANT_CASES)
+      mutants.push(...listRoadMutants(roads, files).map((mutant) => ({ router: 'uni, OpenVPN', mutant, runner })))
+    }
     for (; at < from + cases && Date.now() < until; at++) {
       const tried = mutants[at]
       if (tried === undefined) await runState(lab, files, at - mutants.length, figures)
@@ -75,6 +86,7 @@ export async function soakLeaks({
     return format(figures, { from, at, mutants: mutants.length, seconds: Math.round((Date.now() - begun) / 1000) })
   } finally {
     await lab.stop()
+    await others?.stop()
   }
 }
 

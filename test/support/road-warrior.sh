@@ -14,8 +14,5 @@ until wg show road >/dev/null 2>&1; do sleep 0.1; done
 wg setconf road "$file.road"
 ip address add "$(sed -n 's/^Address = //p' "$file")" dev road
 ip link set dev road mtu 1420 up
-for address in "$@"; do
-  ip route add "$address/32" dev road
-  if busybox ping -c 2 -W 3 "$address" >/dev/null; then echo "$address reached"; else echo "$address silent"; fi
-done
+. "${0%/*}/road-pings.sh"
 wg show road latest-handshakes | sed 's/.*\t0$/no handshake/; t; s/.*/handshake/'

@@ -27,6 +27,10 @@ export const command: CommandSpec = {
           `${row.package} ${row.version}`,
         ]),
       )
+      for (const { name, openvpn } of machines) {
+        if (openvpn?.state === 'down')
+          io.note(`The OpenVPN server of ${name} does not run: vmpkg logs ${name}`, 'careful')
+      }
       for (const { name, closed } of machines) {
         if (closed !== undefined) io.note(`The LAN of ${name} is closed: ${closed}`, 'careful')
       }

@@ -10,15 +10,19 @@ export const command: CommandSpec = {
     const servers = await listVpnServers(await io.workspace())
     if (io.json) io.printJson('vpn-server-list', { servers })
     else {
-      for (const { router, endpoint, port, subnet } of servers) {
-        io.note(`${router} takes VPN clients in at udp ${port}, found at ${endpoint}, and gives them ${subnet}`)
+      for (const { router, protocol, endpoint, transport, port, subnet } of servers) {
+        const how = protocol === 'openvpn' ? ' by OpenVPN' : ''
+        io.note(
+          `${router} takes VPN clients in${how} at ${transport} ${port}, found at ${endpoint}, and gives them ${subnet}`,
+        )
       }
       io.printTable(
-        ['ROUTER', 'CLIENT', 'ADDRESS', 'REACHES'],
-        servers.flatMap(({ router, clients }) =>
+        ['ROUTER', 'CLIENT', 'PROTOCOL', 'ADDRESS', 'REACHES'],
+        servers.flatMap(({ router, protocol, clients }) =>
           clients.map((one) => [
             router,
             one.name,
+            protocol,
             one.address,
             one.machines.map((machine) => `${machine.name} (${machine.address})`).join(', ') || 'nothing',
           ]),

@@ -5,8 +5,9 @@ export const command: CommandSpec = {
   args: '<name>',
   summary: 'Let a VPN client reach these machines, and no others.',
   description:
-    'The router knows it at once. The client’s own file names the machines, too: set\n' +
-    'AllowedIPs in it to what is printed, or make a new one.',
+    'The router knows it at once. A client of OpenVPN is told when it comes back, within\n' +
+    'seconds. The file of one of WireGuard names the machines, too: set AllowedIPs in it\n' +
+    'to what is printed, or make a new one.',
   options: [
     { flags: '--to <machine>...', summary: 'a machine behind the router that it may reach (repeatable)' },
     { flags: '--router <router>', summary: 'which one, where several routers of the first layer are there' },
@@ -17,8 +18,10 @@ export const command: CommandSpec = {
     const { dryRun } = io
     const workspace = await io.workspace({ write: !dryRun })
     const request = { router: optionText(options, 'router'), name, to: optionList(options, 'to'), dryRun }
-    const client = await setVpnClient(workspace, request)
-    if (io.json) io.printJson('vpn-server-set-client', { dryRun, client })
+    const { protocol, client } = await setVpnClient(workspace, request)
+    const reached = client.machines.map((one) => `${one.name} (${one.address})`).join(', ')
+    if (io.json) io.printJson('vpn-server-set-client', { dryRun, protocol, client })
+    else if (protocol === 'openvpn') io.print(`${client.name} ${dryRun ? 'would reach' : 'reaches'} ${reached}`)
     else io.print(`AllowedIPs = ${client.machines.map(({ address }) => `${address}/32`).join(', ')}`)
     return 0
   },

@@ -8,6 +8,8 @@
 import { join } from 'node:path'
 import { type Namespace, startNamespace } from './namespace.ts'
 import { type Frame, readCapture } from './pcapng.ts'
+import type { Road } from './road.ts'
+import { makeRoad } from './road-client.ts'
 import { makeVpn, VPN, type VpnKind } from './vpn.ts'
 
 /** RFC 5737 keeps these two networks for documentation. */
@@ -30,7 +32,7 @@ export const CLIENTS = {
 /** The bridge of the LAN, in the lab's own network namespace, which stands for the host's. */
 export const BRIDGE = 'vmp-uni0'
 
-/** Where frames are sent and seen: T1, the router's port of the LAN (T2), the clients' own cards, the tunnel's far end (T4). */
+/** Where frames are sent and seen: T1, the router's port of the LAN (T2), the clients' own cards, the tunnel's far end or a VPN client (T4). */
 export const TAPS = {
   wan: ['internet', 'isp0'],
   lan: ['host', 'lan0'],
@@ -44,6 +46,8 @@ export type Sender = 'wan' | 'a' | 'b' | 'tunnel'
 export interface Lab extends Namespace {
   /** The server of a VPN that is in the internet. */
   readonly vpn: VpnKind | false
+  /** A client of the router's own OpenVPN server that is in the internet. */
+  readonly road: Road | undefined
   /** Adds a card pair whose one end becomes the router's. */
   pairs(): Promise<void>
   openTaps(frames?: number): Promise<void>
@@ -58,13 +62,21 @@ export interface Lab extends Namespace {
   stopSending(id: string): Promise<number>
 }
 
-/** @param more the server of a VPN in the internet */
-export async function startLab({ vpn = false }: { readonly vpn?: VpnKind | false } = {}): Promise<Lab> {
-  const names = (Object.keys(TAPS) as readonly TapName[]).filter((name) => vpn !== false || name !== 'tunnel')
+/** @param more the server of a VPN in the internet, or a client of the router's own */
+export async function startLab({
+  vpn = false,
+  road,
+}: {
+  readonly vpn?: VpnKind | false
+  readonly road?: Road | undefined
+} = {}): Promise<Lab> {
+  const hasTunnel = vpn !== false || road !== undefined
+  const names = (Object.keys(TAPS) as readonly TapName[]).filter((name) => hasTunnel || name !== 'tunnel')
   const namespace = await startNamespace()
   try {
     await makePlaces(namespace)
     if (vpn !== false) await makeVpn(namespace, vpn)
+    if (road !== undefined) await makeRoad(namespace)
   } catch (error) {
     await namespace.stop()
     throw error
@@ -75,6 +87,7 @@ export async function startLab({ vpn = false }: { readonly vpn?: VpnKind | false
   return {
     ...namespace,
     vpn,
+    road,
     async pairs() {
       await batch(namespace, [
         'link add isp0 netns internet type veth peer name card-wan',

@@ -35,8 +35,8 @@ export function leakTests(
     let files: RouterFiles
     const scenes = new Map<string, Promise<Outcome>>()
     before(async () => {
-      const { vpn } = around
-      lab = await startLab({ vpn: layer === 'gal' && (vpn ?? 'openvpn') })
+      const { vpn, road } = around
+      lab = await startLab({ vpn: layer === 'gal' && (vpn ?? 'openvpn'), road })
       files = await readRouterFiles(packageName, layer, { wan: WAN_MAC, lan: LAN_MAC }, around)
     })
     after(async () => lab.stop())

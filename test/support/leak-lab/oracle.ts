@@ -9,6 +9,7 @@ import { describe, dissect, type Ip, type Packet } from './dissect.ts'
 import { CLIENTS, ISP, LAN_MAC, type TapName, WAN_MAC } from './lab.ts'
 import type { Frame } from './pcapng.ts'
 import { LAN_ADDRESS } from './places.ts'
+import type { Road } from './road.ts'
 import { AUTHORITY } from './router-files.ts'
 import type { Declared, Tokens } from './tokens.ts'
 import { VPN } from './vpn.ts'
@@ -29,8 +30,8 @@ const TCP = 6
 /** What every client's packets leave with. */
 const HOP_LIMIT = 64
 
-export function judge(seen: Seen, tokens: Tokens, layer: Layer): Findings {
-  const isOwn = OWN[layer]
+export function judge(seen: Seen, tokens: Tokens, layer: Layer, road?: Road): Findings {
+  const isOwn: IsOwn = (side, ip) => OWN[layer](side, ip) || (road !== undefined && isOwnOfRoad(side, ip, road))
   const leaks = new Map<string, string[]>()
   const strays: string[] = []
   const sent = new Set<Declared>()
@@ -42,7 +43,7 @@ export function judge(seen: Seen, tokens: Tokens, layer: Layer): Findings {
         continue
       }
       const packet = dissect(bytes)
-      const fault = tap === 'tunnel' ? findTunnelFault(packet, declared) : findFault(tap, packet, declared, isOwn)
+      const fault = tap === 'tunnel' ? findTunnelFault(packet, declared, road) : findFault(tap, packet, declared, isOwn)
       if (fault === undefined) continue
       const line = `${tap}: ${fault}: ${describe(bytes)}`
       if (declared === undefined) strays.push(line)
@@ -83,10 +84,14 @@ function findFault(tap: TapName, packet: Packet, declared: Declared | undefined,
 }
 
 /** In the tunnel a client's probes have the tunnel's address; of the router itself questions for names go there. */
-function findTunnelFault({ ip }: Packet, declared: Declared | undefined): string | undefined {
+function findTunnelFault({ ip }: Packet, declared: Declared | undefined, road: Road | undefined): string | undefined {
   if (ip === undefined) return 'this is not IPv4'
   if (ip.isFragment) return 'this is a fragment'
   if (ip.hasOptions) return 'this has options of IP'
+  if (road !== undefined) {
+    if (!declared?.passes.includes('tunnel')) return 'this must not pass'
+    return ip.target === road.address ? undefined : 'this is for another VPN client'
+  }
   if (ip.source !== VPN.address) return "this has another source than the tunnel's address"
   if (declared === undefined)
     return isQuestion(ip, VPN.resolver) || isForDirectory(ip) ? undefined : 'nothing declares this'
@@ -144,6 +149,11 @@ function isOwnOfGal(side: 'wan' | 'lan', ip: Ip): boolean {
   if (source !== ISP.lease || target !== VPN.server) return false
   if (protocol === TCP) return ports?.[1] === VPN.sshPort
   return protocol === UDP && ports?.[1] === VPN.port && OPENVPN_KINDS.includes((payload[8] ?? 0) >> 3)
+}
+
+/** A router that takes people in: OpenVPN, from its port to the one client that there is. */
+function isOwnOfRoad(side: 'wan' | 'lan', { source, target, protocol, ports }: Ip, { port }: Road): boolean {
+  return side === 'wan' && protocol === TCP && source === ISP.lease && ports?.[0] === port && target === ISP.address
 }
 
 /** DHCP and answers of Tor to clients, in the name of whoever they asked; Tor to its authority. Nothing else. */

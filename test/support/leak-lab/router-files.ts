@@ -17,6 +17,7 @@ import { parseRecipe } from '../../../src/publish/recipe.ts'
 import { planLan, routerContext } from '../../../src/router/plan.ts'
 import { parseTorNetwork } from '../../../src/router/tor-network.ts'
 import { ISP } from './lab.ts'
+import { type Road, roadFiles } from './road.ts'
 import { type VpnKind, vpnEnds } from './vpn.ts'
 
 const TEMPLATES = join(import.meta.dirname, '..', '..', '..', 'templates')
@@ -64,6 +65,8 @@ const BEHIND: Partial<Record<Layer, (kind: VpnKind) => Parameters<typeof routerC
 export interface Around extends Partial<Pick<RouterContext, 'forwards' | 'lowers'>> {
   /** Of a router with a tunnel. */
   readonly vpn?: VpnKind
+  /** Takes people in by OpenVPN. */
+  readonly road?: Road
 }
 
 export interface Macs {
@@ -76,7 +79,7 @@ export async function readRouterFiles(
   packageName: string,
   layer: Layer,
   macs: Macs,
-  { vpn = 'openvpn', ...around }: Around = {},
+  { vpn = 'openvpn', road, ...around }: Around = {},
 ): Promise<RouterFiles> {
   const folder = join(TEMPLATES, packageName)
   const { files } = await readShipped(folder)
@@ -89,7 +92,11 @@ export async function readRouterFiles(
     parameters: {},
     identity: newIdentity(packageName, { bytes: randomBytes }),
     nics: [nic('wan'), nic('lan')],
-    router: routerContext(layer, plan, macs, { ...BEHIND[layer]?.(vpn), ...around }),
+    router: routerContext(layer, plan, macs, {
+      ...BEHIND[layer]?.(vpn),
+      ...around,
+      ...(road && { openvpn: road.home }),
+    }),
   } as unknown as MachineInput)
   const recipe = parseRecipe(await readFile(join(folder, 'recipe.yaml'), 'utf8'), packageName)
   if (recipe.variant !== 'extract') throw new Error(`${packageName} is not made by a recipe of variant extract`)
@@ -102,7 +109,7 @@ export async function readRouterFiles(
   }
   const text = ([name, bytes]: [string, Uint8Array]): [string, string] => [name, Buffer.from(bytes).toString()]
   const profile = layer === 'gal' ? { 'vpn.conf': vpnEnds(vpn).profile.file } : {}
-  const medium = { ...Object.fromEntries([...guest.files].map(text)), ...profile }
+  const medium = { ...Object.fromEntries([...guest.files].map(text)), ...profile, ...(road && roadFiles(road)) }
   return { layer, plan, image, medium, links: recipe.links, users: recipe.users }
 }
 

@@ -10,7 +10,7 @@ export type Verdict =
   | { readonly kind: 'survived' }
 
 /** Cases whose acts load rules several times; asked only when the others notice nothing. */
-const SLOW = new Set(['A5', 'H5', 'N1'])
+const SLOW = new Set(['A5', 'H5', 'N1', 'V5'])
 
 export class MutantRunner {
   readonly #lab: Lab

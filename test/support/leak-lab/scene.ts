@@ -4,6 +4,7 @@ import { dissect, type Packet } from './dissect.ts'
 import { asFrame, type Lab, type Sender, type TapName } from './lab.ts'
 import type { Bench, LeakCase, State } from './leak-case.ts'
 import { judge } from './oracle.ts'
+import { joinRoad, leaveRoad } from './road-client.ts'
 import { type Router, startRouter } from './router.ts'
 import { type Change, type RouterFiles, withChanges } from './router-files.ts'
 import { Tokens } from './tokens.ts'
@@ -67,6 +68,8 @@ export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Prom
     const leased = gateAt !== undefined || gate === 'open' ? await hasWayOut(router) : false
     if (!leased && gateAt !== undefined) for (const { id } of cases) fail(id, 'the router finds no way out')
     const everyCase = cases.map(({ id }) => id)
+    // Whether it is let in is for the cases to say.
+    if (lab.road !== undefined && leased) await joinRoad(lab, lab.road)
     await orRefusal(
       async () => passThrough(lab, router as Router, { state, floods, reloads }),
       (line) => {
@@ -81,7 +84,7 @@ export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Prom
     }
     await pause(100)
     const seen = await lab.closeTaps()
-    const { leaks, strays, unsent } = judge(seen, tokens, files.layer)
+    const { leaks, strays, unsent } = judge(seen, tokens, files.layer, lab.road)
     for (const [id, lines] of leaks) fail(id, ...lines)
     for (const [id, lines] of unsent) fail(id, ...lines.map((line) => `the sender's own card never saw it: ${line}`))
     for (const { id, judge: more } of cases) if (more !== undefined) fail(id, ...more(seen, gateAt))
@@ -90,6 +93,7 @@ export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Prom
     for (const { id } of cases) fail(id, ...strays.slice(0, 20))
     return { failures, signs, frames: Object.values(seen).reduce((sum, { length }) => sum + length, 0) }
   } finally {
+    if (lab.road !== undefined) await leaveRoad(lab)
     await router?.stop()
     if (state === 'D' && lab.vpn !== false) await startServer(lab, lab.vpn)
   }

@@ -1,30 +1,54 @@
 # The first layer: its WAN is the outside, addressed by DHCP (run-uplink, wan-lease), and it has no verb of its own. People
-# outside may come in by the device `home`, a server of WireGuard, where the medium has the keys for it.
+# outside may come in by the device `home`, a server of WireGuard, and by `home-ovpn`, one of OpenVPN that run-home keeps,
+# where the medium has the keys for it.
 LAYER=uni
 
 accept_layer_setting() {
   case $1 in
     HOME_ADDRESS) is_ipv4 "$2" && S_HOME_ADDRESS=$2 ;;
     HOME_PREFIX) is_prefix "$2" && S_HOME_PREFIX=$2 ;;
+    OPENVPN_ADDRESS) is_ipv4 "$2" && S_OPENVPN_ADDRESS=$2 ;;
+    OPENVPN_PREFIX) is_prefix "$2" && S_OPENVPN_PREFIX=$2 ;;
+    OPENVPN_PORT) is_number "$2" && S_OPENVPN_PORT=$2 ;;
     *) return 1 ;;
   esac
 }
 
-clear_layer_settings() { S_HOME_ADDRESS='' S_HOME_PREFIX=''; }
-
-check_layer() {
-  [ -n "$S_HOME_ADDRESS$S_HOME_PREFIX" ] || return 0
-  [ -n "$S_HOME_ADDRESS" ] && [ -n "$S_HOME_PREFIX" ] || { PROBLEM='vmpkg.env lacks a setting of the VPN server'; return 1; }
-  overlaps_lan "$S_HOME_ADDRESS" "$S_HOME_PREFIX" && { PROBLEM='the VPN server takes addresses of the LAN'; return 1; }
-  [ -s "$1/home.conf" ] || { PROBLEM='the medium has no home.conf'; return 1; }
-  chmod 400 "$1/home.conf"
+clear_layer_settings() {
+  S_HOME_ADDRESS='' S_HOME_PREFIX=''
+  S_OPENVPN_ADDRESS='' S_OPENVPN_PREFIX='' S_OPENVPN_PORT=''
 }
 
-# Once it is up no module can be loaded: those for forwarded ports and for a VPN server have to be there before.
-start_layer() { modprobe -a nft_nat nft_fib_inet nft_fib_ipv4 wireguard || :; }
+check_layer() {
+  if [ -n "$S_HOME_ADDRESS$S_HOME_PREFIX" ]; then
+    check_home "$S_HOME_ADDRESS" "$S_HOME_PREFIX" "$1/home.conf" || return 1
+    chmod 400 "$1/home.conf" || return 1
+  fi
+  [ -n "$S_OPENVPN_ADDRESS$S_OPENVPN_PREFIX$S_OPENVPN_PORT" ] || return 0
+  [ -n "$S_OPENVPN_PORT" ] || { PROBLEM='vmpkg.env lacks a setting of the VPN server'; return 1; }
+  check_home "$S_OPENVPN_ADDRESS" "$S_OPENVPN_PREFIX" "$1/openvpn.conf" || return 1
+  [ -f "$1/openvpn.clients" ] || { PROBLEM='the medium has no openvpn.clients'; return 1; }
+  # It holds keys: for root, and for the user of OpenVPN.
+  chmod 400 "$1/openvpn.conf" && chown vpn:vpn "$1/openvpn.conf"
+}
 
-# Also on `reset`: tunnels that stay keep their sessions.
-start_uplink() {
+check_home() {
+  [ -n "$1" ] && [ -n "$2" ] || { PROBLEM='vmpkg.env lacks a setting of the VPN server'; return 1; }
+  overlaps_lan "$1" "$2" && { PROBLEM='the VPN server takes addresses of the LAN'; return 1; }
+  [ -s "$3" ] || { PROBLEM="the medium has no ${3##*/}"; return 1; }
+}
+
+# Once it is up no module can be loaded: those for forwarded ports and for VPN servers have to be there before.
+start_layer() {
+  modprobe -a nft_nat nft_fib_inet nft_fib_ipv4 wireguard tun || :
+  [ ! -e /dev/net/tun ] || { chown root:vpn /dev/net/tun && chmod 660 /dev/net/tun; }
+}
+
+# Also on `reset`.
+start_uplink() { start_wireguard && start_openvpn; }
+
+# Tunnels that stay keep their sessions.
+start_wireguard() {
   if [ -z "$S_HOME_ADDRESS" ]; then
     [ ! -d /sys/class/net/home ] || ip link delete home
     return
@@ -35,5 +59,51 @@ start_uplink() {
   ip addr add "$S_HOME_ADDRESS/$S_HOME_PREFIX" dev home && ip link set dev home mtu 1420 up
 }
 
-layer_facts() { :; }
+# All that OpenVPN is started with. Where none of it changes it goes on; where anything does every session ends, and
+# who may still come in comes back by himself.
+openvpn_settings() {
+  echo "$S_OPENVPN_ADDRESS/$S_OPENVPN_PREFIX"
+  cat "$CONFIG/openvpn.conf" "$CONFIG/openvpn.clients"
+}
+
+start_openvpn() {
+  local tries=0
+  if [ -z "$S_OPENVPN_ADDRESS" ]; then
+    [ -e "$STATE/openvpn.running" ] || return 0
+    rm -f "$STATE/openvpn.new"
+    end_openvpn
+    return
+  fi
+  (umask 077; openvpn_settings >"$STATE/openvpn.new")
+  cmp -s "$STATE/openvpn.new" "$STATE/openvpn.running" || end_openvpn
+  [ -e "$STATE/up" ] || return 0
+  # A change is acknowledged when the server runs with it.
+  until cmp -s "$STATE/openvpn.new" "$STATE/openvpn.up"; do
+    tries=$((tries + 1))
+    [ $tries -le 200 ] || { PROBLEM='the OpenVPN server does not start'; return 1; }
+    usleep 100000
+  done
+}
+
+# Sessions are over; init starts run-home again, with what the medium says now. Clients of UDP are told to come again, which
+# takes OpenVPN two seconds: what they were allowed ended with the rules before.
+end_openvpn() {
+  local tries=0
+  killall -q openvpn
+  while pidof openvpn >/dev/null && [ $tries -lt 40 ]; do
+    tries=$((tries + 1))
+    usleep 100000
+  done
+  killall -q -9 openvpn
+  killall -q run-home
+  return 0
+}
+
+layer_facts() {
+  local state=down
+  [ -n "$S_OPENVPN_ADDRESS" ] || return 0
+  [ ! -e "$STATE/openvpn.up" ] || state=up
+  printf ',"openvpn":{"state":"%s"}' $state
+}
+
 answer_layer() { refuse "$2" "$1" unsupported; }

@@ -1,0 +1,173 @@
+/**
+ * A router as a server of OpenVPN for people outside, for networks that let no UDP through: who may come in, and to which
+ * machines behind it. What is kept of it is one text, with the server's secret keys, as the value of a file parameter
+ * (format `openvpn-server`); the keys of clients are in their files alone.
+ *
+ * There is no authority: the server knows each client's own certificate by its fingerprint, and clients know the server's
+ * own. Who is taken off the list is let in no more, and nothing has to be revoked.
+ *
+ * Source: openvpn(8) of 2.6, of its examples the one with `peer-fingerprint`. Test oracle: Debian's OpenVPN.
+ */
+import { X509Certificate } from 'node:crypto'
+import { z } from 'zod'
+import { VmpkgError } from '../errors.ts'
+import { formatCanonicalJson } from '../model/canonical-json.ts'
+import { formatAddress, netmaskOf, parseSubnet } from '../model/subnet.ts'
+import type { HomeContext } from '../model/template-context.ts'
+import { hasOwnAddresses, MAX_PEERS, peerShape, type Reachable, serverShape } from './vpn-clients.ts'
+
+/** Of the parameter's file, and the name that its value is kept under. */
+export const OPENVPN_SERVER_FORMAT = 'openvpn-server'
+export const OPENVPN_DEVICE = 'home-ovpn'
+/** What networks that block UDP let through is what looks like the web. */
+export const DEFAULT_OPENVPN_PORT = { protocol: 'tcp', port: 443 } as const
+export const DEFAULT_OPENVPN_SUBNET = '10.8.1.0/24'
+/** Bytes of a key that `tls-crypt` takes: `openvpn --genkey secret` makes as many. */
+export const TLS_CRYPT_BYTES = 256
+/** A packet of the tunnel fits with all around it into one of 1,500 bytes: routers of ours take no fragments. */
+const TUNNEL_MTU = 1400
+
+/** Bytes in base64, in their one spelling. */
+const bytes = (least: number, most: number) =>
+  z.string().refine((text) => {
+    const { length } = Buffer.from(text, 'base64')
+    return length >= least && length <= most && Buffer.from(text, 'base64').toString('base64') === text
+  }, 'not base64 of that many bytes')
+
+const serverSchema = z.strictObject({
+  ...serverShape,
+  protocol: z.enum(['tcp', 'udp']),
+  /** X.509, DER. */
+  certificate: bytes(100, 4096),
+  /** PKCS #8, DER. */
+  privateKey: bytes(30, 4096),
+  tlsCrypt: bytes(TLS_CRYPT_BYTES, TLS_CRYPT_BYTES),
+  peers: z
+    .array(
+      z.strictObject({
+        ...peerShape,
+        /** SHA-256 of the client's certificate. */
+        fingerprint: z.string().regex(/^[0-9A-F]{2}(?::[0-9A-F]{2}){31}$/),
+      }),
+    )
+    .max(MAX_PEERS),
+})
+
+export type OpenvpnServer = z.infer<typeof serverSchema>
+export type OpenvpnPeer = OpenvpnServer['peers'][number]
+
+/** @throws {VmpkgError} `PARAMETER_INVALID`, never with a key in it */
+export function parseOpenvpnServer(text: string): OpenvpnServer {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    value = undefined // said below, without the text
+  }
+  const result = serverSchema.safeParse(value)
+  if (result.success && hasOwnAddresses(result.data)) return result.data
+  throw new VmpkgError('PARAMETER_INVALID', 'Not the description of an OpenVPN server', {
+    hint: 'vmpkg vpn-server init --protocol openvpn makes it; it is not written by hand.',
+  })
+}
+
+export function formatOpenvpnServer(server: OpenvpnServer): string {
+  return formatCanonicalJson(server)
+}
+
+/** Of a certificate in DER. As OpenVPN and `openssl x509 -fingerprint -sha256` write it. */
+export function fingerprintOf(certificate: string): string {
+  return new X509Certificate(Buffer.from(certificate, 'base64')).fingerprint256
+}
+
+/** The server's configuration. How it runs on the router, its device above all, is for the router to say. */
+export function formatOpenvpnConfig(server: OpenvpnServer): string {
+  const { protocol, port, subnet, peers } = server
+  const network = parseSubnet(subnet)
+  const lines = [
+    `proto ${protocol}4${protocol === 'tcp' ? '-server' : ''}`,
+    `port ${port}`,
+    'topology subnet',
+    `server ${formatAddress(network.address)} ${netmaskOf(network)} nopool`,
+    `tun-mtu ${TUNNEL_MTU}`,
+    'dh none',
+    'tls-version-min 1.2',
+    `max-clients ${MAX_PEERS}`,
+    'keepalive 10 60',
+    // Clients of UDP are told that they have to come again.
+    protocol === 'tcp' ? 'tcp-nodelay' : 'explicit-exit-notify 1',
+    ...block('cert', pem('CERTIFICATE', server.certificate)),
+    ...block('key', pem('PRIVATE KEY', server.privateKey)),
+    ...block('tls-crypt', staticKey(server.tlsCrypt)),
+    // Without any OpenVPN would ask for an authority: nobody has the fingerprint of zeros.
+    ...block('peer-fingerprint', peers.length === 0 ? [NOBODY] : peers.map(({ fingerprint }) => fingerprint)),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+const NOBODY = Array.from({ length: 32 }, () => '00').join(':')
+
+/** What the router makes the server's folder of clients from: their addresses, and the machines that they get routes to. */
+export function formatOpenvpnClients({ peers }: HomeContext): string {
+  return peers
+    .flatMap(({ name, address, targets }) => [
+      `client ${name} ${address}\n`,
+      ...targets.map((target) => `route ${target.address}\n`),
+    ])
+    .join('')
+}
+
+export interface OpenvpnKeys {
+  /** X.509, DER in base64; its subject is the client's name. */
+  readonly certificate: string
+  /** PKCS #8, DER in base64. */
+  readonly privateKey: string
+}
+
+/**
+ * The one file that a client needs, for OpenVPN from 2.4 on and the programs of phones. Routes come from the server: those
+ * to the client's machines, and no other.
+ */
+export function formatOpenvpnClientFile(
+  server: OpenvpnServer,
+  { name: client }: Pick<OpenvpnPeer, 'name'>,
+  targets: readonly Pick<Reachable, 'name' | 'address'>[],
+  { certificate, privateKey }: OpenvpnKeys,
+): string {
+  const [host = '', port = ''] = server.endpoint.split(':')
+  const lines = [
+    `# VPN client ${client}: ${targets.map((one) => `${one.name} is ${one.address}`).join(', ')}`,
+    'client',
+    'dev tun',
+    `proto ${server.protocol}`,
+    `remote ${host} ${port}`,
+    'nobind',
+    'persist-key',
+    'persist-tun',
+    `tun-mtu ${TUNNEL_MTU}`,
+    'tls-version-min 1.2',
+    'remote-cert-tls server',
+    'connect-retry 1 30',
+    ...(server.protocol === 'udp' ? ['explicit-exit-notify 1'] : []),
+    // The server's own certificate, which is nobody else's authority.
+    ...block('ca', pem('CERTIFICATE', server.certificate)),
+    ...block('cert', pem('CERTIFICATE', certificate)),
+    ...block('key', pem('PRIVATE KEY', privateKey)),
+    ...block('tls-crypt', staticKey(server.tlsCrypt)),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function block(name: string, lines: readonly string[]): readonly string[] {
+  return [`<${name}>`, ...lines, `</${name}>`]
+}
+
+function pem(label: string, base64: string): readonly string[] {
+  return [`-----BEGIN ${label}-----`, ...(base64.match(/.{1,64}/g) ?? []), `-----END ${label}-----`]
+}
+
+function staticKey(base64: string): readonly string[] {
+  const label = 'OpenVPN Static key V1'
+  const digits = Buffer.from(base64, 'base64').toString('hex')
+  return [`-----BEGIN ${label}-----`, ...(digits.match(/.{1,32}/g) ?? []), `-----END ${label}-----`]
+}
