@@ -36,6 +36,7 @@ describe('pools', { timeout: 240_000, skip: await privateHostMissing() }, () => 
     const app = tinyApp(APP, { manifest: 'guest: { files: guest/ }' })
     site = await makeSite('eph-pools', [
       tinyRouter('router-tiny'),
+      tinyRouter('router-other'),
       { ...app, files: { ...app.files, 'guest/vmpkg.env.hbs': env } },
     ])
     await site.cli.ok(['install', '-y', '--grant', 'network', '--no-start', 'router-tiny', APP])
@@ -67,9 +68,9 @@ describe('pools', { timeout: 240_000, skip: await privateHostMissing() }, () => 
   }
 
   /** So many members, paused and marked as if their guests had said that they wait. */
-  const fill = (size: number): Promise<readonly string[]> =>
+  const fill = (size: number, net?: string): Promise<readonly string[]> =>
     inside(async (workspace) => {
-      workspace.pools.put({ package: APP, size, mode: undefined, net: undefined })
+      workspace.pools.put({ package: APP, size, mode: undefined, net })
       const readMemory = async () => ({ totalBytes: 64 * GIB, availableBytes: 32 * GIB, stalledPercent: 0 })
       const { made } = await preparePools(workspace, await workspace.connect(), { readMemory })
       for (const { domain } of made) {
@@ -173,6 +174,49 @@ describe('pools', { timeout: 240_000, skip: await privateHostMissing() }, () => 
     })
     assert.deepEqual(await there(), [third])
     await empty()
+  })
+
+  // H6 of docs/leaks.md.
+  test('none is given out for another upstream than the one that it waits on, and it goes when its pool gets another', async () => {
+    await site.cli.ok(['install', '-y', '--grant', 'network', '--no-start', 'router-other'])
+    const lans = (await site.virsh('net-list', '--all', '--name')).split('\n').filter((name) => name.startsWith('uni'))
+    assert.deepEqual(lans, ['uni0', 'uni1'])
+    const stand = async (): Promise<string> => {
+      const [name = ''] = await fill(1, 'uni0')
+      assert.match(await site.virsh('dumpxml', name), /<source network='uni0' /)
+      return name
+    }
+    const isTakenFor = async (net: string): Promise<boolean> => {
+      const { status, stderr } = await site.cli.run(['clone', APP, '--ephemeral', '--net', net, '--dry-run'])
+      assert.equal(status, 0, stderr)
+      return stderr.includes('of the pool would be taken')
+    }
+    const isThere = async (name: string): Promise<boolean> => (await site.virsh('list', '--name')).includes(name)
+    const kept = await stand()
+    assert.equal(await isTakenFor('uni0'), true)
+    assert.equal(await isTakenFor('uni1'), false)
+    assert.equal(await refused('net', 'move', kept, 'router-other'), 'DOMAIN_UNKNOWN')
+    // The control: one that is kept, and passes for one of the new upstream.
+    const recordNet = (net: string): Promise<void> =>
+      inside(async (workspace) => {
+        const [member] = await listOwnMembers(workspace, await workspace.connect())
+        if (member !== undefined) await recordFacts(member.domain, { ...member.facts, net })
+      })
+    await recordNet('uni1')
+    assert.equal(await isTakenFor('uni1'), true)
+    await recordNet('uni0')
+    await inside(async (workspace) => workspace.pools.put({ package: APP, size: 1, mode: undefined, net: 'uni1' }))
+    assert.partialDeepStrictEqual(await row(), { ready: 0, members: [{ state: 'stale', net: 'uni0' }] })
+    await site.cli.ok(['gc'])
+    assert.equal(await isThere(kept), false)
+    // And the upstream itself goes.
+    const orphan = await stand()
+    await site.cli.ok(['purge', '-y', 'router-tiny'])
+    assert.equal(await isThere(orphan), false)
+    await site.cli.ok(['purge', '-y', 'router-other'])
+    await site.cli.ok(['install', '-y', '--grant', 'network', '--no-start', 'router-tiny'])
+    await site.cli.ok(['pool', 'drop', APP])
+    bare = await site.observe()
   })
 
   test('a fill that is interrupted leaves the pool as it was, and one that is killed what gc removes', async () => {

@@ -3,12 +3,14 @@
  * libvirt, real rules; and every rule and setting is noticed when it is gone.
  */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { privateHostPrefix } from '../../src/host/private-host-run.ts'
 import { setSilence } from '../../src/host/silence.ts'
 import { formatSilence, type OwnBridges, type SilenceChain, silenceChains } from '../../src/host/silence-rules.ts'
-import { type HostLab, LAN, startHostLab } from '../support/host-lab.ts'
+import { countFrames, type HostLab, LAN, networkXml, startHostLab } from '../support/host-lab.ts'
 import { HostObserver, type Observation, PEER, SNOOP, WAN } from '../support/host-observer.ts'
+import { dnsQuery } from '../support/leak-lab/frames.ts'
 import { addWorldInterface, privateHostMissing } from '../support/private-host.ts'
 import { realProcesses } from '../support/real-processes.ts'
 
@@ -192,5 +194,41 @@ describe('the host beside its guests', { skip: await privateHostMissing() }, () 
       await load(CHAINS.flatMap(without))
       assert.ok((await greetings(name.includes('saddr ::') ? '1' : '0')) > 0, name)
     }
+  })
+
+  // B8, the last: dnsmasq keeps a server that it has once found. One resolver as the package has it, and one of a network that lets plain names out.
+  test('a guest’s name goes nowhere, whoever asks the resolver that the host has for the uplink', async () => {
+    await load(CHAINS)
+    const far = '203.0.113.53'
+    await lab.run('ip', 'neigh', 'replace', far, 'lladdr', '6a:00:00:00:02:53', 'dev', 'world0', 'nud', 'permanent')
+    await lab.run('sh', '-c', `echo nameserver ${far} >/etc/resolv.conf`)
+    const xml = networkXml('uplink', 'open-names', 'vmp-open', '192.168.131')
+    const open = await lab.connect.networkDefineXML({ xml: xml.replace("<dns forwardPlainNames='no'/>", '') })
+    await open.create()
+    const ask = async (resolver: string, name: string): Promise<string> => {
+      const payload = dnsQuery(randomBytes(2).readUInt16BE(), name).toString('base64')
+      const target = [resolver, 53]
+      const said = { ns: 'host', kind: 'udp', source: null, target, payload, wait: 0.5 }
+      return (await lab.request<{ outcome: string }>('local', said)).outcome
+    }
+    /** Interfaces on which the name is seen. */
+    const places = async (resolver: string, name: string): Promise<readonly string[]> => {
+      const taps = ['world0', 'vmp-uplink', LAN, ...[SNOOP, WAN, PEER].map((one) => lab.tapOf(one))]
+      let said = ''
+      const seen = await lab.watch(taps, async () => {
+        said = await ask(resolver, name)
+      })
+      assert.equal(said.startsWith('answer '), !seen.has('world0') || countName(seen.get('world0'), name) === 0, said)
+      return taps.filter((tap) => countName(seen.get(tap), name) > 0)
+    }
+    const countName = (frames: Parameters<typeof countFrames>[0], name: string): number => {
+      const label = Buffer.from(name.split('.')[0] ?? '')
+      return countFrames(frames, label, true) + countFrames(frames, label, false)
+    }
+    for (const { name } of [SNOOP, WAN, PEER]) assert.deepEqual(await places('192.168.130.1', `${name}-1`), [], name)
+    assert.deepEqual(await places('192.168.130.1', 'public.example'), ['world0'])
+    assert.deepEqual(await places('192.168.131.1', `${SNOOP.name}-1`), ['world0'])
+    await open.destroy()
+    await open.undefine()
   })
 })

@@ -1,5 +1,6 @@
 /** A sample of the mutants of `npm run soak -- leaks`, and that none goes unlisted. */
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { LAN_MAC, type Lab, startLab, WAN_MAC } from '../support/leak-lab/lab.ts'
 import { listMutants } from '../support/leak-lab/mutants.ts'
@@ -12,6 +13,8 @@ import { UNI_DEPTHS, UNI_UNSEEN } from './cases/depth.ts'
 import { GAL_CASES } from './cases/gal.ts'
 import { GAL_DEPTHS } from './cases/gal-depth.ts'
 import { listRoadMutants } from './cases/road-depth.ts'
+import { SOL_CASES } from './cases/sol.ts'
+import { SOL_DEPTHS } from './cases/sol-depth.ts'
 import { UNI_CASES } from './cases/uni.ts'
 
 const ROUTERS = [
@@ -33,10 +36,23 @@ const ROUTERS = [
       'early: iifname "tunnel" ip saddr 10.1.1.0/24 drop': ['caught in depth', 'A11'],
     },
   },
+  {
+    layer: 'sol',
+    cases: SOL_CASES,
+    depths: SOL_DEPTHS,
+    sample: {
+      'early: iifname "lan" ip daddr { 10.1.1.255, 224.0.0.0/3 } drop': ['caught', 'F1'],
+      'forward: type filter hook forward priority filter; policy drop;': ['caught in depth', 'D40'],
+    },
+  },
 ] as const
 
+function torMissing(): string | false {
+  return existsSync('/usr/bin/tor') ? false : 'Tor is not installed'
+}
+
 for (const { layer, cases, depths, sample } of ROUTERS) {
-  const missing = labMissing() || (layer === 'gal' && vpnMissing())
+  const missing = labMissing() || (layer === 'gal' && vpnMissing()) || (layer === 'sol' && torMissing())
   describe(`mutants of router-${layer}`, { skip: missing }, () => {
     let lab: Lab
     let files: RouterFiles

@@ -10,7 +10,7 @@ import { fromClient, SERVER } from '../support/leak-lab/places.ts'
 import { Tokens } from '../support/leak-lab/tokens.ts'
 import { VPN } from '../support/leak-lab/vpn.ts'
 
-const NOTHING: Seen = { wan: [], lan: [], a: [], b: [], tunnel: [] }
+const NOTHING: Seen = { wan: [], lan: [], a: [], b: [], tunnel: [], second: [] }
 const ROUTER = { mac: WAN_MAC, address: ISP.lease }
 const seen = (bytes: Buffer, isOutgoing = false): Frame => ({ bytes, length: bytes.length, at: 0n, isOutgoing })
 const onWan = (payload: Buffer, source: string = ISP.lease): Frame =>
@@ -92,6 +92,7 @@ describe('the judge', () => {
         else await assert.rejects(lab.closeTaps(), /tap a lost \d+ frames/)
         await lab.run('host', 'ip', 'link', 'delete', 'lan0')
         await lab.run('internet', 'ip', 'link', 'delete', 'isp0')
+        await lab.run('elsewhere', 'ip', 'link', 'delete', 'second0')
       }
     } finally {
       await lab.stop()

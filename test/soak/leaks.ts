@@ -1,21 +1,16 @@
 /**
- * `npm run soak -- leaks`: every mutant of the rules and settings of router-uni, of the rules of router-gal and of what router-uni
- * has more with a VPN server of OpenVPN, all ports, 100,000
+ * `npm run soak -- leaks`: every mutant of the rules of the routers and of the settings of their boot script, all ports, 100,000
  * messages to the agent, then boots, reloads, shutdowns and flaps without end. Case numbers run through them in this order.
  */
 import { agentCase, MANY_MESSAGES } from '../leaks/cases/agent.ts'
-import { UNI_DEPTHS, UNI_UNSEEN } from '../leaks/cases/depth.ts'
-import { GAL_CASES } from '../leaks/cases/gal.ts'
-import { GAL_DEPTHS } from '../leaks/cases/gal-depth.ts'
-import { listRoadMutants, ROAD_MUTANT_CASES } from '../leaks/cases/road-depth.ts'
+import { UNI_UNSEEN } from '../leaks/cases/depth.ts'
 import { ALL_PORTS, sweepCase } from '../leaks/cases/sweep.ts'
 import { UNI_CASES } from '../leaks/cases/uni.ts'
 import { LAN_MAC, type Lab, startLab, WAN_MAC } from '../support/leak-lab/lab.ts'
-import { ALL_STATES, type State } from '../support/leak-lab/leak-case.ts'
-import { listMutants, type Mutant } from '../support/leak-lab/mutants.ts'
+import { ALL_STATES, isShared, type State } from '../support/leak-lab/leak-case.ts'
+import { listTried } from '../support/leak-lab/mutated-routers.ts'
 import { planRoad } from '../support/leak-lab/road.ts'
 import { type RouterFiles, readRouterFiles } from '../support/leak-lab/router-files.ts'
-import { MutantRunner } from '../support/leak-lab/run-mutant.ts'
 import { runScene } from '../support/leak-lab/scene.ts'
 import { vpnMissing } from '../support/leak-lab/vpn.ts'
 
@@ -56,18 +51,8 @@ export async function soakLeaks({
   let at = from
   try {
     const files = await readRouterFiles('router-uni', 'uni', { wan: WAN_MAC, lan: LAN_MAC })
-    const uni = new MutantRunner(lab, files, UNI_CASES)
-    const mutants: Tried[] = listMutants(files, UNI_DEPTHS)
-      .filter(({ name }) => !Object.hasOwn(UNI_UNSEEN, name))
-      .map((mutant) => ({ router: 'uni', mutant, runner: uni }))
-    if (withTunnel) {
-      mutants.push(...(await galMutants(lab)))
-      const road = await planRoad()
-      others = await startLab({ road })
-      const roads = await readRouterFiles('router-uni', 'uni', { wan: WAN_MAC, lan: LAN_MAC }, { road })
-      const runner = new MutantRunner(others, roads, ROAD_MUTANT_CASES)
-      mutants.push(...listRoadMutants(roads, files).map((mutant) => ({ router: 'uni, OpenVPN', mutant, runner })))
-    }
+    others = withTunnel ? await startLab({ road: await planRoad() }) : undefined
+    const mutants = await listTried(lab, others)
     for (; at < from + cases && Date.now() < until; at++) {
       const tried = mutants[at]
       if (tried === undefined) await runState(lab, files, at - mutants.length, figures)
@@ -90,20 +75,6 @@ export async function soakLeaks({
   }
 }
 
-interface Tried {
-  readonly router: string
-  readonly mutant: Mutant
-  readonly runner: MutantRunner
-}
-
-/** Settings are those of the same boot script, and tried with the first layer. */
-async function galMutants(lab: Lab): Promise<readonly Tried[]> {
-  const files = await readRouterFiles('router-gal', 'gal', { wan: WAN_MAC, lan: LAN_MAC })
-  const runner = new MutantRunner(lab, files, GAL_CASES)
-  const rules = listMutants(files, GAL_DEPTHS).filter(({ change }) => change.file === 'nftables.nft')
-  return rules.map((mutant) => ({ router: 'gal', mutant, runner }))
-}
-
 /** Cases that the tests have a small part of. */
 const LONG = [() => sweepCase(ALL_PORTS), () => agentCase(MANY_MESSAGES)]
 
@@ -111,10 +82,7 @@ const LONG = [() => sweepCase(ALL_PORTS), () => agentCase(MANY_MESSAGES)]
 async function runState(lab: Lab, files: RouterFiles, number: number, figures: Figures): Promise<void> {
   const long = LONG[number]?.()
   const state = long === undefined ? (ALL_STATES[number % ALL_STATES.length] ?? 'U') : 'U'
-  const cases =
-    long !== undefined
-      ? [long]
-      : UNI_CASES.filter(({ frames, states }) => frames === undefined && states.includes(state))
+  const cases = long !== undefined ? [long] : UNI_CASES.filter((one) => isShared(one) && one.states.includes(state))
   const { failures, frames } = await runScene(lab, files, { state, cases, reloads: RELOADS })
   if (number === 0) figures.swept = true
   else if (number === 1) figures.told = true

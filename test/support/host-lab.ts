@@ -7,16 +7,19 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { newMac, newUuid } from '../../src/domain/identity.ts'
 import { privateHostPrefix } from '../../src/host/private-host-run.ts'
 import { Connect } from '../../src/libvirt/connect.ts'
 import { formatNetworkFacts } from '../../src/render/facts-xml.ts'
 import type { GuardedCard } from '../../src/render/guard-ports.ts'
 import { guardPorts } from '../../src/render/guard-ports.ts'
+import { renderNetwork } from '../../src/render/network.ts'
 import { parseXml } from '../../src/xml/parse.ts'
 import { formatXml } from '../../src/xml/tree.ts'
 import { talkTo } from './leak-lab/namespace.ts'
 import { type Frame, readCapture } from './leak-lab/pcapng.ts'
 import { startTestHost, type TestHost } from './private-host.ts'
+import { readPartials, readTemplate } from './render-contexts.ts'
 import { lan, UPLINK } from './topologies.ts'
 
 export interface LabMachine {
@@ -83,12 +86,9 @@ export async function startHostLab(): Promise<HostLab> {
     return stdout
   }
   for (const one of [UPLINK, lan('uni0', 'uni', CIDR)]) {
-    const facts = one.facts && formatNetworkFacts(one.facts)
-    const rest =
-      one === UPLINK
-        ? "<forward mode='nat'/><ip address='192.168.130.1' netmask='255.255.255.0'><dhcp><range start='192.168.130.32' end='192.168.130.254'/></dhcp></ip>"
-        : "<dns enable='no'/>"
-    const xml = `<network><name>${one.name}</name><metadata>${facts}</metadata><bridge name='${one.bridge}' stp='off' delay='0'/>${rest}</network>`
+    const facts = one.facts && `<metadata>${formatNetworkFacts(one.facts)}</metadata>`
+    const [kind, subnet] = one === UPLINK ? (['uplink', '192.168.130'] as const) : (['network', ''] as const)
+    const xml = networkXml(kind, one.name, one.bridge ?? '', subnet).replace('<bridge', `${facts}<bridge`)
     await (await connect.networkDefineXML({ xml })).create()
   }
   return {
@@ -141,6 +141,19 @@ export async function startHostLab(): Promise<HostLab> {
       await host.stop()
     },
   }
+}
+
+/** A network as router-uni's package has it. @param subnet the first three bytes of an uplink's */
+export function networkXml(kind: 'network' | 'uplink', name: string, bridge: string, subnet: string): string {
+  const randomness = { bytes: randomBytes }
+  const identity = { name, bridge, uuid: newUuid(randomness), mac: newMac(randomness) }
+  const addresses = { address: `${subnet}.1`, rangeFirst: `${subnet}.32`, rangeLast: `${subnet}.254` }
+  const network = kind === 'network' ? identity : { ...identity, ...addresses, netmask: '255.255.255.0' }
+  return renderNetwork({
+    template: readTemplate(`router-uni/${kind}.xml.hbs`),
+    partials: readPartials(),
+    context: { network },
+  })
 }
 
 async function startServer(host: TestHost): Promise<ChildProcess> {

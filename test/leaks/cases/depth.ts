@@ -20,7 +20,10 @@ export const FLAG_RULES = [
 ]
 
 export const UNI_DEPTHS: readonly Depth[] = [
-  { line: 'early: meta nfproto ipv6 drop', behind: [...ipv6, without('iifname "lan" drop')] },
+  {
+    line: 'early: meta nfproto ipv6 drop',
+    behind: [inChain('output', 'ct state invalid drop'), ...ipv6, without('iifname "lan" drop')],
+  },
   { line: 'early: iifname != { "lan", "wan" } drop', behind: [SETTING.rpFilter, policy('forward')] },
   { line: 'early: ip option lsrr exists drop', behind: [SETTING.sourceRoute] },
   { line: 'early: ip option ssrr exists drop', behind: [SETTING.sourceRoute] },

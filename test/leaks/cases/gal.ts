@@ -1,14 +1,17 @@
 /** Cases of the second layer: those of the first by way of the tunnel, and what is the tunnel's own. */
 import { ip, ping, tcp, udp } from '../../support/leak-lab/frames.ts'
 import { CLIENTS } from '../../support/leak-lab/lab.ts'
-import type { Control, LeakCase, Probe, State } from '../../support/leak-lab/leak-case.ts'
+import { ALL_STATES, type Control, type LeakCase, type Probe, type State } from '../../support/leak-lab/leak-case.ts'
 import { fromClient, fromTunnel, LAN_ADDRESS } from '../../support/leak-lab/places.ts'
 import { VPN } from '../../support/leak-lab/vpn.ts'
+import { agentEnds } from './agent-killed.ts'
+import { passAsAnyOther } from './encrypted-names.ts'
 import { GAL_ROUTES } from './gal-routes.ts'
 import { ANY_SOURCE, changed, FALLS_BACK, MASQUERADE, OUT_OF_TUNNEL, onceUp } from './gal-rules.ts'
 import { BY_TUNNEL, GAL_TUNNEL } from './gal-tunnel.ts'
 import { areAlike } from './routes.ts'
 import { atHead, policy, SETTING, without } from './rules.ts'
+import { secondUpstream, swappedCards } from './second.ts'
 import { UNI_CASES } from './uni.ts'
 import { isToldOfErrors, roundTrips } from './works.ts'
 
@@ -100,8 +103,20 @@ export const GAL_CASES: readonly LeakCase[] = [
       state: 'U',
     },
   }),
+  here('B2', {
+    title: 'questions inside TLS and QUIC to 20 public resolvers go into the tunnel and nowhere else',
+    act: (bench) => passAsAnyOther(bench, 'tunnel'),
+    negative: {
+      changes: [
+        onceUp('ip route replace 8.8.8.8/32 via "$S_WAN_GATEWAY" dev wan'),
+        atHead('forward', 'iifname "lan" oifname "wan" tcp dport 443 accept'),
+      ],
+      state: 'U',
+    },
+  }),
   here('B9'),
   here('C1'),
+  here('C2'),
   here('C4'),
   here('C6'),
   here('I4', {
@@ -129,8 +144,11 @@ export const GAL_CASES: readonly LeakCase[] = [
       changes: [without('iifname != { "lan", "wan", "tunnel" } drop'), SETTING.rpFilter, policy('forward')],
     },
   }),
+  agentEnds(BY_TUNNEL, ['B', 'U', 'R', 'F', 'D']),
   ...GAL_ROUTES,
   ...GAL_TUNNEL,
+  swappedCards(BY_TUNNEL, (bench) => roundTrips(bench, 'tunnel')),
+  secondUpstream(BY_TUNNEL, [...ALL_STATES, 'D'], []),
 ]
 
 function ofProtocol(protocol: number, target: string, token: Buffer): Buffer {

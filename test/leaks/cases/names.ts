@@ -6,7 +6,7 @@ import { fromClient, LAN_ADDRESS } from '../../support/leak-lab/places.ts'
 import { without } from './rules.ts'
 
 /** Resolvers that guests are known to bring along. Nothing leaves the lab. */
-const RESOLVERS = `
+export const RESOLVERS = `
   8.8.8.8 8.8.4.4 1.1.1.1 1.0.0.1 9.9.9.9 149.112.112.112 208.67.222.222 208.67.220.220 94.140.14.14 94.140.15.15
   185.228.168.9 76.76.2.0 76.76.10.0 64.6.64.6 84.200.69.80 77.88.8.8 80.80.80.80 91.239.100.100 45.90.28.0 4.2.2.1`
   .trim()

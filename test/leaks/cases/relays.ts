@@ -3,11 +3,16 @@
  * here and its authority never answers, so the consensus is put where Tor puts one that it has verified.
  */
 import type { LowerContext } from '../../../src/model/template-context.ts'
-import { FLAG, tcp, udp } from '../../support/leak-lab/frames.ts'
+import { FLAG, ping, tcp, udp } from '../../support/leak-lab/frames.ts'
 import { CLIENTS } from '../../support/leak-lab/lab.ts'
 import { type Bench, type LeakCase, type Probe, type State } from '../../support/leak-lab/leak-case.ts'
-import { fromClient, fromTunnel, SERVER } from '../../support/leak-lab/places.ts'
-import { RULES } from './rules.ts'
+import type { Depth } from '../../support/leak-lab/mutants.ts'
+import { fromClient, fromTunnel, LAN_ADDRESS, SERVER } from '../../support/leak-lab/places.ts'
+import { AUTHORITY } from '../../support/leak-lab/router-files.ts'
+import { VPN } from '../../support/leak-lab/vpn.ts'
+import { ask } from './names.ts'
+import { RULES, without } from './rules.ts'
+import { isHeard } from './works.ts'
 
 const { mac, address } = CLIENTS.a
 export const TOR_ROUTER: readonly LowerContext[] = [
@@ -115,6 +120,10 @@ export const RELAY_CASES: readonly LeakCase[] = [
         ['a server', SERVER, PORT],
       ] as const)
         if ((await opens(bench, target, { port })) !== undefined) wrong.push(`${what} is reached`)
+      // Another card with its address, to where it may go.
+      const other = { ...fromClient('b', GUARD), from: { mac: CLIENTS.b.mac, address } }
+      await bench.send('b', tcp(other, [30_002, PORT], bench.token('b', 'another card with its address')))
+      if (!(await isHeard(bench, 'tunnel', VPN.address, AUTHORITY))) wrong.push('Tor does not hear its authority')
       return wrong
     },
     negative: {
@@ -128,12 +137,17 @@ export const RELAY_CASES: readonly LeakCase[] = [
     states: ['U'],
     async act(bench) {
       const wrong = [...(await take(bench, consensus([guard(GUARD), guard(OTHER)], 600), OTHER))]
-      for (const one of [GUARD, OTHER])
-        if ((await opens(bench, one, { from: 30_100, allowed: true })) === undefined)
-          wrong.push(`${one} is not reached`)
+      const known = await opens(bench, GUARD, { from: 30_100, allowed: true })
+      const last = known?.ip?.ports?.[0] ?? 0
+      const back = { flags: FLAG.syn | FLAG.ack, acknowledged: 1_000_001 + (known?.ip?.payload.length ?? 20) - 20 }
+      if (known === undefined) wrong.push(`${GUARD} is not reached`)
+      if ((await opens(bench, OTHER, { from: 30_100, allowed: true })) === undefined)
+        wrong.push(`${OTHER} is not reached`)
       const next = [guard(OTHER), guard(LATER), guard(LAST), guard('127.0.0.1')]
       wrong.push(...(await take(bench, consensus(next, 600), LATER)))
       if ((await opens(bench, GUARD, { from: 30_100 })) !== undefined) wrong.push('an open connection goes on')
+      const late = tcp(fromTunnel(GUARD), [PORT, last], bench.token('tunnel', 'what a relay that is gone says'), back)
+      await bench.send('tunnel', late)
       if ((await opens(bench, GUARD, { from: 30_101 })) !== undefined) wrong.push('a new one is let through')
       if (wrong.length > 0) return wrong
       await take(bench, consensus([guard(GUARD)], 600, ''), REFUSED)
@@ -150,4 +164,44 @@ export const RELAY_CASES: readonly LeakCase[] = [
     },
     negative: { changes: [{ file: LIST, find: '  print "flush set inet vmpkg relays"\n', replace: '' }] },
   },
+  {
+    id: 'A14',
+    title: 'a lower router that is broken into reaches the router above in no way, and nobody by another address',
+    states: ['B', 'U', 'R', 'H', 'F', 'D'],
+    probes: [
+      { from: 'a', what: 'as another client', frame: (token) => udp(as('10.1.1.77', SERVER), [31_100, 443], token) },
+      { from: 'a', what: 'a ping as another', frame: (token) => ping(as('10.1.1.77', SERVER), token) },
+      { from: 'a', what: 'UDP to the router', frame: (token) => udp(as(address, LAN_ADDRESS), [31_101, 53], token) },
+      { from: 'a', what: 'a ping to the router', frame: (token) => ping(as(address, LAN_ADDRESS), token) },
+      { from: 'a', what: 'to a client', frame: (token) => udp(as(address, CLIENTS.b.address), [31_102, 53], token) },
+      {
+        from: 'a',
+        what: 'to the server of the VPN',
+        frame: (token) => udp(as(address, VPN.server), [31_103, 53], token),
+      },
+    ],
+    act: async (bench) =>
+      (await ask(bench, 'www.example.net')) === undefined ? [] : ['the resolver of the router answers it'],
+    negative: {
+      changes: [
+        without(`iifname "lan" ether saddr ${mac} ip saddr != ${address} drop`),
+        without(`iifname "lan" ip saddr ${address} ip daddr 10.1.1.0/24 drop`),
+        without(`iifname "lan" ip saddr ${address} drop`),
+      ],
+      state: 'U',
+    },
+  },
+]
+
+/** What the lower router sends, in the name of `source`. */
+function as(source: string, target: string): ReturnType<typeof fromClient> {
+  return fromClient('a', target, source)
+}
+
+/** Each of the two stands behind the other. */
+const TO_LAN = `iifname "lan" ip saddr ${address} ip daddr 10.1.1.0/24 drop`
+const TO_ROUTER = `iifname "lan" ip saddr ${address} drop`
+export const RELAY_DEPTHS: readonly Depth[] = [
+  { line: `early: ${TO_LAN}`, behind: [without(TO_ROUTER)] },
+  { line: `input: ${TO_ROUTER}`, behind: [without(TO_LAN)] },
 ]

@@ -120,6 +120,37 @@ export function local(
   })
 }
 
+const [TOR_UID, OWN_PORT] = [901, 45_556] as const
+/** From an address and a port to others, as whoever runs it. */
+const CONNECT = `
+import socket, sys
+here, port, there, to = sys.argv[1:]
+sock = socket.socket()
+sock.settimeout(3)
+sock.bind((here, int(port)))
+sock.connect((there, int(to)))
+`
+
+/** Whether Tor's user can open a connection of the router's own, and its answer gets in. @param here where it comes from */
+export async function isHeard(
+  bench: Bench,
+  way: Way,
+  here: string,
+  { address, port }: { readonly address: string; readonly port: number },
+): Promise<boolean> {
+  const argv = ['setpriv', `--reuid=${TOR_UID}`, '--clear-groups', 'python3', '-c', CONNECT, here, String(OWN_PORT)]
+  await bench.lab.request('start', { id: 'as-tor', ns: 'router', argv: [...argv, address, String(port)] })
+  const ports = Buffer.from([OWN_PORT >> 8, OWN_PORT & 0xff, port >> 8, port & 0xff])
+  const opening = (await bench.see(way, ports, 2))?.ip?.payload
+  if (opening === undefined) return false
+  const acknowledged = opening.readUInt32BE(4) + 1
+  const more = { flags: FLAG.syn | FLAG.ack, acknowledged }
+  await bench.send(way, tcp(FAR[way](address), [port, OWN_PORT], Buffer.alloc(0), more))
+  const next = Buffer.alloc(4)
+  next.writeUInt32BE(acknowledged)
+  return (await bench.see(way, Buffer.concat([ports, next]), 1)) !== undefined
+}
+
 export const WORKS: readonly LeakCase[] = [
   {
     id: 'W1',

@@ -32,16 +32,35 @@ export const CLIENTS = {
 /** The bridge of the LAN, in the lab's own network namespace, which stands for the host's. */
 export const BRIDGE = 'vmp-uni0'
 
-/** Where frames are sent and seen: T1, the router's port of the LAN (T2), the clients' own cards, the tunnel's far end or a VPN client (T4). */
+/** A second way out, which no router has: an upstream to which the router's third card leads. */
+export const SECOND = { mac: '02:00:00:00:04:fe', gateway: '192.0.2.1', lease: '192.0.2.20' } as const
+export const SECOND_MAC = '02:00:00:00:04:01'
+
+/** Cards in the order in which the router's kernel finds them, as `eth0` and so on. */
+const CARDS = { planned: ['wan', 'lan', 'second'], swapped: ['lan', 'wan', 'second'] } as const
+export type CardOrder = keyof typeof CARDS
+
+/** Puts the cards of a pair into the router's namespace. */
+export function plugCards(order: CardOrder): string {
+  return CARDS[order].map((name, index) => `ip link set card-${name} netns router name eth${index}`).join(' && ')
+}
+
+/**
+ * Where frames are sent and seen: T1, the router's port of the LAN (T2), the clients' own cards, the tunnel's far end or a VPN
+ * client (T4), the second way out.
+ */
 export const TAPS = {
   wan: ['internet', 'isp0'],
   lan: ['host', 'lan0'],
   a: ['a', 'eth0'],
   b: ['b', 'eth0'],
   tunnel: ['internet', VPN.device],
+  second: ['elsewhere', 'second0'],
 } as const
 export type TapName = keyof typeof TAPS
-export type Sender = 'wan' | 'a' | 'b' | 'tunnel'
+export type Sender = 'wan' | 'a' | 'b' | 'tunnel' | 'second'
+/** Nothing comes to the second way out unless something is wrong. */
+const FEW_FRAMES = 4096
 
 export interface Lab extends Namespace {
   /** The server of a VPN that is in the internet. */
@@ -95,17 +114,20 @@ export async function startLab({
         'link add lan0 type veth peer name card-lan',
         `link set card-lan address ${LAN_MAC}`,
         `link set lan0 master ${BRIDGE}`,
+        'link add second0 netns elsewhere type veth peer name card-second',
+        `link set card-second address ${SECOND_MAC}`,
       ])
       await batch(namespace, ['link set isp0 master isp', 'link set isp0 up'], 'internet')
+      await batch(namespace, [`link set second0 address ${SECOND.mac}`, 'link set second0 up'], 'elsewhere')
     },
     async openTaps(frames = 32_768) {
       for (const id of names) {
         const [ns, iface] = TAPS[id]
-        await namespace.request('tap', { id, ns, iface, frames })
+        await namespace.request('tap', { id, ns, iface, frames: id === 'second' ? FEW_FRAMES : frames })
       }
     },
     async closeTaps() {
-      const seen: Record<TapName, readonly Frame[]> = { wan: [], lan: [], a: [], b: [], tunnel: [] }
+      const seen: Record<TapName, readonly Frame[]> = { wan: [], lan: [], a: [], b: [], tunnel: [], second: [] }
       for (const id of names) {
         const file = join(namespace.dir, `${id}-${captures++}.pcapng`)
         const { dropped } = await namespace.request<{ dropped: number }>('untap', { id, file })
@@ -170,8 +192,9 @@ dhcp-option-force=249,203.0.113.128/25,198.51.100.66
 
 async function makePlaces(namespace: Namespace): Promise<void> {
   const quiet = { 'net/ipv6/conf/all/disable_ipv6': '1', 'net/ipv6/conf/default/disable_ipv6': '1' }
-  await batch(namespace, ['netns add internet', 'netns add a', 'netns add b'])
-  for (const ns of ['host', 'internet', 'a', 'b']) await namespace.request('settings', { ns, values: quiet })
+  await batch(namespace, ['netns add internet', 'netns add a', 'netns add b', 'netns add elsewhere'])
+  for (const ns of ['host', 'internet', 'a', 'b', 'elsewhere'])
+    await namespace.request('settings', { ns, values: quiet })
   await batch(namespace, [
     `link add ${BRIDGE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
     `link set ${BRIDGE} up`,

@@ -12,7 +12,7 @@
  */
 
 import type { Packet } from './dissect.ts'
-import type { Lab, Sender, TapName } from './lab.ts'
+import type { CardOrder, Lab, Sender, TapName } from './lab.ts'
 import type { Seen } from './oracle.ts'
 import type { Router } from './router.ts'
 import type { Change } from './router-files.ts'
@@ -52,6 +52,8 @@ export interface Control {
   readonly state?: State
   /** The host raises the LAN's link before the router attests. */
   readonly gate?: 'open'
+  /** The router finds no way out, which nobody waits for: what is wrong has to show in packets. */
+  readonly isCutOff?: true
 }
 
 export interface LeakCase {
@@ -68,4 +70,11 @@ export interface LeakCase {
   readonly negative: Control
   /** Needs more of a tap than the others. */
   readonly frames?: number
+  /** Needs the router's cards in another order than the others. */
+  readonly cards?: CardOrder
+}
+
+/** Whether it is judged in one scene with others. */
+export function isShared({ frames, cards }: LeakCase): boolean {
+  return frames === undefined && cards === undefined
 }

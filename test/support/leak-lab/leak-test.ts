@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Layer } from '../../../src/model/line.ts'
 import { LAN_MAC, type Lab, startLab, WAN_MAC } from './lab.ts'
-import type { LeakCase, State } from './leak-case.ts'
+import { isShared, type LeakCase, type State } from './leak-case.ts'
 import { labMissing } from './namespace.ts'
 import { type RouterFiles, readRouterFiles } from './router-files.ts'
 import { type Outcome, runScene } from './scene.ts'
@@ -41,12 +41,11 @@ export function leakTests(
     })
     after(async () => lab.stop())
 
-    /** Cases that need larger taps run by themselves. */
+    /** Cases that need larger taps or other cards run by themselves. */
     const shared = (state: State, one: LeakCase): Promise<Outcome> => {
-      const key = one.frames === undefined ? state : `${state} ${one.id}`
-      const together = cases.filter(({ frames, states }) => frames === undefined && states.includes(state))
-      const found =
-        scenes.get(key) ?? runScene(lab, files, { state, cases: one.frames === undefined ? together : [one] })
+      const key = isShared(one) ? state : `${state} ${one.id}`
+      const together = cases.filter((other) => isShared(other) && other.states.includes(state))
+      const found = scenes.get(key) ?? runScene(lab, files, { state, cases: isShared(one) ? together : [one] })
       scenes.set(key, found)
       return found
     }
@@ -64,8 +63,8 @@ export function leakTests(
           ({ file, find, replace }) => `${file}: ${shorten(find)} → ${shorten(replace)}`,
         )
         test(`fails with ${changed.join(', ')}`, async () => {
-          const { changes, gate, state = states[0] ?? 'U' } = negative
-          const options = { state, cases: [one], changes, ...(gate === undefined ? {} : { gate }) }
+          const { state = states[0] ?? 'U', ...control } = negative
+          const options = { ...control, state, cases: [one] }
           // What is wrong shows with the packets, and not in every run that the machine has little time for.
           for (let round = 0; round < ROUNDS; round++) {
             const { failures } = await runScene(lab, files, options)

@@ -35,7 +35,7 @@ export function judge(seen: Seen, tokens: Tokens, layer: Layer, road?: Road): Fi
   const leaks = new Map<string, string[]>()
   const strays: string[] = []
   const sent = new Set<Declared>()
-  for (const tap of ['wan', 'lan', 'a', 'b', 'tunnel'] as const) {
+  for (const tap of ['wan', 'lan', 'a', 'b', 'tunnel', 'second'] as const) {
     for (const { bytes, isOutgoing } of seen[tap]) {
       const declared = tokens.find(bytes)
       if (isOutgoing) {
@@ -66,6 +66,7 @@ function add(map: Map<string, string[]>, key: string, value: string): void {
 type IsOwn = (side: 'wan' | 'lan', ip: Ip) => boolean
 
 function findFault(tap: TapName, packet: Packet, declared: Declared | undefined, isOwn: IsOwn): string | undefined {
+  if (tap === 'second') return 'this is on a second way out'
   const side = tap === 'wan' ? 'wan' : 'lan'
   if (packet.source !== (side === 'wan' ? WAN_MAC : LAN_MAC)) return 'it comes from no card of the router'
   if (packet.arp !== undefined) return isOwnArp(side, packet.arp) ? undefined : 'this ARP is not declared'

@@ -13,7 +13,7 @@ import {
   formatRequest,
   verifyAttestation,
 } from '../../../src/router/agent.ts'
-import type { Lab } from './lab.ts'
+import { type CardOrder, type Lab, plugCards } from './lab.ts'
 import { type RouterFiles, withoutHardware } from './router-files.ts'
 
 export interface Router {
@@ -74,7 +74,7 @@ for name in null urandom; do bind "/dev/$name" "/dev/$name"; done
 exec chroot "$root" /usr/bin/busybox init >/dev/null 2>&1 </dev/null
 `
 
-export async function startRouter(lab: Lab, files: RouterFiles): Promise<Router> {
+export async function startRouter(lab: Lab, files: RouterFiles, order: CardOrder = 'planned'): Promise<Router> {
   const sha = createHash('sha256')
     .update(files.medium['nftables.nft'] ?? '')
     .digest('hex') as Sha256
@@ -82,7 +82,7 @@ export async function startRouter(lab: Lab, files: RouterFiles): Promise<Router>
   await lab.request('settings', { ns: 'router', values: hostileSettings() })
   await writeTree(lab, files)
   await lab.request('open-channel', { id: 'agent', node: `${ROOT}/dev/vport` })
-  const plug = ['sh', '-c', 'ip link set card-wan netns router && ip link set card-lan netns router']
+  const plug = ['sh', '-c', plugCards(order)]
   await lab.request('when', { path: `${ROOT}/lab/plug`, ns: 'host', argv: plug, done: `${ROOT}/lab/plugged` })
   const unshare = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--uts', 'sh', '-c', ENTER, 'enter', ROOT]
   const argv = [...unshare, `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`]
@@ -132,6 +132,7 @@ export async function startRouter(lab: Lab, files: RouterFiles): Promise<Router>
       await lab.request('close-channel', { id: 'agent', node: `${ROOT}/dev/vport` })
       await lab.run('host', 'ip', 'link', 'delete', 'lan0')
       await lab.run('internet', 'ip', 'link', 'delete', 'isp0')
+      await lab.run('elsewhere', 'ip', 'link', 'delete', 'second0')
       await lab.run('host', 'ip', 'netns', 'delete', 'router')
     },
   }

@@ -15,6 +15,7 @@ export interface Scene {
   readonly cases: readonly LeakCase[]
   readonly changes?: readonly Change[]
   readonly gate?: 'open'
+  readonly isCutOff?: true
   /** How often the rules are loaded again in state R. */
   readonly reloads?: number
 }
@@ -32,11 +33,11 @@ export interface Outcome {
 const RATE = 4000
 /** Frames of one probe from which on it is dealt out. */
 const LONG = 400
-const SENDERS = ['wan', 'a', 'b', 'tunnel'] as const
+const SENDERS = ['wan', 'a', 'b', 'tunnel', 'second'] as const
 const FRAMES = 65_536
 
 export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Promise<Outcome> {
-  const { state, cases, changes = [], gate, reloads = 40 } = scene
+  const { state, cases, changes = [], gate, isCutOff = false, reloads = 40 } = scene
   const changed = withChanges(files, changes)
   const tokens = new Tokens()
   const failures = new Map<string, string[]>()
@@ -50,7 +51,7 @@ export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Prom
   try {
     if (gate === 'open') await lab.run('host', 'ip', 'link', 'set', 'lan0', 'up')
     if (state === 'B') await startFloods(lab, floods)
-    router = await startRouter(lab, changed)
+    router = await startRouter(lab, changed, cases.find(({ cards }) => cards !== undefined)?.cards)
     let gateAt: bigint | undefined
     const isReady = await router.ready()
     if (isReady) {
@@ -65,8 +66,9 @@ export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Prom
       for (const { id } of cases)
         fail(id, `the router does not come up: ${await lab.run('host', 'cat', '/run/router/dev/console')}`)
     if (gateAt !== undefined && gate !== 'open') await router.setLanLink('up')
-    const leased = gateAt !== undefined || gate === 'open' ? await hasWayOut(router) : false
-    if (!leased && gateAt !== undefined) for (const { id } of cases) fail(id, 'the router finds no way out')
+    const leased = gateAt !== undefined || gate === 'open' ? await hasWayOut(router, isCutOff ? 100 : 1200) : false
+    if (!leased && gateAt !== undefined && !isCutOff)
+      for (const { id } of cases) fail(id, 'the router finds no way out')
     const everyCase = cases.map(({ id }) => id)
     // Whether it is let in is for the cases to say.
     if (lab.road !== undefined && leased) await joinRoad(lab, lab.road)
@@ -118,8 +120,8 @@ type Floods = Readonly<Record<Sender, readonly Buffer[]>>
 
 /** Each sender's frames in turn; probes of many frames are dealt out between rounds of the others. */
 function makeFloods(cases: readonly LeakCase[], tokens: Tokens): Floods {
-  const short: Record<Sender, Buffer[]> = { wan: [], a: [], b: [], tunnel: [] }
-  const long: Record<Sender, Buffer[]> = { wan: [], a: [], b: [], tunnel: [] }
+  const short: Record<Sender, Buffer[]> = { wan: [], a: [], b: [], tunnel: [], second: [] }
+  const long: Record<Sender, Buffer[]> = { wan: [], a: [], b: [], tunnel: [], second: [] }
   for (const { id, probes = [] } of cases) {
     for (const { from, what, frame, passes = [] } of probes) {
       const made = [frame(tokens.add({ caseId: id, what, from, passes }))].flat()
@@ -135,7 +137,7 @@ function makeFloods(cases: readonly LeakCase[], tokens: Tokens): Floods {
       ...long[from].slice(round * LONG, (round + 1) * LONG),
     ]).flat()
   }
-  return { wan: deal('wan'), a: deal('a'), b: deal('b'), tunnel: deal('tunnel') }
+  return { wan: deal('wan'), a: deal('a'), b: deal('b'), tunnel: deal('tunnel'), second: deal('second') }
 }
 
 /** How long a round of every sender takes. */
@@ -162,7 +164,16 @@ async function passThrough(
     return
   }
   if (state !== 'B') await startFloods(lab, floods)
-  await pause(roundMs(floods))
+  try {
+    await pause(roundMs(floods))
+    await happen(lab, router, state, reloads)
+    await pause(state === 'H' ? 0 : roundMs(floods))
+  } finally {
+    await stopFloods(lab, floods) // also of a router that refuses: what goes on would be seen in the next scene
+  }
+}
+
+async function happen(lab: Lab, router: Router, state: State, reloads: number): Promise<void> {
   if (state === 'R') {
     const one = 'load_rules "$CONFIG" || exit 1'
     await router.shell(`. /usr/lib/vmpkg/router.sh; for n in $(seq ${reloads}); do ${one}; done`)
@@ -182,20 +193,21 @@ async function passThrough(
     // OpenVPN, or ssh, is killed and comes back by itself; then the server falls silent, which it has to notice.
     await router.shell('killall -q -9 openvpn ssh; true')
     await router.shell(UNTIL_DOWN)
-    await hasWayOut(router)
+    await router.shell(UNTIL_UP)
     await killServer(lab)
     await router.shell(UNTIL_DOWN)
   }
-  await pause(state === 'H' ? 0 : roundMs(floods))
-  await stopFloods(lab, floods)
 }
 
 /** Eight seconds: a tunnel whose end the router does not notice is found by what its cases ask. */
 const UNTIL_DOWN = 'n=0; while [ -e /run/vmpkg/tunnel.up ] && [ $n -lt 400 ]; do n=$((n + 1)); usleep 20000; done'
 
+/** The route is there a little before the router calls the tunnel up. */
+const UNTIL_UP = 'n=0; until [ -e /run/vmpkg/tunnel.up ] || [ $n -ge 1200 ]; do n=$((n + 1)); usleep 20000; done'
+
 /** A lease, or a tunnel. */
-async function hasWayOut(router: Router): Promise<boolean> {
-  const script = 'n=0; until ip route | grep -q default; do n=$((n + 1)); [ $n -lt 1200 ] || exit 1; usleep 20000; done'
+async function hasWayOut(router: Router, looks = 1200): Promise<boolean> {
+  const script = `n=0; until ip route | grep -q default; do n=$((n + 1)); [ $n -lt ${looks} ] || exit 1; usleep 20000; done`
   try {
     await router.shell(script)
     return true
