@@ -166,7 +166,7 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       await (await import('./storage-volumes.ts')).removeMachineVolumes(workspace, undo.uuid)
       return
     case 'remove-domain':
-      await (await loadRemoval()).destroyOwnDomain(await workspace.connect(), undo.uuid)
+      await (await import('./keep-data.ts')).destroyKeepingData(workspace, await workspace.connect(), undo.uuid)
       return
     case 'remove-secret':
       await (await import('../domain/disk-secret.ts')).undefineDiskSecret(await workspace.connect(), undo.uuid)
