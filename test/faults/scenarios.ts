@@ -886,6 +886,10 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'storage add, encrypted',
     host: true,
     verb: VAULT,
+    known: [
+      { way: 'after', kind: 'mkdir', path: /\/vault$/ },
+      { way: 'power', kind: 'rename', path: /storage-vault\.luks$/ },
+    ],
     before: keyed(ADD, UPDATE),
     done: ['STORAGE_EXISTS'],
   },
@@ -901,6 +905,7 @@ export const SCENARIOS: readonly Scenario[] = [
     host: true,
     isLong: true,
     verb: ['storage', 'remove', '-y', 'spare'],
+    known: [{ way: 'after', kind: 'rm', path: /\.vmpkg-storage$/ }],
     before: having(ADD, UPDATE, SPARE),
     done: ['STORAGE_UNKNOWN'],
   },
