@@ -107,8 +107,9 @@ const KEEPER = [
   ['rm', '-y', 'keeper'],
 ] as const
 const LEAVES_PACKS = /^backups\/|^tmp\//
-const SPARE = ['storage', 'add', 'spare', '--path', '%/spare']
-const VAULT = ['storage', 'add', 'vault', '--path', '%/vault', '--key-file', '%/key']
+// Below a folder whose sync counts: that of the world itself does not.
+const SPARE = ['storage', 'add', 'spare', '--path', '%/root/spare']
+const VAULT = ['storage', 'add', 'vault', '--path', '%/root/vault', '--key-file', '%/key']
 
 /** With a key file for storages. */
 function keyed(...commands: readonly (readonly string[])[]): Scenario['before'] {
@@ -889,6 +890,7 @@ export const SCENARIOS: readonly Scenario[] = [
     known: [
       { way: 'after', kind: 'mkdir', path: /\/vault$/ },
       { way: 'power', kind: 'rename', path: /storage-vault\.luks$/ },
+      { way: 'before', kind: 'rename', path: /storage\.json$/ },
     ],
     before: keyed(ADD, UPDATE),
     done: ['STORAGE_EXISTS'],

@@ -400,7 +400,7 @@ async function observeFiles(folder: string): Promise<Sight> {
 /** The record of each connection, and what belongs to a storage: marker, header of its key, folder. */
 async function observeStorages(folder: string, files: readonly string[]): Promise<readonly string[]> {
   const own = files.filter((path) =>
-    /(?:^|\/)(?:storage\.json|storage-[a-z0-9-]+\.luks|\.vmpkg-storage)$|^(?:vault|spare)$/.test(path),
+    /(?:^|\/)(?:storage\.json|storage-[a-z0-9-]+\.luks|\.vmpkg-storage)$|^root\/(?:vault|spare)$/.test(path),
   )
   const texts = own.map(async (path) =>
     path.endsWith('.json') ? `${path} ${await readFile(join(folder, path), 'utf8')}` : path,
