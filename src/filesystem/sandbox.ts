@@ -20,7 +20,7 @@ const READER_MEMORY = 2 * 1024 ** 3
 /** Bytes of the tmpfs: overlays, what journals' replays write, temporary files. */
 const STAGE_BYTES = 1024 ** 3
 
-/** A file of a chain, which the storage daemon opens read-only. */
+/** A file or block device of a chain, which the storage daemon opens read-only. */
 export interface Layer {
   readonly file: string
   readonly format: 'raw' | 'qcow2'
@@ -28,6 +28,8 @@ export interface Layer {
   readonly backing: number | undefined
   /** A running QEMU writes to it: its locks are left alone. */
   readonly isLive: boolean
+  /** A block device, such as a volume of LVM; QEMU has another driver for these. */
+  readonly isDevice?: boolean
   /** Number of an internal snapshot in the file, whose content is meant. */
   readonly snapshot?: string
 }
@@ -165,9 +167,14 @@ async function writeTemplates(folder: string, { layers, points, overlay }: Sandb
 }
 
 /** The storage daemon cannot open an internal snapshot, qemu-nbd can. It follows the headers, which were read before. */
-function imageOptions({ file, isLive }: Layer): string {
+function imageOptions(layer: Layer): string {
+  const { file, isLive } = layer
   const share = isLive ? ',force-share=on' : ''
-  return `driver=qcow2${share},file.driver=file,file.filename=${file.replaceAll(',', ',,')}`
+  return `driver=qcow2${share},file.driver=${driverOf(layer)},file.filename=${file.replaceAll(',', ',,')}`
+}
+
+function driverOf({ isDevice = false }: Layer): 'file' | 'host_device' {
+  return isDevice ? 'host_device' : 'file'
 }
 
 /** Every node by name, every format as it is known: nothing is probed, and no file name in a header is followed. */
@@ -175,14 +182,15 @@ function daemonArguments({ layers, points }: SandboxOptions, stage: string): str
   const node = (value: object): string[] => ['--blockdev', JSON.stringify(value)]
   const cache = { 'l2-cache-size': 1024 * 1024 }
   return [
-    ...layers.flatMap(({ file, format, backing, isLive, snapshot }, index) => {
+    ...layers.flatMap((layer, index) => {
+      const { file, format, backing, isLive, snapshot } = layer
       if (snapshot !== undefined) {
         const server = { type: 'unix', path: `nbd-${index}` }
         return node({ driver: 'nbd', 'node-name': `layer${index}`, server, 'read-only': true })
       }
       return [
         ...node({
-          driver: 'file',
+          driver: driverOf(layer),
           'node-name': `file${index}`,
           filename: file,
           'read-only': true,

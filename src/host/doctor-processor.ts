@@ -18,6 +18,7 @@ import {
   readText,
 } from './doctor-check.ts'
 import type { KvmVerdict } from './kvm-probe.ts'
+import { readMemoryToDisk } from './memory-to-disk.ts'
 import { parseAvailableMemoryKib } from './preflight.ts'
 import { parseMemlockKib } from './preflight-read.ts'
 
@@ -120,6 +121,7 @@ export async function checkMemoryState(host: DoctorHost): Promise<readonly Check
   const ksm = await readText(host, '/sys/kernel/mm/ksm/run')
   const limit = parseMemlockKib((await readText(host, '/proc/self/limits')) ?? '')
   const mib = Math.floor((available ?? 0) / 1_024)
+  const { swaps, hibernates } = await readMemoryToDisk(host.root)
   return [
     available === undefined
       ? bad('unknown', 'memory', 'memory-free', [
@@ -151,6 +153,20 @@ export async function checkMemoryState(host: DoctorHost): Promise<readonly Check
           'It costs processor time, and one guest can tell what another has in memory.',
           'Run: vmpkg tune apply',
         ]),
+    swaps.length === 0
+      ? ok('memory', 'swap', 'memory is not swapped to a disk')
+      : bad('warning', 'memory', 'swap', [
+          `memory is swapped to ${swaps.join(', ')}`,
+          'What an ephemeral machine had in memory may stay there. vmpkg locks it where it may; of the rest it warns.',
+          'Use zram or a swap with a key of its own at each boot (cryptsetup: /dev/urandom), and mount a tmpfs with noswap for the machines (docs/clones.md).',
+        ]),
+    hibernates
+      ? bad('warning', 'memory', 'hibernation', [
+          'this host can hibernate',
+          'That writes all memory to its disk, that of ephemeral machines and the keys of encrypted disks too.',
+          'Run: sudo systemctl mask hibernate.target hybrid-sleep.target suspend-then-hibernate.target',
+        ])
+      : ok('memory', 'hibernation', 'memory is never written to a disk as a whole'),
     limit === undefined || limit >= 8_650_752
       ? ok('memory', 'locked-memory', limit === undefined ? 'no limit is known' : 'enough may be locked')
       : bad('warning', 'memory', 'locked-memory', [

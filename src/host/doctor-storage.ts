@@ -5,7 +5,17 @@
  */
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { bad, type CheckResult, type DoctorHost, notApplicable, ok, readQemuUser } from './doctor-check.ts'
+import {
+  bad,
+  type CheckResult,
+  type DoctorHost,
+  exists,
+  notApplicable,
+  ok,
+  readQemuUser,
+  readText,
+} from './doctor-check.ts'
+import { findMount } from './mount-of.ts'
 import { readFileFacts } from './preflight-files.ts'
 
 const LEAST_FREE_BYTES = 2 * 1024 ** 3
@@ -58,8 +68,30 @@ export async function checkStorage(
           'Every image takes its whole virtual size.',
           'Keep the state on ext4, XFS or btrfs with --root.',
         ]),
+    await checkDiscard(host, folder),
     await checkRights(host, folder, isSystem),
   ]
+}
+
+/** What machines no longer take of a thin disk or an SSD goes back to it by discards: by the mount itself, or by fstrim (leak case J9). */
+async function checkDiscard(host: DoctorHost, folder: string): Promise<CheckResult> {
+  const mount = findMount(folder, (await readText(host, '/proc/self/mountinfo')) ?? '')
+  if (mount === undefined) return notApplicable('storage', 'discard', `where ${folder} is mounted is not known`)
+  const { point, device, options } = mount
+  const queues = await Promise.all(
+    ['queue', '../queue'].map((queue) => readText(host, `/sys/dev/block/${device}/${queue}/discard_max_bytes`)),
+  )
+  if (!queues.some((bytes) => Number(bytes ?? 0) > 0))
+    return notApplicable('storage', 'discard', `the disk below ${point} takes nothing back`)
+  if (options.some((option) => /^discard(?:=|$)/.test(option)))
+    return ok('storage', 'discard', `${point} is mounted with discard`)
+  if (await exists(host, '/etc/systemd/system/timers.target.wants/fstrim.timer'))
+    return ok('storage', 'discard', 'fstrim.timer gives free blocks back')
+  return bad('warning', 'storage', 'discard', [
+    `free blocks of ${point} are never given back to its disk`,
+    'On a thin disk they stay taken, with what removed machines wrote in them.',
+    'Run: sudo systemctl enable --now fstrim.timer, or mount it with discard.',
+  ])
 }
 
 async function checkRights(host: DoctorHost, folder: string, isSystem: boolean): Promise<CheckResult> {

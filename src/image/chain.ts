@@ -24,6 +24,8 @@ export interface ChainFile {
   /** Path of the file below, a key of the same map. */
   readonly backing: string | undefined
   readonly snapshots: readonly InternalSnapshot[]
+  /** A block device, such as a volume of LVM. */
+  readonly isDevice?: true
 }
 
 /**
@@ -59,8 +61,8 @@ async function readFile(
   format: string,
 ): Promise<Omit<ChainFile, 'backing'> & { backing: { file: string; format: string } | undefined }> {
   const stats = await stat(path)
-  const common = { file, modified: stats.mtime }
   const isVolume = stats.isBlockDevice() && format === 'qcow2'
+  const common = { file, modified: stats.mtime, ...(isVolume && ({ isDevice: true } as const)) }
   if (!stats.isFile() && !isVolume) throw invalid(file, 'is not a file; only files have layers that can be read')
   if (format === 'raw') {
     return { ...common, format, virtualSize: Math.floor(stats.size / 512) * 512, backing: undefined, snapshots: [] }

@@ -14,7 +14,7 @@ import { isNearer } from '../router/move.ts'
 import { choosePciDevices } from './choose-devices.ts'
 import { isSession } from './connection-name.ts'
 import { planData } from './data-disks.ts'
-import { chooseEphemeralMode, type EphemeralMode } from './ephemeral.ts'
+import { chooseEphemeralMode, type EphemeralMode, planMemoryLock } from './ephemeral.ts'
 import { chooseHypervisor } from './hypervisor.ts'
 import { imagePaths } from './images.ts'
 import { machineFiles } from './machine-files.ts'
@@ -149,6 +149,11 @@ export async function planClones(
     memoryBytes: (typeof memory === 'number' ? memory : 0) * names.length,
   }
   const mode = request.ephemeral ? await chooseEphemeralMode(workspace, connect, needs, wantedMode) : undefined
+  const lock = await planMemoryLock(workspace, mode, {
+    count: names.length,
+    memoryBytes: needs.memoryBytes,
+    isEmulated: first.host.virtType === 'qemu',
+  })
   const { randomness } = workspace.outside
   const macs =
     request.net === undefined || more.length === 0
@@ -180,6 +185,7 @@ export async function planClones(
       ...(first.overlay === undefined ? {} : { overlay: { ...first.overlay, path: overlay } }),
       ...(first.serialLog === undefined ? {} : { serialLog: files.log }),
       ...data,
+      lock,
       volumes: stampedVolumes(workspace.connectionPaths, disks),
     }
   }

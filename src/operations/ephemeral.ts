@@ -6,10 +6,12 @@ import { readdir, readFile, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { canKeepSecrets } from '../domain/disk-secret.ts'
 import { VmpkgError } from '../errors.ts'
+import { isNeverSwapped, mayLockAll, mayRaiseLimits, readMemoryToDisk } from '../host/memory-to-disk.ts'
 import { parseAvailableMemoryKib } from '../host/preflight.ts'
 import { readQcow2Header } from '../image/qcow2-header.ts'
 import { largestOverlay } from '../image/qcow2-overlay.ts'
 import type { Connect } from '../libvirt/connect.ts'
+import { isLocal, isSession, privateHostName } from './connection-name.ts'
 import type { Workspace } from './workspace.ts'
 
 export const EPHEMERAL_MODES = ['ram', 'encrypted', 'transient'] as const
@@ -60,17 +62,77 @@ export async function chooseEphemeralMode(
   return 'encrypted'
 }
 
+/** Bytes that a locked QEMU takes beside its guest: its libraries, stacks and buffers. Measured with QEMU 7.2. */
+const LOCKED_OVERHEAD = 256 * 1024 ** 2
+/** For an emulated processor; QEMU's own choice, 1 GiB, would be locked as well. */
+export const LOCKED_TRANSLATIONS = 256 * 1024 ** 2
+
+export interface MemoryLock {
+  readonly isLocked: boolean
+  /** Why it is not, where it should be. */
+  readonly obstacle?: string
+}
+
+/**
+ * The memory of a machine that leaves nothing behind is locked where it could be swapped to a disk: there it takes all of its
+ * memory at once. Elsewhere nothing is gained by that.
+ */
+export async function planMemoryLock(
+  workspace: Workspace,
+  mode: EphemeralMode | undefined,
+  {
+    count,
+    memoryBytes,
+    isEmulated,
+  }: {
+    readonly count: number
+    /** Of all of them. */
+    readonly memoryBytes: number
+    readonly isEmulated: boolean
+  },
+): Promise<MemoryLock> {
+  const { connectionName, isRoot } = workspace
+  if (mode === undefined || mode === 'transient' || !isLocal(connectionName)) return { isLocked: false }
+  if ((await readMemoryToDisk()).swaps.length === 0) return { isLocked: false }
+  if (!(await mayLock(connectionName, isRoot)))
+    return { isLocked: false, obstacle: 'its libvirt may not lock that much: vmpkg host plan --memlock unlimited' }
+  const needed = memoryBytes + count * (LOCKED_OVERHEAD + (isEmulated ? LOCKED_TRANSLATIONS : 0))
+  const meminfo = await readFile('/proc/meminfo', 'utf8').catch(() => '')
+  if (needed > (parseAvailableMemoryKib(meminfo) ?? 0) * 1024)
+    return { isLocked: false, obstacle: `${mebibytes(needed)} would be locked, and less is available` }
+  return { isLocked: true }
+}
+
+/** libvirt raises the limit of its QEMU, and does not start it where it may not: then the limit has to be open already. */
+async function mayLock(connection: string, isRoot: boolean): Promise<boolean> {
+  const [limits, status] = await Promise.all(
+    ['limits', 'status'].map((name) => readFile(join('/proc/self', name), 'utf8').catch(() => '')),
+  )
+  if (mayLockAll(limits ?? '')) return true
+  if (privateHostName(connection) !== undefined) return isRoot && mayRaiseLimits(status ?? '', 'effective')
+  return !isSession(connection) && mayRaiseLimits(status ?? '', 'bounding')
+}
+
 /** What of the mode’s promise this host does not keep, in words; told, for it is not vmpkg that can mend it. */
 export async function listEphemeralGaps(
   workspace: Workspace,
   mode: EphemeralMode,
-  isLogHidden: boolean,
+  { isLogHidden, lock }: { readonly isLogHidden: boolean; readonly lock: MemoryLock },
 ): Promise<readonly string[]> {
   if (mode === 'transient') return []
   const gaps: string[] = []
   const { memory } = workspace.connectionPaths
-  const swaps = await listSwaps()
-  if (swaps.length > 0) gaps.push(`memory may be written to swap (${swaps.join(', ')})`)
+  const { swaps, hibernates } = await readMemoryToDisk()
+  const where = swaps.join(', ')
+  if (swaps.length > 0 && !lock.isLocked) {
+    const why = lock.obstacle === undefined ? '' : `, for ${lock.obstacle}`
+    gaps.push(`memory may be written to swap (${where})${why}`)
+  }
+  if (swaps.length > 0 && lock.isLocked && mode === 'encrypted')
+    gaps.push(`the key of its disk, which libvirt has in its memory, may be written to swap (${where})`)
+  if (swaps.length > 0 && mode === 'ram' && !isNeverSwapped(memory, await readFile('/proc/self/mountinfo', 'utf8')))
+    gaps.push(`its disk lies in memory that may be written to swap (${where}): mount a tmpfs with noswap at ${memory}`)
+  if (hibernates) gaps.push('this host can hibernate, which writes all memory to its disk')
   if (!(await isInMemory(memory)))
     gaps.push(`UEFI variables and configuration lie in ${memory}, which is not in memory`)
   if (mode === 'encrypted' && !isLogHidden)
@@ -110,16 +172,6 @@ export async function sumPledges(folder: string): Promise<number> {
     sum += Math.max(0, largestOverlay(header.virtualSize) - taken.blocks * 512)
   }
   return sum
-}
-
-/** Of /proc/swaps those that are not in memory themselves. */
-async function listSwaps(): Promise<readonly string[]> {
-  const text = await readFile('/proc/swaps', 'utf8').catch(() => '')
-  const names = text
-    .split('\n')
-    .slice(1)
-    .map((line) => line.split(/\s/, 1)[0] ?? '')
-  return names.filter((name) => name !== '' && !name.startsWith('/dev/zram'))
 }
 
 function mebibytes(bytes: number): string {

@@ -101,7 +101,8 @@ function arrangeLayers(
       const file = files.get(one)
       if (file === undefined) continue
       const backing = file.backing === undefined ? undefined : indices.get(file.backing)
-      indices.set(one, layers.push({ file: one, format: file.format, backing, isLive: one === live }) - 1)
+      const { format, isDevice = false } = file
+      indices.set(one, layers.push({ file: one, format, backing, isLive: one === live, isDevice }) - 1)
     }
     return indices.get(key) ?? 0
   }
@@ -110,7 +111,9 @@ function arrangeLayers(
     const name = `${file}\0${internal}`
     const known = indices.get(name)
     if (known !== undefined) return known
-    const layer: Layer = { file, format: 'qcow2', backing: undefined, isLive: file === live, snapshot: internal }
+    const { isDevice = false } = files.get(file) ?? {}
+    const common = { file, format: 'qcow2', backing: undefined, isLive: file === live, isDevice } as const
+    const layer: Layer = { ...common, snapshot: internal }
     indices.set(name, layers.push(layer) - 1)
     return layers.length - 1
   }

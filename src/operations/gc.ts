@@ -8,7 +8,7 @@ import { lstat, readdir, realpath, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { listDiskSecrets } from '../domain/disk-secret.ts'
 import { listMachines } from '../domain/inventory.ts'
-import { isVmpkgError } from '../errors.ts'
+import { isVmpkgError, systemErrorCode } from '../errors.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
@@ -186,8 +186,11 @@ async function collectUnfinished(workspace: Workspace, dryRun: boolean): Promise
   const { state } = workspace.paths
   const keys = keyFolder(workspace, undefined)
   const own: string[] = []
-  for (const folder of [state, dirname(workspace.paths.preferences)]) {
-    const names = await readdir(folder)
+  for (const folder of [state, dirname(workspace.paths.preferences), workspace.connectionPaths.folder]) {
+    const names = await readdir(folder).catch((error: unknown): string[] => {
+      if (systemErrorCode(error) === 'ENOENT') return []
+      throw error
+    })
     own.push(...names.filter((name) => name.endsWith('.tmp')).map((name) => join(folder, name)))
   }
   const left = [...own, ...(await findAbandonedScratch(workspace))]

@@ -69,8 +69,9 @@ export async function makeMachine(
   if (request.start) await prepareStart(workspace, connect, xml)
   else await preflightDomain(workspace, connect, xml, { until: 'define' })
   if (mode !== undefined) {
-    const isHidden = await hideQemuLog(workspace.connectionPaths, uuid, name)
-    for (const gap of await listEphemeralGaps(workspace, mode, isHidden)) {
+    const isLogHidden = await hideQemuLog(workspace.connectionPaths, uuid, name)
+    const lock = input.lock ?? { isLocked: false }
+    for (const gap of await listEphemeralGaps(workspace, mode, { isLogHidden, lock })) {
       emit({ type: 'noted', message: `Of ${name} this may outlast it on this host: ${gap}` })
     }
     const flags = request.autodestroy === true ? (['validate', 'autodestroy'] as const) : (['validate'] as const)

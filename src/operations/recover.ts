@@ -22,7 +22,8 @@ export type Undo =
   | { readonly kind: 'remove-domain'; readonly uuid: string; readonly name: string }
   | { readonly kind: 'remove-secret'; readonly uuid: string }
   | { readonly kind: 'remove-data'; readonly name: string; readonly data: string }
-  | { readonly kind: 'settle-storage'; readonly storage: Storage }
+  /** `ownsFolder`: its folder is vmpkg's to remove, also where the marker in it is not there yet, or any more. */
+  | { readonly kind: 'settle-storage'; readonly storage: Storage; readonly ownsFolder?: boolean }
   | { readonly kind: 'stop-domain'; readonly uuid: string }
   | { readonly kind: 'resume-domain'; readonly uuid: string }
   | { readonly kind: 'settle-snapshots'; readonly uuid: string; readonly files: readonly string[] }
@@ -166,7 +167,7 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       await (await import('./storage-volumes.ts')).removeMachineVolumes(workspace, undo.uuid)
       return
     case 'remove-domain':
-      await (await loadRemoval()).destroyOwnDomain(await workspace.connect(), undo.uuid)
+      await (await import('./keep-data.ts')).destroyKeepingData(workspace, await workspace.connect(), undo.uuid)
       return
     case 'remove-secret':
       await (await import('../domain/disk-secret.ts')).undefineDiskSecret(await workspace.connect(), undo.uuid)
@@ -175,7 +176,7 @@ async function runUndo(workspace: Workspace, record: UndoRecord): Promise<void> 
       await (await import('./data-file.ts')).removeUnusedData(workspace, undo)
       return
     case 'settle-storage':
-      await (await import('./storage-settle.ts')).settleStorage(workspace, undo.storage)
+      await (await import('./storage-settle.ts')).settleStorage(workspace, undo.storage, undo.ownsFolder === true)
       return
     case 'settle-restore':
       await (await import('./settle-restore.ts')).settleRestore(workspace, undo.uuid, undo.holder)
@@ -258,7 +259,7 @@ function parseUndo(record: UndoRecord): Undo {
     case 'remove-data':
       return { kind: record.kind, ...parseDataName(record['name'], record['data']) }
     case 'settle-storage':
-      return { kind: record.kind, storage: parseStorage(record['storage']) }
+      return { kind: record.kind, storage: parseStorage(record['storage']), ownsFolder: record['ownsFolder'] === true }
     case 'settle-restore':
       return { kind: record.kind, uuid: parseUuid(record['uuid']), holder: String(record['holder']) }
     case 'remove-domain':

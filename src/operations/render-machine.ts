@@ -21,6 +21,7 @@ import { renderGuestFile } from '../render/guest.ts'
 import type { SocketCard } from '../render/socket-cards.ts'
 import { type StampedVolume, stampDomain } from '../render/stamp.ts'
 import type { DataDisk } from './data-disks.ts'
+import { LOCKED_TRANSLATIONS, type MemoryLock } from './ephemeral.ts'
 import { templateValues } from './file-parameters.ts'
 import { rootVerity } from './images.ts'
 import type { LoadedPackage } from './package-store.ts'
@@ -55,6 +56,8 @@ export interface MachineInput {
   readonly data?: readonly DataDisk[]
   /** Those of its disks that are not plain files, by path (`storage-volumes.ts`). */
   readonly volumes?: ReadonlyMap<string, StampedVolume>
+  /** Of an ephemeral machine: whether its memory is kept out of swap (`ephemeral.ts`). */
+  readonly lock?: MemoryLock
   /** Files of the medium that no template makes. */
   readonly more?: ReadonlyMap<string, Uint8Array>
 }
@@ -147,6 +150,7 @@ export function finishMachine(input: MachineInput, draft: MachineDraft, facts: D
       : { sockets: { folder: input.sockets, cards: socketCardsOf(input.nics) } }),
     ...(input.data === undefined ? {} : { data: input.data }),
     ...(input.volumes === undefined ? {} : { volumes: input.volumes }),
+    ...(input.lock?.isLocked === true ? { lockMemory: { translationBytes: LOCKED_TRANSLATIONS } } : {}),
     ...(manifest.os === undefined ? {} : { osId: manifest.os.id }),
   })
 }

@@ -1,9 +1,9 @@
 /** Removes clones: the domain, its overlay, its medium and its log. Routers go with their package. */
 import { getMachine, listMachines, type Machine } from '../domain/inventory.ts'
-import { destroyOwnDomain } from '../domain/removal.ts'
 import { VmpkgError } from '../errors.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { collectVanished } from './gc.ts'
+import { destroyKeepingData } from './keep-data.ts'
 import { intend, transact } from './recover.ts'
 import { closeForwards, forgetClone, namelessEntry, removalOfClone } from './stop.ts'
 import type { Workspace } from './workspace.ts'
@@ -46,7 +46,7 @@ export async function removeClones(workspace: Workspace, request: RemovalRequest
     const entry = facts.ephemeral ? namelessEntry('rm', facts.package) : { operation: 'rm', subject: name }
     await transact(workspace, entry, async (transaction) => {
       intend(transaction, ...removalOfClone(domain.uuid))
-      await destroyOwnDomain(connect, domain.uuid)
+      await destroyKeepingData(workspace, connect, domain.uuid)
       await forgetClone(workspace, domain.uuid)
       transaction.commit()
     })

@@ -3,6 +3,7 @@
  * unless the storage is on record, so that this is the undo of adding one and the rest of removing one.
  */
 import { readdir, rm, rmdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { undefinePool } from '../domain/storage-pool.ts'
 import { forgetStorageSecret } from '../domain/storage-secret.ts'
 import { systemErrorCode } from '../errors.ts'
@@ -12,7 +13,8 @@ import type { Storage } from '../model/storage.ts'
 import { isFolderThere, markerOf, readStorages, storageKeyPath } from '../state/storages.ts'
 import type { Workspace } from './workspace.ts'
 
-export async function settleStorage(workspace: Workspace, storage: Storage): Promise<void> {
+/** @param ownsFolder its folder goes, once it is empty, also without the marker */
+export async function settleStorage(workspace: Workspace, storage: Storage, ownsFolder = false): Promise<void> {
   const { connectionPaths } = workspace
   if (readStorages(connectionPaths).storages.some(({ uuid }) => uuid === storage.uuid)) return
   const connect = await workspace.connect()
@@ -20,9 +22,17 @@ export async function settleStorage(workspace: Workspace, storage: Storage): Pro
   await forgetStorageSecret(connect, storage.uuid)
   const isNameTaken = readStorages(connectionPaths).storages.some(({ name }) => name === storage.name)
   if (!isNameTaken) await rm(storageKeyPath(connectionPaths, storage.name), { force: true })
-  if (storage.type !== 'dir' || !isFolderThere(connectionPaths, storage)) return
-  await rm(markerOf(storage), { force: true })
-  if ((await readdir(storage.path)).length === 0) await rmdir(storage.path).catch(ignoreBusy)
+  if (storage.type !== 'dir') return
+  const isMarked = isFolderThere(connectionPaths, storage)
+  if (!isMarked && !ownsFolder) return
+  if (isMarked) await rm(markerOf(storage), { force: true })
+  const marker = basename(markerOf(storage))
+  const names = await readdir(storage.path).catch(ignoreMissing)
+  if (names === undefined) return
+  // Half a marker, of a command that was killed while it wrote it.
+  const halves = names.filter((name) => name.startsWith(`${marker}.`) && name.endsWith('.tmp'))
+  for (const half of halves) await rm(join(storage.path, half), { force: true })
+  if (names.length === halves.length) await rmdir(storage.path).catch(ignoreBusy)
 }
 
 /** libvirt switches off what nobody has open when it stops an LVM pool: what was on is switched on again. */
@@ -38,4 +48,8 @@ async function dropPool(workspace: Workspace, connect: Connect, storage: Storage
 function ignoreBusy(error: unknown): void {
   const code = systemErrorCode(error)
   if (code !== 'EBUSY' && code !== 'ENOTEMPTY' && code !== 'EACCES' && code !== 'EPERM') throw error
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (systemErrorCode(error) !== 'ENOENT') throw error
 }

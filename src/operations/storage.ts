@@ -90,7 +90,8 @@ export async function addStorage(workspace: Workspace, request: AddStorageReques
   if (request.dryRun) return report(storage, false)
   const connect = await workspace.connect()
   await transact(workspace, { operation: 'storage-add', subject: storage.name }, async (transaction) => {
-    intend(transaction, { kind: 'settle-storage', storage })
+    const ownsFolder = storage.type === 'dir' && !existsSync(storage.path)
+    intend(transaction, { kind: 'settle-storage', storage, ownsFolder })
     if (storage.type === 'dir') {
       if (!isFolderThere(connectionPaths, storage)) prepareFolder(storage.path, workspace.isRoot ? 0o711 : 0o700)
       await replaceFile(markerOf(storage), markerText(connectionPaths, storage.name), { mode: 0o600 })
@@ -212,7 +213,8 @@ export async function removeStorage(workspace: Workspace, name: string, dryRun: 
   const gone = report(storage, list.default === name)
   if (dryRun) return gone
   await transact(workspace, { operation: 'storage-remove', subject: name }, async (transaction) => {
-    intend(transaction, { kind: 'settle-storage', storage })
+    const ownsFolder = storage.type === 'dir' && isFolderThere(connectionPaths, storage)
+    intend(transaction, { kind: 'settle-storage', storage, ownsFolder })
     const storages = list.storages.filter((one) => one.name !== name)
     const others = list.default === undefined || list.default === name ? {} : { default: list.default }
     await writeStorages(connectionPaths, { storages, ...others })

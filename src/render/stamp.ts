@@ -33,6 +33,8 @@ export interface DomainStamp {
   readonly data?: readonly StampedDisk[]
   /** Those disks of vmpkg, by path, that are not plain files. */
   readonly volumes?: ReadonlyMap<string, StampedVolume>
+  /** Its memory never goes to swap. Of an emulated processor so many bytes of translated code at most are kept with it. */
+  readonly lockMemory?: { readonly translationBytes: number }
 }
 
 export interface StampedVolume {
@@ -64,6 +66,7 @@ export function stampDomain({ xml }: VerifiedDomainXml, stamp: DomainStamp): str
   if (stamp.sockets !== undefined) joinBySockets(document.root, stamp.sockets)
   for (const disk of stamp.data ?? []) addDisk(document.root, disk)
   if (stamp.volumes !== undefined) describeVolumes(document.root, stamp.volumes)
+  if (stamp.lockMemory !== undefined) lockMemory(document.root, stamp.lockMemory)
   return formatXml(document)
 }
 
@@ -91,6 +94,16 @@ function leaveNoTrace(root: XmlElement, { storage, overlay }: DomainFacts): void
     const secret = `<secret type='passphrase' uuid='${escapeXml(getText(uuid))}'/>`
     insertElement(source, `<encryption format='luks'>\n  ${secret}\n</encryption>`)
   }
+}
+
+/** QEMU locks all that it has; how much an emulator may keep of translated code is said, or that is 1 GiB more. */
+function lockMemory(root: XmlElement, { translationBytes }: { readonly translationBytes: number }): void {
+  const backing = findElement(root, 'memoryBacking') ?? insertElement(root, '<memoryBacking>\n</memoryBacking>')
+  if (findElement(backing, 'locked') === undefined) insertElement(backing, '<locked/>')
+  if (getAttribute(root, 'type') !== 'qemu' || findElement(root, 'features/tcg') !== undefined) return
+  const features = findElement(root, 'features') ?? insertElement(root, '<features>\n</features>')
+  const size = `<tb-cache unit='MiB'>${Math.ceil(translationBytes / 1024 ** 2)}</tb-cache>`
+  insertElement(features, `<tcg>\n  ${size}\n</tcg>`)
 }
 
 /** Templates and the gate know files alone: what a disk lies in is the host's business, and said after them. */

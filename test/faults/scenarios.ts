@@ -3,8 +3,11 @@
  * Paths that begin with `%` are below the world's folder.
  */
 import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { chmod, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { readKey } from 'openpgp'
 import { listKeys } from '../../src/publish/key.ts'
 import { readRegistry } from '../../src/publish/registry-state.ts'
@@ -12,6 +15,7 @@ import { signEnvelope } from '../../src/publish/registry-version.ts'
 import { openSigner, type Signer } from '../../src/publish/signer.ts'
 import { noise } from '../support/disk-image.ts'
 import { DAY_MS, fixedClock } from '../support/fixed-clock.ts'
+import { makeFilesystem } from '../support/guest-disk.ts'
 import { testImage } from '../support/registry-builder.ts'
 import { tinyApp, tinyRouter } from '../support/tiny-packages.ts'
 import { type Scenario, words } from './sweep.ts'
@@ -24,6 +28,18 @@ function editedImage(edit: string): Uint8Array {
   const image = noise('edited', 512 * 1024)
   for (let at = 5000; at < image.length; at += 150_000) image.write(edit, at)
   return image
+}
+
+/** A small file system on the whole disk. */
+function ext4With(path: string, text: string): Uint8Array {
+  const folder = mkdtempSync(join(tmpdir(), 'vmpkg-faults-'))
+  try {
+    const file = join(folder, 'disk.raw')
+    makeFilesystem('ext', file, { [path]: text }, { mebibytes: 2, options: ['-O', '^has_journal'] })
+    return readFileSync(file)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 }
 
 /** Two versions of each; the second of the router has another definition. The last are mostly alike. */
@@ -39,6 +55,7 @@ export const PACKAGES = [
   { ...tinyApp('app-keep', { manifest: 'data: { home: { size: 16MiB, mount: /home } }' }), version: '1.0-1' },
   { name: 'app-edited', version: '1.0-1', images: { disk: editedImage('') } },
   { name: 'app-edited', version: '2.0-1', images: { disk: editedImage('an edit') } },
+  { ...tinyApp('app-files', { image: ext4With('/notes', 'what was written') }), version: '1.0-1' },
   { name: 'app-alike', images: { disk: editedImage('of others') } },
 ]
 
@@ -56,7 +73,8 @@ async function runFrom(
   commands: readonly (readonly string[])[],
 ): Promise<void> {
   const keys = [what, ...commands.map((_, i) => `${what} ${JSON.stringify(commands.slice(0, i + 1))}`)]
-  const isFiles = (count: number): boolean => !/"(router|clone|start)/.test(JSON.stringify(commands.slice(0, count)))
+  const isFiles = (count: number): boolean =>
+    !/"(router|clone|start|storage)/.test(JSON.stringify(commands.slice(0, count)))
   let done = commands.length
   while (done >= 0 && !(isFiles(done) && (await world.recall(keys[done] ?? '')))) done--
   if (done < 0) {
@@ -89,7 +107,9 @@ const KEEPER = [
   ['rm', '-y', 'keeper'],
 ] as const
 const LEAVES_PACKS = /^backups\/|^tmp\//
-const VAULT = ['storage', 'add', 'vault', '--path', '%/vault', '--key-file', '%/key']
+// Below a folder whose sync counts: that of the world itself does not.
+const SPARE = ['storage', 'add', 'spare', '--path', '%/root/spare']
+const VAULT = ['storage', 'add', 'vault', '--path', '%/root/vault', '--key-file', '%/key']
 
 /** With a key file for storages. */
 function keyed(...commands: readonly (readonly string[])[]): Scenario['before'] {
@@ -143,6 +163,18 @@ async function damageImages({ folder }: World): Promise<void> {
     await chmod(path, 0o644)
     await writeFile(path, bytes)
     await chmod(path, 0o444)
+  }
+}
+
+/** A pool of which nothing waits: its guest would have to boot, which the app of these tests does not do. */
+async function wishForPool({ folder }: World): Promise<void> {
+  const state = new DatabaseSync(join(folder, 'root/var/lib/vmpkg/state.db'))
+  try {
+    const row = state.prepare('SELECT connection FROM definitions').get()
+    const add = state.prepare('INSERT INTO pools (connection, package, size, mode, net) VALUES (?, ?, 2, NULL, NULL)')
+    add.run(row?.['connection'] ?? '', 'app-alone')
+  } finally {
+    state.close()
   }
 }
 
@@ -753,5 +785,141 @@ export const SCENARIOS: readonly Scenario[] = [
     known: [{ way: 'power', kind: 'rm', path: /lock\.holder$/ }],
     before: having(ADD, UPDATE, ROUTER, ...KEEPER),
     done: ['DOMAIN_EXISTS'],
+  },
+  {
+    name: 'run',
+    host: true,
+    isLong: true,
+    verb: ['run', 'app-alone', '--name', 'one', '--viewer', 'none', '--no-pool'],
+    before: having(ADD, UPDATE, ROUTER, APP),
+    done: ['DOMAIN_EXISTS'],
+  },
+  {
+    name: 'gc of a machine that virsh undefined',
+    host: true,
+    isLong: true,
+    verb: ['gc'],
+    before: async (world) => {
+      await having(ADD, UPDATE, ROUTER, APP, CLONE)(world)
+      await world.virsh('undefine', 'one')
+    },
+  },
+  {
+    name: 'snapshot prune',
+    host: true,
+    isLong: true,
+    verb: ['snapshot', 'prune', '-y', 'one', '--keep', '1'],
+    before: having(
+      ADD,
+      UPDATE,
+      ROUTER,
+      APP,
+      CLONE,
+      ['snapshot', 'create', 'one', 'auto-20260101T000000Z'],
+      ['snapshot', 'create', 'one', 'auto-20260102T000000Z'],
+    ),
+  },
+  {
+    name: 'snapshot schedule remove',
+    host: true,
+    isLong: true,
+    verb: ['snapshot', 'schedule', 'remove', 'one'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE, [
+      'snapshot',
+      'schedule',
+      'set',
+      'one',
+      '--every',
+      '1h',
+      '--keep',
+      '3',
+    ]),
+  },
+  {
+    name: 'backup prune',
+    host: true,
+    isLong: true,
+    verb: ['backup', 'prune', '-y', '%/backups', '--keep', '1'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE, BACKUP, BACKUP),
+    leaves: LEAVES_PACKS,
+  },
+  {
+    name: 'file get',
+    host: true,
+    isLong: true,
+    verb: ['file', 'get', 'files', '/notes', '--output', '%/disks/notes'],
+    before: async (world) => {
+      await having(
+        ADD,
+        UPDATE,
+        ROUTER,
+        [...APP.slice(0, -1), 'app-files'],
+        ['clone', 'app-files', '--name', 'files', '--no-start'],
+      )(world)
+      await mkdir(join(world.folder, 'disks'))
+    },
+    leaves: IN_DISKS,
+    done: ['USAGE'],
+  },
+  {
+    name: 'set disk',
+    host: true,
+    isLong: true,
+    verb: ['set', 'disk', 'one', '--iops', '500'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE),
+  },
+  {
+    name: 'set autostart',
+    host: true,
+    isLong: true,
+    verb: ['set', 'autostart', 'one', 'on'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE),
+  },
+  {
+    name: 'data detach',
+    host: true,
+    isLong: true,
+    verb: ['data', 'detach', 'keeper/home'],
+    before: having(ADD, UPDATE, ROUTER, APP, CLONE, ...KEEPER, ['data', 'attach', 'keeper/home', 'one']),
+    done: ['USAGE'],
+  },
+  {
+    name: 'storage add, encrypted',
+    host: true,
+    verb: VAULT,
+    known: [
+      { way: 'after', kind: 'mkdir', path: /\/vault$/ },
+      { way: 'power', kind: 'rename', path: /storage-vault\.luks$/ },
+      { way: 'before', kind: 'rename', path: /storage\.json$/ },
+    ],
+    before: keyed(ADD, UPDATE),
+    done: ['STORAGE_EXISTS'],
+  },
+  {
+    name: 'storage default',
+    host: true,
+    isLong: true,
+    verb: ['storage', 'default', 'spare'],
+    before: having(ADD, UPDATE, SPARE),
+  },
+  {
+    name: 'storage remove',
+    host: true,
+    isLong: true,
+    verb: ['storage', 'remove', '-y', 'spare'],
+    known: [{ way: 'after', kind: 'rm', path: /\.vmpkg-storage$/ }],
+    before: having(ADD, UPDATE, SPARE),
+    done: ['STORAGE_UNKNOWN'],
+  },
+  {
+    name: 'pool drop',
+    host: true,
+    isLong: true,
+    verb: ['pool', 'drop', 'app-alone'],
+    before: async (world) => {
+      await having(ADD, UPDATE, ROUTER, APP)(world)
+      await wishForPool(world)
+    },
+    done: ['USAGE'],
   },
 ]

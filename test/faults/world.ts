@@ -140,7 +140,7 @@ export async function makeWorld({ name, packages, host }: WorldOptions): Promise
         return true
       },
       async wipe() {
-        await libvirt?.clear()
+        await libvirt?.clear({ secrets: true })
         await removeTop(folder)
         await mkdir(join(folder, 'tmp'))
       },
@@ -192,7 +192,7 @@ async function removeTop(folder: string, below = ''): Promise<void> {
 }
 
 interface Saved {
-  readonly kind: 'define' | 'net-define'
+  readonly kind: 'define' | 'net-define' | 'pool-define'
   readonly name: string
   readonly file: string
   readonly active: boolean
@@ -206,6 +206,7 @@ class SavedLibvirt {
   readonly #uri: string
   readonly #folder: string
   readonly #xml: Saved[] = []
+  #saved: readonly string[] = []
   /** UUIDs and MACs of what was saved. */
   identities: readonly string[] = []
 
@@ -219,7 +220,8 @@ class SavedLibvirt {
   }
 
   async #names(...args: readonly string[]): Promise<string[]> {
-    return (await this.virsh(...args, '--name')).split('\n').filter((line) => line !== '')
+    const lines = (await this.virsh(...args, '--name')).split('\n').map((line) => line.trim()) // pools have a tail of blanks
+    return lines.filter((line) => line !== '')
   }
 
   async observe(): Promise<Sight> {
@@ -233,6 +235,7 @@ class SavedLibvirt {
           .replace(/\.[0-9a-f]{8}\.iso/g, '.NEW.iso')
           .replace(TIME, 'TIME')
           .split('\n')
+          .filter((line) => !SPACE_OF_POOL.test(line))
           .toSorted()
         seen[what].push(`${name} ${lines.join('\n')}`)
       }
@@ -246,13 +249,21 @@ class SavedLibvirt {
       seen[`${what}, active`] = await this.#names(list)
       seen[`${what}, autostart`] = await this.#names(list, '--autostart', '--all')
     }
+    seen['secrets'] = await this.#secrets()
     const running = await Promise.all((await this.#names('list')).map(async (name) => this.virsh('dumpxml', name)))
     const links = running.map((xml) => `${xml.match(/<name>.*<\/name>/)?.[0]} ${xml.match(/<link .*>/g)?.join(' ')}`)
     return { ...seen, links }
   }
 
+  /** UUID and usage of each. What they hold nobody tells. */
+  async #secrets(): Promise<string[]> {
+    const lines = (await this.virsh('secret-list')).split('\n')
+    return lines.filter((line) => /[0-9a-f]{8}-/.test(line)).map((line) => line.trim().replaceAll(/\s+/g, ' '))
+  }
+
   async save(): Promise<void> {
     this.#xml.length = 0
+    this.#saved = await this.#secrets()
     const identities: string[] = []
     for (const { kind, list, dump } of LISTS) {
       const active = await this.#names(list)
@@ -282,12 +293,18 @@ class SavedLibvirt {
     return files
   }
 
-  async clear(): Promise<void> {
+  /** Secrets that were saved stay, for they could not be made again: a scenario that loses one proves nothing. */
+  async clear({ secrets = false } = {}): Promise<void> {
     for (const name of await this.#names('list')) await this.virsh('destroy', name)
     for (const name of await this.#names('list', '--all'))
       await this.virsh('undefine', name, '--nvram', '--snapshots-metadata')
     for (const name of await this.#names('net-list')) await this.virsh('net-destroy', name)
     for (const name of await this.#names('net-list', '--all')) await this.virsh('net-undefine', name)
+    for (const name of await this.#names('pool-list')) await this.virsh('pool-destroy', name)
+    for (const name of await this.#names('pool-list', '--all')) await this.virsh('pool-undefine', name)
+    for (const line of await this.#secrets()) {
+      if (secrets || !this.#saved.includes(line)) await this.virsh('secret-undefine', line.split(' ')[0] ?? '')
+    }
   }
 
   async restore(): Promise<void> {
@@ -297,16 +314,20 @@ class SavedLibvirt {
         const current = i === snapshots.length - 1 ? ['--current'] : []
         await this.virsh('snapshot-create', name, snapshot, '--redefine', ...current)
       }
-      if (autostart) await this.virsh(kind === 'define' ? 'autostart' : 'net-autostart', name)
-      if (active) await this.virsh(kind === 'define' ? 'start' : 'net-start', name)
+      const prefix = kind.replace('define', '')
+      if (autostart) await this.virsh(`${prefix}autostart`, name)
+      if (active) await this.virsh(`${prefix}start`, name)
     }
   }
 }
 
 const LISTS = [
   { kind: 'net-define', what: 'networks', list: 'net-list', dump: 'net-dumpxml' },
+  { kind: 'pool-define', what: 'pools', list: 'pool-list', dump: 'pool-dumpxml' },
   { kind: 'define', what: 'domains', list: 'list', dump: 'dumpxml' },
 ] as const
+/** Changes by itself. */
+const SPACE_OF_POOL = /<(?:capacity|allocation|available) /
 
 async function observeFiles(folder: string): Promise<Sight> {
   const state = join(folder, 'root/var/lib/vmpkg')
@@ -333,6 +354,10 @@ async function observeFiles(folder: string): Promise<Sight> {
         "SELECT name || ' ' || coalesce(before ->> '$.line', '') || ' ' || coalesce(after, '') FROM package_changes",
       ).map((text) => text.replace(TIME, 'TIME')),
     ),
+    wishes: ofState(
+      "SELECT package || ' ' || size || ' ' || coalesce(mode, '') || ' ' || coalesce(net, '') FROM pools",
+    ),
+    storages: await observeStorages(folder, files),
     pending: ofState("SELECT operation || ' ' || subject FROM transactions WHERE outcome IS NULL"),
     catalogue: column(
       join(folder, 'root/var/cache/vmpkg/catalogue.db'),
@@ -370,6 +395,17 @@ async function observeFiles(folder: string): Promise<Sight> {
     registryFiles: files.filter((path) => /^registry-[^/]*\/.*[0-9a-f]{64}/.test(path)),
     unfinished: files.filter((path) => UNFINISHED.test(path)).map((path) => path.replace(/[^/]*$/, '*')),
   }
+}
+
+/** The record of each connection, and what belongs to a storage: marker, header of its key, folder. */
+async function observeStorages(folder: string, files: readonly string[]): Promise<readonly string[]> {
+  const own = files.filter((path) =>
+    /(?:^|\/)(?:storage\.json|storage-[a-z0-9-]+\.luks|\.vmpkg-storage)$|^root\/(?:vault|spare)$/.test(path),
+  )
+  const texts = own.map(async (path) =>
+    path.endsWith('.json') ? `${path} ${await readFile(join(folder, path), 'utf8')}` : path,
+  )
+  return Promise.all(texts)
 }
 
 /** Of a backup the machine: its time is another one each time. */

@@ -44,7 +44,7 @@ test('a device that is closed to QEMU’s user is a problem, with the 14 seconds
   assert.equal(statusOf(open, 'kvm-device-of-qemu'), 'ok')
 })
 
-test('little memory, idle hugepages, merged pages, no transparent hugepages and a low limit are warnings', async (t) => {
+test('little memory, idle hugepages, merged pages, no transparent hugepages, swap, hibernation and a low limit are warnings', async (t) => {
   const checks = await checkMemoryState(
     await makeDoctorHost(t, {
       '/proc/meminfo': 'MemTotal: 8000000 kB\nMemAvailable: 1000 kB\n',
@@ -53,10 +53,12 @@ test('little memory, idle hugepages, merged pages, no transparent hugepages and 
       '/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages': '2000\n',
       '/sys/kernel/mm/transparent_hugepage/enabled': 'always madvise [never]\n',
       '/sys/kernel/mm/ksm/run': '1\n',
+      '/proc/swaps': 'Filename Type Size Used Priority\n/dev/sda2 partition 1000 0 -2\n',
+      '/sys/power/state': 'freeze mem disk\n',
     }),
   )
   for (const { id, status, fix } of checks) assert.ok(status === 'warning' && fix !== undefined, id)
-  assert.equal(checks.length, 5)
+  assert.equal(checks.length, 7)
 })
 
 test('memory that is well, and a kernel without the rest', async (t) => {
@@ -65,6 +67,6 @@ test('memory that is well, and a kernel without the rest', async (t) => {
   )
   assert.deepEqual(
     checks.map(({ status }) => status),
-    ['ok', 'not-applicable', 'not-applicable', 'ok', 'ok'],
+    ['ok', 'not-applicable', 'not-applicable', 'ok', 'ok', 'ok', 'ok'],
   )
 })

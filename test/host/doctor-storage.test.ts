@@ -28,3 +28,30 @@ test('space and file system are those of the nearest folder that exists', async 
   assert.equal(statusOf(await checkStorage(host, '/proc', false), 'disk-space'), 'warning')
   assert.equal(statusOf(await checkStorage(host, '/nowhere', true), 'store-rights'), 'unknown')
 })
+
+for (const [what, status, files] of [
+  ['a disk that takes nothing back', 'not-applicable', { '/sys/dev/block/8:1/queue/discard_max_bytes': '0\n' }],
+  ['neither discard nor a timer', 'warning', { '/sys/dev/block/8:1/../queue/discard_max_bytes': '4096\n' }],
+  [
+    'a timer',
+    'ok',
+    {
+      '/sys/dev/block/8:1/queue/discard_max_bytes': '4096\n',
+      '/etc/systemd/system/timers.target.wants/fstrim.timer': '',
+    },
+  ],
+] as const) {
+  test(`free blocks with ${what}: ${status}`, async (t) => {
+    const mounts = '1 0 8:1 / / rw - ext4 /dev/sda1 rw,nodiscard\n'
+    const host = await makeDoctorHost(t, { '/proc/self/mountinfo': mounts, '/sys/dev/block/8:1/dev': '8:1', ...files })
+    assert.equal(statusOf(await checkStorage(host, '/', false), 'discard'), status)
+  })
+}
+
+test('free blocks go back where the mount discards', async (t) => {
+  const host = await makeDoctorHost(t, {
+    '/proc/self/mountinfo': '1 0 0:9 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /srv rw - btrfs /dev/sdb rw,discard=async\n',
+    '/sys/dev/block/8:2/queue/discard_max_bytes': '4096\n',
+  })
+  assert.equal(statusOf(await checkStorage(host, '/srv', false), 'discard'), 'ok')
+})

@@ -209,4 +209,67 @@ describe('a machine that is copied', { timeout: 240_000, skip: await privateHost
     const left = (await readdir(join(folder, 'overlays'))).filter((name) => name.startsWith(String(uuid)))
     assert.deepEqual(left, [])
   })
+
+  describe('leaves to its data disk what lies in layers that virsh named', () => {
+    const connection = (): string => join(site.cli.env['VMPKG_ROOT'] ?? '', 'var/lib/vmpkg/connections/private-copy')
+    const homeOf = (name: string): string => join(connection(), `data/${name}.home.qcow2`)
+    const topOf = async (name: string): Promise<string> => {
+      const line = (await site.virsh('domblklist', name)).split('\n').find((one) => /^ ?vdb /.test(one)) ?? ''
+      return line.trim().split(/\s+/)[1] ?? ''
+    }
+    const write = async (name: string, command: string): Promise<void> =>
+      void (await execute('qemu-io', ['-c', `write ${command}`, await topOf(name)]))
+    const read = async (name: string, command: string): Promise<void> =>
+      void (await execute('qemu-io', ['-r', '-c', `read ${command}`, homeOf(name)]))
+    const layersOf = async (name: string): Promise<readonly string[]> =>
+      (await readdir(join(connection(), 'data'))).filter((file) => file.startsWith(`${name}.`)).toSorted()
+    const snapshot = (name: string, point: string, ...words: readonly string[]): Promise<string> =>
+      site.virsh('snapshot-create-as', name, point, '--disk-only', '--atomic', ...words)
+
+    test('when it is removed: also from a layer elsewhere, which stays', async () => {
+      const { cli } = site
+      await cli.ok(['clone', 'app-keep', '--name', 'mixed', '--no-start'])
+      await write('mixed', '-P 1 1M 64k')
+      await cli.ok(['snapshot', 'create', 'mixed', 'ours'])
+      await write('mixed', '-P 2 2M 64k')
+      await snapshot('mixed', 'theirs.1')
+      await write('mixed', '-P 3 3M 64k')
+      await snapshot('mixed', 'beside')
+      await write('mixed', '-P 4 1M 4k')
+      const elsewhere = join(cli.folder, 'elsewhere.qcow2')
+      await snapshot('mixed', 'away', '--diskspec', `vdb,file=${elsewhere}`)
+      await write('mixed', '-P 5 4M 64k')
+      assert.equal(await topOf('mixed'), elsewhere)
+      const { stderr } = await cli.run(['rm', '-y', 'mixed'])
+      assert.match(stderr, /elsewhere\.qcow2 is needed no more/)
+      for (const place of ['-P 4 1M 4k', '-P 1 1028k 60k', '-P 2 2M 64k', '-P 3 3M 64k', '-P 5 4M 64k'])
+        await read('mixed', place)
+      await execute('qemu-img', ['check', '-q', homeOf('mixed')])
+      assert.deepEqual(await layersOf('mixed'), ['mixed.home.qcow2'])
+      assert.deepEqual(
+        (await readdir(join(connection(), 'overlays'))).filter((file) => /theirs|beside|away/.test(file)),
+        [],
+      )
+    })
+
+    test('when virsh has undefined it and gc finds that, but not while another machine has the disk', async () => {
+      const { cli } = site
+      for (const name of ['loose', 'other']) await cli.ok(['clone', 'app-keep', '--name', name, '--no-start'])
+      await cli.ok(['clone', 'app-keep', '--name', 'giver', '--no-start'])
+      await cli.ok(['rm', '-y', 'giver'])
+      await cli.ok(['data', 'attach', 'giver/home', 'other', '--as', 'given'])
+      await snapshot('other', 'mine')
+      for (const point of ['first', 'second']) {
+        await snapshot('loose', point)
+        await write('loose', point === 'first' ? '-P 6 1M 64k' : '-P 7 2M 64k')
+      }
+      await site.virsh('undefine', 'loose', '--snapshots-metadata')
+      await cli.ok(['gc'])
+      for (const place of ['-P 6 1M 64k', '-P 7 2M 64k']) await read('loose', place)
+      assert.deepEqual(await layersOf('loose'), ['loose.home.qcow2'])
+      assert.deepEqual(await layersOf('giver'), ['giver.home.mine', 'giver.home.qcow2'])
+      await cli.ok(['rm', '-y', 'other'])
+      assert.deepEqual([await layersOf('giver'), await layersOf('other')], [['giver.home.qcow2'], ['other.home.qcow2']])
+    })
+  })
 })

@@ -14,6 +14,7 @@ import { privateHostMissing } from '../support/private-host.ts'
 const missing = await privateHostMissing()
 const sha256 = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 const MIB = 1024 ** 2
+const withoutLoop = (process.getuid?.() !== 0 || !existsSync('/dev/loop-control')) && 'needs root and loop devices'
 
 interface Version {
   readonly state: string
@@ -29,10 +30,11 @@ describe('files of a domain', { skip: missing }, () => {
   const virsh = (...args: readonly string[]): string => run('virsh', ['-q', '-c', uri, ...args])
 
   /** A domain whose only disk is this file; it has no system, so it would never get beyond the firmware. */
-  function define(name: string, file: string, format = 'qcow2'): void {
+  function define(name: string, file: string, format = 'qcow2', type: 'file' | 'block' = 'file'): void {
+    const source = type === 'file' ? 'file' : 'dev'
     const xml = `<domain type='qemu'><name>${name}</name><memory unit='MiB'>32</memory><os><type arch='x86_64'>hvm</type></os>
       <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
-      <disk type='file' device='disk'><driver name='qemu' type='${format}'/><source file='${file}'/><target dev='vda' bus='virtio'/></disk>
+      <disk type='${type}' device='disk'><driver name='qemu' type='${format}'/><source ${source}='${file}'/><target dev='vda' bus='virtio'/></disk>
       <disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk></devices></domain>`
     const path = join(images, `${name}.xml`)
     writeFileSync(path, xml)
@@ -171,6 +173,34 @@ describe('files of a domain', { skip: missing }, () => {
     assert.deepEqual(await names(), ['etc', 'link', 'lost+found'])
     assert.deepEqual(await names('--partition', '2'), ['boot.txt'])
     assert.equal((await history('demo', '/boot.txt'))[0]?.sha256, sha256('boot'))
+  })
+
+  test('a disk in a block device is read as one in a file, with its internal snapshots', {
+    skip: withoutLoop,
+  }, async () => {
+    const [store, raw] = [join(images, 'store.img'), join(images, 'device.raw')]
+    makeFilesystem('ext', raw, { '/etc/motd': 'then' })
+    run('truncate', ['-s', '80M', store])
+    const device = run('/usr/sbin/losetup', ['--find', '--show', store]).trim()
+    try {
+      run('qemu-img', ['create', '-q', '-f', 'qcow2', device, String(statSync(raw).size)])
+      run('qemu-img', ['convert', '-n', '-O', 'qcow2', raw, device])
+      define('on-device', device, 'qcow2', 'block')
+      run('qemu-img', ['snapshot', '-c', 'told', device])
+      editExt(raw, replace('/etc/motd', 'now!'), 0)
+      run('qemu-img', ['convert', '-n', '-O', 'qcow2', raw, device])
+      const versions = await history('on-device', '/etc/motd')
+      assert.deepEqual(
+        versions.map((one) => [one.first.name, one.sha256]),
+        [
+          ['told', sha256('then')],
+          ['now', sha256('now!')],
+        ],
+      )
+      assert.equal(await cli.ok(['file', 'get', 'on-device', '/etc/motd', '--output', '-']), 'now!')
+    } finally {
+      run('/usr/sbin/losetup', ['--detach', device])
+    }
   })
 
   test('what is wrong with a path, a disk or a connection is said', async () => {

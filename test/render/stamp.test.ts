@@ -127,6 +127,21 @@ test('an ephemeral machine has no memory in dumps, and an encrypted one the key 
   assert.ok(sources[0]?.includes(`uuid='${consoleContext.domain.uuid}'`))
 })
 
+test('memory that is to be locked is, with little of what an emulator keeps beside it', () => {
+  const lockMemory = { translationBytes: 256 * 1024 ** 2 }
+  assert.doesNotMatch(stampDomain(domain, stamp), /<locked|<tb-cache/)
+  const xml = stampDomain(domain, { ...stamp, lockMemory })
+  assert.equal(findSchemaFault(xml, 'domain'), undefined)
+  assert.match(xml, /<memoryBacking>\s*<locked\/>\s*<\/memoryBacking>/)
+  const isEmulated = consoleContext.host.virtType === 'qemu'
+  assert.equal(/<tcg>\s*<tb-cache unit='MiB'>256<\/tb-cache>\s*<\/tcg>\s*<\/features>/.test(xml), isEmulated)
+  const twice = stampDomain(
+    { ...domain, xml: domain.xml.replace('<vcpu', '<memoryBacking><locked/></memoryBacking><vcpu') },
+    { ...stamp, lockMemory },
+  )
+  assert.equal(twice.match(/<locked\/>/g)?.length, 1)
+})
+
 test('what came out of a pool, or waits in one, says so in libvirt', () => {
   const waiting: DomainFacts = { ...facts, pool: 'ready', shape: facts.digest, attendant: `12 345 ${'0a'.repeat(18)}` }
   const taken: DomainFacts = { ...facts, alias: 'browser-1' }

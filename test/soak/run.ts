@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { soakApps } from './apps.ts'
 import { soakChain } from './chain.ts'
-import { soakClones } from './clones.ts'
+import { soakClones, soakDebianClones } from './clones.ts'
 import { soakCycles } from './cycles.ts'
 import { soakFaults } from './faults.ts'
 import { soakFiles } from './files.ts'
@@ -22,6 +22,7 @@ import { soakPublish } from './publish.ts'
 import { soakPull } from './pull.ts'
 import { soakRaces } from './races.ts'
 import { soakRender } from './render.ts'
+import { soakResidue } from './residue.ts'
 import { soakResolve } from './resolve.ts'
 import { soakSnapshots } from './snapshots.ts'
 import { soakStorage } from './storage.ts'
@@ -33,6 +34,7 @@ const PARTS = {
   apps: soakApps,
   chain: soakChain,
   clones: soakClones,
+  'clones-debian': soakDebianClones,
   cycles: soakCycles,
   faults: soakFaults,
   files: soakFiles,
@@ -43,6 +45,7 @@ const PARTS = {
   pull: soakPull,
   races: soakRaces,
   render: soakRender,
+  residue: soakResidue,
   resolve: soakResolve,
   snapshots: soakSnapshots,
   storage: soakStorage,
@@ -54,7 +57,8 @@ type Part = keyof typeof PARTS
 const CASES: Readonly<Record<Part, number>> = {
   apps: 1,
   chain: 1000,
-  clones: 20,
+  clones: 26,
+  'clones-debian': 20,
   cycles: 1000,
   faults: 100_000,
   files: 1000,
@@ -65,6 +69,7 @@ const CASES: Readonly<Record<Part, number>> = {
   pull: 1000,
   races: 1000,
   render: 1_000_000,
+  residue: 4,
   resolve: 20_000,
   snapshots: 38,
   storage: 1,

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { createReadStream, existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -15,6 +15,12 @@ export interface Volume {
   holds(bytes: Buffer): Promise<boolean>
   /** How much has been written to it since it was made. */
   writtenBytes(): Promise<number>
+  /** What it takes of the disk below, once everything is written and what is free was given back where the mount does that. */
+  allocatedBytes(): Promise<number>
+  /** Mounted anew with these options, such as `discard`. */
+  remount(options: string): void
+  /** Gives all free blocks back. */
+  trim(): void
   /** What was in memory is gone. */
   loseMemory(): Promise<void>
   close(): Promise<void>
@@ -26,6 +32,7 @@ export function volumeMissing(): string | false {
   return existsSync('/dev/loop-control') ? false : 'this kernel has no loop devices'
 }
 
+/** Free blocks stay with the file until `trim`, or where it is mounted with `discard`. */
 export async function makeVolume(sizeMib = 192): Promise<Volume> {
   const folder = await mkdtemp(join(tmpdir(), 'vmpkg-volume-'))
   const [file, root] = [join(folder, 'volume.img'), join(folder, 'root')]
@@ -64,6 +71,13 @@ export async function makeVolume(sizeMib = 192): Promise<Volume> {
       const fields = (await readFile(`/sys/block/${device}/stat`, 'utf8')).trim().split(/\s+/)
       return Number(fields[6]) * 512
     },
+    async allocatedBytes() {
+      run('sync', '-f', root)
+      run('sync', '-f', file)
+      return (await stat(file)).blocks * 512
+    },
+    remount: (options) => void run('mount', '-o', `remount,${options}`, root),
+    trim: () => void run('/usr/sbin/fstrim', root),
     async loseMemory() {
       unmount(memory)
       run('mount', '-t', 'tmpfs', '-o', 'size=256M,mode=0755', 'vmpkg-test', memory)
