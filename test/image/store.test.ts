@@ -87,7 +87,9 @@ describe('ImageStore', () => {
     const [mapBytes, indexBytes] = await Promise.all([readFile(map.file), readFile(transport.file)])
     const blobs = folderBlobs(outDir)
     const path = await store.fetch({ image, mapBytes, indexBytes, blobs, subject: 'image' })
-    const largest = Math.max(...parseTransportIndex(indexBytes, parseChunkMap(mapBytes)).frames.map((one) => one.size))
+    const largest = Math.max(
+      ...[...parseTransportIndex(indexBytes, parseChunkMap(mapBytes)).frames].map((one) => one.size),
+    )
     const damages: readonly (readonly [bytes: number, damage: () => Promise<void>])[] = [
       [largest, async () => overwrite(path, 2 ** 20, Buffer.from([(await byteAt(path, 2 ** 20)) ^ 1]))],
       [0, async () => overwrite(path, 3 * 2 ** 20, Buffer.from('written by mistake'))],
