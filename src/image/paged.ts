@@ -219,7 +219,9 @@ export class PagedDigests implements Digests {
   at(index: number): Uint8Array {
     const copy = new Uint8Array(DIGEST_BYTES)
     const start = (index & DIGEST_MASK) * DIGEST_BYTES
-    this.#pages.get(index >>> DIGEST_SHIFT).bytes.copy(copy, 0, start, start + DIGEST_BYTES)
+    const page = this.#pages.get(index >>> DIGEST_SHIFT).bytes
+    // One by one: a native copy would give each of millions a buffer outside the heap, which is freed late.
+    for (let byte = 0; byte < DIGEST_BYTES; byte++) copy[byte] = page[start + byte] ?? 0
     return copy
   }
 
@@ -232,7 +234,8 @@ export class PagedDigests implements Digests {
   /** Takes the 32 bytes at `start`. */
   push(bytes: Uint8Array, start = 0): void {
     const page = this.#pages.change(this.#length >>> DIGEST_SHIFT).bytes
-    page.set(bytes.subarray(start, start + DIGEST_BYTES), (this.#length & DIGEST_MASK) * DIGEST_BYTES)
+    const own = (this.#length & DIGEST_MASK) * DIGEST_BYTES
+    for (let byte = 0; byte < DIGEST_BYTES; byte++) page[own + byte] = bytes[start + byte] ?? 0
     this.#length++
   }
 }
