@@ -75,6 +75,8 @@ export interface Io {
 interface WorkspaceNeeds {
   /** Take the write lock and undo what dead commands left behind; `late`: the operation takes it once it has a plan. */
   readonly write?: boolean | 'late'
+  /** The command frees space, also where the disk has none. */
+  readonly relief?: boolean
 }
 
 export interface CommandSpec {

@@ -110,6 +110,7 @@ export function createIo(
         command: process.argv.slice(2),
         program: programOf(process.argv),
         write: needs.write ?? false,
+        relief: needs.relief,
         waitSeconds: optionNumber(options, 'wait', 0),
       })
       return workspace

@@ -10,6 +10,9 @@ interface Served {
   readonly mirror: Mirror
 }
 
+/** Frames are checked soon after they came: who sent what before the last of these ranges matters no more. */
+const MAX_SERVED = 1024
+
 export function packSource(from: Mirrors): BlobSource {
   const served: Served[] = []
   const { mirrors, penalties } = mirrorSet(from)
@@ -24,6 +27,7 @@ export function packSource(from: Mirrors): BlobSource {
           const isNext = last?.path === range.path && last.mirror === mirror && last.end === start
           if (isNext && last !== undefined) last.end = end
           else served.push({ path: range.path, start, end, mirror })
+          if (served.length > MAX_SERVED) served.shift()
         },
       }),
     distrust: ({ path, start, end }) => {

@@ -15,13 +15,14 @@ import { type Emit, emitNothing } from '../events.ts'
 import type { BlobSource } from '../fetch/blob-source.ts'
 import type { Digested } from '../model/digest.ts'
 import { beginAsClone, setSparseAside } from './begin-image.ts'
-import type { ChunkMap } from './chunk-map.ts'
-import { type DeltaIndex, parseDeltaIndex } from './delta-index.ts'
+import { type ChunkMap, chunkLength } from './chunk-map.ts'
+import { type DeltaIndex, MAX_DELTA_CHUNKS, MAX_DELTA_INDEX_BYTES, parseDeltaIndex } from './delta-index.ts'
 import { fetchFrames, writeFailure } from './fetch-frames.ts'
 import { FramePool } from './frame-pool.ts'
 import { FrameSpool } from './frame-spool.ts'
 import { allPlaces, copyLocalChunks, type LocalImage, type OpenLocalImage, openLocalImages } from './local-chunks.ts'
-import { makeOffer, planTransfer } from './plan-transfer.ts'
+import { Scratch } from './paged.ts'
+import { makeOffer, planTransfer, type TransferPlan } from './plan-transfer.ts'
 import { clearHoles, copyIntactChunks, findPresentChunks } from './present-chunks.ts'
 import type { Frame, TransportIndex } from './transport-index.ts'
 
@@ -51,13 +52,16 @@ export interface AssembleOptions {
   readonly subject: string
   readonly emit?: Emit
   readonly signal?: AbortSignal | undefined
-  /** Decoding threads; as many as processors by default, and at most four. */
+  /** Decoding threads; as many as processors by default, and at most four. Two at most where frames are large. */
   readonly threads?: number
 }
 
 const MIB = 2 ** 20
 /** A thread takes 15 MiB, with a dictionary twice that: more would not fit into 256 MiB (design images 7.3). */
 const MAX_THREADS = 4
+/** Frames of up to 8 MiB, as those of the coarser cuttings, take a thread 20 MiB more. */
+const LARGE_FRAME_BYTES = 4 * MIB
+const MAX_LARGE_THREADS = 2
 /** What a delta's index may cost beyond a fetch without it (design images 6.2). */
 const MAX_EXTRA_BYTES = 64 * 1024
 
@@ -69,7 +73,8 @@ const MAX_EXTRA_BYTES = 64 * 1024
 export async function assembleImage(options: AssembleOptions): Promise<void> {
   const { map, target, subject, emit = emitNothing } = options
   const partial = `${target}.partial`
-  const locals = await openLocalImages(options.locals ?? [])
+  const scratch = new Scratch(dirname(target))
+  const locals = await openLocalImages(options.locals ?? [], scratch)
   try {
     const isClone = await beginAsClone(partial, map, locals)
     const aside = await setSparseAside(partial, map)
@@ -77,7 +82,7 @@ export async function assembleImage(options: AssembleOptions): Promise<void> {
     await image.truncate(map.virtualSize)
     const isPresent = new Uint8Array(map.chunkCount)
     try {
-      await fill({ ...options, image, isPresent, isClone, aside }, locals)
+      await fill({ ...options, image, isPresent, isClone, aside, scratch }, locals)
     } catch (error) {
       throw await explain(error, subject, () => measureSpace(target, map, isPresent))
     }
@@ -99,13 +104,14 @@ interface Unfinished extends AssembleOptions {
   readonly isClone: boolean
   /** What an earlier run left, where that is another file. */
   readonly aside: string | undefined
+  readonly scratch: Scratch
 }
 
 /** Returns when every chunk is at its places. */
 async function fill(options: Unfinished, locals: readonly OpenLocalImage[]): Promise<void> {
   const { map, index, image, isPresent, isClone, aside, target, subject, emit = emitNothing, signal } = options
   isPresent.set(await findPresentChunks(image, map, signal))
-  const cloned = isClone ? map.lengths.reduce((sum, length, chunk) => sum + length * (isPresent[chunk] ?? 0), 0) : 0
+  const cloned = isClone ? presentBytes(map, isPresent) : 0
   if (aside === undefined) await clearHoles(image, map, signal)
   else {
     await copyIntactChunks({ from: aside, image, map, isPresent, signal })
@@ -113,31 +119,29 @@ async function fill(options: Unfinished, locals: readonly OpenLocalImage[]): Pro
   }
   await requireSpace(subject, target, map, isPresent)
   if (options.damaged !== undefined) await copyIntactChunks({ from: options.damaged, image, map, isPresent, signal })
-  await using pool = new FramePool(options.threads ?? Math.min(availableParallelism(), MAX_THREADS))
-  const places = allPlaces(map)
+  await using pool = new FramePool(chooseThreads(options))
+  const places = allPlaces(map, options.scratch)
   const copied = await copyLocalChunks({ images: locals, image, map, places, isPresent, pool, signal })
   if (copied.failure !== undefined) throw writeFailure({ kind: 'failed', ...copied.failure }, subject)
   for (const { subject: name } of copied.damaged) emit(warnOfDamage(name))
   const intact = locals.filter((one) => !copied.damaged.includes(one))
   const { deltas, from, indexBytes } = await readDeltas(options, intact, isPresent)
   const offer = makeOffer(index, deltas)
-  const unfit = new Set<Frame>()
+  const unfit = new Set<number>()
   const first = planTransfer(map, offer, isPresent)
   const { chosen, ways } = first
   const localBytes = copied.bytes + cloned
   emit({ type: 'transfer-planned', subject, chosen, ways, localBytes, indexBytes })
-  const missing = first.ranges.flatMap(({ frames }) => frames.map(({ frame }) => frame))
-  await using spool = await FrameSpool.open(`${target}.partial.frames`, missing, offer.frames)
+  await using spool = await FrameSpool.open(`${target}.partial.frames`, framesOf(first), offer.frames)
   let damaged: string | undefined
   // What an earlier run left of a frame may be poisoned, which costs a round; what fails of a delta comes another way.
-  const isSpooled = missing.some((frame) => spool.lengthOf(frame) > 0)
-  const rounds = options.blobs.places + (isSpooled ? 2 : 1) + deltas.length
+  const rounds = options.blobs.places + (spool.isEmpty ? 1 : 2) + deltas.length
   // A frame that arrives damaged is asked for once more everywhere; a cache on the way may have been at fault.
   for (let round = 0; round < rounds; round++) {
-    const { ranges } = round === 0 ? first : planTransfer(map, offer, isPresent, unfit)
-    if (ranges.length === 0) break
+    const plan = round === 0 ? first : planTransfer(map, offer, isPresent, unfit)
+    if (plan.chosen.requests === 0) break
     const before = unfit.size
-    const work = { plan: ranges, offer, olds: from, unfit, places, isPresent, image, pool, spool }
+    const work = { plan, offer, olds: from, unfit, places, isPresent, image, pool, spool }
     const outcome = await fetchFrames(work, options)
     damaged = outcome.damaged
     if (before === 0 && unfit.size > 0) emit(warnOfDelta(subject, outcome.unfit))
@@ -147,6 +151,21 @@ async function fill(options: Unfinished, locals: readonly OpenLocalImage[]): Pro
       hint: 'Try again later or from another mirror; what arrived intact is kept.',
     })
   }
+}
+
+function chooseThreads({ index, threads = Math.min(availableParallelism(), MAX_THREADS) }: AssembleOptions): number {
+  for (const { rawSize } of index.frames) if (rawSize > LARGE_FRAME_BYTES) return Math.min(threads, MAX_LARGE_THREADS)
+  return threads
+}
+
+function presentBytes(map: ChunkMap, isPresent: Uint8Array): number {
+  let sum = 0
+  for (const [chunk, length] of map.lengths.entries()) sum += length * (isPresent[chunk] ?? 0)
+  return sum
+}
+
+function* framesOf({ ranges }: TransferPlan): Generator<Frame> {
+  for (const { frames } of ranges) for (const { frame } of frames) yield frame
 }
 
 interface ReadDeltas {
@@ -172,7 +191,7 @@ async function readDeltas(
     const { size } = offered.index
     const isCheaper = offered.packBytes + size < chosen.bytes
     const isBounded = chosen.bytes + indexBytes + size <= full + MAX_EXTRA_BYTES
-    if (from === undefined || !isCheaper || !isBounded) continue
+    if (from === undefined || !isCheaper || !isBounded || !isSmall(map, index, offered, from)) continue
     try {
       const delta = parseDeltaIndex(await offered.readIndex(), map, from.map)
       indexBytes += size
@@ -185,6 +204,12 @@ async function readDeltas(
     }
   }
   return { deltas: read.map(({ delta }) => delta), from: read.map((one) => one.from), indexBytes }
+}
+
+/** True where a plan with the delta does not take more memory than there is for it: frames of large images come as they are. */
+function isSmall(map: ChunkMap, { frames }: TransportIndex, { index }: OfferedDelta, from: OpenLocalImage): boolean {
+  const counts = [map.chunkCount, from.map.chunkCount, frames.length]
+  return counts.every((count) => count <= MAX_DELTA_CHUNKS) && index.size <= MAX_DELTA_INDEX_BYTES
 }
 
 function warnOfDamage(subject: string) {
@@ -215,7 +240,7 @@ interface Space {
 async function measureSpace(target: string, map: ChunkMap, isPresent: Uint8Array): Promise<Space> {
   const folder = dirname(target)
   let neededBytes = 0
-  for (const chunk of map.chunks) if (isPresent[chunk] === 0) neededBytes += map.lengths[chunk] ?? 0
+  for (const chunk of map.chunks) if (isPresent[chunk] === 0) neededBytes += chunkLength(map, chunk)
   const { bavail, bsize } = await statfs(folder)
   return { folder, neededBytes, freeBytes: bavail * bsize }
 }

@@ -6,7 +6,7 @@
 import { constants } from 'node:fs'
 import { chmod, copyFile, lstat, rename, rm } from 'node:fs/promises'
 import { systemErrorCode } from '../errors.ts'
-import { type ChunkMap, chunkDigest } from './chunk-map.ts'
+import { type ChunkMap, chunkDigest, chunkLength } from './chunk-map.ts'
 import type { OpenLocalImage } from './local-chunks.ts'
 
 /** Read in full, zeros as they are, to see that they are empty: some seconds. */
@@ -17,8 +17,10 @@ const LEAST_ALIKE = 0.5
 const MOST_IN_THE_WAY = 1 / 16
 
 /** Bytes that no chunk covers. */
-export function holeBytes({ chunks, lengths, virtualSize }: ChunkMap): number {
-  return chunks.reduce((left, chunk) => left - (lengths[chunk] ?? 0), virtualSize)
+export function holeBytes(map: ChunkMap): number {
+  let left = map.virtualSize
+  for (const chunk of map.chunks) left -= chunkLength(map, chunk)
+  return left
 }
 
 /**
@@ -67,25 +69,22 @@ export async function setSparseAside(partial: string, map: ChunkMap): Promise<st
 function compare(map: ChunkMap, old: ChunkMap): { readonly alike: number; readonly inTheWay: number } {
   let [alike, common, at] = [0, 0, 0]
   for (const [index, chunk] of old.chunks.entries()) {
-    const start = old.offsets[index] ?? 0
-    const end = start + (old.lengths[chunk] ?? 0)
+    const start = old.offsets.at(index) ?? 0
+    const end = start + chunkLength(old, chunk)
     while (at < map.chunks.length && endOf(map, at) <= start) at++
-    for (let other = at; other < map.chunks.length && (map.offsets[other] ?? 0) < end; other++) {
-      const [from, to] = [map.offsets[other] ?? 0, endOf(map, other)]
+    for (let other = at; other < map.chunks.length && (map.offsets.at(other) ?? 0) < end; other++) {
+      const [from, to] = [map.offsets.at(other) ?? 0, endOf(map, other)]
       common += Math.min(end, to) - Math.max(start, from)
-      const isSame = from === start && to === end && isEqual(map, map.chunks[other] ?? 0, old, chunk)
+      const isSame =
+        from === start && to === end && map.digests.equals(map.chunks.at(other) ?? 0, chunkDigest(old, chunk))
       if (isSame) alike += end - start
     }
   }
   return { alike, inTheWay: old.virtualSize - holeBytes(old) - common }
 }
 
-function endOf({ offsets, chunks, lengths }: ChunkMap, index: number): number {
-  return (offsets[index] ?? 0) + (lengths[chunks[index] ?? 0] ?? 0)
-}
-
-function isEqual(map: ChunkMap, chunk: number, old: ChunkMap, oldChunk: number): boolean {
-  return Buffer.compare(chunkDigest(map, chunk), chunkDigest(old, oldChunk)) === 0
+function endOf(map: ChunkMap, index: number): number {
+  return (map.offsets.at(index) ?? 0) + chunkLength(map, map.chunks.at(index) ?? 0)
 }
 
 async function statOf(path: string) {

@@ -4,8 +4,9 @@
  *
  * Source: design images 5.1 and 5.2.
  */
-import type { ChunkMap } from './chunk-map.ts'
+import { type ChunkMap, chunkLength } from './chunk-map.ts'
 import { MAX_DICTIONARY_BYTES } from './delta-index.ts'
+import type { Numbers } from './paged.ts'
 import type { SketchTable } from './sketch.ts'
 import type { ChunkRun } from './transport-index.ts'
 
@@ -20,7 +21,7 @@ export interface DictionaryChoice {
   /** Of the chunks of the old image. */
   readonly table: SketchTable
   /** Where each chunk of the new image first lies. */
-  readonly places: Float64Array
+  readonly places: Numbers
 }
 
 export class DictionaryChooser {
@@ -36,7 +37,7 @@ export class DictionaryChooser {
     const chosen = new Set<number>()
     let bytes = 0
     const take = (chunk: number, limit: number): void => {
-      const length = old.lengths[chunk] ?? 0
+      const length = chunkLength(old, chunk)
       if (chosen.has(chunk) || bytes + length > limit) return
       chosen.add(chunk)
       bytes += length
@@ -57,7 +58,7 @@ export class DictionaryChooser {
         for (const part of parts) votes.set(part, (votes.get(part) ?? 0) + 1 / parts.length)
       }
     }
-    const weight = ([chunk, count]: readonly [number, number]): number => count / (old.lengths[chunk] ?? 1)
+    const weight = ([chunk, count]: readonly [number, number]): number => count / (old.lengths.at(chunk) ?? 1)
     return [...votes].toSorted((a, b) => weight(b) - weight(a) || a[0] - b[0]).map(([chunk]) => chunk)
   }
 
@@ -66,23 +67,23 @@ export class DictionaryChooser {
     const { old, map, places } = this.#choice
     const found: number[] = []
     for (const { first, count } of runs) {
-      const start = places[first] ?? 0
+      const start = places.at(first) ?? 0
       const last = first + count - 1
-      const end = (places[last] ?? 0) + (map.lengths[last] ?? 0)
+      const end = (places.at(last) ?? 0) + chunkLength(map, last)
       const from = Math.max(0, lowerBound(old.offsets, start) - 2)
-      for (let at = from; at < old.offsets.length && (old.offsets[at] ?? 0) <= end; at++)
-        found.push(old.chunks[at] ?? 0)
+      for (let at = from; at < old.offsets.length && (old.offsets.at(at) ?? 0) <= end; at++)
+        found.push(old.chunks.at(at) ?? 0)
     }
     return found
   }
 }
 
 /** The first index whose value is not below `value`. */
-function lowerBound(values: Float64Array, value: number): number {
+function lowerBound(values: Numbers, value: number): number {
   let [low, high] = [0, values.length]
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((values[middle] ?? 0) < value) low = middle + 1
+    if ((values.at(middle) ?? 0) < value) low = middle + 1
     else high = middle
   }
   return low

@@ -5,8 +5,11 @@
  * Source: design images 1 to 4, decisions 1; layout in docs/images.md. The bytes may be hostile.
  */
 import { setImmediate } from 'node:timers/promises'
-import { BinaryReader, BinaryWriter } from './binary.ts'
+import { VmpkgError } from '../errors.ts'
+import type { Sha256 } from '../model/digest.ts'
+import { type BinaryFile, BinaryReader, BinaryWriter } from './binary.ts'
 import { DigestTable } from './digest-table.ts'
+import { type Digests, type Numbers, PagedNumbers, Scratch } from './paged.ts'
 
 const MAGIC = Buffer.from('VMPKGMAP')
 const VERSION = 1
@@ -15,6 +18,14 @@ const CUT_BY_CRC32 = 1
 export const MAX_IMAGE_BYTES = 2 ** 44
 /** A chunk is decoded and hashed in memory. */
 const MAX_CHUNK_BYTES = 4 * 1024 * 1024
+
+/**
+ * Distinct chunks of an image: 16 TiB in the coarsest of `CUTTINGS` have some 5.2 million. Bounds what is held for each of
+ * them while an image is fetched, a few bytes (docs/images.md 7.7).
+ */
+export const MAX_MAP_CHUNKS = 6 * 2 ** 20
+/** Of a map: chunks that an image has again and again count here. */
+export const MAX_MAP_BYTES = 512 * 1024 * 1024
 
 /** Chunks that are read before others get a turn. */
 const STEP_CHUNKS = 4096
@@ -33,11 +44,12 @@ export interface Cutting {
 /** 16 KiB to 256 KiB, about 64 KiB on average. */
 export const DEFAULT_CUTTING: Cutting = { blockBytes: 4096, mask: 15, minBlocks: 4, maxBlocks: 64 }
 
-/** From fine to coarse: each has chunks about four times as large as the one before, the last of 1 MiB and at most 4 MiB. */
+/** From fine to coarse: chunks of about 64 KiB, 256 KiB, 1.2 MiB and 3.3 MiB; at most 4 MiB. */
 export const CUTTINGS: readonly [Cutting, ...Cutting[]] = [
   DEFAULT_CUTTING,
   { blockBytes: 4096, mask: 63, minBlocks: 16, maxBlocks: 256 },
   { blockBytes: 4096, mask: 255, minBlocks: 64, maxBlocks: 1024 },
+  { blockBytes: 4096, mask: 511, minBlocks: 512, maxBlocks: 1024 },
 ]
 
 export interface ChunkMap {
@@ -46,110 +58,169 @@ export interface ChunkMap {
   readonly virtualSize: number
   /** Distinct chunks in the order of their first use. Chunk numbers count from 0. */
   readonly chunkCount: number
-  /** 32 bytes a chunk. */
-  readonly digests: Uint8Array
+  /** Of each chunk. */
+  readonly digests: Digests
   /** Bytes of each chunk. */
-  readonly lengths: Uint32Array
+  readonly lengths: Numbers
   /** Where chunks lie on the disk, ascending: byte offset and chunk number. What no chunk covers is a hole. */
-  readonly offsets: Float64Array
-  readonly chunks: Uint32Array
+  readonly offsets: Numbers
+  readonly chunks: Numbers
 }
 
 /** A chunk or a hole, in disk order. */
 export type Extent = { readonly length: number; readonly digest: Uint8Array | undefined }
 
-/** The raw 32-byte digest of a chunk. */
-export function chunkDigest(map: ChunkMap, chunk: number): Uint8Array {
-  return map.digests.subarray(chunk * 32, chunk * 32 + 32)
+/** The raw 32-byte digest of a chunk: a copy. */
+export function chunkDigest({ digests }: ChunkMap, chunk: number): Uint8Array {
+  return digests.at(chunk)
+}
+
+/** Bytes of a chunk. */
+export function chunkLength({ lengths }: ChunkMap, chunk: number): number {
+  return lengths.at(chunk) ?? 0
+}
+
+/** Bytes of the distinct chunks. */
+export function distinctBytes({ lengths }: ChunkMap): number {
+  let sum = 0
+  for (const length of lengths) sum += length
+  return sum
+}
+
+/** Bytes of the longest chunk. */
+export function longestChunk({ lengths }: ChunkMap): number {
+  let most = 0
+  for (const length of lengths) most = Math.max(most, length)
+  return most
 }
 
 /** Builds a map from extents in disk order; neighbouring holes are joined. One digest has one length. */
-export function makeChunkMap(cutting: Cutting, extents: Iterable<Extent>): ChunkMap {
-  return buildMap(cutting, extents, () => new TypeError('one chunk has two lengths'))
+export function makeChunkMap(cutting: Cutting, extents: Iterable<Extent>, scratch?: Scratch): ChunkMap {
+  const builder = new ChunkMapBuilder(cutting, { scratch })
+  for (const extent of extents) builder.add(extent)
+  return builder.finish()
 }
 
-function buildMap(...[cutting, extents, twoLengths, expected]: Parameters<typeof buildSteps>): ChunkMap {
-  const steps = buildSteps(cutting, extents, twoLengths, expected)
-  for (;;) {
-    const { done, value } = steps.next()
-    if (done === true) return value
+export interface BuilderOptions {
+  readonly scratch?: Scratch | undefined
+  /** How many chunks there will be. */
+  readonly expected?: number
+  readonly fail?: (fact: string) => Error
+}
+
+/** Takes the extents of an image one by one, in disk order. */
+export class ChunkMapBuilder {
+  readonly #cutting: Cutting
+  readonly #fail: (fact: string) => Error
+  readonly #table: DigestTable
+  readonly #lengths: PagedNumbers
+  readonly #offsets: PagedNumbers
+  readonly #chunks: PagedNumbers
+  #end = 0
+
+  constructor(
+    cutting: Cutting,
+    { scratch = new Scratch(), expected = 0, fail = (fact) => new TypeError(fact) }: BuilderOptions,
+  ) {
+    this.#cutting = cutting
+    this.#fail = fail
+    this.#table = new DigestTable(undefined, { scratch, expected: Math.min(expected, MAX_MAP_CHUNKS) })
+    this.#lengths = new PagedNumbers('u32', scratch)
+    this.#offsets = new PagedNumbers('f64', scratch)
+    this.#chunks = new PagedNumbers('u32', scratch)
   }
-}
 
-/** Some milliseconds between two steps. @param expected chunks there may be, so that nothing has to be copied to make room */
-function* buildSteps(
-  cutting: Cutting,
-  extents: Iterable<Extent>,
-  twoLengths: () => Error,
-  expected = 1024,
-): Generator<undefined, ChunkMap> {
-  const table = new DigestTable(undefined, expected)
-  let lengths = new Uint32Array(expected)
-  let offsets = new Float64Array(expected)
-  let chunks = new Uint32Array(expected)
-  let [chunkCount, uses, offset] = [0, 0, 0]
-  for (const { length, digest } of extents) {
+  /** So far, distinct. */
+  get chunkCount(): number {
+    return this.#lengths.length
+  }
+
+  add({ length, digest }: Extent): void {
     if (digest !== undefined) {
-      const chunk = table.add(digest)
-      if (uses === chunks.length) {
-        const size = uses * 2
-        lengths = enlarge(lengths, new Uint32Array(size))
-        offsets = enlarge(offsets, new Float64Array(size))
-        chunks = enlarge(chunks, new Uint32Array(size))
-      }
-      if (chunk === chunkCount) lengths[chunkCount++] = length
-      else if (lengths[chunk] !== length) throw twoLengths()
-      offsets[uses] = offset
-      chunks[uses++] = chunk
-      if (uses % STEP_CHUNKS === 0) yield
+      const chunk = this.#table.add(digest)
+      if (chunk === MAX_MAP_CHUNKS) throw this.#fail(`has more than ${MAX_MAP_CHUNKS} chunks`)
+      if (chunk === this.#lengths.length) this.#lengths.push(length)
+      else if (this.#lengths.at(chunk) !== length) throw this.#fail('gives one chunk two lengths')
+      this.#offsets.push(this.#end)
+      this.#chunks.push(chunk)
     }
-    offset += length
+    this.#end += length
   }
-  return {
-    cutting,
-    virtualSize: offset,
-    chunkCount,
-    digests: table.digests(),
-    lengths: lengths.subarray(0, chunkCount),
-    offsets: offsets.subarray(0, uses),
-    chunks: chunks.subarray(0, uses),
-  }
-}
 
-function enlarge<T extends Uint32Array | Float64Array>(from: T, into: T): T {
-  into.set(from)
-  return into
+  finish(): ChunkMap {
+    return {
+      cutting: this.#cutting,
+      virtualSize: this.#end,
+      chunkCount: this.#lengths.length,
+      digests: this.#table.digests(),
+      lengths: this.#lengths,
+      offsets: this.#offsets,
+      chunks: this.#chunks,
+    }
+  }
 }
 
 export function formatChunkMap(map: ChunkMap): Buffer {
+  return Buffer.concat([...chunkMapPieces(map)])
+}
+
+/** The file piece by piece. */
+export function* chunkMapPieces(map: ChunkMap): Generator<Buffer> {
   const { cutting } = map
   const writer = new BinaryWriter().raw(MAGIC).varint(VERSION).varint(CUT_BY_CRC32)
   writer.varint(cutting.blockBytes).varint(cutting.mask).varint(cutting.minBlocks).varint(cutting.maxBlocks)
   writer.varint(map.virtualSize)
   let end = 0
   for (const [index, chunk] of map.chunks.entries()) {
-    const offset = map.offsets[index] ?? 0
-    const length = map.lengths[chunk] ?? 0
+    const offset = map.offsets.at(index) ?? 0
+    const length = chunkLength(map, chunk)
     if (offset > end) writer.varint((offset - end) * 2)
     writer.varint(length * 2 + 1).raw(chunkDigest(map, chunk))
     end = offset + length
+    yield* writer.full()
   }
   if (end < map.virtualSize) writer.varint((map.virtualSize - end) * 2)
-  return writer.finish()
+  yield writer.finish()
+}
+
+/** True where the files of the two would be the same. */
+export function isSameMap(a: ChunkMap, b: ChunkMap): boolean {
+  const isAlike =
+    a.virtualSize === b.virtualSize && a.chunkCount === b.chunkCount && a.chunks.length === b.chunks.length
+  const keys = ['blockBytes', 'mask', 'minBlocks', 'maxBlocks'] as const
+  if (!isAlike || keys.some((key) => a.cutting[key] !== b.cutting[key])) return false
+  for (let chunk = 0; chunk < a.chunkCount; chunk++) {
+    if (!a.digests.equals(chunk, chunkDigest(b, chunk)) || a.lengths.at(chunk) !== b.lengths.at(chunk)) return false
+  }
+  for (let index = 0; index < a.chunks.length; index++) {
+    if (a.chunks.at(index) !== b.chunks.at(index) || a.offsets.at(index) !== b.offsets.at(index)) return false
+  }
+  return true
+}
+
+export interface ReadOptions {
+  /** Where large lists go that memory does not hold. */
+  readonly scratch?: Scratch | undefined
+  /** That the file has to have; it is checked before anything is returned. */
+  readonly expected?: { readonly sha256: Sha256; readonly subject: string } | undefined
 }
 
 /**
  * Parses bytes whose digest has been checked or will be. What it accepts, `formatChunkMap` writes the same way.
  *
- * @throws {VmpkgError} `IMAGE_INVALID`
+ * @throws {VmpkgError} `IMAGE_INVALID`, `DIGEST_MISMATCH`
  */
-export function parseChunkMap(bytes: Uint8Array): ChunkMap {
-  return buildMap(...readParts(bytes))
+export function parseChunkMap(file: BinaryFile, options: ReadOptions = {}): ChunkMap {
+  const steps = readSteps(file, options)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
 }
 
 /** As `parseChunkMap`; a map of many chunks takes a while, in which others get their turns. @throws as `parseChunkMap` */
-export async function readChunkMap(bytes: Uint8Array): Promise<ChunkMap> {
-  const steps = buildSteps(...readParts(bytes))
+export async function readChunkMap(file: BinaryFile, options: ReadOptions = {}): Promise<ChunkMap> {
+  const steps = readSteps(file, options)
   for (;;) {
     const { done, value } = steps.next()
     if (done === true) return value
@@ -157,8 +228,31 @@ export async function readChunkMap(bytes: Uint8Array): Promise<ChunkMap> {
   }
 }
 
-function readParts(bytes: Uint8Array): Parameters<typeof buildSteps> {
-  const reader = new BinaryReader(bytes, 'chunk map')
+/** Some milliseconds between two steps. */
+function* readSteps(file: BinaryFile, { scratch, expected }: ReadOptions): Generator<undefined, ChunkMap> {
+  using reader = new BinaryReader(file, 'chunk map')
+  if (file instanceof Uint8Array) checkDigest(reader, expected)
+  const { builder, extents } = readParts(reader, scratch)
+  let count = 0
+  for (const extent of extents) {
+    builder.add(extent)
+    if (++count % STEP_CHUNKS === 0) yield
+  }
+  if (!(file instanceof Uint8Array)) checkDigest(reader, expected)
+  return builder.finish()
+}
+
+/** @throws {VmpkgError} `DIGEST_MISMATCH` */
+export function checkDigest(reader: BinaryReader, expected: ReadOptions['expected']): void {
+  if (expected === undefined || reader.digest() === expected.sha256) return
+  throw new VmpkgError('DIGEST_MISMATCH', `${expected.subject} is not the signed one`)
+}
+
+function readParts(
+  reader: BinaryReader,
+  scratch: Scratch | undefined,
+): { readonly builder: ChunkMapBuilder; readonly extents: Iterable<Extent> } {
+  if (reader.size > MAX_MAP_BYTES) throw reader.invalid(`is larger than ${MAX_MAP_BYTES} bytes`)
   if (!MAGIC.equals(reader.raw('its magic', MAGIC.length))) throw reader.invalid('does not begin with VMPKGMAP')
   const version = reader.varint('a version', 1000)
   if (version !== VERSION) throw reader.invalid(`has version ${version}; this vmpkg reads ${VERSION}`)
@@ -166,8 +260,8 @@ function readParts(bytes: Uint8Array): Parameters<typeof buildSteps> {
   const cutting = parseCutting(reader)
   const virtualSize = reader.varint('a virtual size', MAX_IMAGE_BYTES)
   const extents = readExtents(reader, cutting, virtualSize)
-  const most = Math.ceil((reader.remaining + 1) / MIN_CHUNK_ENTRY)
-  return [cutting, extents, () => reader.invalid('gives one chunk two lengths'), most]
+  const expected = Math.ceil((reader.remaining + 1) / MIN_CHUNK_ENTRY)
+  return { builder: new ChunkMapBuilder(cutting, { scratch, expected, fail: (fact) => reader.invalid(fact) }), extents }
 }
 
 function parseCutting(reader: BinaryReader): Cutting {

@@ -9,7 +9,8 @@ import { open } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { VmpkgError } from '../errors.ts'
 import { parseSha256, type Sha256 } from '../model/digest.ts'
-import { type ChunkMap, CUTTINGS, type Cutting, type Extent, makeChunkMap } from './chunk-map.ts'
+import { type ChunkMap, ChunkMapBuilder, CUTTINGS, type Cutting, type Extent, MAX_MAP_CHUNKS } from './chunk-map.ts'
+import type { Scratch } from './paged.ts'
 
 export interface CutImage {
   /** SHA-256 of the raw bytes. */
@@ -26,24 +27,26 @@ export interface CutOptions {
   /** In place of the finest of `CUTTINGS` that gives no more than `maxChunks`. */
   readonly cutting?: Cutting
   readonly maxChunks?: number
+  /** Where lists of a large image go. */
+  readonly scratch?: Scratch
   readonly signal?: AbortSignal | undefined
 }
 
 /**
  * The file must not change meanwhile. What comes out follows from its bytes alone.
  *
- * @throws {VmpkgError} `ABORTED`
+ * @throws {VmpkgError} `ABORTED`; `IMAGE_INVALID` for more chunks than a map may have
  */
 export async function cutImage(
   file: string,
-  { cutting, maxChunks = MAX_CHUNKS, signal }: CutOptions = {},
+  { cutting, maxChunks = MAX_CHUNKS, scratch, signal }: CutOptions = {},
 ): Promise<CutImage> {
   const coarsest = cutting ?? CUTTINGS.at(-1) ?? CUTTINGS[0]
   for (const one of cutting === undefined ? CUTTINGS.slice(0, -1) : []) {
-    const cut = await tryCutting(file, one, maxChunks, signal)
+    const cut = await tryCutting(file, one, { maxChunks, scratch, signal })
     if (cut !== undefined) return cut
   }
-  const cut = await tryCutting(file, coarsest, Number.POSITIVE_INFINITY, signal)
+  const cut = await tryCutting(file, coarsest, { maxChunks: Number.POSITIVE_INFINITY, scratch, signal })
   if (cut === undefined) throw new TypeError('a file without end')
   return cut
 }
@@ -52,11 +55,15 @@ export async function cutImage(
 async function tryCutting(
   file: string,
   cutting: Cutting,
-  maxChunks: number,
-  signal: AbortSignal | undefined,
+  {
+    maxChunks,
+    scratch,
+    signal,
+  }: { readonly maxChunks: number; readonly scratch: Scratch | undefined; readonly signal: AbortSignal | undefined },
 ): Promise<CutImage | undefined> {
   const whole = createHash('sha256')
-  const cutter = new Cutter(cutting)
+  const builder = new ChunkMapBuilder(cutting, { scratch, fail: (fact) => tooMany(file, fact) })
+  const cutter = new Cutter(cutting, (extent) => builder.add(extent))
   await using handle = await open(file, 'r')
   const buffer = Buffer.allocUnsafe(READ_BYTES)
   let filled = 0
@@ -73,24 +80,32 @@ async function tryCutting(
     filled = 0
     if (bytesRead === 0) break
   }
-  const extents = cutter.finish()
+  cutter.finish()
   if (cutter.chunkCount > maxChunks) return undefined
-  return { digest: parseSha256(whole.digest('hex')), size, map: makeChunkMap(cutting, extents) }
+  return { digest: parseSha256(whole.digest('hex')), size, map: builder.finish() }
+}
+
+function tooMany(file: string, fact: string): VmpkgError {
+  return new VmpkgError('IMAGE_INVALID', `The image ${JSON.stringify(file)} ${fact}`, {
+    hint: `A package's image has at most ${MAX_MAP_CHUNKS} chunks: put its data onto several disks.`,
+  })
 }
 
 /** Cuts bytes that arrive in pieces of whole blocks; only the last piece may end inside a block. */
 export class Cutter {
   readonly #cutting: Cutting
   readonly #zeros: Buffer
-  readonly #extents: Extent[] = []
+  readonly #take: (extent: Extent) => void
   #chunk = createHash('sha256')
   #chunkCount = 0
   #blocks = 0
   #chunkBytes = 0
   #holeBytes = 0
 
-  constructor(cutting: Cutting) {
+  /** @param take is given each chunk and hole, in disk order */
+  constructor(cutting: Cutting, take: (extent: Extent) => void) {
     this.#cutting = cutting
+    this.#take = take
     this.#zeros = Buffer.alloc(cutting.blockBytes)
   }
 
@@ -124,10 +139,9 @@ export class Cutter {
     this.#chunk.update(piece.subarray(pending))
   }
 
-  finish(): readonly Extent[] {
+  finish(): void {
     this.#closeChunk()
     this.#closeHole()
-    return this.#extents
   }
 
   #isCut(block: Buffer): boolean {
@@ -138,7 +152,7 @@ export class Cutter {
 
   #closeChunk(): void {
     if (this.#blocks === 0) return
-    this.#extents.push({ length: this.#chunkBytes, digest: this.#chunk.digest() })
+    this.#take({ length: this.#chunkBytes, digest: this.#chunk.digest() })
     this.#chunkCount++
     this.#chunk = createHash('sha256')
     this.#blocks = 0
@@ -147,7 +161,7 @@ export class Cutter {
 
   #closeHole(): void {
     if (this.#holeBytes === 0) return
-    this.#extents.push({ length: this.#holeBytes, digest: undefined })
+    this.#take({ length: this.#holeBytes, digest: undefined })
     this.#holeBytes = 0
   }
 }

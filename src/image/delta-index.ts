@@ -11,23 +11,24 @@
  */
 import { parseSha256 } from '../model/digest.ts'
 import { BinaryReader, BinaryWriter } from './binary.ts'
-import { type ChunkMap, MAX_IMAGE_BYTES } from './chunk-map.ts'
-import { type ChunkRun, type Frame, MAX_FRAME_BYTES, type Pack } from './transport-index.ts'
+import { type ChunkMap, chunkLength, MAX_IMAGE_BYTES } from './chunk-map.ts'
+import { type DeltaFrame, DeltaFrameTable, type FrameList } from './frame-table.ts'
+import { type ChunkRun, MAX_FRAME_BYTES, type Pack } from './transport-index.ts'
 
 const MAGIC = Buffer.from('VMPKGDLT')
 const VERSION = 1
 /** Bounds the memory of one thread together with `MAX_FRAME_BYTES`. */
 export const MAX_DICTIONARY_BYTES = 4 * 1024 * 1024
 
-export interface DeltaFrame extends Frame {
-  readonly runs: readonly ChunkRun[]
-  readonly dictionary: readonly ChunkRun[]
-}
+/** Chunks of an image, old or new, and frames of the new one, beyond which nobody makes or uses deltas. */
+export const MAX_DELTA_CHUNKS = 2 ** 20
+/** Of the index of one. It is held in memory while it is read. */
+export const MAX_DELTA_INDEX_BYTES = 16 * 1024 * 1024
 
 export interface DeltaIndex {
   readonly pack: Pack
   /** By offset. */
-  readonly frames: readonly DeltaFrame[]
+  readonly frames: FrameList<DeltaFrame>
 }
 
 export function formatDeltaIndex({ pack, frames }: DeltaIndex): Buffer {
@@ -59,7 +60,7 @@ export function parseDeltaIndex(bytes: Uint8Array, map: ChunkMap, old: ChunkMap)
   const size = reader.varint('a pack size', MAX_IMAGE_BYTES)
   // A frame takes more than 36 bytes here, so `remaining` bounds the count before anything is built.
   const count = reader.varint('a number of frames', Math.floor(reader.remaining / 36))
-  const frames: DeltaFrame[] = []
+  const frames = new DeltaFrameTable()
   let left = size
   for (let number = 0; number < count; number++) {
     left -= reader.varint('a gap', left)
@@ -78,7 +79,7 @@ function parseFrame(
   const size = reader.varint('a frame size', Math.min(at.left, MAX_FRAME_BYTES))
   const rawSize = reader.varint('a raw frame size', MAX_FRAME_BYTES)
   if (size === 0 || rawSize === 0) throw reader.invalid('has an empty frame')
-  const digest = reader.raw('a digest', 32)
+  const digest = Uint8Array.from(reader.raw('a digest', 32))
   const content = parseRuns(reader, at.map, rawSize)
   if (content.bytes !== rawSize) throw reader.invalid('has a frame whose chunks are shorter than it')
   const { runs: dictionary } = parseRuns(reader, at.old, MAX_DICTIONARY_BYTES)
@@ -98,7 +99,7 @@ function parseRuns(
     const count = reader.varint('a number of chunks', map.chunkCount - first)
     if (count === 0) throw reader.invalid('has an empty run of chunks')
     for (let chunk = first; chunk < first + count; chunk++) {
-      bytes += map.lengths[chunk] ?? 0
+      bytes += chunkLength(map, chunk)
       if (bytes > maxBytes) throw reader.invalid('has chunks that are longer than what they belong to')
     }
     runs.push({ first, count })

@@ -6,22 +6,22 @@ import type { FileHandle } from 'node:fs/promises'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { emitNothing } from '../events.ts'
 import type { AssembleOptions } from './assemble.ts'
-import { type ChunkMap, chunkDigest } from './chunk-map.ts'
+import { type ChunkMap, chunkDigest, chunkLength } from './chunk-map.ts'
 import type { CheckedPart, DecodedChunk, Dictionary, FrameAnswer } from './frame-job.ts'
 import type { FramePool } from './frame-pool.ts'
 import type { FrameSpool } from './frame-spool.ts'
 import { type OpenLocalImage, type Places, placesOf } from './local-chunks.ts'
 import type { FrameChunk, FrameFetch, RangeFetch } from './plan-fetch.ts'
-import type { Offer } from './plan-transfer.ts'
+import type { Offer, TransferPlan } from './plan-transfer.ts'
 import type { ChunkRun, Frame } from './transport-index.ts'
 
 export interface FrameWork {
-  readonly plan: readonly RangeFetch[]
+  readonly plan: TransferPlan
   readonly offer: Offer
   /** The old image of each delta. */
   readonly olds: readonly OpenLocalImage[]
-  /** Frames of deltas that turn out to be of no use are added. */
-  readonly unfit: Set<Frame>
+  /** Numbers of frames of deltas that turn out to be of no use are added. */
+  readonly unfit: Set<number>
   readonly places: Places
   readonly isPresent: Uint8Array
   readonly image: FileHandle
@@ -44,15 +44,14 @@ export async function fetchFrames(
   { plan, offer, olds, unfit, places, isPresent, image, pool, spool }: FrameWork,
   { map, blobs, subject, emit = emitNothing, signal }: AssembleOptions,
 ): Promise<FrameFaults> {
-  const isSpooled = (frame: Frame): boolean => spool.lengthOf(frame) > 0
   let received = 0
   const faults: { damaged: string | undefined; unfit: string | undefined } = { damaged: undefined, unfit: undefined }
   let failure: unknown
-  const writing: Promise<void>[] = []
-  const fromSpool = new Set(plan.flatMap(({ frames }) => frames.map(({ frame }) => frame).filter(isSpooled)))
-  const giveUp = (frames: readonly Frame[], fact: string): void => {
+  const writing = new Set<Promise<void>>()
+  const { numbers: fromSpool, bytes: spooled } = spooledOf(plan, spool)
+  const giveUp = (frames: readonly FrameFetch[], fact: string): void => {
     faults.unfit ??= fact
-    for (const frame of frames) unfit.add(frame)
+    for (const { number } of frames) unfit.add(number)
   }
   const finish = (fetch: FrameFetch, answer: FrameAnswer) => {
     spool.release(fetch.frame)
@@ -61,16 +60,14 @@ export async function fetchFrames(
       const { pack, offset, size, delta } = fetch.frame
       const fact = `in the frame at byte ${offset}, ${answer.fact}`
       faults.damaged ??= fact
-      if (delta !== undefined) giveUp([fetch.frame], fact)
+      if (delta !== undefined) giveUp([fetch], fact)
       // Else it may be what lay here that is wrong.
-      const isTheirs = !fromSpool.has(fetch.frame) && answer.isOld !== true
+      const isTheirs = !fromSpool.has(fetch.number) && answer.isOld !== true
       if (isTheirs) blobs.distrust({ path: packPath(offer, pack), start: offset, end: offset + size })
     } else failure ??= writeFailure(answer, subject)
   }
-  const spooled = [...fromSpool].reduce((sum, frame) => sum + spool.lengthOf(frame), 0)
-  const sizeBytes = plan.reduce((sum, range) => sum + range.end - range.start, -spooled)
-  emit({ type: 'fetch-started', subject, sizeBytes })
-  for (const range of plan) {
+  emit({ type: 'fetch-started', subject, sizeBytes: plan.chosen.bytes - spooled })
+  for (const range of plan.ranges) {
     const size = offer.packs[range.pack]?.size ?? 0
     const read = (start: number, end: number): AsyncIterable<Uint8Array> =>
       countBytes(blobs.read({ path: packPath(offer, range.pack), size, start, end, signal }), (count) => {
@@ -88,24 +85,35 @@ export async function fetchFrames(
         const dictionary = dictionaryOf(fetch.frame, olds)
         const job = { kind: 'decode', frame, digest, rawSize, chunks, fd: image.fd } as const
         const answer = pool.submit(dictionary === undefined ? job : { ...job, dictionary }, [frame.buffer])
-        const written = answer.then((value) => finish(fetch, value))
+        const written = answer.then((value) => finish(fetch, value)).finally(() => writing.delete(written))
         written.catch(() => {}) // awaited below, or another failure came first
-        writing.push(written)
+        writing.add(written)
       }
     } catch (error) {
       const isOfDelta = range.pack >= offer.firstDelta
       const isOfSource = isVmpkgError(error) && !signal?.aborted
       if (!isOfDelta || !isOfSource) throw error
-      giveUp(
-        range.frames.map(({ frame }) => frame),
-        error.message,
-      )
+      giveUp(range.frames, error.message)
     }
     if (failure !== undefined) throw failure
   }
   await Promise.all(writing)
   if (failure !== undefined) throw failure
   return faults
+}
+
+/** Of a plan, the numbers of the frames that the spool has something of, and the bytes of them. */
+function spooledOf(plan: TransferPlan, spool: FrameSpool): { readonly numbers: Set<number>; readonly bytes: number } {
+  const numbers = new Set<number>()
+  let bytes = 0
+  for (const { frames } of spool.isEmpty ? [] : plan.ranges) {
+    for (const { number, frame } of frames) {
+      const length = spool.lengthOf(frame)
+      if (length > 0) numbers.add(number)
+      bytes += length
+    }
+  }
+  return { numbers, bytes }
 }
 
 function packPath({ packs }: Offer, pack: number): string {
@@ -126,17 +134,14 @@ export function oldParts(
   const parts: CheckedPart[] = []
   for (const { first, count } of runs) {
     for (let chunk = first; chunk < first + count; chunk++) {
-      const digest = Uint8Array.from(chunkDigest(map, chunk)) // a copy, as below
-      parts.push({ offset: places[chunk] ?? 0, length: map.lengths[chunk] ?? 0, digest })
+      parts.push({ offset: places.at(chunk) ?? 0, length: chunkLength(map, chunk), digest: chunkDigest(map, chunk) })
     }
   }
   return { fd: file.fd, parts }
 }
 
 function decoded(map: ChunkMap, { chunk, start }: FrameChunk, places: Places): DecodedChunk {
-  // Copies: the digests of a map are one large buffer, which a message would carry whole.
-  const digest = Uint8Array.from(chunkDigest(map, chunk))
-  return { start, length: map.lengths[chunk] ?? 0, digest, offsets: placesOf(places, chunk) }
+  return { start, length: chunkLength(map, chunk), digest: chunkDigest(map, chunk), offsets: placesOf(places, chunk) }
 }
 
 async function* countBytes(

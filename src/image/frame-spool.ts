@@ -40,10 +40,11 @@ export class FrameSpool implements AsyncDisposable {
    * @param frames those that are still wanted; what is there of others is given up
    * @param all also those that may take their place
    */
-  static async open(path: string, frames: readonly Frame[], all: readonly Frame[] = frames): Promise<FrameSpool> {
+  static async open(path: string, frames: Iterable<Frame>, all: Iterable<Frame> = frames): Promise<FrameSpool> {
     const file = await openUnfinished(path)
-    const slotBytes = HEADER_BYTES + all.reduce((most, { size }) => Math.max(most, size), 0)
-    const wanted = new Map(frames.map((frame) => [keyOf(frame), frame.size]))
+    let largest = 0
+    for (const { size } of all) largest = Math.max(largest, size)
+    const slotBytes = HEADER_BYTES + largest
     const slots: (string | undefined)[] = []
     const lengths: number[] = []
     const header = Buffer.alloc(HEADER_BYTES)
@@ -53,11 +54,17 @@ export class FrameSpool implements AsyncDisposable {
       const isSlot = bytesRead === HEADER_BYTES && header.subarray(0, DIGEST_AT).equals(MAGIC)
       const key = header.toString('hex', DIGEST_AT, LENGTH_AT)
       const length = header.readUInt32LE(LENGTH_AT)
-      const isUsable = isSlot && !slots.includes(key) && length > 0 && length <= (wanted.get(key) ?? 0)
+      const isUsable = isSlot && !slots.includes(key) && length > 0
       slots.push(isUsable ? key : undefined)
       lengths.push(isUsable ? length : 0)
     }
-    return new FrameSpool(file, slotBytes, slots, lengths)
+    const wanted = findSizes(frames, slots)
+    const kept = slots.map((key, slot) => ((lengths[slot] ?? 0) <= (wanted.get(key ?? '') ?? 0) ? key : undefined))
+    return new FrameSpool(file, slotBytes, kept, lengths)
+  }
+
+  get isEmpty(): boolean {
+    return this.#taken.size === 0
   }
 
   /** Bytes that are here of a frame's beginning. */
@@ -114,6 +121,18 @@ export class FrameSpool implements AsyncDisposable {
       written += writeSync(this.#file.fd, bytes, written, bytes.length - written, position + written)
     }
   }
+}
+
+/** Of the frames that lie in slots: few, where there may be millions. */
+function findSizes(frames: Iterable<Frame>, slots: readonly (string | undefined)[]): ReadonlyMap<string, number> {
+  const keys = new Set(slots.filter((key) => key !== undefined))
+  const sizes = new Map<string, number>()
+  if (keys.size === 0) return sizes
+  for (const frame of frames) {
+    const key = keyOf(frame)
+    if (keys.has(key)) sizes.set(key, frame.size)
+  }
+  return sizes
 }
 
 function formatHeader({ digest }: Frame): Buffer {

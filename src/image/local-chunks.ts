@@ -5,10 +5,11 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { VmpkgError } from '../errors.ts'
-import { type ChunkMap, chunkDigest } from './chunk-map.ts'
+import { type ChunkMap, chunkDigest, chunkLength } from './chunk-map.ts'
 import { DigestTable } from './digest-table.ts'
 import type { CopiedChunk, FrameAnswer } from './frame-job.ts'
 import type { FramePool } from './frame-pool.ts'
+import { type Numbers, PagedNumbers, Scratch } from './paged.ts'
 
 /** An image that lies on this host in full. Somebody may still be damaging it. */
 export interface LocalImage {
@@ -22,59 +23,69 @@ export interface LocalImage {
 export interface OpenLocalImage extends LocalImage {
   readonly file: FileHandle
   /** Where each chunk first lies. */
-  readonly places: Float64Array
+  readonly places: Numbers
 }
 
 /** One job reads and writes about this much. */
 const BATCH_BYTES = 2 * 1024 * 1024
 
 /** What is no plain file is passed over. Close the files. */
-export async function openLocalImages(images: readonly LocalImage[]): Promise<readonly OpenLocalImage[]> {
+export async function openLocalImages(
+  images: readonly LocalImage[],
+  scratch?: Scratch,
+): Promise<readonly OpenLocalImage[]> {
   const opened: OpenLocalImage[] = []
   for (const image of images) {
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
     const file = await open(image.path, flags).catch(() => undefined)
     if (file === undefined) continue
     const isUsable = (await file.stat()).isFile()
-    if (isUsable) opened.push({ ...image, file, places: firstPlaces(image.map) })
+    if (isUsable) opened.push({ ...image, file, places: firstPlaces(image.map, scratch) })
     else await file.close()
   }
   return opened
 }
 
 /** The byte offset at which each chunk first lies in the image. */
-export function firstPlaces(map: ChunkMap): Float64Array {
-  const places = new Float64Array(map.chunkCount).fill(-1)
+export function firstPlaces(map: ChunkMap, scratch: Scratch = new Scratch()): Numbers {
+  const places = new PagedNumbers('f64', scratch)
+  // Chunks are numbered in the order of their first use.
   for (const [index, chunk] of map.chunks.entries()) {
-    if (places[chunk] === -1) places[chunk] = map.offsets[index] ?? 0
+    if (chunk === places.length) places.push(map.offsets.at(index) ?? 0)
   }
   return places
 }
 
-/** All byte offsets of each chunk: those of chunk n from `starts[n]` to before `starts[n + 1]`, ascending. */
+/** All byte offsets of each chunk: the first, and a list of those where it lies again. */
 export interface Places {
-  readonly starts: Uint32Array
-  readonly offsets: Float64Array
+  readonly first: Numbers
+  /** Of each chunk the number + 1 in `again` of the next place, ascending; 0 where there is none. */
+  readonly more: Numbers
+  /** Byte offsets, and the number + 1 of the next place of the same chunk. */
+  readonly again: Numbers
+  readonly next: Numbers
 }
 
-export function allPlaces(map: ChunkMap): Places {
-  const starts = new Uint32Array(map.chunkCount + 1)
-  for (const chunk of map.chunks) starts[chunk + 1] = (starts[chunk + 1] ?? 0) + 1
-  for (let chunk = 0; chunk < map.chunkCount; chunk++) {
-    starts[chunk + 1] = (starts[chunk + 1] ?? 0) + (starts[chunk] ?? 0)
+export function allPlaces(map: ChunkMap, scratch: Scratch = new Scratch()): Places {
+  const first = firstPlaces(map, scratch)
+  const more = new PagedNumbers('u32', scratch)
+  const again = new PagedNumbers('f64', scratch)
+  const next = new PagedNumbers('u32', scratch)
+  for (let index = map.chunks.length - 1; index >= 0; index--) {
+    const chunk = map.chunks.at(index) ?? 0
+    const offset = map.offsets.at(index) ?? 0
+    if (offset === first.at(chunk)) continue
+    again.push(offset)
+    next.push(more.at(chunk) ?? 0)
+    more.set(chunk, again.length)
   }
-  const next = Uint32Array.from(starts)
-  const offsets = new Float64Array(map.chunks.length)
-  for (const [index, chunk] of map.chunks.entries()) {
-    const at = next[chunk] ?? 0
-    offsets[at] = map.offsets[index] ?? 0
-    next[chunk] = at + 1
-  }
-  return { starts, offsets }
+  return { first, more, again, next }
 }
 
-export function placesOf({ starts, offsets }: Places, chunk: number): readonly number[] {
-  return [...offsets.subarray(starts[chunk], starts[chunk + 1])]
+export function placesOf({ first, more, again, next }: Places, chunk: number): readonly number[] {
+  const places = [first.at(chunk) ?? 0]
+  for (let at = more.at(chunk) ?? 0; at > 0; at = next.at(at - 1) ?? 0) places.push(again.at(at - 1) ?? 0)
+  return places
 }
 
 export interface CopyLocalOptions {
@@ -100,12 +111,12 @@ export interface Copied {
 /** Takes over what is missing from the images, in their order. @throws {VmpkgError} `ABORTED` */
 export async function copyLocalChunks(options: CopyLocalOptions): Promise<Copied> {
   const { images, map, isPresent, pool, signal } = options
-  const known = new DigestTable(map.digests)
+  const known = new DigestTable(images.length > 0 ? map.digests : undefined)
   const damaged = new Set<OpenLocalImage>()
   let bytes = 0
   let failure: Copied['failure']
   for (const from of images) {
-    const running: Promise<void>[] = []
+    const running = new Set<Promise<void>>()
     for (const batch of batches(from, options, known)) {
       if (signal?.aborted) throw new VmpkgError('ABORTED', 'The copy from another image was interrupted')
       await pool.ready()
@@ -127,9 +138,12 @@ export async function copyLocalChunks(options: CopyLocalOptions): Promise<Copied
           bytes += copy.length
         }
       }
-      const done = pool.submit(job).then(take)
+      const done = pool
+        .submit(job)
+        .then(take)
+        .finally(() => running.delete(done))
       done.catch(() => {}) // awaited below, or another failure came first
-      running.push(done)
+      running.add(done)
     }
     await Promise.all(running)
   }
@@ -150,12 +164,11 @@ function* batches(
   let batch: Wanted[] = []
   let bytes = 0
   for (let number = 0; number < old.chunkCount; number++) {
-    const chunk = known.find(chunkDigest(old, number))
-    const length = old.lengths[number] ?? 0
-    if (isPresent[chunk] !== 0 || length !== map.lengths[chunk]) continue
-    // A copy: the digests of a map are one large buffer, which a message would carry whole.
-    const digest = Uint8Array.from(chunkDigest(old, number))
-    batch.push({ chunk, copy: { offset: oldPlaces[number] ?? 0, length, digest, offsets: placesOf(places, chunk) } })
+    const digest = chunkDigest(old, number)
+    const chunk = known.find(digest)
+    const length = chunkLength(old, number)
+    if (isPresent[chunk] !== 0 || length !== map.lengths.at(chunk)) continue
+    batch.push({ chunk, copy: { offset: oldPlaces.at(number) ?? 0, length, digest, offsets: placesOf(places, chunk) } })
     bytes += length
     if (bytes < BATCH_BYTES) continue
     yield batch

@@ -8,14 +8,25 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Digested, Sha256 } from '../model/digest.ts'
 import { DictionaryChooser } from './choose-dictionary.ts'
-import { type ChunkMap, chunkDigest } from './chunk-map.ts'
-import { type DeltaFrame, formatDeltaIndex } from './delta-index.ts'
+import { type ChunkMap, chunkDigest, chunkLength, distinctBytes } from './chunk-map.ts'
+import { formatDeltaIndex, MAX_DELTA_CHUNKS, MAX_DELTA_INDEX_BYTES } from './delta-index.ts'
+import { DigestTable } from './digest-table.ts'
 import { oldParts } from './fetch-frames.ts'
 import { FramePool } from './frame-pool.ts'
+import type { DeltaFrame } from './frame-table.ts'
 import { firstPlaces } from './local-chunks.ts'
-import { bytesOf, DEFAULT_LEVEL, defaultFrameBytes, groupChunks, readRuns, writeNamed } from './pack-image.ts'
+import {
+  bytesOf,
+  DEFAULT_LEVEL,
+  defaultFrameBytes,
+  groupChunks,
+  readRuns,
+  spellRecipe,
+  writeNamed,
+} from './pack-image.ts'
 import { type FrameDraft, writePack } from './pack-writer.ts'
-import { planFetch } from './plan-fetch.ts'
+import type { Numbers } from './paged.ts'
+import { costOfFetch } from './plan-fetch.ts'
 import { FEATURE_BITS, SketchTable } from './sketch.ts'
 import type { ChunkRun, TransportIndex } from './transport-index.ts'
 
@@ -56,11 +67,12 @@ const FINE_BYTES = 2 * 1024 ** 3
 export async function makeDelta(options: MakeDeltaOptions): Promise<MadeDelta | undefined> {
   const { old, image, outDir, level = DEFAULT_LEVEL, threads, signal } = options
   const frameBytes = options.frameBytes ?? defaultFrameBytes(image.map.cutting)
+  const counts = [image.map.chunkCount, old.map.chunkCount, image.index.frames.length]
+  if (old.map.chunkCount === 0 || counts.some((count) => count > MAX_DELTA_CHUNKS)) return undefined
   const isHad = findShared(image.map, old.map)
-  const plain = planFetch(image.map, image.index, isHad)
-  const plainBytes = plain.reduce((sum, { start, end }) => sum + end - start, 0)
+  const { bytes: plainBytes } = costOfFetch(image.index.frames, isHad)
   const groups = [...groupChunks(image.map, isHad, frameBytes)]
-  if (groups.length === 0 || old.map.chunkCount === 0 || old.map.chunkCount >= SketchTable.maxParts) return undefined
+  if (groups.length === 0) return undefined
   await using oldFile = await open(old.file, 'r')
   await using file = await open(image.file, 'r')
   await using pool = new FramePool(threads)
@@ -85,10 +97,9 @@ export async function makeDelta(options: MakeDeltaOptions): Promise<MadeDelta | 
       dictionary: oldParts({ file: oldFile, map: old.map, places: oldPlaces }, dictionaries[number] ?? []),
     }),
   )
-  const spelled = [...groups, ...dictionaries].map((runs) => runs.map(({ first, count }) => `${first}+${count}`))
   const written = await writePack({
     folder: join(outDir, 'blob'),
-    recipe: `delta ${old.digest} ${image.digest}\0${spelled.join(' ')}`,
+    recipe: spellRecipe(`delta ${old.digest} ${image.digest}`, [...groups, ...dictionaries]),
     drafts,
     pool,
     level,
@@ -96,37 +107,34 @@ export async function makeDelta(options: MakeDeltaOptions): Promise<MadeDelta | 
     signal,
   })
   if (written === undefined) return undefined
-  const frames = written.frames.map((frame, number): DeltaFrame => {
+  const frames = [...written.frames].map((frame, number): DeltaFrame => {
     const runs = groups[number] ?? []
     return { ...frame, pack: 0, rawSize: bytesOf(image.map, runs), runs, dictionary: dictionaries[number] ?? [] }
   })
   const pack = { sha256: written.sha256, size: written.size }
   const bytes = formatDeltaIndex({ pack, frames })
-  if (pack.size + bytes.length > plainBytes * WORTH_IT) return undefined
-  const { sha256, size } = await writeNamed(join(outDir, 'transport'), bytes)
+  if (pack.size + bytes.length > plainBytes * WORTH_IT || bytes.length > MAX_DELTA_INDEX_BYTES) return undefined
+  const { sha256, size } = await writeNamed(join(outDir, 'transport'), [bytes])
   return { from: old.digest, index: { sha256, size }, pack, plainBytes, journal: written.journal }
 }
 
 /** 1 for each chunk of the image that the old one has. */
 function findShared(map: ChunkMap, old: ChunkMap): Uint8Array {
-  const known = new Set<string>()
-  for (let chunk = 0; chunk < old.chunkCount; chunk++)
-    known.add(Buffer.from(chunkDigest(old, chunk)).toString('latin1'))
-  return Uint8Array.from({ length: map.chunkCount }, (_, chunk) =>
-    known.has(Buffer.from(chunkDigest(map, chunk)).toString('latin1')) ? 1 : 0,
-  )
+  const known = new DigestTable(old.digests)
+  const isShared = new Uint8Array(map.chunkCount)
+  for (let chunk = 0; chunk < map.chunkCount; chunk++) isShared[chunk] = known.find(chunkDigest(map, chunk)) < 0 ? 0 : 1
+  return isShared
 }
 
 function featureBits(map: ChunkMap): number {
-  const bytes = map.lengths.reduce((sum, length) => sum + length, 0)
-  return FEATURE_BITS + Math.max(0, Math.ceil(Math.log2(bytes / FINE_BYTES)))
+  return FEATURE_BITS + Math.max(0, Math.ceil(Math.log2(distinctBytes(map) / FINE_BYTES)))
 }
 
 /** Features of each chunk of the runs, in their order. */
 async function sketchAll(
   pool: FramePool,
   file: FileHandle,
-  { map, places, runs, bits }: { map: ChunkMap; places: Float64Array; runs: readonly ChunkRun[]; bits: number },
+  { map, places, runs, bits }: { map: ChunkMap; places: Numbers; runs: readonly ChunkRun[]; bits: number },
 ): Promise<readonly Uint32Array[]> {
   const answers: Promise<readonly Uint32Array[]>[] = []
   let parts: { offset: number; length: number }[] = []
@@ -144,8 +152,8 @@ async function sketchAll(
   }
   for (const { first, count } of runs) {
     for (let chunk = first; chunk < first + count; chunk++) {
-      const length = map.lengths[chunk] ?? 0
-      parts.push({ offset: places[chunk] ?? 0, length })
+      const length = chunkLength(map, chunk)
+      parts.push({ offset: places.at(chunk) ?? 0, length })
       bytes += length
       if (bytes < SKETCH_BYTES) continue
       await pool.ready()

@@ -5,25 +5,26 @@
  *
  * Source: design images 3, 5 and 8. Test oracle: `sha256sum`, `zstd -d`, and `assemble.ts` giving the image back.
  */
-import { createHash } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
+import { createHash, randomUUID } from 'node:crypto'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeFolder, replaceFile } from '../durable-file.ts'
+import { makeFolder, renameDurably } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
-import { type Digested, type Sha256, sha256 } from '../model/digest.ts'
-import { type ChunkMap, type Cutting, chunkDigest, formatChunkMap } from './chunk-map.ts'
+import { type Digested, parseSha256, type Sha256 } from '../model/digest.ts'
+import { type ChunkMap, type Cutting, chunkLength, chunkMapPieces, isSameMap } from './chunk-map.ts'
 import { cutImage } from './cut.ts'
 import { FramePool } from './frame-pool.ts'
+import { FrameTable } from './frame-table.ts'
 import { firstPlaces } from './local-chunks.ts'
 import { type FrameDraft, type WrittenPack, writePack } from './pack-writer.ts'
+import { type Numbers, Scratch } from './paged.ts'
 import { type EarlierImage, reuseFrames } from './reuse-frames.ts'
 import {
   type ChunkRun,
-  type Frame,
-  formatTransportIndex,
   fullBytes,
   MAX_FRAME_BYTES,
   type TransportIndex,
+  transportIndexPieces,
 } from './transport-index.ts'
 
 export interface PackImageOptions {
@@ -71,16 +72,17 @@ export function defaultFrameBytes({ maxBlocks, blockBytes }: Cutting): number {
 /** @throws {VmpkgError} `IMAGE_INVALID` when the file changes while it is read; `ABORTED`. */
 export async function packImage(options: PackImageOptions): Promise<PackedImage> {
   const { file, outDir, cutting, signal } = options
-  const { digest, size, map } = await cutImage(file, { ...(cutting && { cutting }), signal })
   for (const folder of ['map', 'transport', 'blob']) await makeFolder(join(outDir, folder))
-  const { index, written } = await packChunks(map, digest, options)
+  const scratch = new Scratch(join(outDir, 'blob'))
+  const { digest, size, map } = await cutImage(file, { ...(cutting && { cutting }), scratch, signal })
+  const { index, written } = await packChunks(map, digest, { ...options, scratch })
   const packs = written === undefined ? [] : [{ sha256: written.sha256, size: written.size, file: written.file }]
   return {
     digest,
     size,
-    map: await writeNamed(join(outDir, 'map'), formatChunkMap(map)),
+    map: await writeNamed(join(outDir, 'map'), chunkMapPieces(map)),
     transport: {
-      ...(await writeNamed(join(outDir, 'transport'), formatTransportIndex(index))),
+      ...(await writeNamed(join(outDir, 'transport'), transportIndexPieces(index))),
       packs,
       fullBytes: fullBytes(index),
     },
@@ -89,18 +91,36 @@ export async function packImage(options: PackImageOptions): Promise<PackedImage>
   }
 }
 
-/** Writes bytes under their digest. */
-export async function writeNamed(folder: string, bytes: Uint8Array): Promise<WrittenFile> {
-  const name = sha256(bytes)
-  const file = join(folder, name)
-  await replaceFile(file, bytes)
-  return { sha256: name, size: bytes.length, file }
+/** Writes pieces as one file under its digest, and durably. */
+export async function writeNamed(folder: string, pieces: Iterable<Uint8Array>): Promise<WrittenFile> {
+  const temporary = join(folder, `${randomUUID()}.tmp`)
+  const hash = createHash('sha256')
+  let size = 0
+  try {
+    {
+      await using output = await open(temporary, 'wx', 0o644)
+      for (const piece of pieces) {
+        hash.update(piece)
+        await output.appendFile(piece)
+        size += piece.length
+      }
+      await output.chmod(0o644) // the umask had a say in `open`
+      await output.sync()
+    }
+    const name = parseSha256(hash.digest('hex'))
+    const file = join(folder, name)
+    await renameDurably(temporary, file)
+    return { sha256: name, size, file }
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
 }
 
 async function packChunks(
   map: ChunkMap,
   digest: Sha256,
-  options: PackImageOptions,
+  options: PackImageOptions & { readonly scratch: Scratch },
 ): Promise<{ readonly index: TransportIndex; readonly written: WrittenPack | undefined }> {
   const {
     file,
@@ -110,39 +130,57 @@ async function packChunks(
     threads,
     signal,
     earlier = [],
+    scratch,
   } = options
-  const bytes = formatChunkMap(map)
-  const same = earlier.find((one) => formatChunkMap(one.map).equals(bytes))
+  const same = earlier.find((one) => isSameMap(one.map, map))
   if (same !== undefined) return { index: same.index, written: undefined }
-  const reused = reuseFrames(map, earlier)
+  const reused = reuseFrames(map, earlier, scratch)
   // What is new stands in frames of its own: whoever has an earlier image fetches nothing else.
   const isOld = reused.isKnown.map((value, chunk) => (reused.isCarried[chunk] === 1 ? 1 : value))
   const isOthers = reused.isKnown.map((value, chunk) => (reused.isCarried[chunk] === 1 ? 1 : 1 - value))
-  const groups = [...groupChunks(map, isOld, frameBytes), ...groupChunks(map, isOthers, frameBytes)]
-  const places = firstPlaces(map)
+  // Millions of groups for a large image: they are found again whenever they are gone through.
+  const groups = function* (): Generator<readonly ChunkRun[]> {
+    yield* groupChunks(map, isOld, frameBytes)
+    yield* groupChunks(map, isOthers, frameBytes)
+  }
+  const places = firstPlaces(map, scratch)
   await using image = await open(file, 'r')
   await using pool = new FramePool(threads)
-  const drafts = groups.map(
-    (runs): FrameDraft => ({
-      rawSize: bytesOf(map, runs),
-      read: async () => readRuns(image, { map, runs, places, file }),
-    }),
-  )
-  const recipe = `image ${digest}\0${groups.map((runs) => runs.map(({ first, count }) => `${first}+${count}`)).join(' ')}`
+  const drafts = function* (): Generator<FrameDraft> {
+    for (const runs of groups()) {
+      yield { rawSize: bytesOf(map, runs), read: async () => readRuns(image, { map, runs, places, file }) }
+    }
+  }
   const written = await writePack({
     folder: join(outDir, 'blob'),
-    recipe,
-    drafts,
+    recipe: spellRecipe(`image ${digest}`, groups()),
+    drafts: drafts(),
     pool,
     level,
     subject: file,
+    scratch,
     signal,
   })
-  const packs = written === undefined ? reused.packs : [...reused.packs, { sha256: written.sha256, size: written.size }]
-  const made = (written?.frames ?? []).map((frame, number): Frame => {
-    return { ...frame, pack: reused.packs.length, rawSize: drafts[number]?.rawSize ?? 0, runs: groups[number] ?? [] }
-  })
-  return { index: { packs, frames: [...reused.frames, ...made] }, written }
+  if (written === undefined) return { index: { packs: reused.packs, frames: reused.frames }, written }
+  const packs = [...reused.packs, { sha256: written.sha256, size: written.size }]
+  const frames = new FrameTable(scratch)
+  for (const frame of reused.frames) frames.push(frame)
+  const made = written.frames[Symbol.iterator]()
+  for (const runs of groups()) {
+    const next = made.next()
+    if (next.done === true) throw new TypeError('a frame was not written')
+    frames.push({ ...next.value, pack: reused.packs.length, rawSize: bytesOf(map, runs), runs })
+  }
+  return { index: { packs, frames }, written }
+}
+
+/** Everything that decides what a pack will be. */
+export function* spellRecipe(what: string, groups: Iterable<readonly ChunkRun[]>): Generator<string> {
+  yield `${what}\0`
+  let count = 0
+  for (const runs of groups) {
+    yield `${count++ === 0 ? '' : ' '}${runs.map(({ first, count: length }) => `${first}+${length}`).join(',')}`
+  }
 }
 
 /** Runs of distinct chunks of about `frameBytes` a group, in disk order, without those that are had already. */
@@ -154,7 +192,7 @@ export function* groupChunks(map: ChunkMap, isHad: Uint8Array, frameBytes: numbe
     const last = runs.at(-1)
     if (last !== undefined && last.first + last.count === chunk) last.count++
     else runs.push({ first: chunk, count: 1 })
-    bytes += map.lengths[chunk] ?? 0
+    bytes += chunkLength(map, chunk)
     if (bytes < frameBytes) continue
     yield runs
     runs = []
@@ -166,7 +204,7 @@ export function* groupChunks(map: ChunkMap, isHad: Uint8Array, frameBytes: numbe
 export function bytesOf(map: ChunkMap, runs: readonly ChunkRun[]): number {
   let bytes = 0
   for (const { first, count } of runs) {
-    for (let chunk = first; chunk < first + count; chunk++) bytes += map.lengths[chunk] ?? 0
+    for (let chunk = first; chunk < first + count; chunk++) bytes += chunkLength(map, chunk)
   }
   return bytes
 }
@@ -174,7 +212,7 @@ export function bytesOf(map: ChunkMap, runs: readonly ChunkRun[]): number {
 export interface RunsOf {
   readonly map: ChunkMap
   readonly runs: readonly ChunkRun[]
-  readonly places: Float64Array
+  readonly places: Numbers
   /** For messages. */
   readonly file: string
 }
@@ -188,9 +226,9 @@ export async function readRuns(
   let start = 0
   for (const { first, count } of runs) {
     for (let chunk = first; chunk < first + count; chunk++) {
-      const bytes = raw.subarray(start, start + (map.lengths[chunk] ?? 0))
-      await image.read(bytes, 0, bytes.length, places[chunk] ?? 0)
-      if (!createHash('sha256').update(bytes).digest().equals(chunkDigest(map, chunk))) {
+      const bytes = raw.subarray(start, start + chunkLength(map, chunk))
+      await image.read(bytes, 0, bytes.length, places.at(chunk) ?? 0)
+      if (!map.digests.equals(chunk, createHash('sha256').update(bytes).digest())) {
         throw new VmpkgError('IMAGE_INVALID', `${file} changed while it was packed`, {
           hint: 'Stop what writes to the image and pack it again.',
         })

@@ -7,13 +7,15 @@
  *     blob/<key>.frames.partial    a line of JSON for each; then one that names the pack, until the image is published
  */
 import { createHash } from 'node:crypto'
-import { type FileHandle, open, readFile, stat } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { renameDurably } from '../durable-file.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import { isSha256, parseSha256, type Sha256, sha256 } from '../model/digest.ts'
 import type { Dictionary, FrameAnswer } from './frame-job.ts'
 import type { FramePool } from './frame-pool.ts'
+import { FrameTable } from './frame-table.ts'
+import type { Scratch } from './paged.ts'
 
 /** A frame to be made. */
 export interface FrameDraft {
@@ -34,7 +36,7 @@ export interface WrittenPack {
   readonly size: number
   readonly file: string
   /** In the order of the drafts. */
-  readonly frames: readonly WrittenFrame[]
+  readonly frames: Iterable<WrittenFrame>
   /** To be removed once the pack is published. */
   readonly journal: string
 }
@@ -43,40 +45,47 @@ export interface WritePackOptions {
   /** The registry's `blob/`. */
   readonly folder: string
   /** Everything that decides what the pack will be, as text. */
-  readonly recipe: string
-  readonly drafts: readonly FrameDraft[]
+  readonly recipe: Iterable<string>
+  /** Gone through once. */
+  readonly drafts: Iterable<FrameDraft>
   readonly pool: FramePool
   readonly level: number
   /** What faults call it. */
   readonly subject: string
+  readonly scratch?: Scratch
   readonly signal?: AbortSignal | undefined
 }
 
 /** `undefined` where there is nothing to write. @throws {VmpkgError} `ABORTED` */
 export async function writePack(options: WritePackOptions): Promise<WrittenPack | undefined> {
-  const { folder, drafts, pool, level, subject, signal } = options
-  if (drafts.length === 0) return undefined
-  const key = sha256(`${options.recipe}\0zstd ${process.versions['zstd']} level ${level}`)
+  const { folder, pool, level, subject, scratch, signal } = options
+  const drafts = options.drafts[Symbol.iterator]()
+  let next = drafts.next()
+  if (next.done === true) return undefined
+  const key = keyOf(options.recipe, level)
   const partial = join(folder, `${key}.partial`)
   const journal = join(folder, `${key}.frames.partial`)
-  const before = await readJournal(journal)
-  const finished = await findPack(folder, before, drafts.length)
+  const finished = await findPack(folder, await readJournal(journal, scratch))
   if (finished !== undefined) return { ...finished, journal }
-  const frames: WrittenFrame[] = []
+  const frames = new WrittenFrames(scratch)
   const whole = createHash('sha256')
   let size = 0
   {
     await using output = await openKept(partial)
     await using record = await openKept(journal)
-    for (const line of before.frames.slice(0, drafts.length)) {
+    let recorded = 0
+    for await (const line of readLines(journal)) {
+      if (!('size' in line) || next.done === true) break
       const bytes = Buffer.alloc(line.size)
       const { bytesRead } = await output.read(bytes, 0, line.size, size)
       if (bytesRead !== line.size || sha256(bytes) !== line.digest) break
       whole.update(bytes)
-      frames.push({ offset: size, size: line.size, digest: Buffer.from(line.digest, 'hex') })
+      const frame = { offset: size, size: line.size, digest: Buffer.from(line.digest, 'hex') }
+      frames.push(frame)
+      recorded += Buffer.byteLength(formatFrame(frame))
       size += line.size
+      next = drafts.next()
     }
-    let recorded = Buffer.byteLength(frames.map(formatFrame).join(''))
     const pending: Promise<FrameAnswer>[] = []
     const writeFirst = async (): Promise<void> => {
       const answer = await pending.shift()
@@ -91,12 +100,12 @@ export async function writePack(options: WritePackOptions): Promise<WrittenPack 
       await writeAll(record, line, recorded)
       recorded += line.length
     }
-    for (const draft of drafts.slice(frames.length)) {
+    for (; next.done !== true; next = drafts.next()) {
       if (signal?.aborted) throw new VmpkgError('ABORTED', `Packing of ${subject} was interrupted`)
       await pool.ready()
-      const raw = await draft.read()
+      const raw = await next.value.read()
       const job = { kind: 'encode', raw, level } as const
-      const { dictionary } = draft
+      const { dictionary } = next.value
       const answer = pool.submit(dictionary === undefined ? job : { ...job, dictionary }, [raw.buffer])
       answer.catch(() => {}) // reported by `writeFirst`, or another failure came first
       pending.push(answer)
@@ -116,23 +125,61 @@ export async function writePack(options: WritePackOptions): Promise<WrittenPack 
   return { sha256: name, size, file, frames, journal }
 }
 
+/** Frames of a pack, in their order. */
+class WrittenFrames implements Iterable<WrittenFrame> {
+  readonly #table: FrameTable
+
+  constructor(scratch: Scratch | undefined) {
+    this.#table = new FrameTable(scratch)
+  }
+
+  push(frame: WrittenFrame): void {
+    this.#table.push({ ...frame, pack: 0, rawSize: 0, runs: [] })
+  }
+
+  *[Symbol.iterator](): Generator<WrittenFrame> {
+    for (const { offset, size, digest } of this.#table) yield { offset, size, digest }
+  }
+}
+
+function keyOf(recipe: Iterable<string>, level: number): Sha256 {
+  const hash = createHash('sha256')
+  for (const piece of recipe) hash.update(piece)
+  return parseSha256(hash.update(`\0zstd ${process.versions['zstd']} level ${level}`).digest('hex'))
+}
+
 interface Journal {
-  readonly frames: readonly { readonly size: number; readonly digest: string }[]
+  readonly frames: WrittenFrames
+  readonly size: number
   readonly pack: Sha256 | undefined
 }
 
 /** As much as can be read of it. */
-async function readJournal(path: string): Promise<Journal> {
-  const text = await readFile(path, 'utf8').catch(() => '')
-  const frames: { size: number; digest: string }[] = []
-  for (const line of text.split('\n')) {
-    const { size, digest, pack } = parseLine(line)
-    if (typeof pack === 'string' && isSha256(pack)) return { frames, pack }
-    const isFrame = typeof size === 'number' && size > 0 && typeof digest === 'string' && isSha256(digest)
-    if (!isFrame) break
-    frames.push({ size, digest })
+async function readJournal(path: string, scratch: Scratch | undefined): Promise<Journal> {
+  const frames = new WrittenFrames(scratch)
+  let offset = 0
+  for await (const line of readLines(path)) {
+    if ('pack' in line) return { frames, size: offset, pack: line.pack }
+    frames.push({ offset, size: line.size, digest: Buffer.from(line.digest, 'hex') })
+    offset += line.size
   }
-  return { frames, pack: undefined }
+  return { frames, size: offset, pack: undefined }
+}
+
+type JournalLine = { readonly size: number; readonly digest: Sha256 } | { readonly pack: Sha256 }
+
+/** Up to the first that is none. */
+async function* readLines(path: string): AsyncGenerator<JournalLine> {
+  const file = await open(path, 'r').catch(() => undefined)
+  if (file === undefined) return
+  await using journal = file
+  for await (const text of journal.readLines({ autoClose: false })) {
+    const { size, digest, pack } = parseLine(text)
+    if (typeof pack === 'string' && isSha256(pack)) yield { pack }
+    else if (typeof size === 'number' && size > 0 && typeof digest === 'string' && isSha256(digest))
+      yield { size, digest }
+    else return
+  }
 }
 
 function parseLine(line: string): Partial<Record<'size' | 'digest' | 'pack', unknown>> {
@@ -150,20 +197,11 @@ function formatFrame({ size, digest }: WrittenFrame): string {
 /** The pack that an earlier run finished, if it still holds what its name says. */
 async function findPack(
   folder: string,
-  { frames, pack }: Journal,
-  count: number,
+  { frames, size, pack }: Journal,
 ): Promise<Omit<WrittenPack, 'journal'> | undefined> {
-  if (pack === undefined || frames.length !== count) return undefined
+  if (pack === undefined) return undefined
   const file = join(folder, pack)
-  const bytes = frames.reduce((sum, { size }) => sum + size, 0)
-  if ((await digestOf(file)) !== pack) return undefined
-  const written: WrittenFrame[] = []
-  let offset = 0
-  for (const { size, digest } of frames) {
-    written.push({ offset, size, digest: Buffer.from(digest, 'hex') })
-    offset += size
-  }
-  return { sha256: pack, size: bytes, file, frames: written }
+  return (await digestOf(file)) === pack ? { sha256: pack, size, file, frames } : undefined
 }
 
 async function digestOf(file: string): Promise<string | undefined> {

@@ -5,21 +5,26 @@
  * Source: design images 6. Test oracle: all ways of tiny cases, tried.
  */
 import type { TransferWay } from '../events.ts'
-import type { ChunkMap } from './chunk-map.ts'
+import { type ChunkMap, chunkLength } from './chunk-map.ts'
 import type { DeltaIndex } from './delta-index.ts'
-import { planFetch, type RangeFetch } from './plan-fetch.ts'
+import type { FrameList } from './frame-table.ts'
+import { costOfFetch, numbersTo, planFetch, type RangeFetch } from './plan-fetch.ts'
 import type { Frame, Pack, TransportIndex } from './transport-index.ts'
 
 /** Everything that could be asked for: the packs of the image, then one for each delta. */
 export interface Offer {
   readonly packs: readonly Pack[]
-  readonly frames: readonly Frame[]
+  /** Those of the image, then those of each delta. */
+  readonly frames: FrameList
   /** Packs from this number on are of deltas. */
   readonly firstDelta: number
+  /** Where the frames of each delta begin, and all end. */
+  readonly starts: readonly number[]
 }
 
 export interface TransferPlan {
-  readonly ranges: readonly RangeFetch[]
+  /** Made anew each time they are gone through. */
+  readonly ranges: Iterable<RangeFetch>
   readonly chosen: TransferWay
   /** Every way that was thought of; the first brings all there is. */
   readonly ways: readonly TransferWay[]
@@ -28,94 +33,143 @@ export interface TransferPlan {
 const ALIKE = 1.02
 
 export function makeOffer(index: TransportIndex, deltas: readonly DeltaIndex[]): Offer {
-  const packs: Pack[] = [...index.packs]
-  const frames: Frame[] = [...index.frames]
-  for (const [delta, { pack, frames: own }] of deltas.entries()) {
-    frames.push(...own.map((frame) => ({ ...frame, pack: packs.length, delta })))
-    packs.push(pack)
-  }
-  return { packs, frames, firstDelta: index.packs.length }
+  const starts = [index.frames.length]
+  for (const { frames } of deltas) starts.push((starts.at(-1) ?? 0) + frames.length)
+  const packs = [...index.packs, ...deltas.map(({ pack }) => pack)]
+  return { packs, frames: new JoinedFrames(index, deltas, starts), firstDelta: index.packs.length, starts }
 }
 
-/** @param unfit frames of deltas that have turned out to be of no use */
+/** Frames of an image, then those of each delta, numbered through. */
+class JoinedFrames implements FrameList {
+  readonly #index: TransportIndex
+  readonly #deltas: readonly DeltaIndex[]
+  readonly #starts: readonly number[]
+  readonly length: number
+
+  constructor(index: TransportIndex, deltas: readonly DeltaIndex[], starts: readonly number[]) {
+    this.#index = index
+    this.#deltas = deltas
+    this.#starts = starts
+    this.length = starts.at(-1) ?? 0
+  }
+
+  at(number: number): Frame | undefined {
+    if (number < 0) return number + this.length < 0 ? undefined : this.at(number + this.length)
+    if (number < (this.#starts[0] ?? 0)) return this.#index.frames.at(number)
+    const delta = this.#starts.findLastIndex((start) => start <= number)
+    const frame = this.#deltas[delta]?.frames.at(number - (this.#starts[delta] ?? 0))
+    return frame && { ...frame, pack: this.#index.packs.length + delta, delta }
+  }
+
+  *[Symbol.iterator](): Generator<Frame> {
+    for (let number = 0; number < this.length; number++) {
+      const frame = this.at(number)
+      if (frame !== undefined) yield frame
+    }
+  }
+}
+
+/** @param unfit numbers of frames of deltas that have turned out to be of no use */
 export function planTransfer(
   map: ChunkMap,
   offer: Offer,
   isPresent: Uint8Array,
-  unfit: ReadonlySet<Frame> = new Set(),
+  unfit: ReadonlySet<number> = new Set(),
 ): TransferPlan {
-  const plain = offer.frames.filter(({ delta }) => delta === undefined)
-  const deltas = [...Map.groupBy(offer.frames, ({ delta }) => delta).keys()].filter((delta) => delta !== undefined)
-  const fit = offer.frames.filter((frame) => !unfit.has(frame))
-  const full = planFetch(map, { frames: plain }, new Uint8Array(map.chunkCount))
-  const plans = [{ kind: 'chunks' as const, ranges: planFetch(map, { frames: plain }, isPresent) }]
-  const further = deltas.map((delta) => ({
-    kind: 'delta' as const,
-    delta,
-    ranges: planChosen(map, isPresent, [...fit.filter((frame) => frame.delta === delta), ...plain]),
-  }))
-  const mixed = planChosen(map, isPresent, fit.toSorted(byPrice(map, isPresent)))
-  const all = [...plans, ...further, ...(deltas.length > 0 ? [{ kind: 'mixed' as const, ranges: mixed }] : [])]
-  const costed = all.map(({ ranges, ...way }) => ({ ranges, way: { ...way, ...costOf(ranges) } }))
-  const isFull = !isPresent.includes(1)
-  const whole = { kind: 'full' as const, ...costOf(full) }
+  const { frames, starts } = offer
+  const present = Uint8Array.from(isPresent)
+  const plain = { [Symbol.iterator]: () => numbersTo(starts[0] ?? 0) }
+  const whole = { kind: 'full' as const, ...costOfFetch(frames, new Uint8Array(map.chunkCount), plain) }
+  const chunks = { way: { kind: 'chunks' as const }, order: plain, ...costOfFetch(frames, present, plain) }
+  const all = [chunks, ...withDeltas(map, offer, present, unfit)]
+  const costed = all.map(({ way, order, bytes, requests }) => ({ order, way: { ...way, bytes, requests } }))
+  const isFull = !present.includes(1)
   const least = costed.reduce((bytes, { way }) => Math.min(bytes, way.bytes), whole.bytes)
   const alike = costed.filter(({ way }) => way.bytes <= least * ALIKE)
   const [best] = alike.toSorted((a, b) => a.way.requests - b.way.requests)
   const ways = [whole, ...costed.map(({ way }) => way).filter(({ kind }) => !isFull || kind !== 'chunks')]
-  if (best === undefined) return { ranges: full, chosen: whole, ways } // the chunks are never more than all of them
-  return { ranges: best.ranges, chosen: isFull && best.way.kind === 'chunks' ? whole : best.way, ways }
+  const rangesOf = (order: Iterable<number>, had: Uint8Array): Iterable<RangeFetch> => ({
+    [Symbol.iterator]: () => planFetch(map, frames, had, order),
+  })
+  if (best === undefined) {
+    // the chunks are never more than all of them
+    return { ranges: rangesOf(plain, new Uint8Array(map.chunkCount)), chosen: whole, ways }
+  }
+  const chosen = isFull && best.way.kind === 'chunks' ? whole : best.way
+  return { ranges: rangesOf(best.order, present), chosen, ways }
 }
 
-/** Takes frames in the order given while they bring something, and drops what others then bring as well. */
-function planChosen(map: ChunkMap, isPresent: Uint8Array, frames: readonly Frame[]): readonly RangeFetch[] {
-  const carriers = new Uint16Array(map.chunkCount)
-  const taken: { readonly frame: Frame; readonly chunks: readonly number[] }[] = []
-  for (const frame of frames) {
-    const chunks = missingChunks(frame, isPresent)
+/** Numbers of frames in the order of their places, and what it costs to take them. */
+interface Order {
+  readonly order: Iterable<number>
+  readonly bytes: number
+  readonly requests: number
+}
+
+/** The ways with one delta each, and the one with whatever is cheapest. */
+function withDeltas(
+  map: ChunkMap,
+  { frames, starts }: Offer,
+  isPresent: Uint8Array,
+  unfit: ReadonlySet<number>,
+): readonly (Order & {
+  readonly way: { readonly kind: 'delta'; readonly delta: number } | { readonly kind: 'mixed' }
+})[] {
+  const [plainCount = 0] = starts
+  if (frames.length === plainCount) return []
+  const prices = Float64Array.from({ length: frames.length }, (_, number) => priceOf(map, frames.at(number), isPresent))
+  const plan = (order: Iterable<number>): Order => {
+    const chosen = choose(frames, isPresent, prices, order)
+    return { order: chosen, ...costOfFetch(frames, isPresent, chosen) }
+  }
+  const fit = function* (first: number, end: number): Generator<number> {
+    for (let number = first; number < end; number++) if (!unfit.has(number)) yield number
+  }
+  const single = starts.slice(1).flatMap((end, delta) => {
+    const first = starts[delta] ?? 0
+    const order = Uint32Array.from([...fit(first, end), ...fit(0, plainCount)])
+    return end > first ? [{ way: { kind: 'delta' as const, delta }, ...plan(order) }] : []
+  })
+  const cheapest = Uint32Array.from(fit(0, frames.length)).toSorted(
+    (a, b) => (prices[a] ?? 0) - (prices[b] ?? 0) || a - b,
+  )
+  return [...single, { way: { kind: 'mixed' as const }, ...plan(cheapest) }]
+}
+
+/** Takes frames in the order given while they bring something, and drops what others then bring as well. By place. */
+function choose(frames: FrameList, isPresent: Uint8Array, prices: Float64Array, order: Iterable<number>): Uint32Array {
+  const carriers = new Uint16Array(isPresent.length)
+  const taken: number[] = []
+  for (const number of order) {
+    const chunks = missingChunks(frames.at(number), isPresent)
     if (chunks.every((chunk) => carriers[chunk] !== 0)) continue
     for (const chunk of chunks) carriers[chunk] = (carriers[chunk] ?? 0) + 1
-    taken.push({ frame, chunks })
+    taken.push(number)
   }
   const needed = taken
-    .toSorted((a, b) => priceOf(b, map) - priceOf(a, map))
-    .filter(({ chunks }) => {
+    .toSorted((a, b) => (prices[b] ?? 0) - (prices[a] ?? 0))
+    .filter((number) => {
+      const chunks = missingChunks(frames.at(number), isPresent)
       if (chunks.some((chunk) => (carriers[chunk] ?? 0) < 2)) return true
       for (const chunk of chunks) carriers[chunk] = (carriers[chunk] ?? 0) - 1
       return false
     })
-    .map(({ frame }) => frame)
-  return planFetch(map, { frames: needed.toSorted((a, b) => a.pack - b.pack || a.offset - b.offset) }, isPresent)
-}
-
-function byPrice(map: ChunkMap, isPresent: Uint8Array): (a: Frame, b: Frame) => number {
-  const prices = new Map<Frame, number>()
-  const price = (frame: Frame): number => {
-    const known = prices.get(frame) ?? priceOf({ frame, chunks: missingChunks(frame, isPresent) }, map)
-    prices.set(frame, known)
-    return known
-  }
-  return (a, b) => price(a) - price(b)
+  // Packs, and frames in them, are numbered in the order of their places.
+  return Uint32Array.from(needed).toSorted()
 }
 
 /** Bytes to move for each byte that is missing; what brings nothing comes last. */
-function priceOf(
-  { frame, chunks }: { readonly frame: Frame; readonly chunks: readonly number[] },
-  map: ChunkMap,
-): number {
-  const gain = chunks.reduce((sum, chunk) => sum + (map.lengths[chunk] ?? 0), 0)
-  return gain === 0 ? Number.MAX_VALUE : frame.size / gain
+function priceOf(map: ChunkMap, frame: Frame | undefined, isPresent: Uint8Array): number {
+  let gain = 0
+  for (const chunk of missingChunks(frame, isPresent)) gain += chunkLength(map, chunk)
+  return frame === undefined || gain === 0 ? Number.MAX_VALUE : frame.size / gain
 }
 
-function missingChunks(frame: Frame, isPresent: Uint8Array): readonly number[] {
+function missingChunks(frame: Frame | undefined, isPresent: Uint8Array): readonly number[] {
   const chunks: number[] = []
-  for (const run of frame.runs) {
+  for (const run of frame?.runs ?? []) {
     if ('skip' in run) continue
     for (let chunk = run.first; chunk < run.first + run.count; chunk++) if (isPresent[chunk] === 0) chunks.push(chunk)
   }
   return chunks
-}
-
-function costOf(ranges: readonly RangeFetch[]): Pick<TransferWay, 'bytes' | 'requests'> {
-  return { bytes: ranges.reduce((sum, { start, end }) => sum + end - start, 0), requests: ranges.length }
 }

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { VmpkgError } from '../errors.ts'
-import { type ChunkMap, chunkDigest } from './chunk-map.ts'
+import { type ChunkMap, chunkLength, longestChunk } from './chunk-map.ts'
 import { writeSparse } from './sparse.ts'
 
 /** 1 for each chunk that is there. Places that hold only zeros are passed over without hashing. */
@@ -19,14 +19,14 @@ export async function findPresentChunks(
   const { blocks } = await image.stat()
   if (blocks === 0) return isPresent // nothing was written yet
   const isWrong = new Uint8Array(map.chunkCount)
-  const longest = map.lengths.reduce((most, length) => Math.max(most, length), 0)
+  const longest = longestChunk(map)
   const buffer = Buffer.allocUnsafe(longest)
   const zeros = Buffer.alloc(longest)
   for (const [index, chunk] of map.chunks.entries()) {
     if (isWrong[chunk] === 1) continue
     if (signal?.aborted) throw new VmpkgError('ABORTED', 'The check of an unfinished image was interrupted')
-    const length = map.lengths[chunk] ?? 0
-    const { bytesRead } = await image.read(buffer, 0, length, map.offsets[index] ?? 0)
+    const length = chunkLength(map, chunk)
+    const { bytesRead } = await image.read(buffer, 0, length, map.offsets.at(index) ?? 0)
     const bytes = buffer.subarray(0, bytesRead)
     const isRight = bytesRead === length && bytes.compare(zeros, 0, length) !== 0 && isChunk(map, chunk, bytes)
     isPresent[chunk] = isRight ? 1 : 0
@@ -36,7 +36,7 @@ export async function findPresentChunks(
 }
 
 function isChunk(map: ChunkMap, chunk: number, bytes: Buffer): boolean {
-  return createHash('sha256').update(bytes).digest().equals(chunkDigest(map, chunk))
+  return map.digests.equals(chunk, createHash('sha256').update(bytes).digest())
 }
 
 export interface IntactOptions {
@@ -57,12 +57,12 @@ export async function copyIntactChunks({ from, image, map, isPresent, signal }: 
   if (!(await source.stat()).isFile()) return
   const isWrong = new Uint8Array(map.chunkCount)
   const isWanted = isPresent.map((value) => 1 - value)
-  const buffer = Buffer.allocUnsafe(map.lengths.reduce((most, length) => Math.max(most, length), 0))
+  const buffer = Buffer.allocUnsafe(longestChunk(map))
   for (const [index, chunk] of map.chunks.entries()) {
     if (isWanted[chunk] !== 1 || isWrong[chunk] === 1) continue
     if (signal?.aborted) throw new VmpkgError('ABORTED', 'The repair of an image was interrupted')
-    const offset = map.offsets[index] ?? 0
-    const { bytesRead } = await source.read(buffer, 0, map.lengths[chunk] ?? 0, offset)
+    const offset = map.offsets.at(index) ?? 0
+    const { bytesRead } = await source.read(buffer, 0, chunkLength(map, chunk), offset)
     const bytes = buffer.subarray(0, bytesRead)
     if (isChunk(map, chunk, bytes)) {
       await writeSparse(image, bytes, offset)
@@ -92,9 +92,9 @@ export async function clearHoles(image: FileHandle, map: ChunkMap, signal?: Abor
 function* holesOf(map: ChunkMap): Generator<{ start: number; readonly end: number }> {
   let start = 0
   for (const [index, chunk] of map.chunks.entries()) {
-    const offset = map.offsets[index] ?? 0
+    const offset = map.offsets.at(index) ?? 0
     if (offset > start) yield { start, end: offset }
-    start = offset + (map.lengths[chunk] ?? 0)
+    start = offset + chunkLength(map, chunk)
   }
   if (start < map.virtualSize) yield { start, end: map.virtualSize }
 }

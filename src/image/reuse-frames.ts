@@ -5,7 +5,10 @@
  *
  * Source: design images 3.1 and 8.1.
  */
-import { type ChunkMap, chunkDigest } from './chunk-map.ts'
+import { type ChunkMap, chunkDigest, chunkLength, distinctBytes } from './chunk-map.ts'
+import { DigestTable } from './digest-table.ts'
+import { type FrameList, FrameTable } from './frame-table.ts'
+import type { Scratch } from './paged.ts'
 import type { Frame, FrameRun, Pack, TransportIndex } from './transport-index.ts'
 
 /** An image of the registry that is published already. */
@@ -17,7 +20,7 @@ export interface EarlierImage {
 export interface ReusedFrames {
   readonly packs: readonly Pack[]
   /** By pack, then by offset; in numbers of the new map. */
-  readonly frames: readonly Frame[]
+  readonly frames: FrameList
   /** 1 for each chunk of the new image that they carry. */
   readonly isCarried: Uint8Array
   /** 1 for each chunk that an earlier image has, carried or not: whoever has that image needs no other frame for it. */
@@ -29,44 +32,55 @@ const LEAST_LIVE = 0.75
 /** The least share of the new image that a pack has to bring. */
 const LEAST_OF_IMAGE = 0.05
 
-export function reuseFrames(map: ChunkMap, earlier: readonly EarlierImage[]): ReusedFrames {
-  const numbers = new Map<string, number>()
-  for (let chunk = 0; chunk < map.chunkCount; chunk++) numbers.set(keyOf(map, chunk), chunk)
+export function reuseFrames(map: ChunkMap, earlier: readonly EarlierImage[], scratch?: Scratch): ReusedFrames {
+  const known = new DigestTable(map.digests)
   const isCarried = new Uint8Array(map.chunkCount)
   const isKnown = new Uint8Array(map.chunkCount)
-  const total = map.lengths.reduce((sum, length) => sum + length, 0)
+  const total = distinctBytes(map)
   const packs: Pack[] = []
-  const frames: Frame[] = []
+  const frames = new FrameTable(scratch)
   for (const { map: old, index } of earlier) {
-    const translated = Int32Array.from({ length: old.chunkCount }, (_, chunk) => numbers.get(keyOf(old, chunk)) ?? -1)
-    for (const chunk of translated) if (chunk >= 0) isKnown[chunk] = 1
-    const candidates = index.frames.map((frame) => ({ frame, ...translate(frame, old, translated, isCarried) }))
-    for (const [number, own] of Map.groupBy(candidates, ({ frame }) => frame.pack)) {
-      const pack = index.packs[number]
-      const live = own.filter(({ frame, liveBytes }) => liveBytes >= frame.rawSize * LEAST_LIVE)
-      const brought = live.reduce((sum, { liveBytes }) => sum + liveBytes, 0)
-      if (pack === undefined || brought < total * LEAST_OF_IMAGE) continue
-      if (packs.some((one) => one.sha256 === pack.sha256)) continue
-      for (const { frame, runs } of live) {
-        frames.push({ ...frame, pack: packs.length, runs })
-        for (const run of runs) {
-          if ('skip' in run) continue
-          isCarried.fill(1, run.first, run.first + run.count)
-        }
-      }
+    const translated = new Int32Array(old.chunkCount)
+    for (let chunk = 0; chunk < old.chunkCount; chunk++) {
+      const number = known.find(chunkDigest(old, chunk))
+      translated[chunk] = number
+      if (number >= 0) isKnown[number] = 1
+    }
+    const before = Uint8Array.from(isCarried)
+    const liveOf = (frame: Frame): Translated | undefined => {
+      const found = translate(frame, old, translated, before)
+      return found.liveBytes >= frame.rawSize * LEAST_LIVE ? found : undefined
+    }
+    const brought = new Float64Array(index.packs.length)
+    for (const frame of index.frames) brought[frame.pack] = (brought[frame.pack] ?? 0) + (liveOf(frame)?.liveBytes ?? 0)
+    const numbers = new Map<number, number>()
+    for (const [number, pack] of index.packs.entries()) {
+      const isWorthIt = (brought[number] ?? 0) >= total * LEAST_OF_IMAGE && (brought[number] ?? 0) > 0
+      if (!isWorthIt || packs.some((one) => one.sha256 === pack.sha256)) continue
+      numbers.set(number, packs.length)
       packs.push(pack)
+    }
+    for (const frame of index.frames) {
+      const pack = numbers.get(frame.pack)
+      const live = pack === undefined ? undefined : liveOf(frame)
+      if (pack === undefined || live === undefined) continue
+      frames.push({ ...frame, pack, runs: live.runs })
+      for (const run of live.runs) {
+        if ('skip' in run) continue
+        isCarried.fill(1, run.first, run.first + run.count)
+      }
     }
   }
   return { packs, frames, isCarried, isKnown }
 }
 
+interface Translated {
+  readonly runs: readonly FrameRun[]
+  readonly liveBytes: number
+}
+
 /** The runs of an old frame in numbers of the new map; what the new image lacks, or has from elsewhere, is skipped. */
-function translate(
-  frame: Frame,
-  old: ChunkMap,
-  translated: Int32Array,
-  isCarried: Uint8Array,
-): { readonly runs: readonly FrameRun[]; readonly liveBytes: number } {
+function translate(frame: Frame, old: ChunkMap, translated: Int32Array, isCarried: Uint8Array): Translated {
   const runs: ({ first: number; count: number } | { skip: number })[] = []
   let liveBytes = 0
   const skip = (bytes: number): void => {
@@ -80,7 +94,7 @@ function translate(
       continue
     }
     for (let chunk = run.first; chunk < run.first + run.count; chunk++) {
-      const length = old.lengths[chunk] ?? 0
+      const length = chunkLength(old, chunk)
       const number = translated[chunk] ?? -1
       if (number < 0 || isCarried[number] === 1) {
         skip(length)
@@ -93,8 +107,4 @@ function translate(
     }
   }
   return { runs, liveBytes }
-}
-
-function keyOf(map: ChunkMap, chunk: number): string {
-  return Buffer.from(chunkDigest(map, chunk)).toString('latin1')
 }

@@ -3,7 +3,7 @@
  * checked against. Whoever changes it holds the writer lock of `state/`.
  *
  *     <folder>/<digest>            the image, sparse
- *     <folder>/<digest>.partial    an unfinished fetch, resumed by the next one; with `.frames` (or `.clone`, `.old`) beside it
+ *     <folder>/<digest>.partial    an unfinished fetch, resumed by the next one; with `.frames` (or `.clone`, `.old`, `.index`) beside it
  *     <folder>/maps/<map digest>   chunk map
  *     <folder>/quarantine/…        what was found damaged; kept for a look; a fetch takes its intact chunks
  *
@@ -20,9 +20,11 @@ import type { BlobSource } from '../fetch/blob-source.ts'
 import { isSha256, type Sha256, sha256 } from '../model/digest.ts'
 import type { PackageImage } from '../model/line.ts'
 import { assembleImage, type OfferedDelta } from './assemble.ts'
-import { readChunkMap } from './chunk-map.ts'
+import type { BinaryFile } from './binary.ts'
+import { chunkLength, readChunkMap } from './chunk-map.ts'
 import type { LocalImage } from './local-chunks.ts'
-import { parseTransportIndex } from './transport-index.ts'
+import { Scratch } from './paged.ts'
+import { readTransportIndex } from './transport-index.ts'
 
 /** What the store needs to know of an image, from the signed line. */
 export type StoredImage = Pick<PackageImage, 'digest' | 'size' | 'map'>
@@ -30,8 +32,8 @@ export type StoredImage = Pick<PackageImage, 'digest' | 'size' | 'map'>
 export interface FetchImageOptions {
   readonly image: StoredImage
   /** The chunk map and the transport index; digests are checked by whoever fetched them, the map's here again. */
-  readonly mapBytes: Uint8Array
-  readonly indexBytes: Uint8Array
+  readonly mapBytes: BinaryFile
+  readonly indexBytes: BinaryFile
   readonly blobs: BlobSource
   /** Images that may lie here too, whose chunks are taken over; the likeliest to be alike first. */
   readonly alike?: readonly AlikeImage[]
@@ -49,8 +51,14 @@ export interface AlikeImage {
   readonly delta?: Omit<OfferedDelta, 'from'>
 }
 
-/** Of chunk maps that are read to find chunks: they take half as much again in memory. */
-const MAX_MAP_BYTES = 32 * 1024 * 1024
+/** Of chunk maps that are read to find chunks. Each takes at most some 20 MiB of memory (`paged.ts`). */
+const MAX_ALIKE_BYTES = 256 * 1024 * 1024
+/** Of those of small images, of which memory holds everything; and of large ones. */
+const MAX_SMALL_BYTES = 24 * 1024 * 1024
+const MAX_LARGE = 2
+/** Maps and indexes that are larger are read from their files. */
+export const MAX_HELD_BYTES = 8 * 1024 * 1024
+const UNFINISHED = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
 /** At least, in a map: two for the length, 32 for the digest. */
 const MAP_BYTES_PER_CHUNK = 34
 const MEAN_CHUNK_BYTES = 64 * 1024
@@ -75,9 +83,25 @@ export class ImageStore {
   }
 
   /** A chunk map that an earlier fetch brought; `undefined` where there is none or it is damaged. */
-  async findMap({ map }: { readonly map: Pick<StoredImage['map'], 'sha256'> }): Promise<Uint8Array | undefined> {
-    const bytes = await readFile(join(this.#folder, 'maps', map.sha256)).catch(absent)
+  async findMap({ map }: { readonly map: Pick<StoredImage['map'], 'sha256'> }): Promise<BinaryFile | undefined> {
+    const path = join(this.#folder, 'maps', map.sha256)
+    const found = await lstat(path).catch(absent)
+    if (found?.isFile() !== true) return undefined
+    if (found.size > MAX_HELD_BYTES) return (await hashFile(path, undefined)) === map.sha256 ? { path } : undefined
+    const bytes = await readFile(path).catch(absent)
     return bytes !== undefined && sha256(bytes) === map.sha256 ? bytes : undefined
+  }
+
+  /** Where a chunk map goes, for whoever fetches a large one straight to it. */
+  async placeOfMap({ map }: Pick<StoredImage, 'map'>): Promise<string> {
+    await this.#makeFolders()
+    return join(this.#folder, 'maps', map.sha256)
+  }
+
+  /** Where a large transport index lies while its image is fetched. */
+  async placeOfIndex({ digest }: Pick<StoredImage, 'digest'>): Promise<string> {
+    await this.#makeFolders()
+    return `${this.pathOf(digest)}.partial.index`
   }
 
   /** Keeps a chunk map for the fetch of its image. @throws {VmpkgError} `DIGEST_MISMATCH` */
@@ -100,8 +124,9 @@ export class ImageStore {
       const bytes = Math.min(image.size, Math.floor(image.map.size / MAP_BYTES_PER_CHUNK) * MEAN_CHUNK_BYTES)
       return { bytes: Math.max(0, bytes - taken), isExact: false }
     }
-    const { chunks, lengths } = await readChunkMap(mapBytes)
-    const bytes = chunks.reduce((sum, chunk) => sum + (lengths[chunk] ?? 0), 0)
+    const map = await readChunkMap(mapBytes, { scratch: this.#scratch() })
+    let bytes = 0
+    for (const chunk of map.chunks) bytes += chunkLength(map, chunk)
     return { bytes: Math.max(0, bytes - taken), isExact: true }
   }
 
@@ -117,20 +142,21 @@ export class ImageStore {
       rest.emit?.({ type: 'fetch-finished', subject: rest.subject, from: 'local' })
       return target
     }
-    if (sha256(mapBytes) !== image.map.sha256) {
-      throw new VmpkgError('DIGEST_MISMATCH', `The chunk map of ${rest.subject} is not the signed one`)
-    }
-    const map = await readChunkMap(mapBytes)
+    await this.#makeFolders()
+    const scratch = this.#scratch()
+    const signed = { sha256: image.map.sha256, subject: `The chunk map of ${rest.subject}` }
+    const map = await readChunkMap(mapBytes, { scratch, expected: signed })
     if (map.virtualSize !== image.size) {
       throw new VmpkgError('IMAGE_INVALID', `The chunk map of ${rest.subject} is for ${map.virtualSize} bytes`, {
         hint: `The signed size is ${image.size} bytes; tell the publisher.`,
       })
     }
-    const index = parseTransportIndex(indexBytes, map)
-    await this.#makeFolders()
+    const index = await readTransportIndex(indexBytes, map, { scratch })
     await this.quarantine(image.digest) // whatever lies there is not the image
     const [damaged] = await this.#listDamaged(image.digest)
-    await replaceFile(join(this.#folder, 'maps', image.map.sha256), mapBytes, { mode: 0o444 })
+    if (mapBytes instanceof Uint8Array) {
+      await replaceFile(join(this.#folder, 'maps', image.map.sha256), mapBytes, { mode: 0o444 })
+    }
     const { locals, deltas } = await this.#findAlike(alike, image.digest)
     await assembleImage({ ...rest, map, index, target, damaged, locals, deltas })
     return target
@@ -143,14 +169,18 @@ export class ImageStore {
   ): Promise<{ readonly locals: readonly LocalImage[]; readonly deltas: readonly OfferedDelta[] }> {
     const locals: LocalImage[] = []
     const deltas: OfferedDelta[] = []
-    let bytes = 0
+    let [bytes, small, large] = [0, 0, 0]
     for (const { digest, map: named, delta } of alike) {
       const mapBytes = digest === but ? undefined : await this.findMap({ map: named })
       if (mapBytes === undefined) continue
-      bytes += mapBytes.length
-      if (bytes > MAX_MAP_BYTES) break
-      const map = await readChunkMap(mapBytes)
-      const stored = { digest, size: map.virtualSize, map: { ...named, size: mapBytes.length } }
+      const isSmall = mapBytes instanceof Uint8Array
+      const size = isSmall ? mapBytes.length : (await lstat(mapBytes.path)).size
+      if (isSmall) small += size
+      else large++
+      bytes += size
+      if (bytes > MAX_ALIKE_BYTES || small > MAX_SMALL_BYTES || large > MAX_LARGE) break
+      const map = await readChunkMap(mapBytes, { scratch: this.#scratch() })
+      const stored = { digest, size: map.virtualSize, map: { ...named, size } }
       if (!(await this.has(stored))) continue
       const from = { subject: digest.slice(0, 12), path: this.pathOf(digest), map }
       locals.push(from)
@@ -240,9 +270,12 @@ export class ImageStore {
       if (name === digest) removed.push(digest)
     }
     for (const name of (await readdir(join(this.#folder, 'maps')).catch(absent)) ?? []) {
-      const isUnfinished = name.endsWith('.tmp') // of a command that died: whoever is here has the writer lock
+      const isUnfinished = /\.(?:tmp|partial|partial\.tag)$/.test(name) // of a command that died: whoever is here has the writer lock
       const isUnused = isSha256(name) && !referenced.maps.has(name)
       if (isUnfinished || isUnused) await rm(join(this.#folder, 'maps', name))
+    }
+    for (const name of (await readdir(this.#folder).catch(absent)) ?? []) {
+      if (UNFINISHED.test(name)) await rm(join(this.#folder, name))
     }
     await rm(join(this.#folder, 'quarantine'), { recursive: true, force: true })
     return removed
@@ -255,11 +288,15 @@ export class ImageStore {
     const names = ((await readdir(this.#folder).catch(absent)) ?? []).toSorted()
     const present = new Set(names)
     return names.flatMap((name) => {
-      const digest = name.replace(/\.partial(?:\.(?:frames|clone|old))?$/, '')
+      const digest = name.replace(/\.partial(?:\.(?:frames|clone|old|index(?:\.partial(?:\.tag)?)?))?$/, '')
       if (!isSha256(digest)) return []
       const isLeft = name !== digest && present.has(digest)
       return isLeft || !referenced.has(digest) ? [{ name, digest }] : []
     })
+  }
+
+  #scratch(): Scratch {
+    return new Scratch(this.#folder)
   }
 
   async #makeFolders(): Promise<void> {

@@ -5,7 +5,7 @@
 import { lstat, readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { systemErrorCode } from '../errors.ts'
-import { chunkDigest, readChunkMap } from '../image/chunk-map.ts'
+import { chunkDigest, chunkLength, readChunkMap } from '../image/chunk-map.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Sha256 } from '../model/digest.ts'
 import type { ImageHolder } from '../state/image-references.ts'
@@ -171,7 +171,7 @@ async function findShared(
     const chunks = await readChunkMap(bytes)
     for (let chunk = 0; chunk < chunks.chunkCount; chunk++) {
       const key = Buffer.from(chunkDigest(chunks, chunk)).toString('latin1')
-      const known = where.get(key) ?? { length: chunks.lengths[chunk] ?? 0, images: [] }
+      const known = where.get(key) ?? { length: chunkLength(chunks, chunk), images: [] as Sha256[] }
       known.images.push(digest)
       where.set(key, known)
     }

@@ -1,10 +1,13 @@
 /** The images of a package in the store: fetching what is missing, paths by role. */
 
+import { rm } from 'node:fs/promises'
 import { VmpkgError } from '../errors.ts'
+import { fetchToFile } from '../fetch/file-download.ts'
 import type { MirrorSet } from '../fetch/mirror.ts'
 import { packSource } from '../fetch/packs.ts'
-import { fetchDigested } from '../fetch/small-file.ts'
-import { type AlikeImage, ImageStore } from '../image/store.ts'
+import { type DigestedFileOptions, fetchDigested } from '../fetch/small-file.ts'
+import type { BinaryFile } from '../image/binary.ts'
+import { type AlikeImage, ImageStore, MAX_HELD_BYTES } from '../image/store.ts'
 import type { Sha256 } from '../model/digest.ts'
 import type { ImageTransport, PackageImage, PackageLine, Transport } from '../model/line.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
@@ -50,19 +53,43 @@ export async function fetchImage(
       })
     }
     const expectedBytes = await expectedTransfer(store, travels, knownImages(workspace, line.name))
-    const [mapPath, indexPath] = [chunkMapPath(image.map.sha256), transportPath(travels.index.sha256)]
+    const indexPath = transportPath(travels.index.sha256)
+    const indexPlace = async () => store.placeOfIndex(image)
+    const indexBytes = await bring(from, { path: indexPath, expected: travels.index, signal }, indexPlace)
     await store.fetch({
       image,
-      mapBytes:
-        (await store.findMap(image)) ?? (await fetchDigested(from, { path: mapPath, expected: image.map, signal })),
-      indexBytes: await fetchDigested(from, { path: indexPath, expected: travels.index, signal }),
+      mapBytes: (await store.findMap(image)) ?? (await bringMap(store, image, from, signal)),
+      indexBytes,
       blobs: packSource(from),
       alike: imagesAtHand(workspace, line.name, travels, from),
       subject,
       emit: (event) => emit(event.type === 'transfer-planned' ? { ...event, expectedBytes } : event),
       signal,
     })
+    if ('path' in indexBytes) await rm(indexBytes.path, { force: true })
   })
+}
+
+/** A file in memory, or where it is large, at its place. @throws as `fetchImage` */
+async function bring(
+  from: MirrorSet,
+  wanted: DigestedFileOptions,
+  placeOf: () => Promise<string>,
+): Promise<BinaryFile> {
+  if (wanted.expected.size <= MAX_HELD_BYTES) return fetchDigested(from, wanted)
+  const target = await placeOf()
+  await fetchToFile(from, { ...wanted, target, mode: 0o444 })
+  return { path: target }
+}
+
+async function bringMap(
+  store: ImageStore,
+  image: PackageImage,
+  from: MirrorSet,
+  signal: AbortSignal | undefined,
+): Promise<BinaryFile> {
+  const wanted = { path: chunkMapPath(image.map.sha256), expected: image.map, signal }
+  return bring(from, wanted, async () => store.placeOfMap(image))
 }
 
 /** Brings the chunk maps of images that are not here, which say what those take on disk. @throws as `fetchImage` */
@@ -71,8 +98,8 @@ export async function fetchMaps(workspace: Workspace, line: PackageLine, from: M
   const { signal } = workspace.outside
   for (const image of line.images) {
     if ((await store.neededBytes(image)).isExact) continue
-    const path = chunkMapPath(image.map.sha256)
-    await store.keepMap(image, await fetchDigested(from, { path, expected: image.map, signal }))
+    const bytes = await bringMap(store, image, from, signal)
+    if (bytes instanceof Uint8Array) await store.keepMap(image, bytes)
   }
 }
 

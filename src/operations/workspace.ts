@@ -54,6 +54,8 @@ export interface WorkspaceOptions {
   /** Interpreter and program of this very vmpkg. Without it private hosts get no supervisor. */
   readonly program?: readonly [string, string] | undefined
   readonly write: boolean | 'late'
+  /** It frees space, also where there is none. */
+  readonly relief?: boolean | undefined
   /** How long to wait for another vmpkg; a minute by default. */
   readonly waitSeconds?: number | undefined
 }
@@ -211,6 +213,7 @@ export class Workspace {
   /** @internal used by `openWorkspace` only */
   async prepare(options: WorkspaceOptions, chosen: ConnectionChoice): Promise<void> {
     this.#chosen = chosen
+    if (options.relief === true) (await import('../state/reserve.ts')).spendReserve(this.paths.state)
     prepareFolders(this.paths, { isRoot: this.isRoot })
     // Reading YAML takes longer to load than the rest of a list, and few hosts have such a file.
     if (existsSync(this.paths.preferences)) {
@@ -257,15 +260,17 @@ export class Workspace {
   async #takeLock(options: Pick<LockOptions, 'timeoutMs' | 'onWait'>): Promise<void> {
     if (this.#lock !== undefined) return
     const { clock, signal } = this.outside
-    const [{ acquireLock }, { Journal }, { readOwnIdentity }] = await Promise.all([
+    const [{ acquireLock }, { Journal }, { readOwnIdentity }, { keepReserve }] = await Promise.all([
       import('../state/lock.ts'),
       import('../state/journal.ts'),
       import('../state/process-identity.ts'),
+      import('../state/reserve.ts'),
     ])
     this.#lock = await acquireLock({ path: this.paths.lock, command: this.command, signal, ...options })
     this.#journal = new Journal(this.state, clock, readOwnIdentity())
     const { recover } = await import('./recover.ts')
     await recover(this)
+    keepReserve(this.paths.state)
   }
 
   /** True where a command died half way: a plan made before that is undone would be wrong. */

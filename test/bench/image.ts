@@ -103,7 +103,7 @@ async function installSparse(folder: string, outDir: string, packed: PackedImage
   const gap = Math.floor((SPARSE - SIZE) / dense.chunks.length / BLOCK) * BLOCK
   const extents = [...dense.chunks].flatMap((chunk) => [
     { length: gap, digest: undefined },
-    { length: dense.lengths[chunk] ?? 0, digest: chunkDigest(dense, chunk) },
+    { length: dense.lengths.at(chunk) ?? 0, digest: chunkDigest(dense, chunk) },
   ])
   const map = makeChunkMap(dense.cutting, extents)
   const file = join(folder, 'sparse-map')

@@ -2,7 +2,7 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list catalogue image images image-changes image-versions start trust layers libvirt xml planner render history pool clones clone-memory
+ *     npm run bench -- list catalogue image images image-changes image-versions image-memory start trust layers libvirt xml planner render history pool clones clone-memory
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -12,6 +12,7 @@ import { measureCloneMemory } from './clone-memory.ts'
 import { measureClones } from './clones.ts'
 import { measureHistory } from './history.ts'
 import { measureImage } from './image.ts'
+import { measureImageMemory } from './image-memory.ts'
 import { measureImageVersions } from './image-versions.ts'
 import { measureImageChanges, measureImages } from './images.ts'
 import { measureLayers } from './layers.ts'
@@ -42,6 +43,7 @@ const PARTS = {
   images: measureImages,
   'image-changes': measureImageChanges,
   'image-versions': measureImageVersions,
+  'image-memory': measureImageMemory,
   'virt-builder': measureVirtBuilder,
   trust: measureTrust,
   start: measureStart,

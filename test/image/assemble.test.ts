@@ -9,6 +9,7 @@ import { assembleImage } from '../../src/image/assemble.ts'
 import { CUTTINGS, type Cutting, DEFAULT_CUTTING, parseChunkMap } from '../../src/image/chunk-map.ts'
 import { packImage } from '../../src/image/pack-image.ts'
 import { parseTransportIndex } from '../../src/image/transport-index.ts'
+import { digestList } from '../support/digest-list.ts'
 import { writeSampleImage } from '../support/disk-image.ts'
 import { type FolderBlobs, folderBlobs } from '../support/folder-blobs.ts'
 import { listTree, makeTempFolder } from '../support/temp-folder.ts'
@@ -67,7 +68,7 @@ describe('assembleImage', () => {
     blobs.failAfter = Number.POSITIVE_INFINITY
     await assembleImage(options)
     assert.equal(sha256sum(target), packed.digest)
-    const frame = Math.max(...options.index.frames.map(({ size }) => size))
+    const frame = Math.max(...[...options.index.frames].map(({ size }) => size))
     assert.ok(blobs.bytes < packed.transport.fullBytes + 6 * frame, `${blobs.bytes} bytes moved`)
   })
 
@@ -115,7 +116,7 @@ describe('assembleImage', () => {
     }
     await assembleImage(options)
     assert.equal(sha256sum(target), packed.digest)
-    assert.equal(blobs.bytes, packed.transport.fullBytes + (options.index.frames[0]?.size ?? 0))
+    assert.equal(blobs.bytes, packed.transport.fullBytes + (options.index.frames.at(0)?.size ?? 0))
   })
 
   test('refuses an image whose frame stays damaged and gives no file its name', async (t) => {
@@ -128,15 +129,15 @@ describe('assembleImage', () => {
 
   test('refuses frames that hold other chunks than the map', async (t) => {
     const { map, options } = await prepare(t)
-    const digests = Uint8Array.from(map.digests)
+    const digests = Buffer.concat(Array.from({ length: map.chunkCount }, (_, chunk) => map.digests.at(chunk)))
     digests[0] = (digests[0] ?? 0) ^ 1
-    const other = { ...map, digests }
+    const other = { ...map, digests: digestList(digests) }
     await assert.rejects(assembleImage({ ...options, map: other }), { code: 'DIGEST_MISMATCH' })
   })
 
   test('refuses a frame that decompresses to more than its index says', async (t) => {
     const { index, options } = await prepare(t)
-    const frames = index.frames.map((frame) => ({ ...frame, rawSize: frame.rawSize - 1 }))
+    const frames = [...index.frames].map((frame) => ({ ...frame, rawSize: frame.rawSize - 1 }))
     await assert.rejects(assembleImage({ ...options, index: { ...index, frames } }), { code: 'DIGEST_MISMATCH' })
   })
 
@@ -172,7 +173,7 @@ describe('assembleImage', () => {
       ...options.map,
       virtualSize: 1024 * 1024,
       chunkCount: 0,
-      digests: new Uint8Array(),
+      digests: digestList(new Uint8Array()),
       lengths: empty,
       chunks: empty,
       offsets: new Float64Array(),

@@ -167,5 +167,8 @@ describe('parseChunkMap', () => {
 })
 
 function normal(map: ReturnType<typeof parseChunkMap>) {
-  return { ...map, digests: Buffer.from(map.digests).toString('hex') }
+  return {
+    ...map,
+    digests: Array.from({ length: map.chunkCount }, (_, chunk) => Buffer.from(map.digests.at(chunk)).toString('hex')),
+  }
 }

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { isVmpkgError } from '../../src/errors.ts'
 import { DEFAULT_CUTTING, makeChunkMap } from '../../src/image/chunk-map.ts'
-import { type DeltaFrame, type DeltaIndex, formatDeltaIndex, parseDeltaIndex } from '../../src/image/delta-index.ts'
+import { type DeltaIndex, formatDeltaIndex, parseDeltaIndex } from '../../src/image/delta-index.ts'
+import type { DeltaFrame } from '../../src/image/frame-table.ts'
 import { sha256 } from '../../src/model/digest.ts'
 import { noise } from '../support/disk-image.ts'
 
@@ -20,7 +21,7 @@ const OLD = mapOf('old', 20)
 const LARGE = mapOf('large', 57)
 
 function lengthOf(first: number, count: number): number {
-  return MAP.lengths.subarray(first, first + count).reduce((sum, length) => sum + length, 0)
+  return [...MAP.lengths].slice(first, first + count).reduce((sum, length) => sum + length, 0)
 }
 
 const FIRST: DeltaFrame = {
@@ -55,7 +56,7 @@ function refuses(frame: Partial<DeltaFrame>, old = OLD) {
 describe('parseDeltaIndex', () => {
   test('is the inverse of formatDeltaIndex', () => {
     const parsed = parseDeltaIndex(formatDeltaIndex(INDEX), MAP, OLD)
-    const plain = parsed.frames.map((one) => ({ ...one, digest: Buffer.from(one.digest) }))
+    const plain = [...parsed.frames].map((one) => ({ ...one, digest: Buffer.from(one.digest) }))
     assert.deepEqual({ ...parsed, frames: plain }, INDEX)
   })
 

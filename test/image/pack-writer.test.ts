@@ -24,7 +24,9 @@ async function prepare(t: TestContext) {
       },
     }))
     const pack = await writePack({ folder, recipe: 'test', drafts, pool, level: 3, subject: 'disk' })
-    return pack && { ...pack, frames: pack.frames.map((frame) => ({ ...frame, digest: Buffer.from(frame.digest) })) }
+    return (
+      pack && { ...pack, frames: [...pack.frames].map((frame) => ({ ...frame, digest: Buffer.from(frame.digest) })) }
+    )
   }
   return { folder, read, write }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, open, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { parseChunkMap } from '../../src/image/chunk-map.ts'
@@ -87,7 +87,9 @@ describe('ImageStore', () => {
     const [mapBytes, indexBytes] = await Promise.all([readFile(map.file), readFile(transport.file)])
     const blobs = folderBlobs(outDir)
     const path = await store.fetch({ image, mapBytes, indexBytes, blobs, subject: 'image' })
-    const largest = Math.max(...parseTransportIndex(indexBytes, parseChunkMap(mapBytes)).frames.map((one) => one.size))
+    const largest = Math.max(
+      ...[...parseTransportIndex(indexBytes, parseChunkMap(mapBytes)).frames].map((one) => one.size),
+    )
     const damages: readonly (readonly [bytes: number, damage: () => Promise<void>])[] = [
       [largest, async () => overwrite(path, 2 ** 20, Buffer.from([(await byteAt(path, 2 ** 20)) ^ 1]))],
       [0, async () => overwrite(path, 3 * 2 ** 20, Buffer.from('written by mistake'))],
@@ -116,6 +118,25 @@ describe('ImageStore', () => {
     await store.fetch(options)
     assert.equal(sha256(await readFile(path)), image.digest)
     assert.equal(await readFile(join(folder, 'images/quarantine', `${image.digest}-0`), 'utf8'), 'planted')
+  })
+
+  test('reads the map and the index of a large image from their files, and holds the map to its digest', async (t) => {
+    const { folder, store, image, options } = await prepare(t)
+    const place = await store.placeOfMap(image)
+    const index = await store.placeOfIndex(image)
+    const damaged = Buffer.from(options.mapBytes)
+    damaged[40] = (damaged[40] ?? 0) ^ 1 // of the first digest
+    await writeFile(place, damaged)
+    await writeFile(index, options.indexBytes)
+    const files = { ...options, mapBytes: { path: place }, indexBytes: { path: index } }
+    await assert.rejects(store.fetch(files), { code: 'DIGEST_MISMATCH' })
+    await writeFile(place, options.mapBytes)
+    const path = await store.fetch(files)
+    await store.verify(image, { isFull: true })
+    assert.equal(path, store.pathOf(image.digest))
+    assert.ok((await readdir(join(folder, 'images'))).includes(`${image.digest}.partial.index`))
+    await store.removeUnreferenced({ images: new Set([image.digest]), maps: new Set([image.map.sha256]) })
+    assert.deepEqual((await readdir(join(folder, 'images'))).toSorted(), [image.digest, 'maps'])
   })
 
   test('knows what an image would take: by its map exactly, less what has come already; without it about', async (t) => {

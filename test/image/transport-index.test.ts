@@ -22,7 +22,7 @@ const DIGEST = noise('frame', 32)
 
 /** The sum of the lengths of chunks `first` to `first + count - 1`. */
 function lengthOf(first: number, count: number): number {
-  return MAP.lengths.subarray(first, first + count).reduce((sum, length) => sum + length, 0)
+  return [...MAP.lengths].slice(first, first + count).reduce((sum, length) => sum + length, 0)
 }
 
 function frame(first: number, count: number, changes: Partial<Frame> = {}): Frame {
@@ -49,7 +49,7 @@ function refuses(index: TransportIndex) {
 describe('parseTransportIndex', () => {
   test('is the inverse of formatTransportIndex', () => {
     const parsed = parseTransportIndex(formatTransportIndex(INDEX), MAP)
-    const plain = parsed.frames.map((one) => ({ ...one, digest: Buffer.from(one.digest) }))
+    const plain = [...parsed.frames].map((one) => ({ ...one, digest: Buffer.from(one.digest) }))
     assert.deepEqual({ ...parsed, frames: plain }, INDEX)
     assert.equal(fullBytes(parsed), 1000 + 1005)
   })
@@ -57,7 +57,7 @@ describe('parseTransportIndex', () => {
   test('accepts several packs', () => {
     const packs = [...INDEX.packs, { sha256: sha256('other'), size: 9000 }]
     const frames = [FIRST, { ...SECOND, pack: 1, offset: 0 }]
-    assert.equal(parseTransportIndex(formatTransportIndex({ packs, frames }), MAP).frames[1]?.pack, 1)
+    assert.equal(parseTransportIndex(formatTransportIndex({ packs, frames }), MAP).frames.at(1)?.pack, 1)
   })
 
   test('refuses a chunk that no frame carries', () => refuses({ ...INDEX, frames: [FIRST] }))

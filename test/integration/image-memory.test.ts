@@ -23,7 +23,7 @@ test('an image with 192 MiB in a TiB is fetched in 256 MiB of memory, four threa
   const dense = parseChunkMap(await readFile(packed.map.file))
   const extents = [...dense.chunks].flatMap((chunk) => [
     { length: 2 ** 28, digest: undefined },
-    { length: dense.lengths[chunk] ?? 0, digest: chunkDigest(dense, chunk) },
+    { length: dense.lengths.at(chunk) ?? 0, digest: chunkDigest(dense, chunk) },
   ])
   const map = makeChunkMap(dense.cutting, [...extents, { length: 2 ** 39, digest: undefined }])
   assert.ok(map.virtualSize > 2 ** 40)
@@ -36,4 +36,20 @@ test('an image with 192 MiB in a TiB is fetched in 256 MiB of memory, four threa
   const { peakMib } = JSON.parse(stdout) as { readonly peakMib: number }
   t.diagnostic(`at most ${peakMib.toFixed(0)} MiB`)
   assert.ok(peakMib < 256, `${peakMib.toFixed(0)} MiB`)
+})
+
+test('a map and an index of 200,000 more chunks, their places and a plan, take 4 MiB more', async (t) => {
+  const folder = await makeTempFolder(t)
+  const child = join(ROOT, 'test', 'integration', 'children', 'map-memory.ts')
+  const measure = async (chunks: number) => {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', child, String(chunks), folder])
+    return JSON.parse(stdout) as { readonly bytes: number; readonly frames: number; readonly onDisk: number }
+  }
+  // Both have more chunks than memory holds all of: what is left is what grows with the image.
+  const [small, large] = [await measure(280_000), await measure(480_000)]
+  t.diagnostic(`${small.bytes} and ${large.bytes} bytes, ${large.onDisk} on disk`)
+  assert.deepEqual([small.frames, large.frames], [280_000, 480_000])
+  assert.ok(large.onDisk > 32 * 200_000, 'everything was held in memory')
+  assert.ok(large.bytes - small.bytes < 4 * MIB, `${(large.bytes - small.bytes) / 200_000} bytes for each chunk`)
+  assert.ok(large.bytes < 64 * MIB, `${large.bytes} bytes`)
 })

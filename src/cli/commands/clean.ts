@@ -20,7 +20,7 @@ export const command: CommandSpec = {
   ],
   examples: ['vmpkg clean', 'vmpkg clean --max-size 20GiB', 'vmpkg clean --all --dry-run'],
   async run({ options, io }) {
-    const workspace = await io.workspace({ write: !io.dryRun })
+    const workspace = await io.workspace({ write: !io.dryRun, relief: !io.dryRun })
     const limit = optionText(options, 'maxSize')
     const maxBytes = limit === undefined ? undefined : parseSize(limit)
     const removed = await clean(workspace, { dryRun: io.dryRun, all: options['all'] === true, maxBytes })

@@ -7,7 +7,9 @@ export const command: CommandSpec = {
   options: [{ flags: '--dry-run', summary: 'print what would go' }],
   examples: ['vmpkg gc', 'vmpkg gc --dry-run'],
   async run({ io }) {
-    const removed = await collectGarbage(await io.workspace({ write: !io.dryRun }), { dryRun: io.dryRun })
+    const removed = await collectGarbage(await io.workspace({ write: !io.dryRun, relief: !io.dryRun }), {
+      dryRun: io.dryRun,
+    })
     if (io.json) io.printJson('gc', { dryRun: io.dryRun, removed })
     else if (removed.length === 0) io.print('Nothing to remove')
     else
