@@ -2,57 +2,20 @@
  * From `vmpkg start router-sol client`, all of the chain stopped, to the client's first answer through Tor inside a VPN;
  * and each of its guests alone, when all above it run. Real guests, a real OpenVPN server, a Tor network of our own.
  */
-import type { ChildProcessWithoutNullStreams } from 'node:child_process'
-import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Cli, makeCli } from '../support/cli.ts'
-import { publishTemplates } from '../support/publish-templates.ts'
-import { ENDPOINT, makeVpn, startInside, torNetwork, VPN_SERVER, WEB, WORLD } from '../support/vpn-site.ts'
+import type { Cli } from '../support/cli.ts'
+import { WEB } from '../support/vpn-site.ts'
+import { makeChain } from './chain-site.ts'
 import { formatMs, formatTable, median, type Report } from './measure.ts'
 
-const TOP = join(import.meta.dirname, '..', '..')
 const HOST = 'bench-layers'
 const ROUNDS = 3
-const PACKAGES = ['router-uni', 'router-gal', 'router-sol', 'app-console'] as const
 const GUESTS = ['router-uni', 'router-gal', 'router-sol', 'client'] as const
 const POLL_MS = 100
 
 export async function measureLayers(): Promise<Report> {
-  const cli = await makeCli(`private:${HOST}`)
-  const inside: ChildProcessWithoutNullStreams[] = []
-  const start = async (sign: RegExp, ...words: readonly string[]): Promise<void> => {
-    inside.push(await startInside(cli, HOST, sign, words))
-  }
+  const { cli, close } = await makeChain(HOST)
   try {
-    await publishTemplates(cli, PACKAGES, process.env['VMPKG_BENCH_CACHE'])
-    await cli.ok(['host', 'private', 'start', HOST])
-    const at = (name: string): string => join(cli.folder, name)
-    const profile = await makeVpn(at('vpn'))
-    await start(
-      /Initialization Sequence Completed/,
-      ...WORLD,
-      ENDPOINT,
-      'sh',
-      '-c',
-      VPN_SERVER,
-      'sh',
-      join(at('vpn'), 'server.conf'),
-    )
-    await start(/^ready/m, ...torNetwork(at('tor')))
-    const server = join(TOP, 'test', 'support', 'uplink-server.ts')
-    await start(/listening/, process.execPath, server, WEB, '8080')
-    const network = join(at('tor'), 'network')
-    const parameters = [`router-gal:vpn=${profile}`, `router-gal:tor=${network}`, `router-sol:tor=${network}`]
-    await cli.ok([
-      'install',
-      '-y',
-      '--grant',
-      'network',
-      '--no-start',
-      ...PACKAGES,
-      ...parameters.flatMap((one) => ['--set', one]),
-    ])
-    await cli.ok(['clone', 'app-console', '--name', 'client', '--net', 'sol0', '--no-start'])
     const alone: number[][] = []
     const whole: number[] = []
     for (let round = 0; round < ROUNDS; round++) {
@@ -87,8 +50,7 @@ export async function measureLayers(): Promise<Report> {
       ),
     }
   } finally {
-    for (const child of inside) child.stdin.end()
-    await cli.close()
+    await close()
   }
 }
 
@@ -115,7 +77,7 @@ async function untilUp(cli: Cli, router: string, fact: 'tunnel' | 'tor'): Promis
 }
 
 /** The loop is the client's, so that no poll of ours is in the figure. */
-async function untilAnswered(cli: Cli): Promise<void> {
+export async function untilAnswered(cli: Cli): Promise<void> {
   const loop = `until fetch http://${WEB}:8080/ 2>/dev/null; do usleep 100000; done\n`
   const asking = cli.start(['console', 'client', '--silence', '120'], loop)
   await asking.said(/you came from/)

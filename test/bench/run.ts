@@ -2,7 +2,7 @@
  * `npm run bench`: measures vmpkg against the tools it stands beside, prints the tables and writes them into
  * docs/performance.md (the libvirt client's into its README too). Name parts to run only those (the others keep their figures):
  *
- *     npm run bench -- list catalogue image images image-changes image-versions image-memory start trust layers libvirt xml planner render history pool clones clone-memory
+ *     npm run bench -- list catalogue image images image-changes image-versions image-memory start trust layers path libvirt xml planner render history pool clones clone-memory
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -19,6 +19,7 @@ import { measureLayers } from './layers.ts'
 import { measureLibvirt } from './libvirt.ts'
 import { measureList } from './list.ts'
 import { type Report, runProgram } from './measure.ts'
+import { measurePath } from './path.ts'
 import { measurePlanner } from './planner.ts'
 import { measurePool } from './pool.ts'
 import { measureRender } from './render.ts'
@@ -48,6 +49,7 @@ const PARTS = {
   trust: measureTrust,
   start: measureStart,
   layers: measureLayers,
+  path: measurePath,
   libvirt: measureLibvirt,
   xml: measureXml,
   planner: measurePlanner,

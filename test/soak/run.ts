@@ -26,6 +26,7 @@ import { soakResidue } from './residue.ts'
 import { soakResolve } from './resolve.ts'
 import { soakSnapshots } from './snapshots.ts'
 import { soakStorage } from './storage.ts'
+import { soakSwitches } from './switches.ts'
 import { soakVfio } from './vfio.ts'
 import { soakXml } from './xml.ts'
 
@@ -49,6 +50,7 @@ const PARTS = {
   resolve: soakResolve,
   snapshots: soakSnapshots,
   storage: soakStorage,
+  switches: soakSwitches,
   xml: soakXml,
   vfio: soakVfio,
 } as const
@@ -73,6 +75,7 @@ const CASES: Readonly<Record<Part, number>> = {
   resolve: 20_000,
   snapshots: 38,
   storage: 1,
+  switches: 100,
   xml: 10_000,
   vfio: 1,
 }

@@ -1,7 +1,7 @@
 /**
  * A web server beyond the uplink of a private host: run inside its namespaces, it stands in the world (`outside-world.sh`) at
  * a documentation address (RFC 5737) and says to each client which address it came from. `/colour/1e8c3c` is a page of that
- * colour. Also used by ./quickstart.
+ * colour, `/bytes/1000` are a thousand zeros. Also used by ./quickstart.
  *
  *     node test/support/uplink-server.ts 198.51.100.1 8080
  */
@@ -22,6 +22,11 @@ if (place === undefined) {
     if (colour !== undefined) {
       response.setHeader('content-type', 'text/html')
       response.end(`<!doctype html><title>colour</title><body style="background:#${colour}">`)
+      return
+    }
+    const [, count] = /^\/bytes\/(\d{1,9})$/.exec(request.url ?? '') ?? []
+    if (count !== undefined) {
+      response.end(Buffer.alloc(Number(count)))
       return
     }
     response.end(`Hello from the uplink: you came from ${request.socket.remoteAddress ?? 'nowhere'}\n`)

@@ -113,14 +113,14 @@ export function fromClient(client: string, target: string): (frame: Frame) => bo
   return ({ place, bytes }) => place !== 'vmp-uplink' && comesFrom(bytes, client) && goesTo(bytes, target)
 }
 
-/** ARP, DHCP of router-uni, and UDP to or from the endpoint's port. */
-export function isAllowed(frame: Buffer): boolean {
+/** ARP, DHCP of router-uni, and UDP to or from the endpoint's ports. */
+export function isAllowed(frame: Buffer, vpnPorts: readonly number[] = [HOME_VPN.port]): boolean {
   if (frame.readUInt16BE(12) === 0x0806) return true
   if (!isIpv4(frame) || frame[23] !== 17) return false
   const ports = [frame.readUInt16BE(34), frame.readUInt16BE(36)]
   if (ports.every((port) => port === 67 || port === 68)) return true
   const addresses = [26, 30].map((start) => [...frame.subarray(start, start + 4)].join('.'))
-  return addresses.includes(ENDPOINT) && ports.includes(1194)
+  return addresses.includes(ENDPOINT) && ports.some((port) => vpnPorts.includes(port))
 }
 
 /** Ends with its standard input. */
@@ -132,8 +132,19 @@ kill $server
 wait
 `
 
+/** A server at the endpoint: name of the client's profile, its port, and what is inside its tunnel. */
+export interface VpnPlan {
+  readonly name: string
+  readonly port: number
+  readonly device: string
+  /** A network of 24 bits, of which the server has the first address and the only client the second. */
+  readonly inside: string
+}
+
+export const HOME_VPN: VpnPlan = { name: 'home', port: 1194, device: TUN, inside: '10.9.0' }
+
 /** Keys of both sides, the server's configuration and the client's profile. @returns path of the profile */
-export async function makeVpn(folder: string): Promise<string> {
+export async function makeVpn(folder: string, plan: VpnPlan = HOME_VPN): Promise<string> {
   await mkdir(folder)
   const own: Record<string, { key: string; certificate: string; print: string }> = {}
   for (const side of ['server', 'client']) {
@@ -153,22 +164,22 @@ export async function makeVpn(folder: string): Promise<string> {
       `<key>\n${own[side]?.key}</key>\n`,
     ].join('\n')
   const server = [
-    'dev tun9',
+    `dev ${plan.device}`,
     'dev-type tun',
     'proto udp4',
     `local ${ENDPOINT}`,
-    'port 1194',
+    `port ${plan.port}`,
     'topology subnet',
-    'server 10.9.0.0 255.255.255.0',
-    `push "dhcp-option DNS ${SERVER}"`,
+    `server ${plan.inside}.0 255.255.255.0`,
+    `push "dhcp-option DNS ${plan.inside}.1"`,
     'push "redirect-gateway def1"',
     'keepalive 2 8',
     'dh none',
     `tun-mtu ${TUNNEL_MTU}`,
   ]
   await writeFile(join(folder, 'server.conf'), `${server.join('\n')}\n${blocks('server', 'client')}`, { mode: 0o600 })
-  const profile = join(folder, 'home.ovpn')
-  await writeFile(profile, `client\ndev tun\nremote ${ENDPOINT} 1194 udp\n${blocks('client', 'server')}`, {
+  const profile = join(folder, `${plan.name}.ovpn`)
+  await writeFile(profile, `client\ndev tun\nremote ${ENDPOINT} ${plan.port} udp\n${blocks('client', 'server')}`, {
     mode: 0o600,
   })
   return profile
