@@ -19,7 +19,7 @@ export interface PullRange {
   readonly seed: number
   readonly from: number
   readonly cases: number
-  /** Milliseconds of the epoch at which no further case begins. */
+  /** Milliseconds of the epoch at which no further case begins; one is tried in any case. */
   readonly until: number
 }
 
@@ -61,7 +61,7 @@ export async function pullAndKill(
     const began = performance.now()
     const wholeBytes = await pull(cli, server)
     let [kills, downloads, sentBytes, corrupt] = [0, 0, 0, 0]
-    for (let number = from; number < from + cases && Date.now() < until; ) {
+    for (let number = from; number < from + cases && (downloads === 0 || Date.now() < until); ) {
       await clear(cli)
       const before = server.sentBytes
       for (let turn = 0; turn < KILLS_PER_DOWNLOAD; turn++, number++) {
