@@ -20,7 +20,8 @@ const MAX_BUNDLE_INFO_BYTES = 1024 * 1024
 const MAX_ENTRIES = 1_000_000
 const BLOCK = 512
 const PIECE_BYTES = 1024 * 1024
-const MAX_PARTS_BYTES = 256 * 1024 * 1024
+/** As large as the largest chunk map or transport index (docs/images.md 4.2). */
+const MAX_PARTS_BYTES = 512 * 1024 * 1024
 const DIGEST = '[0-9a-f]{64}'
 
 /** The names there may be, and how large a file of each may be. */

@@ -11,7 +11,9 @@ import { parseSha256, type Sha256 } from '../model/digest.ts'
 /** Such a file: in memory, or where it lies. */
 export type BinaryFile = Uint8Array | { readonly path: string }
 
-/** Of a file, that are held at a time. */
+/** Files that are larger stay where they lie. */
+export const MAX_HELD_BYTES = 8 * 1024 * 1024
+/** Of such a file, that are held at a time. */
 const WINDOW_BYTES = 64 * 1024
 
 /** Reads forward through bytes. Every method throws `IMAGE_INVALID` rather than read past the end. */

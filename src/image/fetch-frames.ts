@@ -10,7 +10,8 @@ import { type ChunkMap, chunkDigest, chunkLength } from './chunk-map.ts'
 import type { CheckedPart, DecodedChunk, Dictionary, FrameAnswer } from './frame-job.ts'
 import type { FramePool } from './frame-pool.ts'
 import type { FrameSpool } from './frame-spool.ts'
-import { type OpenLocalImage, type Places, placesOf } from './local-chunks.ts'
+import type { OpenLocalImage } from './local-chunks.ts'
+import { type Places, type PlacesLeft, PlaceTaker, repeatChunks } from './places.ts'
 import type { FrameChunk, FrameFetch, RangeFetch } from './plan-fetch.ts'
 import type { Offer, TransferPlan } from './plan-transfer.ts'
 import type { ChunkRun, Frame } from './transport-index.ts'
@@ -53,8 +54,10 @@ export async function fetchFrames(
     faults.unfit ??= fact
     for (const { number } of frames) unfit.add(number)
   }
-  const finish = (fetch: FrameFetch, answer: FrameAnswer) => {
+  const finish = async (fetch: FrameFetch, left: readonly PlacesLeft[], first: FrameAnswer): Promise<void> => {
     spool.release(fetch.frame)
+    const repeat = async () => repeatChunks(left, { map, places, fd: image.fd, pool })
+    const answer = first.kind === 'decoded' ? ((await repeat()) ?? first) : first
     if (answer.kind === 'decoded') for (const { chunk } of fetch.chunks) isPresent[chunk] = 1
     else if (answer.kind === 'damaged') {
       const { pack, offset, size, delta } = fetch.frame
@@ -80,12 +83,13 @@ export async function fetchFrames(
         await pool.ready()
         if (failure !== undefined) break
         if (signal?.aborted) throw new VmpkgError('ABORTED', `The fetch of image ${subject} was interrupted`)
-        const chunks = fetch.chunks.map((taken) => decoded(map, taken, places))
+        const taker = new PlaceTaker(places)
+        const chunks = fetch.chunks.map((taken) => decoded(map, taken, taker))
         const { digest, rawSize } = fetch.frame
         const dictionary = dictionaryOf(fetch.frame, olds)
         const job = { kind: 'decode', frame, digest, rawSize, chunks, fd: image.fd } as const
         const answer = pool.submit(dictionary === undefined ? job : { ...job, dictionary }, [frame.buffer])
-        const written = answer.then((value) => finish(fetch, value)).finally(() => writing.delete(written))
+        const written = answer.then((value) => finish(fetch, taker.left, value)).finally(() => writing.delete(written))
         written.catch(() => {}) // awaited below, or another failure came first
         writing.add(written)
       }
@@ -140,8 +144,8 @@ export function oldParts(
   return { fd: file.fd, parts }
 }
 
-function decoded(map: ChunkMap, { chunk, start }: FrameChunk, places: Places): DecodedChunk {
-  return { start, length: chunkLength(map, chunk), digest: chunkDigest(map, chunk), offsets: placesOf(places, chunk) }
+function decoded(map: ChunkMap, { chunk, start }: FrameChunk, places: PlaceTaker): DecodedChunk {
+  return { start, length: chunkLength(map, chunk), digest: chunkDigest(map, chunk), offsets: places.take(chunk) }
 }
 
 async function* countBytes(

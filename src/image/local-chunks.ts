@@ -9,7 +9,8 @@ import { type ChunkMap, chunkDigest, chunkLength } from './chunk-map.ts'
 import { DigestTable } from './digest-table.ts'
 import type { CopiedChunk, FrameAnswer } from './frame-job.ts'
 import type { FramePool } from './frame-pool.ts'
-import { type Numbers, PagedNumbers, Scratch } from './paged.ts'
+import type { Numbers, Scratch } from './paged.ts'
+import { firstPlaces, type Places, type PlacesLeft, PlaceTaker, repeatChunks } from './places.ts'
 
 /** An image that lies on this host in full. Somebody may still be damaging it. */
 export interface LocalImage {
@@ -46,48 +47,6 @@ export async function openLocalImages(
   return opened
 }
 
-/** The byte offset at which each chunk first lies in the image. */
-export function firstPlaces(map: ChunkMap, scratch: Scratch = new Scratch()): Numbers {
-  const places = new PagedNumbers('f64', scratch)
-  // Chunks are numbered in the order of their first use.
-  for (const [index, chunk] of map.chunks.entries()) {
-    if (chunk === places.length) places.push(map.offsets.at(index) ?? 0)
-  }
-  return places
-}
-
-/** All byte offsets of each chunk: the first, and a list of those where it lies again. */
-export interface Places {
-  readonly first: Numbers
-  /** Of each chunk the number + 1 in `again` of the next place, ascending; 0 where there is none. */
-  readonly more: Numbers
-  /** Byte offsets, and the number + 1 of the next place of the same chunk. */
-  readonly again: Numbers
-  readonly next: Numbers
-}
-
-export function allPlaces(map: ChunkMap, scratch: Scratch = new Scratch()): Places {
-  const first = firstPlaces(map, scratch)
-  const more = new PagedNumbers('u32', scratch)
-  const again = new PagedNumbers('f64', scratch)
-  const next = new PagedNumbers('u32', scratch)
-  for (let index = map.chunks.length - 1; index >= 0; index--) {
-    const chunk = map.chunks.at(index) ?? 0
-    const offset = map.offsets.at(index) ?? 0
-    if (offset === first.at(chunk)) continue
-    again.push(offset)
-    next.push(more.at(chunk) ?? 0)
-    more.set(chunk, again.length)
-  }
-  return { first, more, again, next }
-}
-
-export function placesOf({ first, more, again, next }: Places, chunk: number): readonly number[] {
-  const places = [first.at(chunk) ?? 0]
-  for (let at = more.at(chunk) ?? 0; at > 0; at = next.at(at - 1) ?? 0) places.push(again.at(at - 1) ?? 0)
-  return places
-}
-
 export interface CopyLocalOptions {
   readonly images: readonly OpenLocalImage[]
   readonly image: FileHandle
@@ -110,7 +69,7 @@ export interface Copied {
 
 /** Takes over what is missing from the images, in their order. @throws {VmpkgError} `ABORTED` */
 export async function copyLocalChunks(options: CopyLocalOptions): Promise<Copied> {
-  const { images, map, isPresent, pool, signal } = options
+  const { images, map, places, isPresent, pool, signal } = options
   const known = new DigestTable(images.length > 0 ? map.digests : undefined)
   const damaged = new Set<OpenLocalImage>()
   let bytes = 0
@@ -121,19 +80,20 @@ export async function copyLocalChunks(options: CopyLocalOptions): Promise<Copied
       if (signal?.aborted) throw new VmpkgError('ABORTED', 'The copy from another image was interrupted')
       await pool.ready()
       if (failure !== undefined) break
-      const job = {
-        kind: 'copy' as const,
-        from: from.file.fd,
-        fd: options.image.fd,
-        chunks: batch.map((one) => one.copy),
-      }
-      const take = (answer: FrameAnswer): void => {
+      const { fd } = options.image
+      const job = { kind: 'copy' as const, from: from.file.fd, fd, chunks: batch.wanted.map((one) => one.copy) }
+      const take = async (answer: FrameAnswer): Promise<void> => {
         if (answer.kind === 'failed') failure ??= answer
         if (answer.kind !== 'copied') return
-        const wrong = new Set(answer.wrong)
+        const wrong = new Set(answer.wrong.map((number) => batch.wanted[number]?.chunk))
         if (wrong.size > 0) damaged.add(from)
-        for (const [number, { chunk, copy }] of batch.entries()) {
-          if (wrong.has(number)) continue
+        const left = batch.left.filter(({ chunk }) => !wrong.has(chunk))
+        const problem = await repeatChunks(left, { map, places, fd, pool })
+        if (problem?.kind === 'failed') failure ??= problem
+        // What did not get everywhere is fetched.
+        if (problem !== undefined) for (const { chunk } of left) wrong.add(chunk)
+        for (const { chunk, copy } of batch.wanted) {
+          if (wrong.has(chunk)) continue
           isPresent[chunk] = 1
           bytes += copy.length
         }
@@ -155,25 +115,33 @@ interface Wanted {
   readonly copy: CopiedChunk
 }
 
+/** Of one message. */
+interface Batch {
+  readonly wanted: readonly Wanted[]
+  readonly left: readonly PlacesLeft[]
+}
+
 /** In the order of the old image, so that it is read forward. */
 function* batches(
   { map: old, places: oldPlaces }: OpenLocalImage,
   { map, places, isPresent }: CopyLocalOptions,
   known: DigestTable,
-): Generator<readonly Wanted[]> {
-  let batch: Wanted[] = []
+): Generator<Batch> {
+  let wanted: Wanted[] = []
+  let taker = new PlaceTaker(places)
   let bytes = 0
   for (let number = 0; number < old.chunkCount; number++) {
     const digest = chunkDigest(old, number)
     const chunk = known.find(digest)
     const length = chunkLength(old, number)
     if (isPresent[chunk] !== 0 || length !== map.lengths.at(chunk)) continue
-    batch.push({ chunk, copy: { offset: oldPlaces.at(number) ?? 0, length, digest, offsets: placesOf(places, chunk) } })
+    wanted.push({ chunk, copy: { offset: oldPlaces.at(number) ?? 0, length, digest, offsets: taker.take(chunk) } })
     bytes += length
-    if (bytes < BATCH_BYTES) continue
-    yield batch
-    batch = []
+    if (bytes < BATCH_BYTES && !taker.isFull) continue
+    yield { wanted, left: taker.left }
+    wanted = []
+    taker = new PlaceTaker(places)
     bytes = 0
   }
-  if (batch.length > 0) yield batch
+  if (wanted.length > 0) yield { wanted, left: taker.left }
 }

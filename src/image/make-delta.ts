@@ -14,7 +14,6 @@ import { DigestTable } from './digest-table.ts'
 import { oldParts } from './fetch-frames.ts'
 import { FramePool } from './frame-pool.ts'
 import type { DeltaFrame } from './frame-table.ts'
-import { firstPlaces } from './local-chunks.ts'
 import {
   bytesOf,
   DEFAULT_LEVEL,
@@ -26,6 +25,7 @@ import {
 } from './pack-image.ts'
 import { type FrameDraft, writePack } from './pack-writer.ts'
 import type { Numbers } from './paged.ts'
+import { firstPlaces } from './places.ts'
 import { costOfFetch } from './plan-fetch.ts'
 import { FEATURE_BITS, SketchTable } from './sketch.ts'
 import type { ChunkRun, TransportIndex } from './transport-index.ts'

@@ -15,9 +15,9 @@ import { type ChunkMap, type Cutting, chunkLength, chunkMapPieces, isSameMap } f
 import { cutImage } from './cut.ts'
 import { FramePool } from './frame-pool.ts'
 import { FrameTable } from './frame-table.ts'
-import { firstPlaces } from './local-chunks.ts'
 import { type FrameDraft, type WrittenPack, writePack } from './pack-writer.ts'
 import { type Numbers, Scratch } from './paged.ts'
+import { firstPlaces } from './places.ts'
 import { type EarlierImage, reuseFrames } from './reuse-frames.ts'
 import {
   type ChunkRun,

@@ -38,7 +38,7 @@ const HELD_ENTRIES = 2 ** 18
 const descriptors = new FinalizationRegistry<number>((fd) => closeSync(fd))
 
 /** Where pages go that memory does not hold: a file without a name, which ends with whoever uses it. */
-export class Scratch {
+export class Scratch implements Disposable {
   readonly #folder: string
   /** Entries that a list holds in memory. */
   readonly heldEntries: number
@@ -49,6 +49,14 @@ export class Scratch {
   constructor(folder: string = tmpdir(), heldEntries = HELD_ENTRIES) {
     this.#folder = folder
     this.heldEntries = heldEntries
+  }
+
+  /** Gives the file up, and with it what lists have put there. Where nobody does, it goes with the garbage. */
+  [Symbol.dispose](): void {
+    if (this.#fd === undefined) return
+    descriptors.unregister(this)
+    closeSync(this.#fd)
+    this.#fd = undefined
   }
 
   /** Bytes that lists have put there. */
@@ -84,7 +92,7 @@ export class Scratch {
     const path = join(this.#folder, `${randomUUID()}.tmp`)
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
     this.#fd = openSync(path, flags, 0o600)
-    descriptors.register(this, this.#fd)
+    descriptors.register(this, this.#fd, this)
     unlinkSync(path)
     return this.#fd
   }

@@ -20,7 +20,7 @@ import type { BlobSource } from '../fetch/blob-source.ts'
 import { isSha256, type Sha256, sha256 } from '../model/digest.ts'
 import type { PackageImage } from '../model/line.ts'
 import { assembleImage, type OfferedDelta } from './assemble.ts'
-import type { BinaryFile } from './binary.ts'
+import { type BinaryFile, MAX_HELD_BYTES } from './binary.ts'
 import { chunkLength, readChunkMap } from './chunk-map.ts'
 import type { LocalImage } from './local-chunks.ts'
 import { Scratch } from './paged.ts'
@@ -56,8 +56,6 @@ const MAX_ALIKE_BYTES = 256 * 1024 * 1024
 /** Of those of small images, of which memory holds everything; and of large ones. */
 const MAX_SMALL_BYTES = 24 * 1024 * 1024
 const MAX_LARGE = 2
-/** Maps and indexes that are larger are read from their files. */
-export const MAX_HELD_BYTES = 8 * 1024 * 1024
 const UNFINISHED = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
 /** At least, in a map: two for the length, 32 for the digest. */
 const MAP_BYTES_PER_CHUNK = 34

@@ -15,8 +15,10 @@ import {
   MAX_MAP_BYTES,
   MAX_MAP_CHUNKS,
   type ReadOptions,
+  readChunkMap,
 } from './chunk-map.ts'
 import { type FrameList, FrameTable } from './frame-table.ts'
+import { Scratch } from './paged.ts'
 
 const MAGIC = Buffer.from('VMPKGTRN')
 const VERSION = 1
@@ -132,6 +134,13 @@ export async function readTransportIndex(
     if (done === true) return value
     await setImmediate()
   }
+}
+
+/** The packs of an image, after both its files were read and checked. @throws as `readChunkMap` and `readTransportIndex` */
+export async function readPacks(mapFile: BinaryFile, indexFile: BinaryFile): Promise<readonly Pack[]> {
+  using scratch = new Scratch()
+  const { packs } = await readTransportIndex(indexFile, await readChunkMap(mapFile, { scratch }), { scratch })
+  return packs
 }
 
 function* readSteps(

@@ -12,8 +12,8 @@ import { VmpkgError } from '../errors.ts'
 import { fetchToFile } from '../fetch/file-download.ts'
 import type { MirrorSet } from '../fetch/mirror.ts'
 import { fetchDigested, fetchSmallFile, findSmallFile } from '../fetch/small-file.ts'
-import { parseChunkMap } from '../image/chunk-map.ts'
-import { parseTransportIndex } from '../image/transport-index.ts'
+import { type BinaryFile, MAX_HELD_BYTES } from '../image/binary.ts'
+import { readPacks } from '../image/transport-index.ts'
 import { formatBundleInfo } from '../model/bundle-info.ts'
 import type { Digested } from '../model/digest.ts'
 import { parsePackageName } from '../model/name.ts'
@@ -127,10 +127,18 @@ class Gathered {
   }
 
   /** A file that has to be looked into. */
-  async read(path: string, expected: Digested): Promise<Uint8Array> {
-    const bytes = await fetchDigested(this.from, { path, expected, signal: this.workspace.outside.signal })
-    await this.put(path, bytes)
-    return bytes
+  async read(path: string, expected: Digested): Promise<BinaryFile> {
+    const { signal } = this.workspace.outside
+    if (expected.size <= MAX_HELD_BYTES) {
+      const bytes = await fetchDigested(this.from, { path, expected, signal })
+      await this.put(path, bytes)
+      return bytes
+    }
+    const target = join(this.folder, path)
+    await makeFolder(dirname(target))
+    if (!this.#paths.has(path)) await fetchToFile(this.from, { path, expected, target, signal })
+    this.#paths.add(path)
+    return { path: target }
   }
 
   /** A file of any size, straight to its place. */
@@ -215,9 +223,10 @@ async function gatherPackage(gathered: Gathered, { line, transport }: CatalogueE
         hint: 'Ask the publisher to publish it again.',
       })
     }
-    const map = parseChunkMap(await gathered.read(chunkMapPath(image.map.sha256), image.map))
-    const index = parseTransportIndex(await gathered.read(transportPath(travels.index.sha256), travels.index), map)
-    for (const pack of index.packs) await gathered.fetch(`blob/${pack.sha256}`, pack, `${subject} ${image.role}`)
+    const map = await gathered.read(chunkMapPath(image.map.sha256), image.map)
+    const index = await gathered.read(transportPath(travels.index.sha256), travels.index)
+    for (const pack of await readPacks(map, index))
+      await gathered.fetch(`blob/${pack.sha256}`, pack, `${subject} ${image.role}`)
   }
 }
 

@@ -5,11 +5,13 @@
 import { lstat, readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { systemErrorCode } from '../errors.ts'
-import { chunkDigest, chunkLength, readChunkMap } from '../image/chunk-map.ts'
+import { readChunkMap } from '../image/chunk-map.ts'
+import { Scratch } from '../image/paged.ts'
 import { ImageStore } from '../image/store.ts'
 import type { Sha256 } from '../model/digest.ts'
 import type { ImageHolder } from '../state/image-references.ts'
 import { type DiskUser, listDiskUsersIfPossible } from './disk-users.ts'
+import { ChunkSets } from './shared-chunks.ts'
 import type { Workspace } from './workspace.ts'
 
 interface StoredUsage {
@@ -163,26 +165,21 @@ async function findShared(
   holders: readonly ImageHolder[],
 ): Promise<ReadonlyMap<Sha256, Shared>> {
   const store = new ImageStore(workspace.paths.images)
-  const where = new Map<string, { readonly length: number; readonly images: Sha256[] }>()
-  for (const digest of digests) {
+  using sets = new ChunkSets()
+  for (const [number, digest] of digests.entries()) {
     const map = holders.find(({ image }) => image === digest)?.map
-    const bytes = map === undefined ? undefined : await store.findMap({ map: { sha256: map } })
-    if (bytes === undefined) continue
-    const chunks = await readChunkMap(bytes)
-    for (let chunk = 0; chunk < chunks.chunkCount; chunk++) {
-      const key = Buffer.from(chunkDigest(chunks, chunk)).toString('latin1')
-      const known = where.get(key) ?? { length: chunkLength(chunks, chunk), images: [] as Sha256[] }
-      known.images.push(digest)
-      where.set(key, known)
-    }
+    const file = map === undefined ? undefined : await store.findMap({ map: { sha256: map } })
+    if (file === undefined) continue
+    using scratch = new Scratch()
+    sets.add(number, await readChunkMap(file, { scratch }))
   }
   const shared = new Map<Sha256, { bytes: number; others: Map<Sha256, number> }>()
-  for (const { length, images } of where.values()) {
-    if (images.length < 2) continue
+  for (const { images: numbers, bytes } of sets.shared()) {
+    const images = numbers.flatMap((number) => digests[number] ?? [])
     for (const image of images) {
       const entry = shared.get(image) ?? { bytes: 0, others: new Map<Sha256, number>() }
-      entry.bytes += length
-      for (const other of images) if (other !== image) entry.others.set(other, (entry.others.get(other) ?? 0) + length)
+      entry.bytes += bytes
+      for (const other of images) if (other !== image) entry.others.set(other, (entry.others.get(other) ?? 0) + bytes)
       shared.set(image, entry)
     }
   }

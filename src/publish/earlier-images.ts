@@ -2,15 +2,18 @@
  * What a registry holds already that a new image may be like: earlier versions of its package, whose users want deltas, and
  * newest versions of others, of which frames are taken over (design images 3.1 and 5.3).
  */
-import { type ChunkMap, parseChunkMap } from '../image/chunk-map.ts'
+import type { BinaryFile } from '../image/binary.ts'
+import { type ChunkMap, readChunkMap } from '../image/chunk-map.ts'
+import { Scratch } from '../image/paged.ts'
 import type { EarlierImage } from '../image/reuse-frames.ts'
-import { parseTransportIndex } from '../image/transport-index.ts'
+import { readTransportIndex } from '../image/transport-index.ts'
 import { type Digested, type Sha256, sha256 } from '../model/digest.ts'
 import type { PackageImage, PackageLine, Transport } from '../model/line.ts'
 import { parsePackageLine } from '../model/line-schema.ts'
 import { comparePackageVersions } from '../model/package-order.ts'
 import type { Channels, IndexEntry } from '../model/registry.ts'
-import { contentPath, findRegistryFile } from './registry-folder.ts'
+import { digestFile } from './digest-file.ts'
+import { contentPath, findLargeFile } from './registry-folder.ts'
 import type { RegistryState } from './registry-state.ts'
 import type { BringFiles } from './target.ts'
 
@@ -133,15 +136,18 @@ export class EarlierImages {
     const indexFile = index && (await this.#find('transport', index))
     let read: PublishedImage | undefined
     if (mapFile !== undefined && indexFile !== undefined) {
-      const map = parseChunkMap(mapFile)
-      read = { digest: image.digest, map, index: parseTransportIndex(indexFile, map) }
+      const scratch = new Scratch()
+      const map = await readChunkMap(mapFile, { scratch })
+      read = { digest: image.digest, map, index: await readTransportIndex(indexFile, map, { scratch }) }
     }
     this.#read.set(image.digest, read)
     return read
   }
 
-  async #find(kind: 'map' | 'transport', { sha256: digest, size }: Digested): Promise<Uint8Array | undefined> {
-    const file = await findRegistryFile(this.#folder, contentPath(kind, digest), size)
-    return file !== undefined && sha256(file) === digest ? file : undefined
+  async #find(kind: 'map' | 'transport', { sha256: digest, size }: Digested): Promise<BinaryFile | undefined> {
+    const file = await findLargeFile(this.#folder, contentPath(kind, digest), size)
+    if (file === undefined) return undefined
+    const found = file instanceof Uint8Array ? sha256(file) : (await digestFile(file.path)).sha256
+    return found === digest ? file : undefined
   }
 }

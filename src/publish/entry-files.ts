@@ -1,16 +1,14 @@
 /** The files that one package version needs: archive, chunk maps, transport indexes, packs, deltas. */
-import { parseChunkMap } from '../image/chunk-map.ts'
-import { parseTransportIndex } from '../image/transport-index.ts'
+import type { BinaryFile } from '../image/binary.ts'
+import { MAX_MAP_BYTES } from '../image/chunk-map.ts'
+import { readPacks } from '../image/transport-index.ts'
 import type { Sha256 } from '../model/digest.ts'
 import type { PackageLine, Transport } from '../model/line.ts'
 import type { RegistryFile } from './registry-files.ts'
 import { contentPath } from './registry-folder.ts'
 
-/** Bytes of a file of the registry; `undefined` where it is not there. */
-export type FindFile = (path: string, maxBytes: number) => Promise<Uint8Array | undefined>
-
-/** Of a 16 TiB image. */
-const MAX_MAP_BYTES = 512 * 1024 * 1024
+/** A file of the registry; `undefined` where it is not there. */
+export type FindFile = (path: string, maxBytes: number) => Promise<BinaryFile | undefined>
 
 /**
  * Packs are known from transport indexes, which are read; where one is not there, as in a mirror of a few packages, its packs
@@ -40,7 +38,7 @@ export async function entryFiles(
     const mapFile = await find(contentPath('map', map.sha256), MAX_MAP_BYTES)
     const indexFile = await find(contentPath('transport', index.sha256), MAX_MAP_BYTES)
     if (mapFile === undefined || indexFile === undefined) continue
-    for (const pack of parseTransportIndex(indexFile, parseChunkMap(mapFile)).packs) add('blob', pack)
+    for (const pack of await readPacks(mapFile, indexFile)) add('blob', pack)
   }
   return [...new Map(files.map((file) => [file.path, file])).values()]
 }

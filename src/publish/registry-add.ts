@@ -26,7 +26,7 @@ import {
 import { type BuiltImage, type BuiltPackage, readBuiltPackage } from './built-package.ts'
 import { EarlierImages } from './earlier-images.ts'
 import { withPublishedFile } from './published-file.ts'
-import { contentPath, findRegistryFile, writeImmutable } from './registry-folder.ts'
+import { contentPath, findLargeFile, findRegistryFile, writeImmutable } from './registry-folder.ts'
 import { withRegistryLock } from './registry-lock.ts'
 import { type RegistryState, readRegistry } from './registry-state.ts'
 import { publishVersion, type Timestamping, writeNamed } from './registry-version.ts'
@@ -154,7 +154,7 @@ async function requireFiles(folder: string, { line, transport }: IndexEntry): Pr
       .map((digest) => contentPath('transport', digest)),
   ]
   for (const path of paths) {
-    if ((await findRegistryFile(folder, path, Number.MAX_SAFE_INTEGER)) !== undefined) continue
+    if ((await findLargeFile(folder, path, Number.MAX_SAFE_INTEGER)) !== undefined) continue
     throw new VmpkgError('REGISTRY_INVALID', `The package needs ${path}, which is not in the registry`, {
       hint: 'Copy the files that belong to the submission first, or add the package again.',
     })

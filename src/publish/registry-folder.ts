@@ -3,10 +3,11 @@
  * place. Every write is a temporary file, fsync, rename, so a reader sees a file whole or not at all.
  */
 import { constants } from 'node:fs'
-import { open, utimes } from 'node:fs/promises'
+import { type FileHandle, open, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeFolder, replaceFile } from '../durable-file.ts'
 import { VmpkgError } from '../errors.ts'
+import { type BinaryFile, MAX_HELD_BYTES } from '../image/binary.ts'
 import { type Digested, sha256 } from '../model/digest.ts'
 
 export const ENVELOPE_PATH = 'envelope.json'
@@ -35,7 +36,15 @@ export function contentPath(
 
 /** Bounded read without following a link. @throws {VmpkgError} `REGISTRY_INVALID` when it is absent or too large */
 export async function readRegistryFile(folder: string, path: string, maxBytes: number): Promise<Uint8Array> {
-  const found = await findRegistryFile(folder, path, maxBytes)
+  return requireFound(await findRegistryFile(folder, path, maxBytes), folder, path)
+}
+
+/** A chunk map or an index, as `readRegistryFile`; one that is large stays where it is. @throws {VmpkgError} `REGISTRY_INVALID` */
+export async function openRegistryFile(folder: string, path: string, maxBytes: number): Promise<BinaryFile> {
+  return requireFound(await findLargeFile(folder, path, maxBytes), folder, path)
+}
+
+function requireFound<T>(found: T | undefined, folder: string, path: string): T {
   if (found !== undefined) return found
   throw new VmpkgError('REGISTRY_INVALID', `The registry ${JSON.stringify(folder)} has no ${path}`, {
     hint: 'Make a registry with `vmpkg repo init`, or name its folder.',
@@ -48,10 +57,27 @@ export async function findRegistryFile(
   path: string,
   maxBytes: number,
 ): Promise<Uint8Array | undefined> {
+  return find(folder, path, maxBytes, async (handle) => new Uint8Array(await handle.readFile()))
+}
+
+/** A chunk map or an index, as `findRegistryFile`; one that is large stays where it is. @throws {VmpkgError} `REGISTRY_INVALID` */
+export async function findLargeFile(folder: string, path: string, maxBytes: number): Promise<BinaryFile | undefined> {
+  return find(folder, path, maxBytes, async (handle, size) =>
+    size > MAX_HELD_BYTES ? { path: join(folder, path) } : new Uint8Array(await handle.readFile()),
+  )
+}
+
+async function find<T>(
+  folder: string,
+  path: string,
+  maxBytes: number,
+  read: (handle: FileHandle, size: number) => Promise<T>,
+): Promise<T | undefined> {
   try {
     await using handle = await open(join(folder, path), constants.O_RDONLY | constants.O_NOFOLLOW)
-    if ((await handle.stat()).size > maxBytes) throw new Error(`larger than ${maxBytes} bytes`)
-    return new Uint8Array(await handle.readFile())
+    const { size } = await handle.stat()
+    if (size > maxBytes) throw new Error(`larger than ${maxBytes} bytes`)
+    return await read(handle, size)
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined
     throw new VmpkgError('REGISTRY_INVALID', `Cannot read ${path} of the registry`, { cause: error })

@@ -13,8 +13,7 @@ import { type Emit, emitNothing } from '../events.ts'
 import { fetchToFile } from '../fetch/file-download.ts'
 import type { Mirrors } from '../fetch/mirror.ts'
 import { fetchSmallFile, findSmallFile } from '../fetch/small-file.ts'
-import { parseChunkMap } from '../image/chunk-map.ts'
-import { parseTransportIndex } from '../image/transport-index.ts'
+import { readPacks } from '../image/transport-index.ts'
 import { type Digested, sha256 } from '../model/digest.ts'
 import type { Envelope } from '../model/registry.ts'
 import { FILE_LIMITS } from '../model/registry-schema.ts'
@@ -29,6 +28,7 @@ import { carryRoots, findRoot, type NumberedRoot, splitRoots, withoutRoots } fro
 import {
   contentPath,
   ENVELOPE_PATH,
+  findLargeFile,
   findRegistryFile,
   readRegistryFile,
   rootPath,
@@ -203,11 +203,10 @@ async function takePackage(folder: string, { line, transport }: PackageEntry, co
     const [mapPath, indexPath] = [contentPath('map', map.sha256), contentPath('transport', index.sha256)]
     await copy.take(mapPath, map)
     await copy.take(indexPath, index)
-    const mapFile = await findRegistryFile(folder, mapPath, map.size)
-    const indexFile = await findRegistryFile(folder, indexPath, index.size)
+    const mapFile = await findLargeFile(folder, mapPath, map.size)
+    const indexFile = await findLargeFile(folder, indexPath, index.size)
     if (mapFile === undefined || indexFile === undefined) continue // a dry run knows no further
-    const { packs } = parseTransportIndex(indexFile, parseChunkMap(mapFile))
-    for (const pack of packs) await copy.take(contentPath('blob', pack.sha256), pack)
+    for (const pack of await readPacks(mapFile, indexFile)) await copy.take(contentPath('blob', pack.sha256), pack)
     for (const delta of transport.images[digest]?.deltas ?? []) {
       await copy.take(contentPath('transport', delta.index.sha256), delta.index)
       await copy.take(contentPath('blob', delta.pack.sha256), delta.pack)

@@ -9,7 +9,7 @@ import type { Envelope, IndexEntry } from '../model/registry.ts'
 import { verifyContent } from '../trust/content.ts'
 import { MAX_INDEX_BYTES, readIndexEntries } from '../trust/package-index.ts'
 import { entryFiles } from './entry-files.ts'
-import { contentPath, findRegistryFile, rootPath } from './registry-folder.ts'
+import { contentPath, findLargeFile, findRegistryFile, rootPath } from './registry-folder.ts'
 import { transportFiles } from './transport-files.ts'
 
 export class RegistryReferences {
@@ -56,7 +56,7 @@ export class RegistryReferences {
 
   async #addLine(line: PackageLine, transport: Transport): Promise<void> {
     const files = await entryFiles(line, transport, {
-      find: async (path, maxBytes) => findRegistryFile(this.#folder, path, maxBytes),
+      find: async (path, maxBytes) => findLargeFile(this.#folder, path, maxBytes),
       isKnown: (index) => this.#seenTransports.has(index),
     })
     for (const { path } of files) this.#paths.add(path)

@@ -3,12 +3,9 @@
  * a client that knows nothing; every archive, chunk map, transport index and pack by digest; with `full` every chunk of
  * every image. And what will go wrong soon: lives that run out (threats P04), keys that expire, what waits or lies about.
  */
-import { createHash } from 'node:crypto'
-import { constants, createReadStream } from 'node:fs'
-import { mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { pathToFileURL } from 'node:url'
 import { openPackage } from '../archive/load-package.ts'
 import { readArchive } from '../archive/read.ts'
@@ -16,20 +13,23 @@ import { systemErrorCode, VmpkgError } from '../errors.ts'
 import type { Mirror } from '../fetch/mirror.ts'
 import { packSource } from '../fetch/packs.ts'
 import { assembleImage } from '../image/assemble.ts'
-import { type ChunkMap, parseChunkMap } from '../image/chunk-map.ts'
-import { parseTransportIndex, type TransportIndex } from '../image/transport-index.ts'
+import type { BinaryFile } from '../image/binary.ts'
+import { type ChunkMap, MAX_MAP_BYTES, readChunkMap } from '../image/chunk-map.ts'
+import { Scratch } from '../image/paged.ts'
+import { readTransportIndex, type TransportIndex } from '../image/transport-index.ts'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
 import type { Digested } from '../model/digest.ts'
 import type { PackageImage, PackageLine } from '../model/line.ts'
 import type { Clock, Http } from '../ports.ts'
 import { certificateEnd, readCertificate } from '../trust/certificate.ts'
-import { verifyContent } from '../trust/content.ts'
+import { requireContent, verifyContent } from '../trust/content.ts'
 import type { PackageEntry } from '../trust/package-entry.ts'
 import { verifyPackageEntry } from '../trust/package-entry.ts'
 import { waitingRoots } from './carried-roots.ts'
+import { digestFile } from './digest-file.ts'
 import { openNewestRoot } from './incoming.ts'
 import { describeManifest } from './registry-add.ts'
-import { contentPath, ENVELOPE_PATH, readRegistryFile, rootPath } from './registry-folder.ts'
+import { contentPath, ENVELOPE_PATH, openRegistryFile, readRegistryFile, rootPath } from './registry-folder.ts'
 import { listRegistry, type RegistryListing } from './registry-listing.ts'
 import { RegistryReferences } from './registry-references.ts'
 import { listSnapshots } from './registry-snapshot.ts'
@@ -57,7 +57,6 @@ export interface VerifyOptions {
 const KEY_WARNING_DAYS = 30
 const DATA_HOURS_MS = 24 * 60 * 60 * 1000
 const MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
-const MAX_MAP_BYTES = 512 * 1024 * 1024
 
 /** Never throws for what is wrong in the folder: that is the result. @throws {VmpkgError} `REGISTRY_INVALID` for what is no registry, `ABORTED` */
 export async function verifyRegistry(options: VerifyOptions): Promise<readonly RegistryFinding[]> {
@@ -128,11 +127,12 @@ async function verifyImage(options: VerifyOptions, entry: PackageEntry, image: P
   const key = `${image.digest} ${expected.sha256}`
   if (seen.has(key)) return
   seen.add(key)
-  const map = parseChunkMap(await readChecked(folder, 'map', image.map))
+  using scratch = new Scratch()
+  const map = await readChunkMap(await openChecked(options, 'map', image.map), { scratch })
   if (map.virtualSize !== image.size) {
     throw new VmpkgError('IMAGE_INVALID', `The chunk map is for ${map.virtualSize} bytes, the line says ${image.size}`)
   }
-  const index = parseTransportIndex(await readChecked(folder, 'transport', expected), map)
+  const index = await readTransportIndex(await openChecked(options, 'transport', expected), map, { scratch })
   for (const pack of index.packs) {
     const path = contentPath('blob', pack.sha256)
     if (seen.has(path)) continue
@@ -140,7 +140,7 @@ async function verifyImage(options: VerifyOptions, entry: PackageEntry, image: P
     await verifyPack(folder, path, pack, options.signal)
   }
   for (const delta of entry.transport.images[image.digest]?.deltas ?? []) {
-    await readChecked(folder, 'transport', delta.index)
+    await openChecked(options, 'transport', delta.index)
     const path = contentPath('blob', delta.pack.sha256)
     if (seen.has(path)) continue
     seen.add(path)
@@ -149,29 +149,26 @@ async function verifyImage(options: VerifyOptions, entry: PackageEntry, image: P
   if (full) await verifyChunks(options, image, map, index)
 }
 
-async function readChecked(folder: string, kind: 'map' | 'transport', expected: Digested): Promise<Uint8Array> {
+async function openChecked(
+  { folder, signal }: VerifyOptions,
+  kind: 'map' | 'transport',
+  expected: Digested,
+): Promise<BinaryFile> {
   const path = contentPath(kind, expected.sha256)
-  return verifyContent(await readRegistryFile(folder, path, MAX_MAP_BYTES), expected, path)
+  const file = await openRegistryFile(folder, path, MAX_MAP_BYTES)
+  if (file instanceof Uint8Array) return verifyContent(file, expected, path)
+  requireContent(await digestFile(file.path, signal), expected, path)
+  return file
 }
 
 async function verifyPack(folder: string, path: string, expected: Digested, signal: AbortSignal | undefined) {
-  const { sha256, size } = await hashFile(join(folder, path), signal).catch((error: unknown) => {
+  const { sha256, size } = await digestFile(join(folder, path), signal).catch((error: unknown) => {
     const code = systemErrorCode(error)
     if (code === undefined) throw error
     throw new VmpkgError('REGISTRY_INVALID', `The registry has no readable ${path} (${code})`, { cause: error })
   })
   if (sha256 === expected.sha256 && size === expected.size) return
   throw new VmpkgError('DIGEST_MISMATCH', `${path} is not the file that its name says`)
-}
-
-async function hashFile(path: string, signal: AbortSignal | undefined): Promise<{ sha256: string; size: number }> {
-  await using handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-  const hash = createHash('sha256')
-  const stream = createReadStream('', { fd: handle, autoClose: false, highWaterMark: 1024 * 1024 })
-  await pipeline(stream, hash, signal === undefined ? {} : { signal }).catch((error: unknown) => {
-    throw signal?.aborted ? new VmpkgError('ABORTED', 'The check was interrupted', { cause: error }) : error
-  })
-  return { sha256: hash.digest('hex'), size: stream.bytesRead }
 }
 
 /** Puts the image together as a client does, from this folder, and throws it away. */
@@ -186,7 +183,7 @@ async function verifyChunks(
     const mirror: Mirror = { http, base: pathToFileURL(`${resolve(folder)}/`) }
     const target = join(work, 'image')
     await assembleImage({ map, index, blobs: packSource(mirror), target, subject: image.digest, signal })
-    if ((await hashFile(target, signal)).sha256 === image.digest) return
+    if ((await digestFile(target, signal)).sha256 === image.digest) return
     throw new VmpkgError('DIGEST_MISMATCH', 'The chunks are those of the map, but the image is not the signed one')
   } finally {
     await rm(work, { recursive: true, force: true })

@@ -5,11 +5,14 @@
  * (`oci-turn.ts`). Adding one package writes its own manifest and the envelope's, however many packages there are.
  */
 import { createReadStream } from 'node:fs'
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { isVmpkgError, VmpkgError } from '../errors.ts'
 import { OciSession } from '../fetch/oci-session.ts'
+import type { BinaryFile } from '../image/binary.ts'
 import { sha256 } from '../model/digest.ts'
+import type { PackageLine, Transport } from '../model/line.ts'
 import { parsePackageLine } from '../model/line-schema.ts'
 import { type OciLayer, ociName, packageTag, tagOf } from '../model/oci.ts'
 import type { Envelope, IndexEntry } from '../model/registry.ts'
@@ -23,7 +26,7 @@ import {
 } from '../model/registry-schema.ts'
 import type { Http } from '../ports.ts'
 import { MAX_INDEX_BYTES, readIndexEntries } from '../trust/package-index.ts'
-import { entryFiles, type FindFile } from './entry-files.ts'
+import { entryFiles } from './entry-files.ts'
 import { inParallel } from './in-parallel.ts'
 import { isOfPromoter } from './incoming.ts'
 import { OCI_PARALLEL, OciArtifacts } from './oci-artifacts.ts'
@@ -31,10 +34,13 @@ import { findOciLogin, type OciCredentialsOptions } from './oci-credentials.ts'
 import { OciRepository } from './oci-repository.ts'
 import { withOciTurn } from './oci-turn.ts'
 import { uploadBlob } from './oci-upload.ts'
-import { contentPath, ENVELOPE_PATH, findRegistryFile } from './registry-folder.ts'
+import { contentPath, ENVELOPE_PATH, findLargeFile, findRegistryFile } from './registry-folder.ts'
 import { type FetchedFile, type PublishTarget, registryChanged, targetFailed } from './target.ts'
 import { areEqual } from './target-folder.ts'
 import type { OciTargetPlace } from './target-location.ts'
+
+/** Maps and indexes that are larger are not read beside others. */
+const MAX_PARALLEL_BYTES = 1024 * 1024
 
 export interface OciTargetOptions extends OciCredentialsOptions {
   readonly http: Http
@@ -55,6 +61,8 @@ export class OciTarget implements PublishTarget {
   readonly #signal: AbortSignal | undefined
   /** Folder of this host with each file that was uploaded: need not be read again. */
   readonly #local = new Map<string, string>()
+  /** The last of the large files that are read. */
+  #large: Promise<unknown> = Promise.resolve()
 
   constructor(name: string, artifacts: OciArtifacts, signal: AbortSignal | undefined) {
     this.name = name
@@ -154,7 +162,9 @@ export class OciTarget implements PublishTarget {
   /** @throws {VmpkgError} `TARGET_FAILED` `INDEX_INVALID` */
   async readEntries({ index }: Pick<Envelope, 'index'>): Promise<readonly IndexEntry[]> {
     const path = contentPath('index', index.sha256)
-    const file = await this.#find(path, MAX_INDEX_BYTES)
+    const folder = this.#local.get(path)
+    const here = folder === undefined ? undefined : await findRegistryFile(folder, path, MAX_INDEX_BYTES)
+    const file = here ?? (await this.read(path, MAX_INDEX_BYTES))
     if (file === undefined) throw targetFailed(this.name, `read ${path}`, 'it is not there')
     return readIndexEntries(file, index)
   }
@@ -178,7 +188,7 @@ export class OciTarget implements PublishTarget {
       if (!tags.has(tag)) {
         // In a copy of a few packages the others are named and not there.
         if ((await this.artifacts.repository.blobSize(line.package.sha256)) === undefined) return
-        await this.artifacts.put(tag, layersOf(await entryFiles(line, entry.transport, { find: this.#find })))
+        await this.artifacts.put(tag, await this.#layersOf(line, entry.transport))
       }
       wanted.push(tag)
     })
@@ -193,7 +203,7 @@ export class OciTarget implements PublishTarget {
     if (!path.startsWith('incoming/')) return []
     const files: OciLayer[] = []
     for (const { line, transport } of submittedEntries(bytes)) {
-      files.push(...layersOf(await entryFiles(parsePackageLine(line), transport, { find: this.#find })))
+      files.push(...(await this.#layersOf(parsePackageLine(line), transport)))
     }
     return [...new Map(files.map((file) => [file.sha256, file])).values()]
   }
@@ -203,10 +213,32 @@ export class OciTarget implements PublishTarget {
     return layers.filter(({ path }) => sizes.has(path))
   }
 
-  readonly #find: FindFile = async (path, maxBytes) => {
+  /** Of a package version. Large ones come one after the other: each takes as much memory as one may. */
+  async #layersOf(line: PackageLine, transport: Transport): Promise<readonly OciLayer[]> {
+    const indexes = Object.values(transport.images).map(({ index }) => index)
+    const isLarge = [...line.images.map(({ map }) => map), ...indexes].some(({ size }) => size > MAX_PARALLEL_BYTES)
+    if (!isLarge) return this.#readLayers(line, transport)
+    const read = this.#large.then(async () => this.#readLayers(line, transport))
+    this.#large = read.catch(() => undefined)
+    return read
+  }
+
+  async #readLayers(line: PackageLine, transport: Transport): Promise<readonly OciLayer[]> {
+    const folder = await mkdtemp(join(tmpdir(), 'vmpkg-read-'))
+    try {
+      return layersOf(await entryFiles(line, transport, { find: async (...wanted) => this.#find(folder, ...wanted) }))
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  }
+
+  /** Where it was uploaded from, or by way of a folder. */
+  async #find(into: string, path: string, maxBytes: number): Promise<BinaryFile | undefined> {
     const folder = this.#local.get(path)
-    const here = folder === undefined ? undefined : await findRegistryFile(folder, path, maxBytes)
-    return here ?? this.read(path, maxBytes)
+    const here = folder === undefined ? undefined : await findLargeFile(folder, path, maxBytes)
+    if (here !== undefined) return here
+    await this.fetch([{ path, maxBytes }], into)
+    return findLargeFile(into, path, maxBytes)
   }
 }
 

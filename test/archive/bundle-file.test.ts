@@ -258,8 +258,8 @@ describe('a bundle', () => {
   test('bounds a file by what it is', async (t) => {
     const most: Readonly<Record<string, number>> = {
       'envelope.json': 4 * 2 ** 20,
-      [`map/${DIGEST}`]: 256 * 2 ** 20,
-      [`transport/${DIGEST}`]: 256 * 2 ** 20,
+      [`map/${DIGEST}`]: 512 * 2 ** 20,
+      [`transport/${DIGEST}`]: 512 * 2 ** 20,
       [`package/${DIGEST}.vmpkg`]: 32 * 2 ** 20,
       [`index/${DIGEST}.jsonl.zst`]: 64 * 2 ** 20,
     }

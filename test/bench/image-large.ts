@@ -5,7 +5,7 @@
  *     image-large.ts make FOLDER TIB      writes map and transport index
  *     image-large.ts fetch FOLDER STORE   fetches the first frames; STORE is on a file system that says it has room
  *     image-large.ts alike FOLDER STORE   as much where another image of that size lies there, which has none of its chunks
- *     image-large.ts verify FOLDER        reads both as `repo verify` does
+ *     image-large.ts verify FOLDER        reads both as the commands of a registry do
  *
  * A process of its own each, for its memory. Chunks are 3.25 MiB, which is what the coarsest cutting gives on average.
  */
@@ -14,12 +14,12 @@ import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { constants, zstdCompressSync } from 'node:zlib'
 import type { BlobSource } from '../../src/fetch/blob-source.ts'
-import { ChunkMapBuilder, CUTTINGS, chunkMapPieces, parseChunkMap } from '../../src/image/chunk-map.ts'
+import { ChunkMapBuilder, CUTTINGS, chunkMapPieces } from '../../src/image/chunk-map.ts'
 import { FrameTable } from '../../src/image/frame-table.ts'
 import { writeNamed } from '../../src/image/pack-image.ts'
 import { Scratch } from '../../src/image/paged.ts'
 import { ImageStore } from '../../src/image/store.ts'
-import { parseTransportIndex, transportIndexPieces } from '../../src/image/transport-index.ts'
+import { readPacks, transportIndexPieces } from '../../src/image/transport-index.ts'
 import { parseSha256, sha256 } from '../../src/model/digest.ts'
 
 const CHUNK_BYTES = 832 * 4096
@@ -42,7 +42,7 @@ const began = performance.now()
 if (mode === 'make') await make(Number(extra))
 else {
   const known = JSON.parse(await readFile(factsFile, 'utf8')) as Facts
-  if (mode === 'verify') readBoth(known)
+  if (mode === 'verify') await readPacks({ path: known.map.file }, { path: known.index.file })
   else await fetchFirst(known)
 }
 const stated = JSON.parse(await readFile(factsFile, 'utf8')) as Facts
@@ -52,11 +52,6 @@ const { chunks, frames } = stated
 console.log(
   JSON.stringify({ seconds, peakMib, chunks, frames, mapBytes: stated.map.size, indexBytes: stated.index.size }),
 )
-
-function readBoth({ map, index }: Facts): void {
-  const scratch = new Scratch(folder)
-  parseTransportIndex({ path: index.file }, parseChunkMap({ path: map.file }, { scratch }), { scratch })
-}
 
 function chunkBytes(number: number): Buffer {
   const bytes = Buffer.alloc(CHUNK_BYTES, 'data')

@@ -49,8 +49,8 @@ export async function measureImageMemory(): Promise<Report> {
       title: 'Memory for the largest images',
       about:
         'Chunks of 3.25 MiB, frames of 6.5 MiB. Made: chunk map and transport index by the publisher’s own code, without the data. Read: ' +
-        'both, as `repo verify` does. Fetched: into the store by four threads, until 256 frames have come and the source ends; beside ' +
-        'another: where an image of that size lies in the store whose every chunk is looked for. Run from source, whose types Node ' +
+        'both from their files, as `repo verify`, `gc`, `mirror` and `push` and `bundle export` do. Fetched: into the store by four ' +
+        'threads, until 256 frames have come and the source ends; beside another: where an image of that size lies in the store whose every chunk is looked for. Run from source, whose types Node ' +
         'strips, which takes some 50 MiB.',
       table: formatTable(header, rows),
     }

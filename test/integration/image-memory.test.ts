@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { chunkDigest, formatChunkMap, makeChunkMap, parseChunkMap } from '../../src/image/chunk-map.ts'
 import { packImage } from '../../src/image/pack-image.ts'
+import { withoutOci } from '../support/oci-registry.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 const MIB = 2 ** 20
@@ -52,4 +53,21 @@ test('a map and an index of 200,000 more chunks, their places and a plan, take 4
   assert.ok(large.onDisk > 32 * 200_000, 'everything was held in memory')
   assert.ok(large.bytes - small.bytes < 4 * MIB, `${(large.bytes - small.bytes) / 200_000} bytes for each chunk`)
   assert.ok(large.bytes < 64 * MIB, `${large.bytes} bytes`)
+})
+
+test('commands that walk through images with 200,000 more chunks take 4 MiB more', async (t) => {
+  const child = join(ROOT, 'test', 'integration', 'children', 'walk-memory.ts')
+  const walk = async (chunks: number) => {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', child, String(chunks)])
+    return JSON.parse(stdout) as Readonly<Record<string, number>>
+  }
+  // As above; their maps are longer than the 8 MiB that are read at once.
+  const [small, large] = await Promise.all([walk(280_000), walk(480_000)])
+  const commands = ['repo verify', 'repo gc', 'repo mirror', 'repo add', 'bundle export', 'show --disk']
+  assert.deepEqual(Object.keys(small), withoutOci === false ? [...commands, 'repo push'] : commands)
+  for (const [command, bytes] of Object.entries(large)) {
+    const more = bytes - (small[command] ?? 0)
+    t.diagnostic(`${command}: ${bytes} bytes, ${more} more`)
+    assert.ok(more < 4 * MIB, `${command}: ${more / 200_000} bytes for each chunk`)
+  }
 })

@@ -146,6 +146,25 @@ describe('ociTarget', { skip: withoutOci }, () => {
     await assertWhole(target, registry.folder)
   })
 
+  test('names all files of a package whose artifact is gone again, by what the server has of them', async (t) => {
+    await using server = await startOciRegistry(await makeTempFolder(t))
+    const address = `oci+http://${server.host}/vmpkg`
+    await using target = await open(address)
+    await using registry = await buildRegistry({ packages: [{ name: 'app-one' }] })
+    await pushRegistry({ ...registry, target })
+    const { repository } = target.artifacts
+    const [tag = ''] = (await repository.listTags()).filter((one) => one.startsWith('package.'))
+    const named = await repository.readManifest(tag)
+    assert.match(String(named), /blob/)
+    await target.artifacts.delete(tag)
+    await using other = await open(address) // it uploads nothing of the package itself
+    const resigned = await changeRemotely({ target: other }, async (folder) =>
+      resignRegistry(folder, registry.timestamping, { force: true }),
+    )
+    assert.ok(resigned.uploaded.every(({ path }) => !/^(?:map|transport|blob)/.test(path)))
+    assert.deepEqual(await repository.readManifest(tag), named)
+  })
+
   test('a registry that deletes nothing is published to, merged and left without announcements that bar', async (t) => {
     await using server = await startOciRegistry(await makeTempFolder(t), { canDelete: false })
     await using target = await open(`oci+http://${server.host}/vmpkg`)

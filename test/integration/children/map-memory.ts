@@ -5,8 +5,8 @@
 import { randomFillSync } from 'node:crypto'
 import { CUTTINGS, makeChunkMap } from '../../../src/image/chunk-map.ts'
 import { FrameTable } from '../../../src/image/frame-table.ts'
-import { allPlaces } from '../../../src/image/local-chunks.ts'
 import { Scratch } from '../../../src/image/paged.ts'
+import { allPlaces } from '../../../src/image/places.ts'
 import { makeOffer, planTransfer } from '../../../src/image/plan-transfer.ts'
 import { sha256 } from '../../../src/model/digest.ts'
 
