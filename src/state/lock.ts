@@ -30,11 +30,13 @@ const DEFAULT_TIMEOUT_MS = 60_000
 const RETRY_MS = 50
 /** A holder writes its note a moment after it has the lock. */
 const PATIENT_ATTEMPTS = 5
+const SQLITE_BUSY = 5
+const SQLITE_FULL = 13
 
 /**
  * Holds the lock while `use` runs.
  *
- * @throws {VmpkgError} `LOCK_HELD` after the timeout; `ABORTED` when the signal fires first.
+ * @throws {VmpkgError} `LOCK_HELD` after the timeout; `ABORTED` when the signal fires first; `NO_SPACE` on a full disk.
  */
 export async function withLock<T>(options: LockOptions, use: () => Promise<T>): Promise<T> {
   const lock = await acquireLock(options)
@@ -45,14 +47,14 @@ export async function withLock<T>(options: LockOptions, use: () => Promise<T>): 
   }
 }
 
-/** @throws {VmpkgError} `LOCK_HELD`, `ABORTED` */
+/** @throws {VmpkgError} `LOCK_HELD`, `ABORTED`, `NO_SPACE` */
 export async function acquireLock(options: LockOptions): Promise<AsyncDisposable> {
   const { path, command, timeoutMs = DEFAULT_TIMEOUT_MS, signal, onWait } = options
   const database = new DatabaseSync(path, { timeout: 0 })
   try {
     const attempts = Math.max(1, Math.ceil(timeoutMs / RETRY_MS))
     let isTold = false
-    for (let attempt = 0; !tryLock(database); attempt++) {
+    for (let attempt = 0; !tryLock(database, path); attempt++) {
       const holder = findLockHolder(path)
       if (!isTold && (holder !== undefined || attempt === PATIENT_ATTEMPTS)) {
         isTold = true
@@ -85,14 +87,19 @@ export function findLockHolder(path: string): LockHolder | undefined {
   }
 }
 
-function tryLock(database: DatabaseSync): boolean {
+function tryLock(database: DatabaseSync, path: string): boolean {
   try {
     database.exec('BEGIN IMMEDIATE')
     return true
   } catch (error) {
-    const isBusy = error instanceof Error && 'errcode' in error && error.errcode === 5
-    if (!isBusy) throw new VmpkgError('STATE_INVALID', 'The lock file cannot be locked', { cause: error })
-    return false
+    const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
+    if (code === SQLITE_BUSY) return false
+    if (code !== SQLITE_FULL) throw new VmpkgError('STATE_INVALID', 'The lock file cannot be locked', { cause: error })
+    throw new VmpkgError('NO_SPACE', `The disk is full: ${JSON.stringify(path)} cannot be locked`, {
+      hint: 'Free some space there. If it is the state of vmpkg, vmpkg gc removes what nobody uses, also on a full disk.',
+      details: { path },
+      cause: error,
+    })
   }
 }
 
