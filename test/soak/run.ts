@@ -73,7 +73,7 @@ const CASES: Readonly<Record<Part, number>> = {
   render: 1_000_000,
   residue: 4,
   resolve: 20_000,
-  snapshots: 38,
+  snapshots: 44,
   storage: 1,
   switches: 100,
   xml: 10_000,
