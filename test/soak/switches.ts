@@ -12,7 +12,6 @@ import { type Cli, makeCli } from '../support/cli.ts'
 import { publishTemplates } from '../support/publish-templates.ts'
 import { Random } from '../support/random.ts'
 import {
-  comesFrom,
   ENDPOINT,
   type Frame,
   fromClient,
@@ -196,10 +195,17 @@ class Site {
     return new RegExp(` ${name}="([^"]+)"`).exec(xml)?.[1] ?? ''
   }
 
+  #wanOf(machine: string): string {
+    const xml = execFileSync('virsh', ['-c', this.#connection, 'dumpxml', machine, '--inactive'], { encoding: 'utf8' })
+    const cards = [...xml.matchAll(/<mac address='([^']+)'/g)].map(([, mac = '']) => mac)
+    return cards.find((mac) => mac !== this.#fact(machine, 'lanMac')) ?? ''
+  }
+
   /** @returns how many frames there were */
   judge(where: string): number {
     const frames = this.#frames.splice(0)
     const { client, deep } = this.#clients
+    const uni = this.#wanOf('router-uni').replaceAll(':', '')
     const [gal, sol] = [this.#fact('router-gal', 'wanMac'), this.#fact('router-sol', 'wanMac')]
     assert.ok(
       frames.some(fromClient(client, ENDPOINT)),
@@ -207,7 +213,8 @@ class Site {
     )
     assert.ok(frames.some(fromClient(deep, WEB)), `${where}: the card of the client behind Tor never saw it try`)
     const wrong = frames.filter(({ place, bytes }) => {
-      if (place === 'vmp-uplink') return !isAllowed(bytes, PORTS) && !comesFrom(bytes, ENDPOINT)
+      // What is for the router came from the other side: the endpoint's answers, and the host's question whether a lease is free.
+      if (place === 'vmp-uplink') return bytes.toString('hex', 0, 6) !== uni && !isAllowed(bytes, PORTS)
       if (macOf(bytes) === gal) return !isAllowed(bytes, PORTS)
       return macOf(bytes) === sol && bytes.readUInt16BE(12) !== 0x0806 && !isToRelay(bytes)
     })
