@@ -53,7 +53,7 @@ export async function measurePath(): Promise<Report> {
     return {
       title: 'A client’s way through three routers',
       about:
-        `${REQUESTS} requests in turn, each a new connection, and a download of ${BYTES / 1024 ** 2} MiB, by Tor (three hops, two of them the same relay’s neighbours ` +
+        `${REQUESTS} requests in turn, each a new connection, and a download of ${BYTES / 1024 ** 2} MiB, by Tor (three hops, all of them ` +
         'on this machine) inside an OpenVPN tunnel. Guests run with TCG where KVM does not work, which makes every packet dear: the namespaces have the same rule files, ' +
         'OpenVPN profile and torrc on this machine’s own processors.',
       table: formatTable(
