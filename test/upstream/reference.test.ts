@@ -95,7 +95,8 @@ describe('versions of vendors (PKG-5)', () => {
         const [one, other] = [a.join('.'), b.join('.')]
         const byNumbers = a.map((part, i) => part - (b[i] ?? -1)).find((part) => part !== 0) ?? a.length - b.length
         assert.equal(Math.sign(compareUpstreamVersions(one, other)), Math.sign(byNumbers))
-        assert.equal(Math.sign(compareUpstreamVersions(one, other)), -Math.sign(compareUpstreamVersions(other, one)))
+        // Of equal ones the sign is 0 both ways, and 0 is not -0.
+        assert.equal(Math.sign(compareUpstreamVersions(one, other)) + Math.sign(compareUpstreamVersions(other, one)), 0)
       }),
     )
   })
