@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
+import { Ahead } from '../support/leak-lab/ahead.ts'
 import { LAN_MAC, type Lab, startLab, WAN_MAC } from '../support/leak-lab/lab.ts'
+import { LABS } from '../support/leak-lab/leak-test.ts'
 import { listMutants } from '../support/leak-lab/mutants.ts'
 import { labMissing } from '../support/leak-lab/namespace.ts'
 import { planRoad } from '../support/leak-lab/road.ts'
 import { type RouterFiles, readRouterFiles, withChanges } from '../support/leak-lab/router-files.ts'
-import { MutantRunner } from '../support/leak-lab/run-mutant.ts'
+import { MutantRunner, type Verdict } from '../support/leak-lab/run-mutant.ts'
 import { vpnMissing } from '../support/leak-lab/vpn.ts'
 import { UNI_DEPTHS, UNI_UNSEEN } from './cases/depth.ts'
 import { GAL_CASES } from './cases/gal.ts'
@@ -54,13 +56,25 @@ function torMissing(): string | false {
 for (const { layer, cases, depths, sample } of ROUTERS) {
   const missing = labMissing() || (layer === 'gal' && vpnMissing()) || (layer === 'sol' && torMissing())
   describe(`mutants of router-${layer}`, { skip: missing }, () => {
-    let lab: Lab
     let files: RouterFiles
+    let verdicts: Ahead<{ readonly lab: Lab; readonly runner: MutantRunner }, Verdict>
     before(async () => {
-      lab = await startLab({ vpn: layer === 'gal' && 'openvpn' })
       files = await readRouterFiles(`router-${layer}`, layer, { wan: WAN_MAC, lan: LAN_MAC })
+      const mutants = listMutants(files, depths).filter(({ name }) => name in sample)
+      const jobs = mutants.map((one) => ({
+        key: one.name,
+        run: async ({ runner }: { readonly runner: MutantRunner }) => runner.run(one),
+      }))
+      verdicts = new Ahead(jobs, {
+        most: LABS,
+        async start() {
+          const lab = await startLab({ vpn: layer === 'gal' && 'openvpn' })
+          return { lab, runner: new MutantRunner(lab, files, cases) }
+        },
+        end: async ({ lab }) => lab.stop(),
+      })
     })
-    after(async () => lab.stop())
+    after(async () => verdicts.stop())
 
     test('are as many as the files have lines of rules and settings, and each can be made', () => {
       const rules = (files.medium['nftables.nft'] ?? '').split('\n').filter((line) => /^ {4}(?!type)\S/.test(line))
@@ -78,9 +92,7 @@ for (const { layer, cases, depths, sample } of ROUTERS) {
 
     for (const [name, [kind, id]] of Object.entries(sample)) {
       test(`${name} is ${kind}`, async () => {
-        const mutant = listMutants(files, depths).find((one) => one.name === name)
-        assert.ok(mutant !== undefined)
-        const verdict = await new MutantRunner(lab, files, cases).run(mutant)
+        const verdict = await verdicts.get(name)
         assert.ok(verdict.kind !== 'survived', 'no case notices')
         assert.equal(verdict.kind, kind)
         assert.ok(verdict.by.includes(id), verdict.by.join(', '))
