@@ -50,7 +50,7 @@ export async function pipeLines(stream: Duplex, io: Io, silenceMs: number): Prom
   try {
     let text = ''
     for await (const chunk of io.stdin) text += String(chunk)
-    for (const line of text.split('\n').filter((candidate) => candidate !== '')) stream.write(`${line}\n`)
+    for (const line of text.match(/[^\n]*\n|[^\n]+$/g) ?? []) stream.write(line.endsWith('\n') ? line : `${line}\n`)
     sent = true
     rearm()
     await promise

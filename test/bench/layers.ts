@@ -78,9 +78,25 @@ async function untilUp(cli: Cli, router: string, fact: 'tunnel' | 'tor'): Promis
 
 /** The loop is the client's, so that no poll of ours is in the figure. */
 export async function untilAnswered(cli: Cli): Promise<void> {
-  const loop = `until fetch http://${WEB}:8080/ 2>/dev/null; do usleep 100000; done\n`
-  const asking = cli.start(['console', 'client', '--silence', '120'], loop)
-  await asking.said(/you came from/)
+  await untilShell(cli)
+  const answer = /you came from/
+  const asking = cli.start(
+    ['console', 'client', '--silence', '120'],
+    `until fetch http://${WEB}:8080/ 2>/dev/null; do usleep 100000; done\n`,
+  )
+  await asking.said(answer)
   asking.kill('SIGTERM')
-  await asking.done
+  const { stdout } = await asking.done
+  if (!answer.test(stdout)) throw new Error(`the client got no answer: ${stdout}`)
+}
+
+/** What is typed before there is a shell is lost in part. */
+async function untilShell(cli: Cli): Promise<void> {
+  for (let tries = 0; tries < 60; tries++) {
+    const asking = cli.start(['console', 'client', '--silence', '1'], ':\n')
+    await asking.said(/~# /)
+    asking.kill('SIGTERM')
+    if (/~# /.test((await asking.done).stdout)) return
+  }
+  throw new Error('the client has no shell')
 }

@@ -83,7 +83,7 @@ test('a console that fails restores the terminal before the failure is told', as
   assert.deepEqual(modes, [true, false])
 })
 
-test('piped lines are sent, and the answer is printed without escapes until silence', async () => {
+test('piped lines, empty ones too, are sent, and the answer is printed without escapes until silence', async () => {
   const guest = makeConsole()
   const { io, shown } = makeTerminal(false, 'one\n\ntwo')
   const done = pipeLines(guest.stream, io, 60)
@@ -91,6 +91,6 @@ test('piped lines are sent, and the answer is printed without escapes until sile
   guest.say('\u001b[1mbold\u001b[0m\r\n')
   setTimeout(() => guest.say('later\n'), 30)
   await done
-  assert.equal(guest.typed(), 'one\ntwo\n')
+  assert.equal(guest.typed(), 'one\n\ntwo\n')
   assert.equal(shown(), 'bold\nlater\n\n')
 })
