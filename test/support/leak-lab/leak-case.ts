@@ -1,6 +1,6 @@
 /**
  * A case of docs/leaks.md: what is sent, what of it may be seen where, in which states of the router, and the change that
- * must make it fail.
+ * must make it fail. It keeps nothing from one scene to the next: several run at a time.
  *
  *     leakCase({
  *       id: 'D40',
@@ -16,6 +16,7 @@ import type { CardOrder, Lab, Sender, TapName } from './lab.ts'
 import type { Seen } from './oracle.ts'
 import type { Router } from './router.ts'
 import type { Change } from './router-files.ts'
+import type { Declared } from './tokens.ts'
 
 /** B boot before the rules, U up, R reload, H shutdown, F the WAN flapping, D the tunnel dead. */
 export type State = 'B' | 'U' | 'R' | 'H' | 'F' | 'D'
@@ -66,7 +67,11 @@ export interface LeakCase {
   /** Looks at the router at the end of every state in which it still runs. */
   readonly inspect?: (bench: Bench) => Promise<readonly string[]>
   /** More than the allow-list asks of what the taps saw. */
-  readonly judge?: (seen: Seen, gateAt: bigint | undefined) => readonly string[]
+  readonly judge?: (
+    seen: Seen,
+    gateAt: bigint | undefined,
+    declaredOf: (bytes: Buffer) => Declared | undefined,
+  ) => readonly string[]
   readonly negative: Control
   /** Needs more of a tap than the others. */
   readonly frames?: number
