@@ -147,4 +147,13 @@ address_of() {
   is_ipv4 "${words%%/*}" && echo "${words%%/*}"
 }
 
+# Waits for a file: somebody waits for what comes next, so it looks often at first, and each second after half a minute.
+await_file() {
+  local tries=0
+  until [ -e "$1" ]; do
+    if [ $tries -lt 150 ]; then usleep 200000; else sleep 1; fi
+    tries=$((tries + 1))
+  done
+}
+
 uptime_seconds() { local up; read -r up _ </proc/uptime; echo "${up%%.*}"; }
