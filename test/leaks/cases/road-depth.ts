@@ -2,7 +2,8 @@
 import type { Depth, Mutant } from '../../support/leak-lab/mutants.ts'
 import { listMutants } from '../../support/leak-lab/mutants.ts'
 import type { RouterFiles } from '../../support/leak-lab/router-files.ts'
-import { ANY_ROAD, allow, BERT, ROAD_CASES } from './roads.ts'
+import { BERT } from './road-flows.ts'
+import { ANY_ROAD, allow, ROAD_CASES } from './roads.ts'
 import { policy, SETTING } from './rules.ts'
 import { UNI_CASES } from './uni.ts'
 

@@ -71,7 +71,7 @@ export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Prom
       for (const { id } of cases) fail(id, 'the router finds no way out')
     const everyCase = cases.map(({ id }) => id)
     // Whether it is let in is for the cases to say.
-    if (lab.road !== undefined && leased) await joinRoad(lab, lab.road)
+    if (lab.road !== undefined && leased) await joinRoad(lab, lab.road.file)
     await orRefusal(
       async () => passThrough(lab, router as Router, { state, floods, reloads }),
       (line) => {
