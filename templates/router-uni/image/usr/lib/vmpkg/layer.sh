@@ -62,8 +62,14 @@ start_wireguard() {
   fi
   [ -d /sys/class/net/home ] || ip link add home type wireguard || return 1
   wg syncconf home "$CONFIG/home.conf" || return 1
-  ip addr flush dev home
-  ip addr add "$S_HOME_ADDRESS/$S_HOME_PREFIX" dev home && ip link set dev home mtu 1420 up
+  set_home_address home "$S_HOME_ADDRESS/$S_HOME_PREFIX" && ip link set dev home mtu 1420 up
+}
+
+# Where it has that address it keeps it: without one nothing finds its way into the tunnel.
+set_home_address() {
+  ip addr show dev "$1" | grep -qF "inet $2 " && return
+  ip addr flush dev "$1"
+  ip addr add "$2" dev "$1"
 }
 
 layer_facts() {
