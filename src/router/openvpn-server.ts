@@ -11,11 +11,10 @@
  */
 import { createHash, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
-import { VmpkgError } from '../errors.ts'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
 import { formatAddress, netmaskOf, parseSubnet } from '../model/subnet.ts'
 import type { HomeContext } from '../model/template-context.ts'
-import { hasOwnAddresses, MAX_PEERS, peerShape, type Reachable, serverShape } from './vpn-clients.ts'
+import { base64Bytes, MAX_PEERS, parseServer, peerShape, type Reachable, serverShape } from './vpn-clients.ts'
 
 /** Of the parameter's file, and the name that its value is kept under. */
 export const OPENVPN_SERVER_FORMAT = 'openvpn-server'
@@ -29,13 +28,6 @@ export const TLS_CRYPT_BYTES = 256
 export const NAME_BYTES = 6
 /** A packet of the tunnel fits with all around it into one of 1,500 bytes: routers of ours take no fragments. */
 const TUNNEL_MTU = 1400
-
-/** Bytes in base64, in their one spelling. */
-const bytes = (least: number, most: number) =>
-  z.string().refine((text) => {
-    const { length } = Buffer.from(text, 'base64')
-    return length >= least && length <= most && Buffer.from(text, 'base64').toString('base64') === text
-  }, 'not base64 of that many bytes')
 
 /** One name, which is its file's on the router, and no authority. */
 function isClientCertificate(certificate: string): boolean {
@@ -55,16 +47,16 @@ const serverSchema = z.strictObject({
   ...serverShape,
   protocol: z.enum(['tcp', 'udp']),
   /** X.509, DER. */
-  certificate: bytes(100, 4096),
+  certificate: base64Bytes(100, 4096),
   /** PKCS #8, DER. */
-  privateKey: bytes(30, 4096),
-  tlsCrypt: bytes(TLS_CRYPT_BYTES, TLS_CRYPT_BYTES),
+  privateKey: base64Bytes(30, 4096),
+  tlsCrypt: base64Bytes(TLS_CRYPT_BYTES),
   peers: z
     .array(
       z.strictObject({
         ...peerShape,
         /** The client's own, X.509, DER: who shows it is let in. */
-        certificate: bytes(100, 4096).refine(isClientCertificate, 'not a certificate of a client'),
+        certificate: base64Bytes(100, 4096).refine(isClientCertificate, 'not a certificate of a client'),
       }),
     )
     .max(MAX_PEERS),
@@ -75,17 +67,8 @@ export type OpenvpnPeer = OpenvpnServer['peers'][number]
 
 /** @throws {VmpkgError} `PARAMETER_INVALID`, never with a key in it */
 export function parseOpenvpnServer(text: string): OpenvpnServer {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    value = undefined // said below, without the text
-  }
-  const result = serverSchema.safeParse(value)
-  if (result.success && hasOwnAddresses(result.data)) return result.data
-  throw new VmpkgError('PARAMETER_INVALID', 'Not the description of an OpenVPN server', {
-    hint: 'vmpkg vpn-server init --protocol openvpn makes it; it is not written by hand.',
-  })
+  const madeBy = 'vmpkg vpn-server init --protocol openvpn'
+  return parseServer(serverSchema, text, { what: 'an OpenVPN server', madeBy })
 }
 
 export function formatOpenvpnServer(server: OpenvpnServer): string {
