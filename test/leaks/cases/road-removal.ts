@@ -1,9 +1,7 @@
 /** People outside who are let in by OpenVPN, and are no more: by a change that the router takes, or one that is cut short. */
-import { addPeer, removePeer } from '../../../src/router/vpn-clients.ts'
+import { addPeer, removePeer, setPeerMachines } from '../../../src/router/vpn-clients.ts'
 import { FLAG, tcp, udp } from '../../support/leak-lab/frames.ts'
 import type { Bench, LeakCase } from '../../support/leak-lab/leak-case.ts'
-import { fromTunnel } from '../../support/leak-lab/places.ts'
-import { type Road, roadFiles, roadOf } from '../../support/leak-lab/road.ts'
 import {
   countJoins,
   FIRST_END,
@@ -14,20 +12,27 @@ import {
   type RoadEnd,
   SECOND_END,
   sendByRoad,
-} from '../../support/leak-lab/road-client.ts'
+} from '../../support/leak-lab/openvpn-client.ts'
+import { type OpenvpnRoad, openvpnFiles, openvpnOf } from '../../support/leak-lab/openvpn-road.ts'
+import { fromTunnel, MACHINES } from '../../support/leak-lab/places.ts'
 import { A, ANNA, B, BERT, fromAnna, judgeStream, roundTrip, startStream, stopStream } from './road-flows.ts'
 import { RULES } from './rules.ts'
 
 const SERVER_FILE = 'usr/lib/vmpkg/openvpn.sh'
 const AGENT_FILE = 'usr/lib/vmpkg/agent'
 
+function openvpnRoad({ lab: { road } }: Bench): OpenvpnRoad {
+  if (road?.kind !== 'openvpn') throw new TypeError('no road')
+  return road
+}
+
 /** Puts a medium into the drive that does not have this client; the rules for him are gone with him. */
-async function insertWithout({ lab: { road }, router }: Bench, name: 'anna' | 'bert'): Promise<void> {
-  if (road === undefined) throw new TypeError('no road')
+async function insertWithout(bench: Bench, name: 'anna' | 'bert'): Promise<void> {
+  const { router } = bench
   const { files } = router
   const own = `${{ anna: ANNA, bert: BERT }[name]} `
   const rules = (files.medium[RULES] ?? '').split('\n').filter((line) => !line.includes(own))
-  const left = roadFiles(roadOf(removePeer(road.server, name)))
+  const left = openvpnFiles(openvpnOf(removePeer(openvpnRoad(bench).server, name)))
   await router.changeMedium({ ...files, medium: { ...files.medium, ...left, [RULES]: rules.join('\n') } })
 }
 
@@ -80,7 +85,7 @@ async function bertReaches(bench: Bench, what: string, may: boolean): Promise<re
 
 async function withBert(
   bench: Bench,
-  { second }: Road,
+  { second }: OpenvpnRoad,
   act: () => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
   try {
@@ -91,11 +96,10 @@ async function withBert(
   }
 }
 
-/** Anna's connection goes on while bert is removed, and while he and somebody new are let in. */
+/** Anna's connection goes on while bert is removed, while he and somebody new are let in, and while he gets other machines. */
 async function othersGoOn(bench: Bench): Promise<readonly string[]> {
   const { lab, router } = bench
-  const { road } = lab
-  if (road === undefined) return ['there is no client']
+  const road = openvpnRoad(bench)
   const joins = await countJoins(lab)
   return withBert(bench, road, async () => {
     const wrong = [...(await startStream(bench))]
@@ -104,14 +108,20 @@ async function othersGoOn(bench: Bench): Promise<readonly string[]> {
       wrong.push(...(await take(bench)), ...(await bertReaches(bench, 'when he is removed', false)))
       wrong.push(...(await isTurnedAway(bench, SECOND_END)))
       if ((await countJoins(lab)) > joins) return [...wrong, 'the session of another had to be made anew']
-      const { server } = addPeer(road.server, { name: 'carl', certificate: road.third, machines: [] })
+      const both = MACHINES.map(({ uuid }) => uuid)
+      const invited = setPeerMachines(road.server, 'bert', both)
+      const { server } = addPeer(invited, { name: 'carl', certificate: road.third, machines: [] })
       const { files } = router
-      await router.changeMedium({ ...files, medium: { ...files.medium, ...roadFiles(roadOf(server)) } })
+      await router.changeMedium({ ...files, medium: { ...files.medium, ...openvpnFiles(openvpnOf(server)) } })
       wrong.push(...(await take(bench)))
       if (!(await hasJoined(lab, 2, 20, SECOND_END))) wrong.push('who is let in again does not come')
       wrong.push(...(await bertReaches(bench, 'when he is let in again', true)))
       await router.changeMedium(files)
       wrong.push(...(await take(bench)))
+      if (!(await hasJoined(lab, 3, 20, SECOND_END))) wrong.push('who has other machines does not come again')
+      const told = (await lab.run('host', 'cat', SECOND_END.log)).split('PUSH_REPLY').slice(1)
+      const isTold = told.map((text) => [A, B].filter((address) => text.includes(`route ${address} `)).join())
+      if (isTold.join(' ') !== `${B} ${A},${B} ${B}`) wrong.push(`he is told of ${isTold.join(' ')}`)
     } finally {
       await stopStream(bench)
     }
@@ -129,9 +139,8 @@ mv "$STATE/config.new" "$CONFIG"
 killall -q -9 agent`
 
 async function isCutLater(bench: Bench): Promise<readonly string[]> {
-  const { lab, router } = bench
-  const { road } = lab
-  if (road === undefined) return ['there is no client']
+  const { router } = bench
+  const road = openvpnRoad(bench)
   return withBert(bench, road, async () => {
     await insertWithout(bench, 'bert')
     await router.shell(CUT_SHORT)
@@ -163,7 +172,7 @@ export const REMOVAL_CASES: readonly LeakCase[] = [
   },
   {
     id: 'V8',
-    title: 'while one is removed, and another let in, connections of the others go on',
+    title: 'while one is removed, is let in again and gets other machines, connections of the others go on',
     states: ['U'],
     act: othersGoOn,
     judge: judgeStream,
