@@ -145,7 +145,7 @@ export async function routerInput(
         ? []
         : ([
             [OPENVPN_FILE, Buffer.from(formatOpenvpnConfig(openvpnServer))],
-            [OPENVPN_CLIENTS_FILE, Buffer.from(formatOpenvpnClients(openvpn))],
+            [OPENVPN_CLIENTS_FILE, Buffer.from(formatOpenvpnClients(openvpnServer, openvpn))],
           ] as const)),
     ]),
     host: await chooseHypervisor(workspace, connect),

@@ -198,10 +198,10 @@ export function rowsOf(
   }
   if (openvpn !== undefined) {
     const { endpoint, protocol: transport, port, subnet, certificate, peers } = openvpn
-    const clients = peers.map(({ name, address, fingerprint, machines: chosen }) => ({
+    const clients = peers.map(({ name, address, certificate: shown, machines: chosen }) => ({
       name,
       address,
-      fingerprint,
+      fingerprint: fingerprintOf(shown),
       machines: machines(chosen),
     }))
     const fingerprint = fingerprintOf(certificate)

@@ -8,10 +8,11 @@ import { listMachines } from '../domain/inventory.ts'
 import { VmpkgError } from '../errors.ts'
 import { checkTools } from '../host/tools.ts'
 import {
+  certificateName,
   DEFAULT_OPENVPN_PORT,
   DEFAULT_OPENVPN_SUBNET,
-  fingerprintOf,
   formatOpenvpnClientFile,
+  NAME_BYTES,
   type OpenvpnServer,
   TLS_CRYPT_BYTES,
 } from '../router/openvpn-server.ts'
@@ -209,8 +210,9 @@ async function makeClient(
 ): Promise<{ readonly change: Partial<Servers>; readonly file: string }> {
   const machines = targets.map(({ uuid }) => uuid)
   if (protocol === 'openvpn' && openvpn !== undefined) {
-    const keys = await makeCertificate({ name, usage: 'client' }, processes, signal)
-    const { server, peer } = addPeer(openvpn, { name, fingerprint: fingerprintOf(keys.certificate), machines })
+    const own = certificateName(name, randomness.bytes(NAME_BYTES))
+    const keys = await makeCertificate({ name: own, usage: 'client' }, processes, signal)
+    const { server, peer } = addPeer(openvpn, { name, certificate: keys.certificate, machines })
     return { change: { openvpn: server }, file: formatOpenvpnClientFile(server, peer, targets, keys) }
   }
   if (wireguard === undefined) throw new TypeError('no server of that protocol')

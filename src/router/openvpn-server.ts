@@ -3,18 +3,18 @@
  * machines behind it. What is kept of it is one text, with the server's secret keys, as the value of a file parameter
  * (format `openvpn-server`); the keys of clients are in their files alone.
  *
- * There is no authority: the server knows each client's own certificate by its fingerprint, and clients know the server's
- * own. Who is taken off the list is let in no more, and nothing has to be revoked.
+ * There is no authority: the server knows each client's own certificate, and clients know the server's own. The list of
+ * clients is no part of the server's configuration: the router changes who is let in while the server runs.
  *
- * Source: openvpn(8) of 2.6, of its examples the one with `peer-fingerprint`. Test oracle: Debian's OpenVPN.
+ * Source: openvpn(8) of 2.6 (`capath`, `crl-verify DIR dir`, `ccd-exclusive`); X509_NAME_hash of OpenSSL, RFC 5280. Test
+ * oracle: Debian's OpenVPN and `openssl x509 -subject_hash`.
  */
-import { X509Certificate } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
-import { VmpkgError } from '../errors.ts'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
 import { formatAddress, netmaskOf, parseSubnet } from '../model/subnet.ts'
 import type { HomeContext } from '../model/template-context.ts'
-import { hasOwnAddresses, MAX_PEERS, peerShape, type Reachable, serverShape } from './vpn-clients.ts'
+import { base64Bytes, MAX_PEERS, parseServer, peerShape, type Reachable, serverShape } from './vpn-clients.ts'
 
 /** Of the parameter's file, and the name that its value is kept under. */
 export const OPENVPN_SERVER_FORMAT = 'openvpn-server'
@@ -24,30 +24,39 @@ export const DEFAULT_OPENVPN_PORT = { protocol: 'tcp', port: 443 } as const
 export const DEFAULT_OPENVPN_SUBNET = '10.8.1.0/24'
 /** Bytes of a key that `tls-crypt` takes: `openvpn --genkey secret` makes as many. */
 export const TLS_CRYPT_BYTES = 256
+/** Bytes that make the name in a certificate its own. */
+export const NAME_BYTES = 6
 /** A packet of the tunnel fits with all around it into one of 1,500 bytes: routers of ours take no fragments. */
 const TUNNEL_MTU = 1400
 
-/** Bytes in base64, in their one spelling. */
-const bytes = (least: number, most: number) =>
-  z.string().refine((text) => {
-    const { length } = Buffer.from(text, 'base64')
-    return length >= least && length <= most && Buffer.from(text, 'base64').toString('base64') === text
-  }, 'not base64 of that many bytes')
+/** One name, which is its file's on the router, and no authority. */
+function isClientCertificate(certificate: string): boolean {
+  try {
+    const { ca, subject } = readCertificate(certificate)
+    return !ca && /^CN=[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(subject)
+  } catch {
+    return false
+  }
+}
+
+function readCertificate(certificate: string): X509Certificate {
+  return new X509Certificate(Buffer.from(certificate, 'base64'))
+}
 
 const serverSchema = z.strictObject({
   ...serverShape,
   protocol: z.enum(['tcp', 'udp']),
   /** X.509, DER. */
-  certificate: bytes(100, 4096),
+  certificate: base64Bytes(100, 4096),
   /** PKCS #8, DER. */
-  privateKey: bytes(30, 4096),
-  tlsCrypt: bytes(TLS_CRYPT_BYTES, TLS_CRYPT_BYTES),
+  privateKey: base64Bytes(30, 4096),
+  tlsCrypt: base64Bytes(TLS_CRYPT_BYTES),
   peers: z
     .array(
       z.strictObject({
         ...peerShape,
-        /** SHA-256 of the client's certificate. */
-        fingerprint: z.string().regex(/^[0-9A-F]{2}(?::[0-9A-F]{2}){31}$/),
+        /** The client's own, X.509, DER: who shows it is let in. */
+        certificate: base64Bytes(100, 4096).refine(isClientCertificate, 'not a certificate of a client'),
       }),
     )
     .max(MAX_PEERS),
@@ -58,17 +67,8 @@ export type OpenvpnPeer = OpenvpnServer['peers'][number]
 
 /** @throws {VmpkgError} `PARAMETER_INVALID`, never with a key in it */
 export function parseOpenvpnServer(text: string): OpenvpnServer {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    value = undefined // said below, without the text
-  }
-  const result = serverSchema.safeParse(value)
-  if (result.success && hasOwnAddresses(result.data)) return result.data
-  throw new VmpkgError('PARAMETER_INVALID', 'Not the description of an OpenVPN server', {
-    hint: 'vmpkg vpn-server init --protocol openvpn makes it; it is not written by hand.',
-  })
+  const madeBy = 'vmpkg vpn-server init --protocol openvpn'
+  return parseServer(serverSchema, text, { what: 'an OpenVPN server', madeBy })
 }
 
 export function formatOpenvpnServer(server: OpenvpnServer): string {
@@ -77,12 +77,20 @@ export function formatOpenvpnServer(server: OpenvpnServer): string {
 
 /** Of a certificate in DER. As OpenVPN and `openssl x509 -fingerprint -sha256` write it. */
 export function fingerprintOf(certificate: string): string {
-  return new X509Certificate(Buffer.from(certificate, 'base64')).fingerprint256
+  return readCertificate(certificate).fingerprint256
+}
+
+/**
+ * The subject of a new client's certificate. Nobody else has or had it: the router knows a certificate by its subject, also one
+ * that was taken off.
+ */
+export function certificateName(client: string, random: Uint8Array): string {
+  return `${client}-${Buffer.from(random).toString('hex')}`
 }
 
 /** The server's configuration. How it runs on the router, its device above all, is for the router to say. */
 export function formatOpenvpnConfig(server: OpenvpnServer): string {
-  const { protocol, port, subnet, peers } = server
+  const { protocol, port, subnet } = server
   const network = parseSubnet(subnet)
   const lines = [
     `proto ${protocol}4${protocol === 'tcp' ? '-server' : ''}`,
@@ -99,26 +107,39 @@ export function formatOpenvpnConfig(server: OpenvpnServer): string {
     ...block('cert', pem('CERTIFICATE', server.certificate)),
     ...block('key', pem('PRIVATE KEY', server.privateKey)),
     ...block('tls-crypt', staticKey(server.tlsCrypt)),
-    // Without any OpenVPN would ask for an authority: nobody has the fingerprint of zeros.
-    ...block('peer-fingerprint', peers.length === 0 ? [NOBODY] : peers.map(({ fingerprint }) => fingerprint)),
   ]
   return `${lines.join('\n')}\n`
 }
 
-const NOBODY = Array.from({ length: 32 }, () => '00').join(':')
-
-/** What the router makes the server's folder of clients from: their addresses, and the machines that they get routes to. */
-export function formatOpenvpnClients({ peers }: HomeContext): string {
+/** What the router knows clients by: certificates, their addresses, and the machines that they get routes to. */
+export function formatOpenvpnClients({ peers }: Pick<OpenvpnServer, 'peers'>, home: HomeContext): string {
   return peers
-    .flatMap(({ name, address, targets }) => [
-      `client ${name} ${address}\n`,
-      ...targets.map((target) => `route ${target.address}\n`),
-    ])
+    .flatMap(({ name, address, certificate }) => {
+      const { subject, serialNumber } = readCertificate(certificate)
+      const own = subject.replace(/^CN=/, '')
+      const targets = home.peers.find((one) => one.name === name)?.targets ?? []
+      return [
+        `client ${own} ${address} ${BigInt(`0x${serialNumber}`)} ${subjectHash(own)}\n`,
+        ...pem('CERTIFICATE', certificate).map((line) => `trust ${line}\n`),
+        ...targets.map((target) => `route ${target.address}\n`),
+      ]
+    })
     .join('')
 }
 
+/** DER of id-at-commonName. */
+const COMMON_NAME = Buffer.from('0603550403', 'hex')
+
+/** The name under which OpenSSL looks for a certificate, of one whose subject is CN alone, in lower case. */
+export function subjectHash(commonName: string): string {
+  const der = (tag: number, inner: Buffer): Buffer => Buffer.concat([Buffer.from([tag, inner.length]), inner])
+  const [utf8, sequence, set] = [0x0c, 0x30, 0x31]
+  const name = der(set, der(sequence, Buffer.concat([COMMON_NAME, der(utf8, Buffer.from(commonName))])))
+  return createHash('sha1').update(name).digest().readUInt32LE().toString(16).padStart(8, '0')
+}
+
 export interface OpenvpnKeys {
-  /** X.509, DER in base64; its subject is the client's name. */
+  /** X.509, DER in base64. */
   readonly certificate: string
   /** PKCS #8, DER in base64. */
   readonly privateKey: string

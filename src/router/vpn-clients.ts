@@ -32,6 +32,14 @@ export const serverShape = {
   subnet: z.string().regex(/^[\d.]+\/\d+$/),
 } as const
 
+/** Bytes in base64, in their one spelling. */
+export function base64Bytes(least: number, most = least) {
+  return z.string().refine((text) => {
+    const bytes = Buffer.from(text, 'base64')
+    return bytes.length >= least && bytes.length <= most && bytes.toString('base64') === text
+  }, 'not base64 of that many bytes')
+}
+
 interface Peer {
   readonly name: string
   readonly address: string
@@ -43,8 +51,27 @@ interface Server {
   readonly peers: readonly Peer[]
 }
 
+/** @param what it is, and the command that makes it @throws {VmpkgError} `PARAMETER_INVALID`, never with a key in it */
+export function parseServer<S extends Server>(
+  schema: z.ZodType<S>,
+  text: string,
+  { what, madeBy }: { readonly what: string; readonly madeBy: string },
+): S {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    value = undefined // said below, without the text
+  }
+  const result = schema.safeParse(value)
+  if (result.success && hasOwnAddresses(result.data)) return result.data
+  throw new VmpkgError('PARAMETER_INVALID', `Not the description of ${what}`, {
+    hint: `${madeBy} makes it; it is not written by hand.`,
+  })
+}
+
 /** Each client has a name and an address of the subnet that nobody else has. */
-export function hasOwnAddresses({ subnet, peers }: Server): boolean {
+function hasOwnAddresses({ subnet, peers }: Server): boolean {
   const free = new Set(peerAddresses(subnet))
   return (
     peers.every((peer) => free.delete(peer.address)) && new Set(peers.map((peer) => peer.name)).size === peers.length

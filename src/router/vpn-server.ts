@@ -7,9 +7,8 @@
  */
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { z } from 'zod'
-import { VmpkgError } from '../errors.ts'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
-import { hasOwnAddresses, MAX_PEERS, peerShape, type Reachable, serverShape } from './vpn-clients.ts'
+import { base64Bytes, MAX_PEERS, parseServer, peerShape, type Reachable, serverShape } from './vpn-clients.ts'
 
 /** Of the parameter's file, and the name that its value is kept under. */
 export const VPN_SERVER_FORMAT = 'vpn-server'
@@ -19,12 +18,7 @@ export const DEFAULT_VPN_PORT = 51_820
 /** What peers are given addresses of; the first one is the server's. */
 export const DEFAULT_VPN_SUBNET = '10.8.0.0/24'
 
-/** 32 bytes in base64, in their one spelling. */
-const key = z.string().refine((text) => {
-  const bytes = Buffer.from(text, 'base64')
-  return bytes.length === 32 && bytes.toString('base64') === text
-}, 'not a key of 32 bytes in base64')
-
+const key = base64Bytes(32)
 const peerSchema = z.strictObject({ ...peerShape, publicKey: key, presharedKey: key })
 
 const serverSchema = z.strictObject({
@@ -38,17 +32,7 @@ export type VpnPeer = z.infer<typeof peerSchema>
 
 /** @throws {VmpkgError} `PARAMETER_INVALID`, never with a key in it */
 export function parseVpnServer(text: string): VpnServer {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    value = undefined // said below, without the text
-  }
-  const result = serverSchema.safeParse(value)
-  if (result.success && hasOwnAddresses(result.data)) return result.data
-  throw new VmpkgError('PARAMETER_INVALID', 'Not the description of a VPN server', {
-    hint: 'vmpkg vpn-server init makes it; it is not written by hand.',
-  })
+  return parseServer(serverSchema, text, { what: 'a VPN server', madeBy: 'vmpkg vpn-server init' })
 }
 
 export function formatVpnServer(server: VpnServer): string {

@@ -7,10 +7,12 @@ import { LAN_MAC, type Lab, startLab, WAN_MAC } from '../support/leak-lab/lab.ts
 import { LABS } from '../support/leak-lab/leak-test.ts'
 import { listMutants } from '../support/leak-lab/mutants.ts'
 import { labMissing } from '../support/leak-lab/namespace.ts'
-import { planRoad } from '../support/leak-lab/road.ts'
+import { planOpenvpn } from '../support/leak-lab/openvpn-road.ts'
 import { type RouterFiles, readRouterFiles, withChanges } from '../support/leak-lab/router-files.ts'
 import { MutantRunner, type Verdict } from '../support/leak-lab/run-mutant.ts'
 import { vpnMissing } from '../support/leak-lab/vpn.ts'
+import { wireguardMissing } from '../support/leak-lab/wireguard-client.ts'
+import { planWireguard } from '../support/leak-lab/wireguard-road.ts'
 import { UNI_DEPTHS, UNI_UNSEEN } from './cases/depth.ts'
 import { GAL_CASES } from './cases/gal.ts'
 import { GAL_DEPTHS } from './cases/gal-depth.ts'
@@ -101,13 +103,17 @@ for (const { layer, cases, depths, sample } of ROUTERS) {
   })
 }
 
-test('each rule that a VPN server of OpenVPN adds is a mutant, once for all its clients', {
-  skip: vpnMissing(),
-}, async () => {
-  const macs = { wan: WAN_MAC, lan: LAN_MAC }
-  const files = await readRouterFiles('router-uni', 'uni', macs, { road: await planRoad() })
-  const mutants = listRoadMutants(files, await readRouterFiles('router-uni', 'uni', macs))
-  const chains = mutants.map(({ name }) => name.split(':')[0])
-  assert.deepEqual(chains, ['early', 'early', 'early', 'early', 'input', 'forward', 'forward', 'forward', 'forward'])
-  for (const { change, behind } of mutants) assert.notDeepEqual(withChanges(files, [change, ...behind]), files)
-})
+for (const [what, plan, skip] of [
+  ['OpenVPN', planOpenvpn, vpnMissing()],
+  ['WireGuard', planWireguard, wireguardMissing()],
+] as const) {
+  test(`each rule that a VPN server of ${what} adds is a mutant, once for all its clients`, { skip }, async () => {
+    const macs = { wan: WAN_MAC, lan: LAN_MAC }
+    const road = await plan()
+    const files = await readRouterFiles('router-uni', 'uni', macs, { road })
+    const mutants = listRoadMutants(files, await readRouterFiles('router-uni', 'uni', macs), road)
+    const chains = mutants.map(({ name }) => name.split(':')[0])
+    assert.deepEqual(chains, ['early', 'early', 'early', 'early', 'input', 'forward', 'forward', 'forward', 'forward'])
+    for (const { change, behind } of mutants) assert.notDeepEqual(withChanges(files, [change, ...behind]), files)
+  })
+}

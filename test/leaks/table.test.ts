@@ -9,11 +9,12 @@ import { RELAY_CASES } from './cases/relays.ts'
 import { ROAD_CASES } from './cases/roads.ts'
 import { SOL_CASES } from './cases/sol.ts'
 import { UNI_CASES } from './cases/uni.ts'
+import { WIREGUARD_CASES } from './cases/wireguard.ts'
 
 const page = readFileSync(new URL('../../docs/leaks.md', import.meta.url), 'utf8')
 
 for (const [router, cases] of Object.entries({
-  'router-uni': [...UNI_CASES, ...FORWARD_CASES, ...ROAD_CASES],
+  'router-uni': [...UNI_CASES, ...FORWARD_CASES, ...ROAD_CASES, ...WIREGUARD_CASES],
   'router-gal': [...GAL_CASES, ...RELAY_CASES],
   'router-sol': SOL_CASES,
 })) {

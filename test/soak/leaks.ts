@@ -9,10 +9,12 @@ import { UNI_CASES } from '../leaks/cases/uni.ts'
 import { LAN_MAC, type Lab, startLab, WAN_MAC } from '../support/leak-lab/lab.ts'
 import { ALL_STATES, isShared, type State } from '../support/leak-lab/leak-case.ts'
 import { listTried } from '../support/leak-lab/mutated-routers.ts'
-import { planRoad } from '../support/leak-lab/road.ts'
+import { planOpenvpn } from '../support/leak-lab/openvpn-road.ts'
 import { type RouterFiles, readRouterFiles } from '../support/leak-lab/router-files.ts'
 import { runScene } from '../support/leak-lab/scene.ts'
 import { vpnMissing } from '../support/leak-lab/vpn.ts'
+import { wireguardMissing } from '../support/leak-lab/wireguard-client.ts'
+import { planWireguard } from '../support/leak-lab/wireguard-road.ts'
 
 const RELOADS = 100
 
@@ -37,7 +39,7 @@ export async function soakLeaks({
 }): Promise<string> {
   const withTunnel = vpnMissing() === false
   const lab = await startLab({ vpn: withTunnel && 'openvpn' })
-  let others: Lab | undefined
+  const others: Lab[] = []
   const begun = Date.now()
   const figures: Figures = {
     verdicts: [],
@@ -51,7 +53,8 @@ export async function soakLeaks({
   let at = from
   try {
     const files = await readRouterFiles('router-uni', 'uni', { wan: WAN_MAC, lan: LAN_MAC })
-    others = withTunnel ? await startLab({ road: await planRoad() }) : undefined
+    if (withTunnel) others.push(await startLab({ road: await planOpenvpn() }))
+    if (wireguardMissing() === false) others.push(await startLab({ road: planWireguard() }))
     const mutants = await listTried(lab, others)
     for (; at < from + cases && Date.now() < until; at++) {
       const tried = mutants[at]
@@ -71,7 +74,7 @@ export async function soakLeaks({
     return format(figures, { from, at, mutants: mutants.length, seconds: Math.round((Date.now() - begun) / 1000) })
   } finally {
     await lab.stop()
-    await others?.stop()
+    for (const other of others) await other.stop()
   }
 }
 

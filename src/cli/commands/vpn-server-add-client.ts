@@ -9,8 +9,7 @@ export const command: CommandSpec = {
     'The file is for wg-quick and the WireGuard programs of phones, or for OpenVPN from\n' +
     '2.4 on. It holds the only copy of the client’s key: lost, remove the client and\n' +
     'add it again. Only what is for these machines goes into the tunnel. A router that\n' +
-    'runs lets the client in at once; to OpenVPN’s other clients their server begins\n' +
-    'anew, and they come back within seconds.',
+    'runs lets the client in at once, and sessions of others go on.',
   options: [
     { flags: '--to <machine>...', summary: 'a machine behind the router that it may reach (repeatable)' },
     { flags: '--protocol <protocol>', summary: 'wireguard or openvpn, where the router has both (default wireguard)' },

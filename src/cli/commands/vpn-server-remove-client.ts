@@ -4,7 +4,7 @@ import { type CommandSpec, optionText } from '../command.ts'
 export const command: CommandSpec = {
   args: '<name>',
   summary: 'Let a VPN client in no more: its file is of no use from then on.',
-  description: 'A session that runs is cut at once, and the file opens no other.',
+  description: 'A session that runs is cut at once, and the file opens no other. Those of others go on.',
   options: [
     { flags: '--router <router>', summary: 'which one, where several routers of the first layer are there' },
     { flags: '--dry-run', summary: 'say what would be done, change nothing' },

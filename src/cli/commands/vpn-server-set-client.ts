@@ -5,9 +5,9 @@ export const command: CommandSpec = {
   args: '<name>',
   summary: 'Let a VPN client reach these machines, and no others.',
   description:
-    'The router knows it at once. A client of OpenVPN is told when it comes back, within\n' +
-    'seconds. The file of one of WireGuard names the machines, too: set AllowedIPs in it\n' +
-    'to what is printed, or make a new one.',
+    'The router knows it at once. A client of OpenVPN is asked to come again, and told\n' +
+    'then. The file of one of WireGuard names the machines, too: set AllowedIPs in it to\n' +
+    'what is printed, or make a new one.',
   options: [
     { flags: '--to <machine>...', summary: 'a machine behind the router that it may reach (repeatable)' },
     { flags: '--router <router>', summary: 'which one, where several routers of the first layer are there' },

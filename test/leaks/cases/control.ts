@@ -1,10 +1,12 @@
-/** Groups H and N of docs/leaks.md: what a change of the rules leaves behind, and when it is acknowledged. */
+/** Groups H and N of docs/leaks.md, and O4: what a change of the rules leaves behind, and when it is acknowledged. */
 
-import { ping } from '../../support/leak-lab/frames.ts'
-import { LAN_MAC } from '../../support/leak-lab/lab.ts'
+import { ping, udp } from '../../support/leak-lab/frames.ts'
+import { CLIENTS, LAN_MAC } from '../../support/leak-lab/lab.ts'
 import type { Bench, LeakCase } from '../../support/leak-lab/leak-case.ts'
-import { fromClient, LAN_ADDRESS } from '../../support/leak-lab/places.ts'
-import { RULES } from './rules.ts'
+import { fromClient, fromWan, LAN_ADDRESS, SERVER } from '../../support/leak-lab/places.ts'
+import { RULES, without } from './rules.ts'
+
+const BESIDE = 'iifname "lan" oifname "wan" ct direction reply ct status ! dnat drop'
 
 /** Puts a medium with other rules into the drive and has it taken; returns what the agent said. */
 async function switchRules({ router }: Bench, rules: string): Promise<string | undefined> {
@@ -22,6 +24,28 @@ async function isAnswered(bench: Bench, what: string, mayBe: boolean): Promise<b
   const token = bench.token('b', what, mayBe ? ['lan', 'b'] : [])
   await bench.send('b', ping(fromClient('b', LAN_ADDRESS), token))
   return (await bench.see('b', Buffer.concat([token]), 0.2))?.source === LAN_MAC
+}
+
+/** A flow that came in beside the way out, which is closed to it again; what the machine still has to say is sent where it must not go. */
+async function isKeptIn(bench: Bench): Promise<readonly string[]> {
+  const wrong: string[] = []
+  const rules = bench.router.files.medium[RULES] ?? ''
+  const { address } = CLIENTS.a
+  const head = 'type filter hook forward priority filter; policy drop;\n'
+  const opened = rules
+    .replace('    iifname "wan" ip daddr 10.1.1.0/24 drop\n', '')
+    .replace(head, `${head}    iifname "wan" ip daddr ${address} accept\n`)
+  const refusal = await switchRules(bench, opened)
+  if (refusal !== undefined) wrong.push(refusal)
+  const question = bench.token('wan', 'a question from outside', ['lan', 'a'])
+  await bench.send('wan', udp(fromWan(SERVER, address), [7700, 7701], question))
+  if ((await bench.see('a', question)) === undefined) wrong.push('the question does not get in')
+  const second = await switchRules(bench, rules)
+  if (second !== undefined) wrong.push(second)
+  const answer = bench.token('a', 'an answer that comes too late')
+  await bench.send('a', udp(fromClient('a', SERVER), [7701, 7700], answer))
+  if ((await bench.see('wan', answer, 0.3)) !== undefined) wrong.push('the answer leaves')
+  return wrong
 }
 
 export const CONTROL: readonly LeakCase[] = [
@@ -76,5 +100,12 @@ export const CONTROL: readonly LeakCase[] = [
         },
       ],
     },
+  },
+  {
+    id: 'O4',
+    title: 'an answer to a question that came in by another way does not leave by the WAN',
+    states: ['U'],
+    act: isKeptIn,
+    negative: { changes: [without(BESIDE)] },
   },
 ]

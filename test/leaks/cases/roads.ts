@@ -1,37 +1,24 @@
-/** People outside who come in by OpenVPN: anna, who reaches client A, is there; bert, who would reach client B, is not. */
-import { removePeer } from '../../../src/router/vpn-clients.ts'
-import { FLAG, icmp, ping, tcp, udp } from '../../support/leak-lab/frames.ts'
-import { CLIENTS, ISP } from '../../support/leak-lab/lab.ts'
-import type { Bench, LeakCase, Probe, Sight } from '../../support/leak-lab/leak-case.ts'
-import { fromClient, fromTunnel, fromWan, LAN_ADDRESS, SERVER } from '../../support/leak-lab/places.ts'
-import { type Road, roadFiles, roadOf } from '../../support/leak-lab/road.ts'
-import { hasJoined, ROAD_LOG } from '../../support/leak-lab/road-client.ts'
+/** People outside who come in by OpenVPN: anna, who reaches client A, is there; bert, who reaches client B, comes when he is asked to. */
+import { OPENVPN_DEVICE } from '../../../src/router/openvpn-server.ts'
+import { udp } from '../../support/leak-lab/frames.ts'
+import { ISP } from '../../support/leak-lab/lab.ts'
+import type { Bench, LeakCase } from '../../support/leak-lab/leak-case.ts'
+import { FIRST_END, hasJoined, joinRoad, leaveRoad, SECOND_END } from '../../support/leak-lab/openvpn-client.ts'
+import { fromWan, LAN_ADDRESS } from '../../support/leak-lab/places.ts'
 import type { Change } from '../../support/leak-lab/router-files.ts'
-import { LAYER } from './gal-rules.ts'
-import { RULES, without } from './rules.ts'
+import { A, ANNA } from './road-flows.ts'
+import { passageCases, tries } from './road-passage.ts'
+import { REMOVAL_CASES } from './road-removal.ts'
 
 const RUN = 'usr/lib/vmpkg/run-home'
-const ANNA = '10.8.1.2'
-export const BERT = '10.8.1.3'
-/** The router's own, in the tunnel. */
-const INNER = '10.8.1.1'
-const A = CLIENTS.a.address
-const B = CLIENTS.b.address
+const SERVER_FILE = 'usr/lib/vmpkg/openvpn.sh'
 const PORT = 443
-const OUT_OF_A = `iifname "lan" oifname "home-ovpn" ip saddr ${A} ip daddr ${ANNA} ct state established,related ct direction reply accept`
 
-/** Of the client of OpenVPN. */
-const fromAnna = (target: string, source = ANNA) => fromTunnel(source, target)
-export const allow = (rule: string): Change => ({
-  file: RULES,
-  find: `    ${rule} drop\n`,
-  replace: `    ${rule} accept\n`,
-})
 /** OpenVPN takes any source of anna's for hers. */
 export const ANY_ROAD: Change = {
-  file: RUN,
-  find: 'echo "ifconfig-push $second $mask"',
-  replace: 'printf "ifconfig-push %s %s\\niroute 0.0.0.0 0.0.0.0\\n" "$second" "$mask"',
+  file: SERVER_FILE,
+  find: 'ifconfig-push %s %s\\n',
+  replace: 'ifconfig-push %s %s\\niroute 0.0.0.0 0.0.0.0\\n',
 }
 
 /** The server speaks to everybody. */
@@ -42,52 +29,19 @@ const WITHOUT_KEY: Change = {
   run_as vpn /usr/sbin/openvpn --config /run/tmp/open`,
 }
 
-type Kind = 'udp' | 'tcp' | 'ping'
-
-async function roundTrip(bench: Bench, kind: Kind): Promise<readonly string[]> {
-  const token = bench.token('tunnel', `${kind} in`, ['lan', 'a'])
-  const ports = [7600, 80] as const
-  await bench.send('tunnel', kind === 'ping' ? ping(fromAnna(A), token) : { udp, tcp }[kind](fromAnna(A), ports, token))
-  const seen = await bench.see('a', token)
-  if (seen?.ip === undefined) return [`${kind} does not get to the machine`]
-  if (seen.ip.source !== ANNA) return [`${kind} seems to come from ${seen.ip.source}`]
-  const back = bench.token('a', `${kind} back`, ['tunnel'])
-  await bench.send('a', answer(kind, seen, back))
-  return (await bench.see('tunnel', back)) === undefined ? [`${kind} is not answered`] : []
-}
-
-function answer(kind: Kind, { ip }: Sight, token: Buffer): Buffer {
-  const { payload = Buffer.alloc(20) } = ip ?? {}
-  const ends = fromClient('a', ANNA)
-  if (kind === 'udp') return udp(ends, [80, 7600], token)
-  if (kind === 'ping') return icmp(ends, 0, 0, Buffer.concat([payload.subarray(4, 8), token]))
-  return tcp(ends, [80, 7600], token, { flags: FLAG.syn | FLAG.ack, acknowledged: 1_000_001 + payload.length - 20 })
-}
-
-/** An error of the machine's about a packet of the client's. */
-async function error(bench: Bench): Promise<readonly string[]> {
-  const lost = bench.token('tunnel', 'a packet that nobody takes', ['lan', 'a', 'tunnel'])
-  await bench.send('tunnel', udp(fromAnna(A), [7601, 7601], lost))
-  const seen = await bench.see('a', lost)
-  const quoted = (seen?.bytes ?? Buffer.alloc(14)).subarray(14)
-  await bench.send('a', icmp(fromClient('a', ANNA), 3, 3, Buffer.concat([Buffer.alloc(4), quoted])))
-  return (await bench.see('tunnel', lost))?.ip?.protocol === 1 ? [] : ['the client is not told of errors']
-}
-
-const KINDS: readonly Kind[] = ['udp', 'tcp', 'ping']
-
-/** All kinds of one sender to one target. */
-function tries(what: string, from: Probe['from'], ends: Parameters<typeof ping>[0], port: number): readonly Probe[] {
-  return KINDS.map((kind) => ({
-    from,
-    what: `${kind}: ${what}`,
-    frame: (token: Buffer) => (kind === 'ping' ? ping(ends, token) : { udp, tcp }[kind](ends, [7610, port], token)),
-  }))
-}
-
 /** Where it is not there, that nothing of it passes proves nothing. */
 async function isThere({ lab }: Bench): Promise<readonly string[]> {
   return (await hasJoined(lab, 1, 1)) ? [] : ['the VPN client is not let in']
+}
+
+/** A route to her machine and no other. */
+async function isTold({ lab }: Bench): Promise<readonly string[]> {
+  const log = await lab.run('host', 'cat', FIRST_END.log)
+  const [, pushed = ''] = /PUSH_REPLY,([^']*)'/.exec(log) ?? []
+  const routes: readonly string[] = pushed.match(/(?:route|ifconfig|redirect-gateway|dhcp-option) [^,]*/g) ?? []
+  const wanted = [`route ${A} 255.255.255.255`, `ifconfig ${ANNA} 255.255.255.0`]
+  const isMeant = wanted.every((one) => routes.includes(one)) && routes.every((one) => wanted.includes(one))
+  return isMeant ? [] : [`the client is told ${pushed}`]
 }
 
 /** What a stranger gets who connects and says this. */
@@ -127,38 +81,18 @@ async function isDeaf(bench: Bench): Promise<readonly string[]> {
   return wrong
 }
 
-async function change(bench: Bench, road: Road, rules: string): Promise<void> {
-  const { files } = bench.router
-  const medium = { ...files.medium, ...roadFiles(road), [RULES]: rules }
-  await bench.router.changeMedium({ ...files, medium })
-}
-
-async function isCut(bench: Bench): Promise<readonly string[]> {
-  const { lab, router } = bench
+/** Somebody with the key of `tls-crypt`, and with a certificate that has the name of one who is let in, but is not his. */
+async function knowsCertificates({ lab }: Bench): Promise<readonly string[]> {
   const { road } = lab
-  if (road === undefined) return ['there is no client']
-  const wrong = [...(await roundTrip(bench, 'tcp'))]
-  const rules = router.files.medium[RULES] ?? ''
-  const left = rules.split('\n').filter((line) => !line.includes(`${ANNA} `))
-  await change(bench, { ...road, ...roadOf(removePeer(road.server, 'anna')) }, left.join('\n'))
-  const reply = await router.ask('reset')
-  if (!reply.ok) wrong.push(`the change is refused: ${reply.error}`)
-  await router.attest()
-  const late = bench.token('tunnel', 'goes on')
-  await bench.send('tunnel', tcp(fromAnna(A), [7600, 80], late, { flags: FLAG.ack, acknowledged: 1_000_001 }))
-  if ((await bench.see('lan', late, 0.5)) !== undefined) wrong.push('a flow outlives its rule')
-  const log = (): Promise<string> => lab.run('host', 'cat', ROAD_LOG)
-  if (!/Connection reset|process restarting/.test(await log())) wrong.push('the session outlives its client')
-  else if (await hasJoined(lab, 2, 2.5)) wrong.push('the client is let in again')
-  // It knocks again and is turned away as soon as it shows its certificate.
-  else if (!/process restarting[^]*VERIFY OK: depth=0, CN=server[^]*Connection reset/.test(await log()))
-    wrong.push('the client did not try to come back')
-  await router.changeMedium(router.files)
-  await router.ask('reset')
-  await router.attest()
-  if (wrong.length > 0) return wrong
-  if (!(await hasJoined(lab, 2, 20))) return ['the client that may come again does not']
-  return roundTrip(bench, 'udp')
+  if (road?.kind !== 'openvpn') throw new TypeError('no road')
+  const wrong: string[] = []
+  for (const [index, file] of road.forged.entries()) {
+    if (await joinRoad(lab, file, SECOND_END, 1)) wrong.push(`a name is enough to be let in: forger ${index}`)
+    const log = await lab.run('host', 'cat', SECOND_END.log)
+    if (!/VERIFY OK: depth=0, CN=server[^]*Connection reset/.test(log)) wrong.push(`TLS lets forger ${index} pass`)
+    await leaveRoad(lab, SECOND_END)
+  }
+  return wrong
 }
 
 /** The server's process, what it may do, and at which ports somebody listens. */
@@ -168,11 +102,21 @@ pid=$(pidof openvpn) || exit 0
 sed -n 's/^\\(Uid\\|CapEff\\|CapPrm\\):[\\t ]*/\\1 /p' /proc/$pid/status
 tr '\\0' ' ' </proc/$pid/cmdline
 echo
+as_vpn() { start-stop-daemon -S -p /run/none -c vpn:vpn -x /usr/bin/busybox -- sh -c "$1" 2>/dev/null; }
+cd /run/vmpkg/openvpn
+as_vpn 'echo "status 3" | nc.openbsd -U -N -w 1 control/socket' | sed -n 's/^END.*/it obeys its own user/p'
+for folder in trusted denied clients; do as_vpn ": >$folder/x" && echo "it may write to $folder"; done
+chmod 711 . control
+start-stop-daemon -S -p /run/none -c nobody:nogroup -x /usr/bin/busybox -- sh -c 'echo "status 3" | nc.openbsd -U -N -w 1 control/socket' 2>/dev/null |
+  sed -n 's/^END.*/it obeys others/p'
+chmod 750 .
+chmod 700 control
 netstat -tuln | sed -n 's/^\\(tcp\\|udp\\) .* \\([0-9.]*:[0-9]*\\) .*/\\1 \\2/p' | sort -u`
   const said = await router.shell(script)
   const wrong: string[] = []
   if (!/^Uid 900\t900\t900\t900$/m.test(said)) wrong.push('OpenVPN does not run as its user')
   if (!/^CapEff 0+$/m.test(said) || !/^CapPrm 0+$/m.test(said)) wrong.push('OpenVPN has capabilities')
+  wrong.push(...(said.match(/^it (?:obeys|may write) .*$/gm) ?? []))
   for (const word of ['--script-security 0', '--ccd-exclusive', '--disable-dco', '--route-noexec']) {
     if (!said.includes(`${word} `)) wrong.push(`OpenVPN runs without ${word}`)
   }
@@ -183,103 +127,12 @@ netstat -tuln | sed -n 's/^\\(tcp\\|udp\\) .* \\([0-9.]*:[0-9]*\\) .*/\\1 \\2/p'
 }
 
 export const ROAD_CASES: readonly LeakCase[] = [
-  {
-    id: 'V1',
-    title: 'a VPN client reaches its machine and is answered, with its own address',
-    states: ['U'],
-    async act(bench) {
-      for (const tried of [...KINDS.map((kind) => () => roundTrip(bench, kind)), () => error(bench)]) {
-        const wrong = await tried()
-        if (wrong.length > 0) return wrong
-      }
-      const log = await bench.lab.run('host', 'cat', ROAD_LOG)
-      const [, pushed = ''] = /PUSH_REPLY,([^']*)'/.exec(log) ?? []
-      const routes: readonly string[] = pushed.match(/(?:route|ifconfig|redirect-gateway|dhcp-option) [^,]*/g) ?? []
-      const wanted = [`route ${A} 255.255.255.255`, `ifconfig ${ANNA} 255.255.255.0`]
-      if (wanted.some((one) => !routes.includes(one)) || routes.some((one) => !wanted.includes(one)))
-        return [`the client is told ${pushed}`]
-      return []
-    },
-    negative: { changes: [without(OUT_OF_A)] },
-  },
-  {
-    id: 'V2',
-    title: 'it reaches no other machine, not the router, no other VPN client, and nothing outside',
-    states: ['U', 'R', 'F'],
-    inspect: isThere,
-    probes: [
-      ...tries('another machine', 'tunnel', fromAnna(B), 80),
-      ...tries('the router', 'tunnel', fromAnna(LAN_ADDRESS), 53),
-      ...tries('the router in the tunnel', 'tunnel', fromAnna(INNER), 53),
-      ...tries('the router outside', 'tunnel', fromAnna(ISP.lease), PORT),
-      ...tries('another client', 'tunnel', fromAnna(BERT), 80),
-      ...tries('a server', 'tunnel', fromAnna(SERVER), 80),
-      ...tries('names outside', 'tunnel', fromAnna(ISP.resolver), 53),
-      ...tries('the uplink', 'tunnel', fromAnna(ISP.address), 80),
-      ...tries('all of the LAN', 'tunnel', fromAnna('10.1.1.255'), 80),
-      ...tries('everybody', 'tunnel', fromAnna('255.255.255.255'), 67),
-      ...tries('loopback', 'tunnel', fromAnna('127.0.0.1'), 53),
-    ],
-    negative: { changes: [allow('iifname "home-ovpn"')] },
-  },
-  {
-    id: 'V3',
-    title: 'it sends with its own address and no other',
-    states: ['U', 'R'],
-    inspect: isThere,
-    probes: [
-      ...tries('as another client, to its machine', 'tunnel', fromAnna(B, BERT), 80),
-      ...tries('as another client', 'tunnel', fromAnna(A, BERT), 80),
-      ...tries('as the router', 'tunnel', fromAnna(A, INNER), 80),
-      ...tries('as the router of the LAN', 'tunnel', fromAnna(A, LAN_ADDRESS), 80),
-      ...tries('as a machine', 'tunnel', fromAnna(A, B), 80),
-      ...tries('as a server', 'tunnel', fromAnna(A, SERVER), 80),
-    ],
-    negative: { changes: [ANY_ROAD] },
-  },
-  {
-    id: 'V4',
-    title: 'nobody speaks to it first, or in its name',
-    states: ['U', 'R', 'F'],
-    inspect: isThere,
-    probes: [
-      ...tries('its machine, first', 'a', fromClient('a', ANNA), 7999),
-      ...tries('another machine', 'b', fromClient('b', ANNA), 7999),
-      ...tries('a machine to one who is not there', 'b', fromClient('b', BERT), 7999),
-      ...tries('the router in the tunnel', 'a', fromClient('a', INNER), 53),
-      ...tries('the port of the tunnel, from the LAN', 'a', fromClient('a', INNER), PORT),
-      ...tries('the port outside, from the LAN', 'a', fromClient('a', ISP.lease), PORT),
-      ...tries('with its address on the LAN', 'b', fromClient('b', A, ANNA), 80),
-      ...tries('with its address, outwards', 'b', fromClient('b', SERVER, ANNA), 80),
-      ...tries('with its address, from outside', 'wan', fromWan(ANNA, A), 80),
-      ...tries('with its address, to the port', 'wan', fromWan(ANNA), PORT),
-      ...tries('to it, from outside', 'wan', fromWan(SERVER, ANNA), 7999),
-      ...tries('the router in the tunnel, from outside', 'wan', fromWan(SERVER, INNER), PORT),
-    ],
-    negative: {
-      changes: [{ file: RULES, find: OUT_OF_A, replace: OUT_OF_A.replace(/ ct state .* reply/, '') }],
-    },
-  },
-  {
-    id: 'V5',
-    title: 'a client that is removed is cut off at once, and is let in no more',
-    states: ['U'],
-    act: isCut,
-    negative: {
-      changes: [
-        {
-          file: LAYER,
-          find: 'cmp -s "$STATE/openvpn.new" "$STATE/openvpn.running" || end_openvpn\n',
-          replace: 'cp "$STATE/openvpn.new" "$STATE/openvpn.up"\n',
-        },
-      ],
-    },
-  },
+  ...passageCases({ letter: 'V', device: OPENVPN_DEVICE, port: PORT, anySource: ANY_ROAD, isThere, isTold }),
   {
     id: 'V6',
-    title: 'who has no key hears nothing, and no other port is open',
+    title: 'who has no key hears nothing, who has no certificate is refused, and no other port is open',
     states: ['U'],
-    act: isDeaf,
+    act: async (bench) => [...(await isDeaf(bench)), ...(await knowsCertificates(bench))],
     probes: [
       ...[80, 442, 444, 1194].flatMap((port) => tries('a port beside', 'wan', fromWan(), port)),
       { from: 'wan', what: 'the port over UDP', frame: (token) => udp(fromWan(), [7620, PORT], token) },
@@ -293,4 +146,5 @@ export const ROAD_CASES: readonly LeakCase[] = [
     inspect: isConfined,
     negative: { changes: [{ file: RUN, find: 'run_as vpn /usr', replace: 'run_as root /usr' }] },
   },
+  ...REMOVAL_CASES,
 ]

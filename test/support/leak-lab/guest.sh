@@ -19,3 +19,5 @@ modprobe() {
 # The device that tunnels are made from is the machine's own and open to all.
 chown() { [ "$2" = /dev/net/tun ] || busybox chown "$@"; }
 chmod() { [ "$2" = /dev/net/tun ] || busybox chmod "$@"; }
+# Not every kernel has WireGuard: its own program makes a device of the same name, which `wg` speaks to in the same way.
+ip() { case $* in 'link add home type wireguard') wireguard-go home >/dev/null 2>&1 ;; *) busybox ip "$@" ;; esac; }

@@ -7,10 +7,11 @@
  */
 import { join } from 'node:path'
 import { type Namespace, startNamespace } from './namespace.ts'
+import { makeRoad } from './openvpn-client.ts'
 import { type Frame, readCapture } from './pcapng.ts'
 import type { Road } from './road.ts'
-import { makeRoad } from './road-client.ts'
 import { makeVpn, VPN, type VpnKind } from './vpn.ts'
+import { makeWireguardEnds } from './wireguard-client.ts'
 
 /** RFC 5737 keeps these two networks for documentation. */
 export const ISP = {
@@ -65,7 +66,7 @@ const FEW_FRAMES = 4096
 export interface Lab extends Namespace {
   /** The server of a VPN that is in the internet. */
   readonly vpn: VpnKind | false
-  /** A client of the router's own OpenVPN server that is in the internet. */
+  /** A client of the router's own server that is in the internet. */
   readonly road: Road | undefined
   /** Adds a card pair whose one end becomes the router's. */
   pairs(): Promise<void>
@@ -95,7 +96,7 @@ export async function startLab({
   try {
     await makePlaces(namespace)
     if (vpn !== false) await makeVpn(namespace, vpn)
-    if (road !== undefined) await makeRoad(namespace)
+    if (road !== undefined) await (road.kind === 'openvpn' ? makeRoad(namespace) : makeWireguardEnds(namespace))
   } catch (error) {
     await namespace.stop()
     throw error

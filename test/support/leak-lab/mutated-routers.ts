@@ -6,7 +6,7 @@ import { FORWARD_CASES, FORWARDS } from '../../leaks/cases/forwards.ts'
 import { GAL_CASES } from '../../leaks/cases/gal.ts'
 import { GAL_DEPTHS } from '../../leaks/cases/gal-depth.ts'
 import { RELAY_CASES, RELAY_DEPTHS, TOR_ROUTER } from '../../leaks/cases/relays.ts'
-import { listRoadMutants, ROAD_MUTANT_CASES } from '../../leaks/cases/road-depth.ts'
+import { listRoadMutants, roadMutantCases } from '../../leaks/cases/road-depth.ts'
 import { SOL_CASES } from '../../leaks/cases/sol.ts'
 import { SOL_DEPTHS } from '../../leaks/cases/sol-depth.ts'
 import { UNI_CASES } from '../../leaks/cases/uni.ts'
@@ -42,9 +42,9 @@ export interface Tried {
 
 /**
  * What this machine can try. Settings are those of one boot script, and tried with the first layer.
- * @param others a lab with a client of the router's own OpenVPN server, for the lines that such a server adds; they come last
+ * @param others labs with a client of the router's own server, for the lines that such a server adds; they come last
  */
-export async function listTried(lab: Lab, others?: Lab): Promise<readonly Tried[]> {
+export async function listTried(lab: Lab, others: readonly Lab[] = []): Promise<readonly Tried[]> {
   const all: Tried[] = []
   for (const { name, layer, cases, depths, around } of ROUTERS) {
     if (layer === 'gal' && vpnMissing() !== false) continue
@@ -60,12 +60,15 @@ export async function listTried(lab: Lab, others?: Lab): Promise<readonly Tried[
       if (isTried && !known.has(mutant.name)) all.push({ router: name, mutant, runner })
     }
   }
-  if (others?.road !== undefined) {
+  for (const other of others) {
+    const { road } = other
+    if (road === undefined) continue
     const macs = { wan: WAN_MAC, lan: LAN_MAC }
-    const files = await readRouterFiles('router-uni', 'uni', macs, { road: others.road })
-    const runner = new MutantRunner(others, files, ROAD_MUTANT_CASES)
-    const mutants = listRoadMutants(files, await readRouterFiles('router-uni', 'uni', macs))
-    all.push(...mutants.map((mutant) => ({ router: 'uni, OpenVPN', mutant, runner })))
+    const files = await readRouterFiles('router-uni', 'uni', macs, { road })
+    const runner = new MutantRunner(other, files, roadMutantCases(road))
+    const router = { openvpn: 'uni, OpenVPN', wireguard: 'uni, WireGuard' }[road.kind]
+    const mutants = listRoadMutants(files, await readRouterFiles('router-uni', 'uni', macs), road)
+    all.push(...mutants.map((mutant) => ({ router, mutant, runner })))
   }
   return all
 }

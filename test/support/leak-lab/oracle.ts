@@ -152,9 +152,14 @@ function isOwnOfGal(side: 'wan' | 'lan', ip: Ip): boolean {
   return protocol === UDP && ports?.[1] === VPN.port && OPENVPN_KINDS.includes((payload[8] ?? 0) >> 3)
 }
 
-/** A router that takes people in: OpenVPN, from its port to the one client that there is. */
-function isOwnOfRoad(side: 'wan' | 'lan', { source, target, protocol, ports }: Ip, { port }: Road): boolean {
-  return side === 'wan' && protocol === TCP && source === ISP.lease && ports?.[0] === port && target === ISP.address
+/** A router that takes people in: from its port to the clients that there are. */
+function isOwnOfRoad(
+  side: 'wan' | 'lan',
+  { source, target, protocol, ports }: Ip,
+  { port, protocol: own }: Road,
+): boolean {
+  const isServer = protocol === { tcp: TCP, udp: UDP }[own] && source === ISP.lease && ports?.[0] === port
+  return side === 'wan' && isServer && target === ISP.address
 }
 
 /** DHCP and answers of Tor to clients, in the name of whoever they asked; Tor to its authority. Nothing else. */

@@ -1,4 +1,5 @@
-/** The two ends of a probe, with the router as next hop. */
+/** The two ends of a probe, with the router as next hop, and who is behind it. */
+import type { Reachable } from '../../../src/router/vpn-clients.ts'
 import type { Ends } from './frames.ts'
 import { CLIENTS, ISP, LAN_MAC, WAN_MAC } from './lab.ts'
 import { VPN } from './vpn.ts'
@@ -19,3 +20,11 @@ export function fromWan(source = SERVER, target: string = ISP.lease): Ends {
 export function fromTunnel(source = SERVER, target: string = VPN.address): Ends {
   return { from: { mac: ISP.mac, address: source }, to: { mac: WAN_MAC, address: target } }
 }
+
+const machine = (name: 'a' | 'b'): Reachable => ({
+  uuid: `6f1c1a58-3c3e-4c39-8b1c-0a3cf1a4a00${name}`,
+  name,
+  address: CLIENTS[name].address,
+})
+/** The clients, as those that people outside may reach. */
+export const MACHINES = [machine('a'), machine('b')] as const

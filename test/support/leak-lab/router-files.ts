@@ -65,7 +65,7 @@ const BEHIND: Partial<Record<Layer, (kind: VpnKind) => Parameters<typeof routerC
 export interface Around extends Partial<Pick<RouterContext, 'forwards' | 'lowers'>> {
   /** Of a router with a tunnel. */
   readonly vpn?: VpnKind
-  /** Takes people in by OpenVPN. */
+  /** Takes people in, by OpenVPN or WireGuard. */
   readonly road?: Road
 }
 
@@ -95,7 +95,7 @@ export async function readRouterFiles(
     router: routerContext(layer, plan, macs, {
       ...BEHIND[layer]?.(vpn),
       ...around,
-      ...(road && { openvpn: road.home }),
+      ...(road && { [road.kind === 'openvpn' ? 'openvpn' : 'home']: road.home }),
     }),
   } as unknown as MachineInput)
   const recipe = parseRecipe(await readFile(join(folder, 'recipe.yaml'), 'utf8'), packageName)

@@ -65,7 +65,7 @@ bind /bin/busybox /usr/bin/busybox
 bind "$(command -v nft)" /usr/sbin/nft
 bind "$(command -v dnsmasq)" /usr/sbin/dnsmasq
 ! program=$(command -v openvpn) || bind "$program" /usr/sbin/openvpn
-for name in tor nc.openbsd ssh; do ! program=$(command -v $name) || bind "$program" "/usr/bin/$name"; done
+for name in tor nc.openbsd ssh wg wireguard-go; do ! program=$(command -v $name) || bind "$program" "/usr/bin/$name"; done
 bind_folder "/usr/lib/$2" "/usr/lib/$2"
 bind_folder /usr/lib64 /usr/lib64
 for name in null urandom; do bind "/dev/$name" "/dev/$name"; done

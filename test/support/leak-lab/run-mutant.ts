@@ -10,7 +10,7 @@ export type Verdict =
   | { readonly kind: 'survived' }
 
 /** Cases whose acts load rules several times, or wait for init; asked only when the others notice nothing. */
-const SLOW = new Set(['A5', 'A8', 'H5', 'N1', 'V5'])
+const SLOW = new Set(['A5', 'A8', 'H5', 'N1', 'O4', 'V5', 'V8', 'V9', 'Q5', 'Q8'])
 
 export class MutantRunner {
   readonly #lab: Lab

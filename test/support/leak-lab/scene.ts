@@ -3,12 +3,14 @@ import { isVmpkgError } from '../../../src/errors.ts'
 import { dissect, type Packet } from './dissect.ts'
 import { asFrame, type Lab, type Sender, type TapName } from './lab.ts'
 import type { Bench, LeakCase, State } from './leak-case.ts'
+import { joinRoad, leaveRoad } from './openvpn-client.ts'
 import { judge } from './oracle.ts'
-import { joinRoad, leaveRoad } from './road-client.ts'
+import type { Road } from './road.ts'
 import { type Router, startRouter } from './router.ts'
 import { type Change, type RouterFiles, withChanges } from './router-files.ts'
 import { Tokens } from './tokens.ts'
 import { killServer, startServer } from './vpn.ts'
+import { joinWireguard, leaveWireguard } from './wireguard-client.ts'
 
 export interface Scene {
   readonly state: State
@@ -71,7 +73,7 @@ export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Prom
       for (const { id } of cases) fail(id, 'the router finds no way out')
     const everyCase = cases.map(({ id }) => id)
     // Whether it is let in is for the cases to say.
-    if (lab.road !== undefined && leased) await joinRoad(lab, lab.road)
+    if (lab.road !== undefined && leased) await join(lab, lab.road)
     await orRefusal(
       async () => passThrough(lab, router as Router, { state, floods, reloads }),
       (line) => {
@@ -96,10 +98,20 @@ export async function runScene(lab: Lab, files: RouterFiles, scene: Scene): Prom
     for (const { id } of cases) fail(id, ...strays.slice(0, 20))
     return { failures, signs, frames: Object.values(seen).reduce((sum, { length }) => sum + length, 0) }
   } finally {
-    if (lab.road !== undefined) await leaveRoad(lab)
+    if (lab.road !== undefined) await leave(lab, lab.road)
     await router?.stop()
     if (state === 'D' && lab.vpn !== false) await startServer(lab, lab.vpn)
   }
+}
+
+async function join(lab: Lab, { kind, file }: Road): Promise<void> {
+  if (kind === 'openvpn') await joinRoad(lab, file)
+  else await joinWireguard(lab, file)
+}
+
+async function leave(lab: Lab, { kind }: Road): Promise<void> {
+  if (kind === 'openvpn') await leaveRoad(lab)
+  else await leaveWireguard(lab)
 }
 
 /** Ports that the router chose. */

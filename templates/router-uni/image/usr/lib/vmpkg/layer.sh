@@ -2,6 +2,7 @@
 # outside may come in by the device `home`, a server of WireGuard, and by `home-ovpn`, one of OpenVPN that run-home keeps,
 # where the medium has the keys for it.
 LAYER=uni
+. /usr/lib/vmpkg/openvpn.sh
 
 accept_layer_setting() {
   case $1 in
@@ -47,6 +48,12 @@ start_layer() {
 # Also on `reset`.
 start_uplink() { start_wireguard && start_openvpn; }
 
+# For an agent after one that was killed: who was to be let in no more is let in no more.
+resume_layer() {
+  start_wireguard
+  settle_openvpn
+}
+
 # Tunnels that stay keep their sessions.
 start_wireguard() {
   if [ -z "$S_HOME_ADDRESS" ]; then
@@ -55,48 +62,14 @@ start_wireguard() {
   fi
   [ -d /sys/class/net/home ] || ip link add home type wireguard || return 1
   wg syncconf home "$CONFIG/home.conf" || return 1
-  ip addr flush dev home
-  ip addr add "$S_HOME_ADDRESS/$S_HOME_PREFIX" dev home && ip link set dev home mtu 1420 up
+  set_home_address home "$S_HOME_ADDRESS/$S_HOME_PREFIX" && ip link set dev home mtu 1420 up
 }
 
-# All that OpenVPN is started with. Where none of it changes it goes on; where anything does every session ends, and
-# who may still come in comes back by himself.
-openvpn_settings() {
-  echo "$S_OPENVPN_ADDRESS/$S_OPENVPN_PREFIX"
-  cat "$CONFIG/openvpn.conf" "$CONFIG/openvpn.clients"
-}
-
-start_openvpn() {
-  local tries=0
-  if [ -z "$S_OPENVPN_ADDRESS" ]; then
-    [ -e "$STATE/openvpn.running" ] || return 0
-    rm -f "$STATE/openvpn.new"
-    end_openvpn
-    return
-  fi
-  (umask 077; openvpn_settings >"$STATE/openvpn.new")
-  cmp -s "$STATE/openvpn.new" "$STATE/openvpn.running" || end_openvpn
-  [ -e "$STATE/up" ] || return 0
-  # A change is acknowledged when the server runs with it.
-  until cmp -s "$STATE/openvpn.new" "$STATE/openvpn.up"; do
-    tries=$((tries + 1))
-    [ $tries -le 200 ] || { PROBLEM='the OpenVPN server does not start'; return 1; }
-    usleep 100000
-  done
-}
-
-# Sessions are over; init starts run-home again, with what the medium says now. Clients of UDP are told to come again, which
-# takes OpenVPN two seconds: what they were allowed ended with the rules before.
-end_openvpn() {
-  local tries=0
-  killall -q openvpn
-  while pidof openvpn >/dev/null && [ $tries -lt 40 ]; do
-    tries=$((tries + 1))
-    usleep 100000
-  done
-  killall -q -9 openvpn
-  killall -q run-home
-  return 0
+# Where it has that address it keeps it: without one nothing finds its way into the tunnel.
+set_home_address() {
+  ip addr show dev "$1" | grep -qF "inet $2 " && return
+  ip addr flush dev "$1"
+  ip addr add "$2" dev "$1"
 }
 
 layer_facts() {

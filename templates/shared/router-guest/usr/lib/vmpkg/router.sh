@@ -4,6 +4,8 @@
 # What a layer may say otherwise: whether the kernel forwards packets of clients, and which processes they need.
 FORWARDING=true
 SERVICES=dnsmasq
+# What an agent that was killed may have left half done.
+resume_layer() { :; }
 . /usr/lib/vmpkg/layer.sh
 
 RULES=nftables.nft
