@@ -29,6 +29,7 @@ import { settleSnapshots } from './snapshot-settle.ts'
 import { listOwnFiles } from './snapshot-state.ts'
 import { tidySources } from './source-tidy.ts'
 import { sourceStore } from './sources.ts'
+import { findAbandonedSsh } from './ssh-leftovers.ts'
 import { forgetClone } from './stop.ts'
 import { listOwnVolumes } from './storage-volumes.ts'
 import type { Workspace } from './workspace.ts'
@@ -193,7 +194,8 @@ async function collectUnfinished(workspace: Workspace, dryRun: boolean): Promise
     })
     own.push(...names.filter((name) => name.endsWith('.tmp')).map((name) => join(folder, name)))
   }
-  const left = [...own, ...(await findAbandonedScratch(workspace))]
+  const abandoned = [...(await findAbandonedScratch(workspace)), ...(await findAbandonedSsh(workspace.connectionPaths))]
+  const left = [...own, ...abandoned]
   const others = [...(await sourceStore(workspace).findUnused()), ...(await findUnfinishedKeyFiles(keys))]
   const removed: Removed[] = []
   for (const path of [...left, ...others]) {
