@@ -7,7 +7,9 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { syncFolderNow } from './durable-file.ts'
 import { systemErrorCode, VmpkgError } from './errors.ts'
+import { onReadOnly, whyNotWritable } from './read-only.ts'
 
+const SQLITE_READ_ONLY = 8
 /** SQLITE_BUSY, READONLY, INTERRUPT, IOERR, FULL. */
 const PASSING: readonly number[] = [5, 8, 9, 10, 13]
 
@@ -36,6 +38,7 @@ export function openDatabase(path: string, options: OpenDatabaseOptions): Databa
     return database
   } catch (error) {
     database?.close()
+    if (isReadOnly(error)) throw whyNotWritable(path, error) ?? error
     if (error instanceof VmpkgError || isPassing(error)) throw error
     throw new VmpkgError('STATE_INVALID', `${path} cannot be opened as a database`, {
       hint: 'Restore it from a backup, or move it away to start anew.',
@@ -50,14 +53,13 @@ export function openDatabase(path: string, options: OpenDatabaseOptions): Databa
  */
 export function inTransaction<T>(database: DatabaseSync, use: () => T): T {
   if (database.isTransaction) return use()
-  database.exec('BEGIN IMMEDIATE')
+  begin(database)
   try {
     const result = use()
     database.exec('COMMIT')
     return result
   } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK')
-    throw error
+    throw giveUp(database, error)
   }
 }
 
@@ -68,15 +70,34 @@ function isPassing(error: unknown): boolean {
 
 /** As `inTransaction` for work that waits in between. The write lock is held all the time. */
 export async function inTransactionAsync<T>(database: DatabaseSync, use: () => Promise<T>): Promise<T> {
-  database.exec('BEGIN IMMEDIATE')
+  begin(database)
   try {
     const result = await use()
     database.exec('COMMIT')
     return result
   } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK')
-    throw error
+    throw giveUp(database, error)
   }
+}
+
+/** @throws {VmpkgError} `NO_RIGHTS` where nothing can be written */
+function begin(database: DatabaseSync): void {
+  try {
+    database.exec('BEGIN IMMEDIATE')
+  } catch (error) {
+    throw giveUp(database, error)
+  }
+}
+
+/** Everything is as it was. @returns what to throw: SQLite does not say which file it may not write, and why */
+function giveUp(database: DatabaseSync, error: unknown): unknown {
+  if (database.isTransaction) database.exec('ROLLBACK')
+  const path = isReadOnly(error) ? database.location() : null
+  return path === null ? error : (whyNotWritable(path, error) ?? error)
+}
+
+function isReadOnly(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_READ_ONLY
 }
 
 function createOwnerOnly(path: string): void {
@@ -87,7 +108,8 @@ function createOwnerOnly(path: string): void {
     if (isNew) syncFolderNow(dirname(path))
   } catch (cause) {
     const code = systemErrorCode(cause)
-    if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
+    if (code === 'EROFS') throw onReadOnly(path, cause)
+    if (code === 'EACCES' || code === 'EPERM') {
       throw new VmpkgError('NO_RIGHTS', `No right to write ${path}`, {
         hint: 'Run the command as the user who owns it, or with sudo.',
         cause,

@@ -48,16 +48,26 @@ export async function pipeLines(stream: Duplex, io: Io, silenceMs: number): Prom
   stream.once('end', resolve).once('close', resolve).once('error', reject)
   io.signal.addEventListener('abort', () => resolve(), { once: true })
   try {
-    let text = ''
-    for await (const chunk of io.stdin) text += String(chunk)
+    const reading = readText(io.stdin)
+    reading.catch(() => {}) // of what is given up below
+    // The machine may end, or somebody interrupt this, while whoever feeds it goes on.
+    const text = await Promise.race([reading, promise])
+    if (text === undefined) return
     for (const line of text.match(/[^\n]*\n|[^\n]+$/g) ?? []) stream.write(line.endsWith('\n') ? line : `${line}\n`)
     sent = true
     rearm()
     await promise
   } finally {
     clearTimeout(timer)
+    io.stdin.on('error', () => {}).destroy()
     stream.on('error', () => {}) // what comes after leaving is nobody's concern
     stream.destroy()
     io.stdout.write('\n')
   }
+}
+
+async function readText(input: AsyncIterable<unknown>): Promise<string> {
+  let text = ''
+  for await (const chunk of input) text += String(chunk)
+  return text
 }

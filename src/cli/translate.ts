@@ -5,8 +5,9 @@
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import { findKnownError } from '../host/known-errors.ts'
 import { ConnectionClosed, LibvirtError } from '../libvirt/error.ts'
+import { onReadOnly } from '../read-only.ts'
 
-const RIGHTS: readonly (string | undefined)[] = ['EACCES', 'EPERM', 'EROFS']
+const RIGHTS: readonly (string | undefined)[] = ['EACCES', 'EPERM']
 const SPACE: readonly (string | undefined)[] = ['ENOSPC', 'EDQUOT']
 const DISK: readonly (string | undefined)[] = ['EIO', 'EUCLEAN', 'EREMOTEIO', 'ESTALE']
 const SQLITE_BUSY = 5
@@ -73,6 +74,7 @@ function systemFailure(error: Error): VmpkgError | undefined {
       details,
     })
   }
+  if (code === 'EROFS') return onReadOnly(path, error)
   if (RIGHTS.includes(code) || sqlite === SQLITE_READ_ONLY) {
     const what = path === undefined ? 'something this command needs' : JSON.stringify(path)
     return new VmpkgError('NO_RIGHTS', `No right to use ${what} (${code})`, {

@@ -47,8 +47,9 @@ if [ -d "$p" ]; then
 fi
 cd "\${p%/*}/" && exec sh -c "$tell" sh "./\${p##*/}"`
 
-/** Reads fours of kind, mode, path, target; `find -exec` would take names for options. */
+/** Reads fours of kind, mode, path, target; `find -exec` would take names for options. What was left a day ago goes. */
 const MAKE = `exec xargs -0 -n 4 sh -c 'case $1 in
+  t) find "$3" -maxdepth 1 -type f -name ".vmpkg-????????????-[0-9]*" -mmin +1440 -exec rm -f {} + 2>/dev/null || : ;;
   d) [ -d "$3" ] || mkdir -- "$3" || exit 255 ;;
   f) umask 077; : >"$3" || exit 255 ;;
   l) ln -sfn -- "$4" "$3" || exit 255 ;;
@@ -58,7 +59,8 @@ const FINISH = `exec xargs -0 -n 4 sh -c 'case $1 in
   f) if [ -d "$4" ]; then echo "$4 is a folder" >&2; exit 255; fi
     chmod "$2" "$3" && mv -f -- "$3" "$4" || exit 255 ;;
 esac' sh`
-const DIGEST = `exec xargs -0 sh -c 'for f; do sha256sum <"$f" || exit 255; done' sh`
+/** And makes them durable, so that a power cut after they have their names leaves no empty ones. */
+const DIGEST = `exec xargs -0 sh -c 'for f; do sha256sum <"$f" || exit 255; done; sync -- "$@" 2>/dev/null || sync' sh`
 const REMOVE = 'exec xargs -0 rm -f --'
 const LOOK = 'if [ -d "$1" ]; then echo folder; elif [ -e "$1" ]; then echo file; else echo absent; fi'
 
@@ -200,7 +202,10 @@ export class GuestSink implements CopySink {
       this.#temporary.set(entry.path, temporary)
       return ['f', '0', temporary, '-']
     })
-    await this.#each(MAKE, records)
+    const of = (wanted: string): readonly (readonly string[])[] => records.filter(([kind]) => kind === wanted)
+    const folders = new Set([...this.#temporary.values()].map((path) => path.slice(0, path.lastIndexOf('/') + 1)))
+    const tidying = [...folders].map((folder) => ['t', '0', folder, '-'])
+    await this.#each(MAKE, [...of('d'), ...tidying, ...of('f')])
   }
 
   async write(file: FileToCopy, chunks: AsyncIterable<Buffer>): Promise<void> {

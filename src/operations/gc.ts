@@ -29,6 +29,7 @@ import { settleSnapshots } from './snapshot-settle.ts'
 import { listOwnFiles } from './snapshot-state.ts'
 import { tidySources } from './source-tidy.ts'
 import { sourceStore } from './sources.ts'
+import { findAbandonedSsh } from './ssh-leftovers.ts'
 import { forgetClone } from './stop.ts'
 import { listOwnVolumes } from './storage-volumes.ts'
 import type { Workspace } from './workspace.ts'
@@ -38,6 +39,7 @@ export interface Removed {
     | 'files of a vanished machine'
     | 'replaced medium'
     | 'machine of a pool'
+    | 'machine without its command'
     | 'layer of a deleted snapshot'
     | 'package file'
     | 'unfinished download'
@@ -112,6 +114,26 @@ export async function collectVanished(workspace: Workspace): Promise<void> {
       subject: 'what an ephemeral machine left that is gone',
     })
   }
+}
+
+/**
+ * Only that, and nothing else that `collectGarbage` removes. The caller holds the lock where it is no dry run.
+ * Without a libvirt that answers nothing can be said of machines, and nothing is done.
+ */
+export async function collectEnded(workspace: Workspace, dryRun: boolean): Promise<readonly Removed[]> {
+  const connect = await connectIfPossible(workspace)
+  if (connect === undefined) return []
+  const unattended = await listUnattended(workspace, connect)
+  const vanished = await listVanished(workspace, connect)
+  if (!dryRun) await collectVanished(workspace)
+  return [
+    ...unattended.map(({ domain }) => ({
+      what: 'machine without its command' as const,
+      subject: domain.uuid,
+      bytes: 0,
+    })),
+    ...vanished.map((subject) => ({ what: 'files of a vanished machine' as const, subject, bytes: 0 })),
+  ]
 }
 
 /** UUIDs of ephemeral machines that are gone, and something of them is not. */
@@ -193,7 +215,8 @@ async function collectUnfinished(workspace: Workspace, dryRun: boolean): Promise
     })
     own.push(...names.filter((name) => name.endsWith('.tmp')).map((name) => join(folder, name)))
   }
-  const left = [...own, ...(await findAbandonedScratch(workspace))]
+  const abandoned = [...(await findAbandonedScratch(workspace)), ...(await findAbandonedSsh(workspace.connectionPaths))]
+  const left = [...own, ...abandoned]
   const others = [...(await sourceStore(workspace).findUnused()), ...(await findUnfinishedKeyFiles(keys))]
   const removed: Removed[] = []
   for (const path of [...left, ...others]) {

@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, readlink, rename, stat, symlink, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import {
   type CopyEntry,
   type CopySink,
@@ -18,7 +18,7 @@ import {
 import { CHUNK_BYTES } from '../domain/guest-agent.ts'
 import { changed, dataRuns, isFolder } from '../domain/guest-tree.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
-import { writeOutput } from './output-file.ts'
+import { removeAbandoned, temporaryBeside, writeOutput } from './output-file.ts'
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
 
@@ -155,15 +155,20 @@ export class LocalSink implements CopySink {
   /** Beside its name first: what stands there is a link or nothing, or it stays. */
   async #link({ path, target }: LinkToCopy): Promise<void> {
     const at = await this.#place(path)
-    const temporary = await this.#place(join(parentOf(path), `.${nameOf(path).slice(0, 100)}.vmpkg-link.tmp`))
+    const temporary = temporaryBeside(at)
+    await removeAbandoned(dirname(at))
     await unlink(temporary).catch(ignoreAbsent)
     await symlink(target, temporary)
-    const found = await lstat(at).catch(ignoreAbsent)
-    if (found !== undefined && !found.isSymbolicLink()) {
-      await unlink(temporary)
-      throw new VmpkgError('USAGE', `${this.#shown(path)} is there, and is no link`, { hint: 'Move it away first.' })
+    try {
+      const found = await lstat(at).catch(ignoreAbsent)
+      if (found !== undefined && !found.isSymbolicLink()) {
+        throw new VmpkgError('USAGE', `${this.#shown(path)} is there, and is no link`, { hint: 'Move it away first.' })
+      }
+      await rename(temporary, at)
+    } catch (error) {
+      await unlink(temporary).catch(ignoreAbsent)
+      throw error
     }
-    await rename(temporary, at)
   }
 
   /** A path that leads there through folders that are open already: `/proc/self/fd/9/name`. */

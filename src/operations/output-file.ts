@@ -31,11 +31,9 @@ export async function writeOutput(
   { target, replace, mode, owner, isWorthIt }: OutputOptions,
   write: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const folder = dirname(target)
   if (!replace) await requireAbsent(target)
-  await removeAbandoned(folder)
-  const { pid, startTicks } = readOwnIdentity()
-  const temporary = join(folder, `.${basename(target).slice(0, 150)}.vmpkg-${pid}-${startTicks}.tmp`)
+  await removeAbandoned(dirname(target))
+  const temporary = temporaryBeside(target)
   try {
     await write(temporary)
     if ((await isWorthIt?.(temporary)) === false) return
@@ -83,11 +81,23 @@ function taken(target: string): VmpkgError {
   })
 }
 
-async function removeAbandoned(folder: string): Promise<void> {
+/** Where a file is until it is whole, by this process. */
+export function temporaryBeside(target: string): string {
+  const { pid, startTicks } = readOwnIdentity()
+  return join(dirname(target), `.${basename(target).slice(0, 150)}.vmpkg-${pid}-${startTicks}.tmp`)
+}
+
+/** What a killed process left in a folder. */
+export async function removeAbandoned(folder: string): Promise<void> {
+  for (const path of await findAbandoned(folder)) await rm(path, { force: true })
+}
+
+/** The same, only looked for. */
+export async function findAbandoned(folder: string): Promise<readonly string[]> {
   const { bootId } = readOwnIdentity()
-  for (const name of await readdir(folder)) {
+  const isAbandoned = (name: string): boolean => {
     const [, pid, startTicks] = UNFINISHED.exec(name) ?? []
-    if (pid === undefined || isAlive({ pid: Number(pid), startTicks: Number(startTicks), bootId })) continue
-    await rm(join(folder, name), { force: true })
+    return pid !== undefined && !isAlive({ pid: Number(pid), startTicks: Number(startTicks), bootId })
   }
+  return (await readdir(folder)).filter(isAbandoned).map((name) => join(folder, name))
 }

@@ -1,7 +1,8 @@
 /**
  * A machine for as long as its window is open: an ephemeral clone, a viewer on its screen, and nothing of it afterwards.
  * libvirt ends the machine when the connection that made it is gone (autodestroy), so whatever ends this process ends
- * the machine too; files that are left then are removed by the next `gc`.
+ * the machine too. One that comes out of a pool was started by somebody else: a guard ends that, and removes what either
+ * leaves.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Display, readDisplay } from '../domain/display.ts'
@@ -15,6 +16,7 @@ import type { RunResult } from '../ports.ts'
 import { type CloneRequest, type CloneResult, clone } from './clone.ts'
 import { privateFolders } from './connection.ts'
 import { privateHostName } from './connection-name.ts'
+import { type Guard, setGuard } from './guard.ts'
 import { forgetClone } from './stop.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -40,6 +42,7 @@ export interface RunningApp extends CloneResult {
   readonly display: Display | undefined
   /** Ends with this process. */
   readonly isAttended: boolean
+  readonly guard: Guard | undefined
 }
 
 /**
@@ -65,18 +68,27 @@ export async function chooseFace(workspace: Workspace, wanted: string | undefine
 /** @throws {VmpkgError} as `clone` */
 export async function startApp(workspace: Workspace, { face, keep, ...request }: RunRequest): Promise<RunningApp> {
   const isAttended = face.kind !== 'none' && !keep
-  const made = await clone(workspace, {
-    ...request,
-    ephemeral: true,
-    autodestroy: isAttended,
-    start: true,
-    dryRun: false,
-  })
-  await workspace.unlock() // others go on while the window is open
-  const connect = await workspace.connect()
-  const domain = await connect.domainLookupByUuid({ uuid: made.uuid }).catch(absent('noDomain'))
-  const live = await domain?.getXMLDesc().catch(absent('noDomain'))
-  return { ...made, display: live === undefined ? undefined : readDisplay(live), isAttended }
+  // Before there is anything to end.
+  const guard = isAttended ? await setGuard(workspace) : undefined
+  const isPoolFit = !isAttended || guard !== undefined
+  if (request.pool === true && !isPoolFit) {
+    const message = 'A machine of a pool could outlive this command here, so one is made from scratch'
+    workspace.outside.emit({ type: 'noted', message })
+  }
+  const whole = { ephemeral: true, autodestroy: isAttended, start: true, dryRun: false }
+  let made: CloneResult | undefined
+  try {
+    made = await clone(workspace, { ...request, ...whole, pool: request.pool === true && isPoolFit })
+    await workspace.unlock() // others go on while the window is open
+    const connect = await workspace.connect()
+    const domain = await connect.domainLookupByUuid({ uuid: made.uuid }).catch(absent('noDomain'))
+    const live = await domain?.getXMLDesc().catch(absent('noDomain'))
+    return { ...made, display: live === undefined ? undefined : readDisplay(live), isAttended, guard }
+  } catch (error) {
+    if (made === undefined || !isAttended) await guard?.release()
+    else await endApp(workspace, { ...made, guard })
+    throw error
+  }
 }
 
 /**
@@ -142,9 +154,13 @@ async function startViewer(
 }
 
 /** Ends a machine that nobody looks at any more; safe to run twice, and when it has ended already. */
-export async function endApp(workspace: Workspace, { uuid }: Pick<RunningApp, 'uuid'>): Promise<void> {
-  await destroyOwnDomain(await workspace.connect(), uuid)
-  await forgetClone(workspace, uuid)
+export async function endApp(workspace: Workspace, { uuid, guard }: Pick<RunningApp, 'uuid' | 'guard'>): Promise<void> {
+  try {
+    await destroyOwnDomain(await workspace.connect(), uuid)
+    await forgetClone(workspace, uuid)
+  } finally {
+    await guard?.release()
+  }
 }
 
 async function isThere(workspace: Workspace, { uuid }: Pick<RunningApp, 'uuid'>): Promise<boolean> {

@@ -4,17 +4,19 @@
  * has a key of its own, so that two of them cannot tell that they are on one host; it lies in the runtime folder.
  */
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { type ClientKey, openGuestSsh, prepareGuestSsh } from '../domain/guest-ssh.ts'
 import { getMachine, type Machine } from '../domain/inventory.ts'
-import { replaceFile } from '../durable-file.ts'
+import { renameDurably, syncFolder } from '../durable-file.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
 import { sha256 } from '../model/digest.ts'
 import type { RunResult } from '../ports.ts'
 import { prepareFolder } from '../state/folders.ts'
+import { readOwnIdentity } from '../state/process-identity.ts'
 import { openGuest, requireUser } from './exec.ts'
+import { writeOutput } from './output-file.ts'
 import type { Workspace } from './workspace.ts'
 
 const KEY_BYTES = 4096
@@ -60,7 +62,9 @@ export async function connectSsh(workspace: Workspace, name: string): Promise<Du
   const key = await ensureKey(workspace, domain.uuid, files)
   const hostKey = await prepareGuestSsh(domain, key, workspace.outside.signal)
   // Before the server says a word, and ssh reads it only after.
-  await replaceFile(files.knownHosts, `${aliasOf(domain.uuid)} ${hostKey}\n`, { mode: 0o600 })
+  await writeOutput({ target: files.knownHosts, replace: true, mode: 0o600 }, async (temporary) =>
+    writeFile(temporary, `${aliasOf(domain.uuid)} ${hostKey}\n`, { mode: 0o600 }),
+  )
   return openGuestSsh(domain, key, workspace.outside)
 }
 
@@ -169,12 +173,13 @@ function filesOf({ connectionPaths }: Workspace, uuid: string): SshFiles {
   return { key: join(folder, 'key'), knownHosts: join(folder, 'known_hosts') }
 }
 
-/** Made beside and given its name in one step: two that come at once have the same key. */
+/** Made beside and given its name in one step, durably: two that come at once have the same key, and none has half of one. */
 async function ensureKey(workspace: Workspace, uuid: string, { key }: SshFiles): Promise<ClientKey> {
   const { connectionPaths, outside } = workspace
   if (!existsSync(key)) {
     prepareFolder(connectionPaths.ssh, 0o700)
-    const made = await mkdtemp(join(connectionPaths.ssh, `${uuid}.new-`))
+    const { pid, startTicks } = readOwnIdentity()
+    const made = await mkdtemp(join(connectionPaths.ssh, `${uuid}.new-${pid}-${startTicks}-`))
     try {
       const args = ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', join(made, 'key')]
       const { exitCode, stderr } = await outside.processes.run('ssh-keygen', args, { signal: outside.signal })
@@ -183,7 +188,12 @@ async function ensureKey(workspace: Workspace, uuid: string, { key }: SshFiles):
           hint: `Look at the free space of ${connectionPaths.ssh}.`,
         })
       }
-      await rename(made, join(connectionPaths.ssh, `${uuid}.keys`)).catch((error: unknown) => {
+      for (const name of ['key', 'key.pub']) {
+        await using file = await open(join(made, name), 'r')
+        await file.sync()
+      }
+      await syncFolder(made)
+      await renameDurably(made, join(connectionPaths.ssh, `${uuid}.keys`)).catch((error: unknown) => {
         if (!['ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(error) ?? '')) throw error
       })
     } finally {

@@ -8,6 +8,7 @@ import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { foldersAbove, syncFolderNow } from '../durable-file.ts'
 import { systemErrorCode, VmpkgError } from '../errors.ts'
+import { onReadOnly } from '../read-only.ts'
 import type { ConnectionPaths, Paths } from './paths.ts'
 
 let ownUid: number | undefined // asking takes half a millisecond
@@ -45,7 +46,8 @@ export function prepareFolder(path: string, mode: number): void {
     }
   } catch (cause) {
     const code = systemErrorCode(reasonOf(cause, path))
-    if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw cause
+    if (code === 'EROFS') throw onReadOnly(path, cause)
+    if (code !== 'EACCES' && code !== 'EPERM') throw cause
     throw new VmpkgError('NO_RIGHTS', `No right to make ${path}`, { hint: 'Run the command with sudo.', cause })
   }
   const found = lstatSync(path)

@@ -8,6 +8,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { VmpkgError } from '../errors.ts'
+import { whyNotWritable } from '../read-only.ts'
 import { isAlive, type ProcessIdentity, readOwnIdentity } from './process-identity.ts'
 
 export interface LockOptions {
@@ -36,7 +37,8 @@ const SQLITE_FULL = 13
 /**
  * Holds the lock while `use` runs.
  *
- * @throws {VmpkgError} `LOCK_HELD` after the timeout; `ABORTED` when the signal fires first; `NO_SPACE` on a full disk.
+ * @throws {VmpkgError} `LOCK_HELD` after the timeout; `ABORTED` when the signal fires first; `NO_SPACE` on a full disk;
+ *   `NO_RIGHTS`, also where the file system is read-only.
  */
 export async function withLock<T>(options: LockOptions, use: () => Promise<T>): Promise<T> {
   const lock = await acquireLock(options)
@@ -47,10 +49,10 @@ export async function withLock<T>(options: LockOptions, use: () => Promise<T>): 
   }
 }
 
-/** @throws {VmpkgError} `LOCK_HELD`, `ABORTED`, `NO_SPACE` */
+/** @throws {VmpkgError} `LOCK_HELD`, `ABORTED`, `NO_SPACE`, `NO_RIGHTS` */
 export async function acquireLock(options: LockOptions): Promise<AsyncDisposable> {
   const { path, command, timeoutMs = DEFAULT_TIMEOUT_MS, signal, onWait } = options
-  const database = new DatabaseSync(path, { timeout: 0 })
+  const database = open(path)
   try {
     const attempts = Math.max(1, Math.ceil(timeoutMs / RETRY_MS))
     let isTold = false
@@ -87,6 +89,17 @@ export function findLockHolder(path: string): LockHolder | undefined {
   }
 }
 
+/** SQLite itself opens a file that it may not write for reading, and then says that it has the lock. */
+function open(path: string): DatabaseSync {
+  const refusal = whyNotWritable(path, undefined)
+  if (refusal !== undefined) throw refusal
+  try {
+    return new DatabaseSync(path, { timeout: 0 })
+  } catch (error) {
+    throw cannotLock(path, error)
+  }
+}
+
 function tryLock(database: DatabaseSync, path: string): boolean {
   try {
     database.exec('BEGIN IMMEDIATE')
@@ -94,13 +107,24 @@ function tryLock(database: DatabaseSync, path: string): boolean {
   } catch (error) {
     const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
     if (code === SQLITE_BUSY) return false
-    if (code !== SQLITE_FULL) throw new VmpkgError('STATE_INVALID', 'The lock file cannot be locked', { cause: error })
+    if (code !== SQLITE_FULL) throw cannotLock(path, error)
     throw new VmpkgError('NO_SPACE', `The disk is full: ${JSON.stringify(path)} cannot be locked`, {
       hint: 'Free some space there. If it is the state of vmpkg, vmpkg gc removes what nobody uses, also on a full disk.',
       details: { path },
       cause: error,
     })
   }
+}
+
+function cannotLock(path: string, cause: unknown): VmpkgError {
+  return (
+    whyNotWritable(path, cause) ??
+    new VmpkgError('STATE_INVALID', `The lock file ${path} cannot be locked`, {
+      hint: 'If it is no file of vmpkg’s, move it away; it holds nothing.',
+      details: { path },
+      cause,
+    })
+  )
 }
 
 function writeHolder(path: string, holder: LockHolder): void {

@@ -94,3 +94,19 @@ test('piped lines, empty ones too, are sent, and the answer is printed without e
   assert.equal(guest.typed(), 'one\n\ntwo\n')
   assert.equal(shown(), 'bold\nlater\n\n')
 })
+
+for (const [what, happen] of [
+  ['it is interrupted', ({ abort }: Terminal) => abort.abort()],
+  ['the machine has ended', (_: Terminal, stream: Duplex) => void stream.push(null)],
+] as const) {
+  test(`lines of input that goes on are waited for no longer than until ${what}`, async () => {
+    const guest = makeConsole()
+    const terminal = makeTerminal(false)
+    const done = pipeLines(guest.stream, terminal.io, 60_000)
+    await turn()
+    happen(terminal, guest.stream)
+    await done
+    assert.ok(guest.stream.destroyed)
+    assert.ok(terminal.stdin.destroyed, 'it would keep the process')
+  })
+}

@@ -1,7 +1,7 @@
 /** Files of a guest by its agent: with one that works on this machine, and with one that lies. */
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { chmod, lstat, mkdir, open, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { CopyEntry } from '../../src/domain/copy-tree.ts'
@@ -58,6 +58,20 @@ describe('files of a guest', { skip, timeout: 60_000 }, () => {
     await assert.rejects(sink.finish([file], digests), { code: 'AGENT_REFUSED' })
     await sink.abandon()
     assert.deepEqual([await readdir(folder), await readFile(join(folder, 'x'), 'utf8')], [['x'], 'mine'])
+  })
+
+  test('take away what a copy that was killed left a day ago, and nothing of one that may still run', async (t) => {
+    const folder = await makeTempFolder(t)
+    const [old, young] = ['.vmpkg-0123456789ab-0', '.vmpkg-ba9876543210-7']
+    const others = ['.vmpkg-notes', '.vmpkg-0123456789ab-x', 'notes']
+    for (const name of [old, young, ...others]) await writeFile(join(folder, name), '')
+    const past = new Date(Date.now() - 25 * 3_600_000)
+    for (const name of [old, ...others]) await utimes(join(folder, name), past, past)
+    const file = { kind: 'file', path: '', mode: 0o644, size: 0 } as const
+    const sink = new GuestSink(localAgent(), join(folder, 'x'), outside)
+    await sink.prepare([file])
+    await sink.abandon()
+    assert.deepEqual((await readdir(folder)).toSorted(), [...others, young].toSorted())
   })
 
   test('that grow without end are read no further than they were', async () => {

@@ -2,11 +2,12 @@
  * A fault point of every verb that changes something; `npm run soak -- faults` goes through all of them.
  * `VMPKG_SEED` chooses others (threats L01, L02, decisions 30).
  */
+import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { privateHostMissing } from '../support/private-host.ts'
 import { Random } from '../support/random.ts'
-import { PACKAGES, SCENARIOS } from './scenarios.ts'
-import { allPoints, knownPoints, prepare, samplePoints, strike } from './sweep.ts'
+import { guests, PACKAGES, SCENARIOS, TOLD_GUEST } from './scenarios.ts'
+import { allPoints, knownPoints, prepare, samplePoints, strike, words } from './sweep.ts'
 import { makeWorld, type World } from './world.ts'
 
 const SEED = Number(process.env['VMPKG_SEED'] ?? 1)
@@ -36,6 +37,34 @@ for (const { host, points } of [
             `${reached.before} times the old state, ${reached.after} times the new one`,
         )
       })
+    }
+
+    if (host) {
+      // So there is nothing of them to go wrong here, and no scenario; what cp leaves in a guest is in the table.
+      for (const verb of [
+        ['exec', 'one', '--', 'cat', '%/guest/notes'],
+        ['cp', '%/disks/notes', 'one:%/guest/copied'],
+        ['cp', 'one:%/guest/notes', 'two:%/guest/copied'],
+      ]) {
+        test(`${verb[0]} ${verb[1]?.replace('%', '')} writes nothing on this host`, async () => {
+          if (!(await world.virsh('list', '--name')).includes('two')) {
+            await world.wipe()
+            await guests('one', 'two')(world)
+          }
+          const { ['disks']: _, ...old } = await world.observe()
+          const way = { at: 0, way: 'before' } as const
+          const { status, stderr, operations } = await world.runFaulty(words(verb, world), way, TOLD_GUEST)
+          assert.equal(status, 0, stderr)
+          const { ['disks']: __, ...now } = await world.observe()
+          assert.deepEqual(now, old)
+          const kinds = operations.map(({ kind }) => kind)
+          assert.ok(kinds.some((kind) => kind.startsWith('agent ')))
+          assert.deepEqual(
+            kinds.filter((kind) => !/^(?:agent|rpc) /.test(kind)),
+            [],
+          )
+        })
+      }
     }
   })
 }

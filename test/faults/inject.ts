@@ -20,6 +20,9 @@ type Call = (this: unknown, ...args: never[]) => unknown
 type Args = readonly unknown[]
 type Members = Record<string, Call>
 
+/** For other preloads: something else that a fault may hit. */
+export const counting = { around: async <T>(_kind: string, call: () => Promise<T>): Promise<T> => call() }
+
 const text = process.env[FAULT_VARIABLE]
 if (text !== undefined) await install(JSON.parse(text) as FaultPlan)
 
@@ -55,7 +58,8 @@ async function install(plan: FaultPlan): Promise<void> {
       die()
     }
     if (isDue && ERRORS[way] !== undefined) throw failure(kind, path)
-    const note = power?.prepare(kind, path, args)
+    const named = args.map((arg) => (typeof arg === 'string' ? throughDescriptor(arg) : arg))
+    const note = power?.prepare(kind, path, named)
     const end = (): void => {
       if (isDue && way === 'power') power?.strike()
       if (isDue) die()
@@ -78,10 +82,17 @@ async function install(plan: FaultPlan): Promise<void> {
     }
   }
 
+  counting.around = async (kind, call) => around(kind, '', undefined, [], call) as ReturnType<typeof call>
+
   function pathOf(value: unknown): string {
     if (typeof value === 'number') return ofDescriptor(value)
     if (typeof value === 'object' && value !== null && 'fd' in value) return ofDescriptor(Number(value.fd))
-    return value instanceof URL ? fileURLToPath(value) : resolve(String(value))
+    return value instanceof URL ? fileURLToPath(value) : resolve(throughDescriptor(String(value)))
+  }
+  /** A name in a folder that is held open. */
+  function throughDescriptor(path: string): string {
+    const [, fd, rest = ''] = /^\/proc\/self\/fd\/(\d+)(\/.*)?$/.exec(path) ?? []
+    return fd === undefined ? path : ofDescriptor(Number(fd)) + rest
   }
   function ofDescriptor(fd: number): string {
     try {

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { chmod, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -16,7 +16,7 @@ import { openSigner, type Signer } from '../../src/publish/signer.ts'
 import { noise } from '../support/disk-image.ts'
 import { DAY_MS, fixedClock } from '../support/fixed-clock.ts'
 import { makeFilesystem } from '../support/guest-disk.ts'
-import { testImage } from '../support/registry-builder.ts'
+import { type TestPackage, testImage } from '../support/registry-builder.ts'
 import { tinyApp, tinyRouter } from '../support/tiny-packages.ts'
 import { type Scenario, words } from './sweep.ts'
 import type { World } from './world.ts'
@@ -42,6 +42,16 @@ function ext4With(path: string, text: string): Uint8Array {
   }
 }
 
+/** No network, so that it starts alone, and the channels of both agents: `told-guest.ts` says what its guest would. */
+function toldApp(name: string): TestPackage {
+  const { manifest = '', ...plain } = tinyApp(name, {
+    manifest: 'guest: { files: guest/ }',
+    devices: '{{> channel-agent agent="qemu"}}',
+  })
+  const files = { ...plain.files, 'guest/vmpkg.env.hbs': 'HOSTNAME={{identity.hostname}}\n' }
+  return { ...plain, manifest: manifest.replace(/^capabilities:.*\n/m, ''), files }
+}
+
 /** Two versions of each; the second of the router has another definition. The last are mostly alike. */
 export const PACKAGES = [
   { ...tinyRouter('router-tiny'), version: '1.0-1' },
@@ -52,6 +62,7 @@ export const PACKAGES = [
   },
   { ...tinyApp('app-alone'), version: '1.0-1' },
   { ...tinyApp('app-alone', { image: testImage('app-alone 2') }), version: '2.0-1' },
+  toldApp('app-told'),
   { ...tinyApp('app-keep', { manifest: 'data: { home: { size: 16MiB, mount: /home } }' }), version: '1.0-1' },
   { name: 'app-edited', version: '1.0-1', images: { disk: editedImage('') } },
   { name: 'app-edited', version: '2.0-1', images: { disk: editedImage('an edit') } },
@@ -111,6 +122,31 @@ const LEAVES_PACKS = /^backups\/|^tmp\//
 const SPARE = ['storage', 'add', 'spare', '--path', '%/root/spare']
 const VAULT = ['storage', 'add', 'vault', '--path', '%/root/vault', '--key-file', '%/key']
 
+const TOLD_APP = ['install', '-y', 'app-told']
+export const TOLD_GUEST = {
+  NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --import=${join(import.meta.dirname, 'told-guest.ts')}`,
+}
+
+/** Machines that run, files of theirs in `guest`, and files of the user's in `disks`. */
+export function guests(...names: readonly string[]): Scenario['before'] {
+  return async (world) => {
+    await having(ADD, UPDATE, TOLD_APP, ...names.map((name) => ['clone', 'app-told', '--name', name]))(world)
+    for (const folder of ['disks', 'guest/tree/deeper']) await mkdir(join(world.folder, folder), { recursive: true })
+    const files = {
+      'disks/notes': 'of the user',
+      'guest/notes': 'of the guest',
+      'guest/old': 'an old file of the guest',
+    }
+    const tree = { 'guest/tree/one': 'one', 'guest/tree/deeper/two': noise('two', 1_500_000) }
+    for (const [path, content] of Object.entries({ ...files, ...tree }))
+      await writeFile(join(world.folder, path), content)
+    await symlink('deeper/two', join(world.folder, 'guest/tree/link'))
+  }
+}
+
+/** Half a file in a guest goes with a copy a day later: test/domain/guest-tree.test.ts. */
+const IN_GUEST = /^guest\/\*$/
+
 /** With a key file for storages. */
 function keyed(...commands: readonly (readonly string[])[]): Scenario['before'] {
   return async (world) => {
@@ -167,12 +203,12 @@ async function damageImages({ folder }: World): Promise<void> {
 }
 
 /** A pool of which nothing waits: its guest would have to boot, which the app of these tests does not do. */
-async function wishForPool({ folder }: World): Promise<void> {
+async function wishForPool({ folder }: World, name = 'app-alone', size = 2): Promise<void> {
   const state = new DatabaseSync(join(folder, 'root/var/lib/vmpkg/state.db'))
   try {
-    const row = state.prepare('SELECT connection FROM definitions').get()
-    const add = state.prepare('INSERT INTO pools (connection, package, size, mode, net) VALUES (?, ?, 2, NULL, NULL)')
-    add.run(row?.['connection'] ?? '', 'app-alone')
+    const row = state.prepare('SELECT connection FROM installed').get()
+    const add = state.prepare('INSERT INTO pools (connection, package, size, mode, net) VALUES (?, ?, ?, NULL, NULL)')
+    add.run(row?.['connection'] ?? '', name, size)
   } finally {
     state.close()
   }
@@ -921,5 +957,82 @@ export const SCENARIOS: readonly Scenario[] = [
       await wishForPool(world)
     },
     done: ['USAGE'],
+  },
+  {
+    name: 'pool set',
+    host: true,
+    isLong: true,
+    verb: ['pool', 'set', 'app-told', '1'],
+    before: having(ADD, UPDATE, TOLD_APP),
+    // How many are wanted stands first; whoever fills pools makes them so many.
+    next: ['pool', 'fill'],
+    env: TOLD_GUEST,
+  },
+  {
+    name: 'pool fill',
+    host: true,
+    isLong: true,
+    verb: ['pool', 'fill'],
+    before: async (world) => {
+      await having(ADD, UPDATE, TOLD_APP)(world)
+      await wishForPool(world, 'app-told', 2)
+    },
+    piecemeal: ['domains'],
+    env: TOLD_GUEST,
+  },
+  {
+    name: 'cp out of a machine',
+    host: true,
+    verb: ['cp', 'one:%/guest/notes', '%/disks/notes'],
+    before: guests('one'),
+    leaves: IN_DISKS,
+    tidies: true,
+    env: TOLD_GUEST,
+  },
+  {
+    name: 'cp of a folder out of a machine',
+    host: true,
+    isLong: true,
+    verb: ['cp', '-r', 'one:%/guest/tree', '%/disks'],
+    before: guests('one'),
+    leaves: /^disks\//,
+    piecemeal: ['disks'],
+    tidies: true,
+    env: TOLD_GUEST,
+  },
+  {
+    name: 'cp into a machine',
+    host: true,
+    isLong: true,
+    verb: ['cp', '%/disks/notes', 'one:%/guest/old'],
+    before: guests('one'),
+    leaves: IN_GUEST,
+    env: TOLD_GUEST,
+  },
+  {
+    name: 'cp from one machine to another',
+    host: true,
+    isLong: true,
+    verb: ['cp', 'one:%/guest/notes', 'two:%/guest/old'],
+    before: guests('one', 'two'),
+    leaves: IN_GUEST,
+    env: TOLD_GUEST,
+  },
+  {
+    name: 'ssh, the first',
+    host: true,
+    isLong: true,
+    verb: ['ssh', '--stdio', 'one'],
+    before: guests('one'),
+    known: [{ way: 'after', kind: 'mkdtemp', path: /\.new-/ }],
+    piecemeal: ['ssh'],
+    env: TOLD_GUEST,
+  },
+  {
+    name: 'set disk, larger',
+    host: true,
+    isLong: true,
+    verb: ['set', 'disk', 'one', '--size', '8MiB'],
+    before: guests('one'),
   },
 ]

@@ -41,6 +41,8 @@ export interface Scenario {
   /** Ways that would prove nothing here. */
   readonly not?: readonly FaultWay[]
   readonly env?: Readonly<Record<string, string>>
+  /** What a killed command left is gone once the verb has been run again, also what `leaves` names. */
+  readonly tidies?: boolean
   /** Only in the soak run: the tests have another that does nearly the same. */
   readonly isLong?: boolean
 }
@@ -165,6 +167,7 @@ export async function strike(prepared: Prepared, { operation, way }: FaultPoint)
   const isFine = again.status === 0 || (isNew && scenario.done?.includes(code) === true)
   assert.ok(isFine, `run again: ${again.stderr}\n${where}`)
   const last = await look()
+  if (scenario.tidies === true) assert.deepEqual((await world.observe())['unfinished'], [], `it stays: ${where}`)
   if (!isNew || scenario.renews !== true)
     assert.deepEqual(last, after, `run again it does not come to the new state: ${where}`)
   return isOld ? 'before' : 'after'
@@ -205,7 +208,7 @@ function nearer(found: Sight, before: Sight, after: Sight): Sight {
   return equal(before) >= equal(after) ? before : after
 }
 
-/** `%` stands for the world's folder. */
+/** `%` stands for the world's folder, also as a path in a machine. */
 export function words(argv: readonly string[], { folder }: World): readonly string[] {
-  return argv.map((word) => word.replace(/^%/, folder))
+  return argv.map((word) => word.replace(/(?<=^|:)%/, folder))
 }

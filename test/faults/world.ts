@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -15,6 +15,7 @@ import { readRegistry, verifyRegistryAs } from '../../src/publish/registry-state
 import { parseDraft } from '../../src/publish/root-draft.ts'
 import { type Cli, type CliResult, makeCli } from '../support/cli.ts'
 import { fixedClock } from '../support/fixed-clock.ts'
+import { AGENT_VARIABLE, type GuestAgentProcess, startGuestAgent } from '../support/guest-agent-process.ts'
 import { buildRegistry, type TestPackage, type TestRegistry } from '../support/registry-builder.ts'
 import { FAULT_VARIABLE, type FaultPlan, type FaultWay, type Operation } from './fault.ts'
 
@@ -22,6 +23,10 @@ const execute = promisify(execFile)
 const HOOK = join(import.meta.dirname, 'inject.ts')
 /** Sockets and logs of the private host, and Node's compiled modules: not what a verb changes. */
 const APART = /^root\/(run|var\/lib\/vmpkg\/private|var\/cache\/vmpkg\/compiled)(\/|$)/
+/** Of those what is there for machines: disks and mediums of ephemeral ones, keys of SSH. */
+const IN_RUN = /^root\/run\/vmpkg\/private\/[^/]+\/(machines|ssh)\/./
+/** The way there. The private host has some of these mounted, so they stay. */
+const WAY = /^root(\/var(\/(lib|cache)(\/vmpkg)?)?|\/run(\/vmpkg(\/private(\/[^/]+(\/(machines|ssh))?)?)?)?)?$/
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 const MAC = /\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g
 /** An address that follows from a MAC. */
@@ -30,9 +35,13 @@ const CLIENT_ADDRESS = /(?<=ADDRESS' value=')10\.\d+\.\d+\.\d+/g
 const DOMAIN_FOLDER = /\bdomain-\d+-/g
 /** What a restore, a copy or a snapshot puts behind the UUID. */
 const TAG = /(?<=\.)s?[0-9a-f]{8}(?=(?:-[a-z0-9]+)?\.(?:qcow2|raw|boot|nvram))/g
+/** libvirt's names for machines that wait in pools, who makes them, and what tells them from others. */
+const POOL_NAME = /(?<=pool-)[0-9a-f]{12}/g
+const OF_MEMBER = /(?<= (?:attendant|shape)=['"\\]+)[0-9a-f -]+/g
 const TIME = /\d{4}-\d\d-\d\dT[0-9:.]+Z/g
 /** Names of files that are not finished. */
-const UNFINISHED = /^tmp\/|cache\/vmpkg\/(scratch|import)-[^/]*$|\.tmp$|\.partial$|\.iso\.|\.init-|\.init$/
+const UNFINISHED =
+  /^tmp\/|cache\/vmpkg\/(scratch|import)-[^/]*$|\.tmp$|\.partial$|\.iso\.|\.init-|\.init$|\/ssh\/[^/]+\.new-[^/]*$|\/\.vmpkg-[0-9a-f]{12}-\d+$/
 
 /** What an observer sees, who does not believe vmpkg; random names are taken out. Plain JSON. */
 export type Sight = Readonly<Record<string, unknown>>
@@ -81,7 +90,9 @@ export async function makeWorld({ name, packages, host }: WorldOptions): Promise
   const keeping = join(folder, '..', `${basename(folder)}-kept`)
   const stash = join(folder, '..', `${basename(folder)}-stash`)
   const trace = join(apart, '..', `${basename(folder)}-trace`)
+  let agent: GuestAgentProcess | undefined
   const close = async (): Promise<void> => {
+    await agent?.[Symbol.asyncDispose]()
     await cli.close()
     await registry[Symbol.asyncDispose]()
     for (const path of [apart, keeping, stash, trace]) await rm(path, { recursive: true, force: true })
@@ -89,7 +100,12 @@ export async function makeWorld({ name, packages, host }: WorldOptions): Promise
   try {
     await mkdir(stash)
     await mkdir(join(folder, 'tmp'))
-    const scratch = { TMPDIR: join(folder, 'tmp'), ...inherited() }
+    if (host) agent = await startGuestAgent(join(folder, '..', `${basename(folder)}-agent`))
+    const scratch = {
+      TMPDIR: join(folder, 'tmp'),
+      ...(agent === undefined ? {} : { [AGENT_VARIABLE]: agent.socket }),
+      ...inherited(),
+    }
     const uri = host ? String((await cli.json(['host', 'private', 'start', name]))['uri']) : undefined
     const libvirt = uri === undefined ? undefined : new SavedLibvirt(uri, apart)
     return {
@@ -107,7 +123,7 @@ export async function makeWorld({ name, packages, host }: WorldOptions): Promise
         const plan: FaultPlan = { folders: [folder], trace, stash, at, way }
         const faulty = {
           [FAULT_VARIABLE]: JSON.stringify(plan),
-          NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --import=${HOOK}`,
+          NODE_OPTIONS: `--import=${HOOK} ${env['NODE_OPTIONS'] ?? process.env['NODE_OPTIONS'] ?? ''}`,
         }
         const result = await cli.run(argv, '', { env: { ...scratch, ...env, ...faulty } })
         const text = await readFile(trace, 'utf8').catch(() => '')
@@ -168,6 +184,8 @@ function plain(sight: Sight, known: readonly string[]): Sight {
     .replace(MAC, hide('MAC'))
     .replace(CLIENT_ADDRESS, hide('ADDRESS'))
     .replace(TAG, 'TAG')
+    .replace(POOL_NAME, 'NAME')
+    .replace(OF_MEMBER, 'ITS')
     .replaceAll(DOMAIN_FOLDER, 'domain-N-')
   const hidden = JSON.parse(text) as Record<string, unknown>
   for (const [key, value] of Object.entries(hidden)) {
@@ -177,18 +195,21 @@ function plain(sight: Sight, known: readonly string[]): Sight {
 }
 
 async function copyTop(folder: string, target: string): Promise<void> {
-  const filter = (from: string): boolean => !APART.test(from.slice(folder.length + 1))
-  await cp(folder, target, { recursive: true, preserveTimestamps: true, filter })
+  const filter = (from: string): boolean =>
+    isOurs(from.slice(folder.length + 1)) || WAY.test(from.slice(folder.length + 1))
+  await cp(folder, target, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true, filter })
 }
 
 async function removeTop(folder: string, below = ''): Promise<void> {
   for (const entry of await readdir(join(folder, below), { withFileTypes: true })) {
     const path = join(below, entry.name)
-    if (APART.test(path)) continue
-    const isWay = entry.isDirectory() && /^root(\/var(\/(lib|cache)(\/vmpkg)?)?)?$/.test(path)
-    if (isWay) await removeTop(folder, path)
-    else await rm(join(folder, path), { recursive: true, force: true })
+    if (entry.isDirectory() && WAY.test(path)) await removeTop(folder, path)
+    else if (isOurs(path)) await rm(join(folder, path), { recursive: true, force: true })
   }
+}
+
+function isOurs(path: string): boolean {
+  return IN_RUN.test(path) || !APART.test(path)
 }
 
 interface Saved {
@@ -332,7 +353,7 @@ const SPACE_OF_POOL = /<(?:capacity|allocation|available) /
 async function observeFiles(folder: string): Promise<Sight> {
   const state = join(folder, 'root/var/lib/vmpkg')
   const config = join(folder, 'root/etc/vmpkg')
-  const paths = (await readdir(folder, { recursive: true })).filter((path) => !APART.test(path)).toSorted()
+  const paths = (await readdir(folder, { recursive: true })).filter(isOurs).toSorted()
   const files = paths.filter((path) => !/\.(db|lock)(-wal|-shm|-journal)?$|\/lock(\.holder)?$/.test(path))
   // What a command unpacks for itself is nobody's yet.
   const kept = files.filter((path) => !/cache\/vmpkg\/(scratch|import)-/.test(path))
@@ -369,7 +390,11 @@ async function observeFiles(folder: string): Promise<Sight> {
     roots: await observeRoots(config),
     machines: files
       // What the last backup read is remembered to spare work.
-      .filter((path) => /connections\/[^/]+\/(overlays|mediums|logs|data)\/./.test(path) && !path.endsWith('.index'))
+      .filter(
+        (path) =>
+          (/connections\/[^/]+\/(overlays|mediums|logs|data)\/./.test(path) && !path.endsWith('.index')) ||
+          /^root\/run\/.*\/machines\/./.test(path),
+      )
       .map((path) => path.replace(/\.[0-9a-f]{8}\.iso$/, '.NEW.iso')),
     // A damaged image is none; the next that needs it puts it aside and fetches it. What stands beside a partial, and what was
     // to be renamed, is gc's.
@@ -381,9 +406,13 @@ async function observeFiles(folder: string): Promise<Sight> {
     ),
     disks: await Promise.all(
       files
-        .filter((path) => /^disks\/./.test(path) && !path.endsWith('.tmp'))
+        .filter((path) => /^(?:disks|guest)\/./.test(path) && !UNFINISHED.test(path) && !existsAsFolder(folder, path))
         .map(async (path) => `${path} ${sha256(await readFile(join(folder, path)))}`),
     ),
+    diskSizes: await Promise.all(
+      files.filter((path) => /\/overlays\/[^/]*\.qcow2$/.test(path)).map((path) => sizeOf(join(folder, path))),
+    ),
+    ssh: await observeSsh(folder, files),
     kept: (await listed('downloads')).filter((name) => name.startsWith('kept-')),
     damaged,
     keys: await observeKeys(folder, files),
@@ -406,6 +435,28 @@ async function observeStorages(folder: string, files: readonly string[]): Promis
     path.endsWith('.json') ? `${path} ${await readFile(join(folder, path), 'utf8')}` : path,
   )
   return Promise.all(texts)
+}
+
+function existsAsFolder(folder: string, path: string): boolean {
+  return statSync(join(folder, path)).isDirectory()
+}
+
+/** What the guest sees of a disk: from byte 24 of the header on (QEMU, docs/interop/qcow2.txt). */
+async function sizeOf(path: string): Promise<string> {
+  return String((await readFile(path)).readBigUInt64BE(24))
+}
+
+/** Keys, and whether they are whole; which server is expected where. */
+async function observeSsh(folder: string, files: readonly string[]): Promise<readonly string[]> {
+  const own = files.filter((path) => /^root\/run\/.*\/ssh\/[^/]+\.keys\/(?:key|known_hosts)$/.test(path))
+  return Promise.all(
+    own.map(async (path) => {
+      if (path.endsWith('known_hosts')) return `${path} ${await readFile(join(folder, path), 'utf8')}`
+      const made = await execute('ssh-keygen', ['-y', '-f', join(folder, path)]).catch(() => undefined)
+      const written = await readFile(join(folder, `${path}.pub`), 'utf8').catch(() => '')
+      return `${path} ${made?.stdout.trim() === written.trim() ? 'whole' : 'broken'}`
+    }),
+  )
 }
 
 /** Of a backup the machine: its time is another one each time. */

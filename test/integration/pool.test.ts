@@ -7,12 +7,15 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { Emit } from '../../src/events.ts'
 import { systemOutside } from '../../src/node/outside.ts'
 import { preparePools, setPool } from '../../src/operations/pool.ts'
 import { recordFacts } from '../../src/operations/pool-member.ts'
 import { listOwnMembers, makeRoom } from '../../src/operations/pool-relief.ts'
+import { endApp, startApp } from '../../src/operations/run.ts'
 import { openWorkspace, type Workspace } from '../../src/operations/workspace.ts'
 import { readDomainFacts } from '../../src/render/facts-xml.ts'
+import { AGENT_VARIABLE, startGuestAgent, TOLD_GUEST } from '../support/guest-agent-process.ts'
 import { privateHostMissing } from '../support/private-host.ts'
 import { makeSite, type Observation, type Site } from '../support/site.ts'
 import { tinyApp, tinyRouter } from '../support/tiny-packages.ts'
@@ -44,10 +47,12 @@ describe('pools', { timeout: 240_000, skip: await privateHostMissing() }, () => 
   })
   after(() => site?.close())
 
-  const open = (): Promise<Workspace> => {
+  const memory = (): string => join(site.cli.folder, 'root', 'run', 'vmpkg', 'private', 'eph-pools', 'machines')
+  const open = (notes: string[]): Promise<Workspace> => {
     const { cli } = site
+    const emit: Emit = (event) => void (event.type === 'noted' && notes.push(event.message))
     return openWorkspace({
-      outside: systemOutside({ emit: () => {}, signal: new AbortController().signal, env: cli.env, offline: true }),
+      outside: systemOutside({ emit, signal: new AbortController().signal, env: cli.env, offline: true }),
       root: cli.env['VMPKG_ROOT'],
       connect: cli.env['VMPKG_CONNECT'],
       env: cli.env,
@@ -58,8 +63,8 @@ describe('pools', { timeout: 240_000, skip: await privateHostMissing() }, () => 
       write: true,
     })
   }
-  const inside = async <T>(use: (workspace: Workspace) => Promise<T>): Promise<T> => {
-    const workspace = await open()
+  const inside = async <T>(use: (workspace: Workspace) => Promise<T>, notes: string[] = []): Promise<T> => {
+    const workspace = await open(notes)
     try {
       return await use(workspace)
     } finally {
@@ -236,6 +241,43 @@ describe('pools', { timeout: 240_000, skip: await privateHostMissing() }, () => 
     await empty()
   })
 
+  test('run takes none where nobody could end it with the command, and says so', async () => {
+    await fill(1)
+    const notes: string[] = []
+    await inside(async (workspace) => {
+      const request = { package: APP, name: 'scratched', net: undefined, pool: true, set: [], profiles: [], grants: [] }
+      const face = { kind: 'console' as const }
+      const app = await startApp(workspace, { ...request, wait: false, timeoutSeconds: undefined, face, keep: false })
+      assert.deepEqual([app.pooled, app.guard], [undefined, undefined])
+      await endApp(workspace, app)
+    }, notes)
+    assert.match(notes.join('\n'), /could outlive this command here, so one is made from scratch/)
+    assert.equal((await row())?.ready, 1)
+    await empty()
+  })
+
+  test('what run took out of a pool ends with it, killed or not, with no other command', async () => {
+    await using agent = await startGuestAgent(join(site.cli.folder, 'agent'))
+    const env = { ...TOLD_GUEST, [AGENT_VARIABLE]: agent.socket }
+    const filled = await site.cli.run(['pool', 'set', APP, '2'], '', { env })
+    assert.equal(filled.status, 0, filled.stderr)
+    const members = async (): Promise<number> =>
+      (await site.virsh('list', '--all', '--name')).match(/pool-/g)?.length ?? 0
+    for (const [signal, ready] of [
+      ['SIGKILL', 1],
+      ['SIGHUP', 0],
+    ] as const) {
+      const running = site.cli.start(['run', APP, '--name', 'windowed', '--viewer', 'console'], undefined, { env })
+      await running.said(/^windowed$/m)
+      assert.deepEqual([(await row())?.ready, await members()], [ready, ready + 1])
+      running.kill(signal)
+      await running.done
+      await until(async () => (await members()) === ready)
+    }
+    await until(async () => (await readdir(memory())).length === 0)
+    await empty()
+  })
+
   test('a member whose QEMU was killed is gone with all that it had', async () => {
     const [name = ''] = await fill(1)
     process.kill(await qemuOf(name), 'SIGKILL')
@@ -243,8 +285,7 @@ describe('pools', { timeout: 240_000, skip: await privateHostMissing() }, () => 
     assert.equal((await row())?.ready, 0)
     await site.cli.ok(['gc'])
     await empty()
-    const run = join(site.cli.folder, 'root', 'run', 'vmpkg', 'private', 'eph-pools', 'machines')
-    assert.deepEqual(await readdir(run), [])
+    assert.deepEqual(await readdir(memory()), [])
   })
 
   test('a pool that this host cannot have is refused', async () => {

@@ -1,12 +1,13 @@
 /** Copies onto this host: a hostile guest's names and the links that lie about lead nowhere else. */
 import assert from 'node:assert/strict'
-import { lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { type CopyEntry, checkTree, type FileToCopy, staysWithin } from '../../src/domain/copy-tree.ts'
 import { isVmpkgError } from '../../src/errors.ts'
 import { LocalSink, LocalSource } from '../../src/operations/local-tree.ts'
+import { readOwnIdentity } from '../../src/state/process-identity.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 async function* content(...chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
@@ -58,6 +59,20 @@ describe('a copy onto this host', () => {
     assert.equal(found.size, 3 * 1024 * 1024)
     assert.ok(found.blocks * 512 < 2 * 1024 * 1024, String(found.blocks))
     assert.deepEqual(await readdir(join(root, 'tree', 'd')), ['holes', 'run'])
+  })
+
+  test('takes away the half of a link that a killed one left, also where the copy fails', async (t) => {
+    const { root } = await makePlace(t)
+    const { pid, startTicks } = readOwnIdentity()
+    await mkdir(join(root, 'tree'))
+    await symlink('x', join(root, 'tree', `.l.vmpkg-${pid}-${startTicks + 1}.tmp`))
+    const link = { kind: 'link', path: 'l', target: 'x' } as const
+    await copy(new LocalSink({ root, name: 'tree' }), [directory(''), link])
+    assert.deepEqual(await readdir(join(root, 'tree')), ['l'])
+    await rm(join(root, 'tree', 'l'))
+    await writeFile(join(root, 'tree', 'l'), 'mine')
+    await assert.rejects(copy(new LocalSink({ root, name: 'tree' }), [directory(''), link]), { code: 'USAGE' })
+    assert.deepEqual(await readdir(join(root, 'tree')), ['l'])
   })
 
   test('follows no link that lies where a folder would be made', async (t) => {

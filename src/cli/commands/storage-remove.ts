@@ -4,7 +4,9 @@ import type { CommandSpec } from '../command.ts'
 export const command: CommandSpec = {
   args: '<name>',
   summary: 'Forget a place for disks; only an empty one.',
-  description: 'The volume group or folder stays. Of an encrypted one the key goes, for good.',
+  description:
+    'Its folder goes once nothing is left in it; one with files of others stays, and so does a\n' +
+    'volume group. Of an encrypted one the key goes, for good.',
   options: [{ flags: '--dry-run', summary: 'check and stop' }],
   examples: ['vmpkg storage remove big'],
   async run({ args: [name = ''], io }) {
