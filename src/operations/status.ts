@@ -1,9 +1,10 @@
 /** What libvirt and the guests say of our machines: `ps` without asking guests, `status` with. */
 
-import { getMachine, listMachines as list, type Machine, runningFacts } from '../domain/inventory.ts'
+import { absent, getMachine, listMachines as list, type Machine, runningFacts } from '../domain/inventory.ts'
 import { findLink, type LinkState } from '../domain/link.ts'
 import { readPanic } from '../domain/panic.ts'
 import { askStatus } from '../domain/readiness.ts'
+import { VmpkgError } from '../errors.ts'
 import type { EphemeralStorage } from '../model/libvirt-facts.ts'
 import type { AgentReply } from '../router/agent.ts'
 import { limitsOf } from './session-mode.ts'
@@ -52,7 +53,16 @@ export interface MachineStatus extends MachineRow {
 /** Machines of the connection; none when it is a private host that does not run. */
 export async function listMachines(workspace: Workspace): Promise<readonly MachineRow[]> {
   const connect = await workspace.connectIfRunning()
-  return connect === undefined ? [] : Promise.all((await list(connect)).map(rowOf))
+  return connect === undefined ? [] : ofThoseThatStay(await list(connect), rowOf)
+}
+
+/** Ephemeral ones end at any time, between the list and a look at them as well. */
+async function ofThoseThatStay<T>(
+  machines: readonly Machine[],
+  look: (machine: Machine) => Promise<T>,
+): Promise<readonly T[]> {
+  const looks = machines.map(async (machine) => look(machine).catch(absent('noDomain')))
+  return (await Promise.all(looks)).filter((one) => one !== undefined)
 }
 
 /** An answer takes a tenth of a second, and several seconds where the processor is emulated. */
@@ -81,14 +91,16 @@ export async function machineStatus(
   if (connect === undefined)
     return { connection: workspace.connectionName, supervisor: undefined, machines: [], limits }
   const { pid, closed } = await readSupervisor(workspace.connectionPaths)
-  const machines =
+  const chosen =
     names.length === 0 ? await list(connect) : await Promise.all(names.map((name) => getMachine(connect, name)))
-  return {
-    connection: workspace.uri,
-    supervisor: pid,
-    machines: await Promise.all(machines.map((machine) => statusOf(workspace, machine, timeoutSeconds * 1000, closed))),
-    limits,
-  }
+  const machines = await ofThoseThatStay(chosen, async (machine) =>
+    statusOf(workspace, machine, timeoutSeconds * 1000, closed),
+  )
+  const gone =
+    names.length === 0 ? undefined : chosen.find(({ domain }) => !machines.some((one) => one.uuid === domain.uuid))
+  if (gone !== undefined)
+    throw new VmpkgError('DOMAIN_UNKNOWN', `${gone.name} ended just now, and is no machine any more`)
+  return { connection: workspace.uri, supervisor: pid, machines, limits }
 }
 
 async function rowOf(machine: Machine): Promise<MachineRow> {
