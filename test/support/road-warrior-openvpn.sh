@@ -6,7 +6,8 @@
 set -eu
 file=$1
 shift
-openvpn --config "$file" --dev road --dev-type tun --tmp-dir /tmp --connect-retry 1 1 --verb 3 >"$file.log" 2>&1 &
+: >"$file.log" # here: the shell of the background empties it some time after the first look
+openvpn --config "$file" --dev road --dev-type tun --tmp-dir /tmp --connect-retry 1 1 --verb 3 >>"$file.log" 2>&1 &
 client=$!
 trap 'kill "$client"' EXIT
 tries=0
