@@ -62,18 +62,28 @@ async function gather(lane: AsyncIterable<Event>): Promise<readonly Event[]> {
 /** Files with a failure. */
 const failed = new Set<string>()
 
-interface Failure {
-  readonly name: string
+interface Place {
+  /** Where it is written, which may be a helper of many test files. */
   readonly file?: string
+  /** The test file that was run. */
+  readonly entryFile?: string
+}
+
+interface Failure extends Place {
+  readonly name: string
   readonly line?: number
   readonly details: { readonly error: Error & { readonly failureType?: string; readonly cause?: unknown } }
+}
+
+function testFileOf({ entryFile, file }: Place): string {
+  return entryFile ?? file ?? 'a file without a name'
 }
 
 /** Said at once on standard error, also of the second lane: the report has it at its end. */
 function noteFailure({ type, data }: Event): void {
   if (type !== 'test:fail') return
   const { name, file, line, details } = data as Failure
-  failed.add(file ?? 'a file without a name')
+  failed.add(testFileOf(data as Place))
   if (details.error.failureType === 'subtestsFailed') return
   const { cause } = details.error
   const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
@@ -103,10 +113,14 @@ async function* runAgain(paths: readonly string[]): AsyncGenerator<Event> {
   failed.clear()
   const names = paths.map((path) => relative(top, path))
   yield remark(`once more, alone: ${names.join(', ')}`)
+  const ran = new Set<string>()
   for await (const event of start(names)) {
     noteFailure(event)
+    if (event.type === 'test:pass') ran.add(testFileOf(event.data as Place))
     if (event.type !== 'test:summary') yield event
   }
+  // What did not run has not passed.
+  for (const path of paths) if (!ran.has(path)) failed.add(path)
   const unsteady = names.filter((name) => !failed.has(join(top, name)))
   if (unsteady.length > 0) yield remark(`unsteady, to be mended: ${unsteady.join(', ')}`)
 }

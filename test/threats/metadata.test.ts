@@ -305,8 +305,8 @@ threatCase({
     [
       {
         file: 'src/trust/content.ts',
-        find: 'bytes.length !== expected.size || actual !== expected.sha256',
-        replace: 'false',
+        find: 'actual.size === expected.size && actual.sha256 === expected.sha256',
+        replace: 'true',
       },
       { file: 'src/trust/channels.ts', find: ' || channels.version !== envelope.channels.version', replace: '' },
     ],
@@ -341,8 +341,8 @@ threatCase({
       },
       {
         file: 'src/trust/content.ts',
-        find: 'bytes.length !== expected.size || actual !== expected.sha256',
-        replace: 'false',
+        find: 'actual.size === expected.size && actual.sha256 === expected.sha256',
+        replace: 'true',
       },
     ],
   ],

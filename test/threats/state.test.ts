@@ -42,7 +42,7 @@ threatCase({
     assert.match(error.message, new RegExp(`Process ${pid} \\(vmpkg install router-uni\\)`))
   },
   controls: [
-    { file: 'src/state/lock.ts', find: '!tryLock(database)', replace: 'false' },
+    { file: 'src/state/lock.ts', find: '!tryLock(database, path)', replace: 'false' },
     { file: 'src/state/lock.ts', find: 'writeHolder(path, { ...readOwnIdentity(), command })', replace: '' },
   ],
 })
