@@ -55,53 +55,56 @@ function torMissing(): string | false {
   return existsSync('/usr/bin/tor') ? false : 'Tor is not installed'
 }
 
-for (const { layer, cases, depths, sample } of ROUTERS) {
-  const missing = labMissing() || (layer === 'gal' && vpnMissing()) || (layer === 'sol' && torMissing())
-  describe(`mutants of router-${layer}`, { skip: missing }, () => {
-    let files: RouterFiles
-    let verdicts: Ahead<{ readonly lab: Lab; readonly runner: MutantRunner }, Verdict>
-    before(async () => {
-      files = await readRouterFiles(`router-${layer}`, layer, { wan: WAN_MAC, lan: LAN_MAC })
-      const mutants = listMutants(files, depths).filter(({ name }) => name in sample)
-      const jobs = mutants.map((one) => ({
-        key: one.name,
-        run: async ({ runner }: { readonly runner: MutantRunner }) => runner.run(one),
-      }))
-      verdicts = new Ahead(jobs, {
-        most: LABS,
-        async start() {
-          const lab = await startLab({ vpn: layer === 'gal' && 'openvpn' })
-          return { lab, runner: new MutantRunner(lab, files, cases) }
-        },
-        end: async ({ lab }) => lab.stop(),
+// Three at a time, since each waits most of the time.
+describe('mutants', { concurrency: ROUTERS.length }, () => {
+  for (const { layer, cases, depths, sample } of ROUTERS) {
+    const missing = labMissing() || (layer === 'gal' && vpnMissing()) || (layer === 'sol' && torMissing())
+    describe(`mutants of router-${layer}`, { skip: missing }, () => {
+      let files: RouterFiles
+      let verdicts: Ahead<{ readonly lab: Lab; readonly runner: MutantRunner }, Verdict>
+      before(async () => {
+        files = await readRouterFiles(`router-${layer}`, layer, { wan: WAN_MAC, lan: LAN_MAC })
+        const mutants = listMutants(files, depths).filter(({ name }) => name in sample)
+        const jobs = mutants.map((one) => ({
+          key: one.name,
+          run: async ({ runner }: { readonly runner: MutantRunner }) => runner.run(one),
+        }))
+        verdicts = new Ahead(jobs, {
+          most: LABS,
+          async start() {
+            const lab = await startLab({ vpn: layer === 'gal' && 'openvpn' })
+            return { lab, runner: new MutantRunner(lab, files, cases) }
+          },
+          end: async ({ lab }) => lab.stop(),
+        })
       })
-    })
-    after(async () => verdicts.stop())
+      after(async () => verdicts.stop())
 
-    test('are as many as the files have lines of rules and settings, and each can be made', () => {
-      const rules = (files.medium['nftables.nft'] ?? '').split('\n').filter((line) => /^ {4}(?!type)\S/.test(line))
-      const settings = (files.image['usr/lib/vmpkg/boot']?.[0] ?? '').match(/^ +setting net\//gm) ?? []
-      const mutants = listMutants(files, depths)
-      const [drops, tables, comments] = [3, 2, rules.filter((line) => line.trim().startsWith('#')).length]
-      assert.equal(mutants.length, rules.length - comments + drops + tables + settings.length)
-      for (const { change, behind } of mutants) assert.notDeepEqual(withChanges(files, [change, ...behind]), files)
-      for (const line of Object.keys(UNI_UNSEEN))
-        assert.ok(
-          mutants.some(({ name }) => name === line),
-          line,
-        )
-    })
-
-    for (const [name, [kind, id]] of Object.entries(sample)) {
-      test(`${name} is ${kind}`, async () => {
-        const verdict = await verdicts.get(name)
-        assert.ok(verdict.kind !== 'survived', 'no case notices')
-        assert.equal(verdict.kind, kind)
-        assert.ok(verdict.by.includes(id), verdict.by.join(', '))
+      test('are as many as the files have lines of rules and settings, and each can be made', () => {
+        const rules = (files.medium['nftables.nft'] ?? '').split('\n').filter((line) => /^ {4}(?!type)\S/.test(line))
+        const settings = (files.image['usr/lib/vmpkg/boot']?.[0] ?? '').match(/^ +setting net\//gm) ?? []
+        const mutants = listMutants(files, depths)
+        const [drops, tables, comments] = [3, 2, rules.filter((line) => line.trim().startsWith('#')).length]
+        assert.equal(mutants.length, rules.length - comments + drops + tables + settings.length)
+        for (const { change, behind } of mutants) assert.notDeepEqual(withChanges(files, [change, ...behind]), files)
+        for (const line of Object.keys(UNI_UNSEEN))
+          assert.ok(
+            mutants.some(({ name }) => name === line),
+            line,
+          )
       })
-    }
-  })
-}
+
+      for (const [name, [kind, id]] of Object.entries(sample)) {
+        test(`${name} is ${kind}`, async () => {
+          const verdict = await verdicts.get(name)
+          assert.ok(verdict.kind !== 'survived', 'no case notices')
+          assert.equal(verdict.kind, kind)
+          assert.ok(verdict.by.includes(id), verdict.by.join(', '))
+        })
+      }
+    })
+  }
+})
 
 for (const [what, plan, skip] of [
   ['OpenVPN', planOpenvpn, vpnMissing()],
