@@ -14,7 +14,7 @@ import { type RouterFiles, readRouterFiles } from './router-files.ts'
 import { type Outcome, runScene } from './scene.ts'
 
 /** How many work at a time. Most of a scene is waiting: for a lease, a tunnel, a frame that must not come. */
-export const LABS = 3
+export const LABS = 4
 
 /** Tries of a negative control. */
 const ROUNDS = 3
