@@ -139,7 +139,7 @@ export async function readStill(
     },
     blockStatus: async (_, length) => new Map([['base:allocation', [{ length, flags: 0 }]]]),
   }
-  return readOne(disk, plain, undefined, writer, progress)
+  return await readOne(disk, plain, undefined, writer, progress) // the file is open until then
 }
 
 async function readOne(
