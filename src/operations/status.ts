@@ -91,16 +91,19 @@ export async function machineStatus(
   if (connect === undefined)
     return { connection: workspace.connectionName, supervisor: undefined, machines: [], limits }
   const { pid, closed } = await readSupervisor(workspace.connectionPaths)
-  const chosen =
-    names.length === 0 ? await list(connect) : await Promise.all(names.map((name) => getMachine(connect, name)))
-  const machines = await ofThoseThatStay(chosen, async (machine) =>
-    statusOf(workspace, machine, timeoutSeconds * 1000, closed),
-  )
-  const gone =
-    names.length === 0 ? undefined : chosen.find(({ domain }) => !machines.some((one) => one.uuid === domain.uuid))
-  if (gone !== undefined)
-    throw new VmpkgError('DOMAIN_UNKNOWN', `${gone.name} ended just now, and is no machine any more`)
+  const look = async (machine: Machine): Promise<MachineStatus> =>
+    statusOf(workspace, machine, timeoutSeconds * 1000, closed)
+  const lookFor = async (name: string): Promise<MachineStatus> =>
+    (await look(await getMachine(connect, name)).catch(absent('noDomain'))) ?? endedNow(name)
+  const machines =
+    names.length === 0 ? await ofThoseThatStay(await list(connect), look) : await Promise.all(names.map(lookFor))
   return { connection: workspace.uri, supervisor: pid, machines, limits }
+}
+
+function endedNow(name: string): never {
+  throw new VmpkgError('DOMAIN_UNKNOWN', `${name} ended just now, and is no machine any more`, {
+    hint: 'vmpkg ps --all lists those that there are.',
+  })
 }
 
 async function rowOf(machine: Machine): Promise<MachineRow> {

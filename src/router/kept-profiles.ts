@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { VmpkgError } from '../errors.ts'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
 import { MAX_STORED_FILE_BYTES } from '../model/stored-file.ts'
+import { parseKept } from './kept-value.ts'
 
 /** Of the parameter. */
 export const KEPT_PROFILES_FORMAT = 'vpn-profiles'
@@ -22,17 +23,9 @@ export type KeptProfile = z.infer<typeof profileSchema>
 
 /** @throws {VmpkgError} `PARAMETER_INVALID`, never with a key in it */
 export function parseKeptProfiles(text: string): readonly KeptProfile[] {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    value = undefined // said below, without the text
-  }
-  const result = listSchema.safeParse(value)
-  if (result.success && hasOwnNames(result.data.profiles)) return result.data.profiles
-  throw new VmpkgError('PARAMETER_INVALID', 'Not a list of VPN profiles', {
-    hint: 'vmpkg router vpn add makes it; it is not written by hand.',
-  })
+  const isWhole = ({ profiles }: z.infer<typeof listSchema>): boolean => hasOwnNames(profiles)
+  return parseKept(listSchema, text, { what: 'a list of VPN profiles', madeBy: 'vmpkg router vpn add', isWhole })
+    .profiles
 }
 
 /** By name. @throws {VmpkgError} `SIZE_EXCEEDED` */

@@ -14,7 +14,8 @@ import { z } from 'zod'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
 import { formatAddress, netmaskOf, parseSubnet } from '../model/subnet.ts'
 import type { HomeContext } from '../model/template-context.ts'
-import { base64Bytes, MAX_PEERS, parseServer, peerShape, type Reachable, serverShape } from './vpn-clients.ts'
+import { parseKept } from './kept-value.ts'
+import { base64Bytes, hasOwnAddresses, MAX_PEERS, peerShape, type Reachable, serverShape } from './vpn-clients.ts'
 
 /** Of the parameter's file, and the name that its value is kept under. */
 export const OPENVPN_SERVER_FORMAT = 'openvpn-server'
@@ -68,7 +69,11 @@ export type OpenvpnPeer = OpenvpnServer['peers'][number]
 /** @throws {VmpkgError} `PARAMETER_INVALID`, never with a key in it */
 export function parseOpenvpnServer(text: string): OpenvpnServer {
   const madeBy = 'vmpkg vpn-server init --protocol openvpn'
-  return parseServer(serverSchema, text, { what: 'an OpenVPN server', madeBy })
+  return parseKept(serverSchema, text, {
+    what: 'the description of an OpenVPN server',
+    madeBy,
+    isWhole: hasOwnAddresses,
+  })
 }
 
 export function formatOpenvpnServer(server: OpenvpnServer): string {

@@ -51,27 +51,8 @@ interface Server {
   readonly peers: readonly Peer[]
 }
 
-/** @param what it is, and the command that makes it @throws {VmpkgError} `PARAMETER_INVALID`, never with a key in it */
-export function parseServer<S extends Server>(
-  schema: z.ZodType<S>,
-  text: string,
-  { what, madeBy }: { readonly what: string; readonly madeBy: string },
-): S {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    value = undefined // said below, without the text
-  }
-  const result = schema.safeParse(value)
-  if (result.success && hasOwnAddresses(result.data)) return result.data
-  throw new VmpkgError('PARAMETER_INVALID', `Not the description of ${what}`, {
-    hint: `${madeBy} makes it; it is not written by hand.`,
-  })
-}
-
 /** Each client has a name and an address of the subnet that nobody else has. */
-function hasOwnAddresses({ subnet, peers }: Server): boolean {
+export function hasOwnAddresses({ subnet, peers }: Server): boolean {
   const free = new Set(peerAddresses(subnet))
   return (
     peers.every((peer) => free.delete(peer.address)) && new Set(peers.map((peer) => peer.name)).size === peers.length

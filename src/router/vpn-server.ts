@@ -8,7 +8,8 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { z } from 'zod'
 import { formatCanonicalJson } from '../model/canonical-json.ts'
-import { base64Bytes, MAX_PEERS, parseServer, peerShape, type Reachable, serverShape } from './vpn-clients.ts'
+import { parseKept } from './kept-value.ts'
+import { base64Bytes, hasOwnAddresses, MAX_PEERS, peerShape, type Reachable, serverShape } from './vpn-clients.ts'
 
 /** Of the parameter's file, and the name that its value is kept under. */
 export const VPN_SERVER_FORMAT = 'vpn-server'
@@ -32,7 +33,8 @@ export type VpnPeer = z.infer<typeof peerSchema>
 
 /** @throws {VmpkgError} `PARAMETER_INVALID`, never with a key in it */
 export function parseVpnServer(text: string): VpnServer {
-  return parseServer(serverSchema, text, { what: 'a VPN server', madeBy: 'vmpkg vpn-server init' })
+  const madeBy = 'vmpkg vpn-server init'
+  return parseKept(serverSchema, text, { what: 'the description of a VPN server', madeBy, isWhole: hasOwnAddresses })
 }
 
 export function formatVpnServer(server: VpnServer): string {

@@ -9,23 +9,13 @@ import {
   newPoolName,
 } from '../../src/domain/inventory.ts'
 import { Connect } from '../../src/libvirt/connect.ts'
-import { sha256 } from '../../src/model/digest.ts'
 import type { DomainFacts } from '../../src/model/libvirt-facts.ts'
 import { systemOutside } from '../../src/node/outside.ts'
 import { formatDomainFacts } from '../../src/render/facts-xml.ts'
+import { APP_FACTS } from '../support/app-facts.ts'
 import { startPrivateLibvirt } from '../support/private-libvirt.ts'
 
 const { randomness } = systemOutside({ emit: () => {}, signal: new AbortController().signal, env: {}, offline: false })
-const FACTS: DomainFacts = {
-  package: 'app-x',
-  version: '1.0',
-  digest: sha256('x'),
-  origin: 'test',
-  createdAt: '2026-11-01T00:00:00Z',
-  kind: 'app',
-  ephemeral: true,
-  parameters: {},
-}
 const [TAKEN, WAITING, YOUNGER] = ['pool-0123456789ab', 'pool-ba9876543210', 'pool-aaaaaaaaaaaa'] as const
 
 describe('machines that came out of pools', () => {
@@ -36,7 +26,7 @@ describe('machines that came out of pools', () => {
     daemon = await startPrivateLibvirt()
     connect = await Connect.open(daemon.uri('test:///default'))
     const stand = async (name: string, more: Partial<DomainFacts> | undefined): Promise<void> => {
-      const metadata = more === undefined ? '' : `<metadata>${formatDomainFacts({ ...FACTS, ...more })}</metadata>`
+      const metadata = more === undefined ? '' : `<metadata>${formatDomainFacts({ ...APP_FACTS, ...more })}</metadata>`
       const rest = `${metadata}<memory>8192</memory><os><type>hvm</type></os>`
       await connect.domainDefineXML({ xml: `<domain type='test'><name>${name}</name>${rest}</domain>` })
     }

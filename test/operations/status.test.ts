@@ -2,22 +2,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Connect } from '../../src/libvirt/connect.ts'
 import type { Domain } from '../../src/libvirt/domain.ts'
-import { sha256 } from '../../src/model/digest.ts'
 import { listMachines, machineStatus } from '../../src/operations/status.ts'
 import type { Workspace } from '../../src/operations/workspace.ts'
 import { formatDomainFacts } from '../../src/render/facts-xml.ts'
+import { APP_FACTS } from '../support/app-facts.ts'
 import { startPrivateLibvirt } from '../support/private-libvirt.ts'
-
-const FACTS = {
-  package: 'app-x',
-  version: '1.0',
-  digest: sha256('x'),
-  origin: 'test',
-  createdAt: '2026-11-01T00:00:00Z',
-  kind: 'app',
-  ephemeral: true,
-  parameters: {},
-} as const
 
 describe('a machine that ends between the list and a look at it', () => {
   let daemon: Awaited<ReturnType<typeof startPrivateLibvirt>>
@@ -36,7 +25,7 @@ describe('a machine that ends between the list and a look at it', () => {
   const prepare = async (): Promise<Workspace> => {
     for (const [index, name] of ['leaving', 'staying'].entries()) {
       const head = `<name>${name}</name><uuid>6f1c1a58-3c3e-4c39-8b1c-0a3cf1a4a00${index}</uuid>`
-      const rest = `<metadata>${formatDomainFacts(FACTS)}</metadata><memory>8192</memory><os><type>hvm</type></os>`
+      const rest = `<metadata>${formatDomainFacts(APP_FACTS)}</metadata><memory>8192</memory><os><type>hvm</type></os>`
       await connect.domainDefineXML({ xml: `<domain type='test'>${head}${rest}</domain>` })
     }
     const leave = (domain: Domain) => ({
@@ -77,6 +66,7 @@ describe('a machine that ends between the list and a look at it', () => {
     await assert.rejects(machineStatus(await prepare(), ['staying', 'leaving']), {
       code: 'DOMAIN_UNKNOWN',
       message: /^leaving ended just now/,
+      hint: /vmpkg ps --all/,
     })
   })
 })
