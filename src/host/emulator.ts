@@ -58,14 +58,14 @@ const FIRMWARE_FOLDER = '/usr/share/qemu/firmware'
 /** The raw x86-64 firmware for q35 whose files exist, best first as the distribution sorts them. */
 export async function listFirmware(folder = FIRMWARE_FOLDER): Promise<Firmware[]> {
   const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).toSorted()
-  const found: Firmware[] = []
-  for (const name of names) {
-    const firmware = parseFirmware(await readFile(join(folder, name), 'utf8'))
-    if (firmware !== undefined && (await exists(firmware.code)) && (await exists(firmware.variables))) {
-      found.push(firmware)
-    }
-  }
-  return found
+  const described = await Promise.all(
+    names.map(async (name) => parseFirmware(await readFile(join(folder, name), 'utf8'))),
+  )
+  const found = described.filter((firmware) => firmware !== undefined)
+  const areThere = await Promise.all(
+    found.map(async ({ code, variables }) => (await exists(code)) && (await exists(variables))),
+  )
+  return found.filter((_, index) => areThere[index])
 }
 
 /** `undefined` for a descriptor of another architecture, machine, interface or file format. */

@@ -18,20 +18,37 @@ const CHAIN_LIMIT = 256
 export async function readFileFacts(
   paths: Iterable<string>,
   user: FileUser | undefined,
-  { proc = '/proc', processes }: { readonly proc?: string; readonly processes?: Processes | undefined } = {},
+  {
+    proc = '/proc',
+    processes,
+    mayBeLocked = () => true,
+  }: {
+    readonly proc?: string
+    readonly processes?: Processes | undefined
+    /** Of which files that is asked: the kernel waits until every processor was idle before it tells locks, some 20 ms. */
+    readonly mayBeLocked?: (path: string) => boolean
+  } = {},
 ): Promise<ReadonlyMap<string, FileFact>> {
   const facts = new Map<string, FileFact>()
-  const locks = await readFile(join(proc, 'locks'), 'utf8').catch(() => '')
+  let locks: Promise<string> | undefined
+  const isLocked: IsLocked = async (path, status) => {
+    if (!mayBeLocked(path)) return false
+    locks ??= readFile(join(proc, 'locks'), 'utf8').catch(() => '')
+    return isWriteLocked(await locks, status)
+  }
   const may = mayUse(user, processes)
-  const waiting = [...paths]
-  for (let next = waiting.shift(); next !== undefined && facts.size < CHAIN_LIMIT; next = waiting.shift()) {
-    if (facts.has(next)) continue
-    const fact = await readFileFact(next, locks, may)
-    facts.set(next, fact)
-    if (fact.backing !== undefined) waiting.push(fact.backing.file)
+  const closedAbove = folderFinder(may)
+  for (let level = new Set(paths); level.size > 0; ) {
+    const unread = [...level].filter((path) => !facts.has(path)).slice(0, CHAIN_LIMIT - facts.size)
+    const read = await Promise.all(unread.map((path) => readFileFact(path, isLocked, may, closedAbove)))
+    for (const [index, fact] of read.entries()) facts.set(unread[index] ?? '', fact)
+    level = new Set(read.flatMap(({ backing }) => backing?.file ?? []))
   }
   return facts
 }
+
+/** Whether a QEMU has a plain file open for writing. */
+type IsLocked = (path: string, status: { readonly dev: number; readonly ino: number }) => Promise<boolean>
 
 /** Whether QEMU's user has the right (4 read, 2 write, 1 search); true where that is not known. */
 type MayUse = (path: string, right: 1 | 2 | 4) => Promise<boolean>
@@ -40,7 +57,7 @@ type MayUse = (path: string, right: 1 | 2 | 4) => Promise<boolean>
 function mayUse(user: FileUser | undefined, processes: Processes | undefined): MayUse {
   const known = new Map<string, Promise<boolean>>()
   return async (path, right) => {
-    if (user === undefined) return true
+    if (user === undefined || user.uid === 0) return true
     const key = `${right} ${path}`
     const answer = known.get(key) ?? findAccess(path, user, right, processes).then((may) => may ?? true)
     known.set(key, answer)
@@ -57,9 +74,16 @@ const MISSING: FileFact = {
   freeBytes: 0,
 }
 
-async function readFileFact(path: string, locks: string, may: MayUse): Promise<FileFact> {
-  const status = await stat(path).catch((error: NodeJS.ErrnoException) => error)
-  const closedFolder = await findClosedFolder(path, may)
+async function readFileFact(
+  path: string,
+  isLocked: IsLocked,
+  may: MayUse,
+  closedAbove: (path: string) => Promise<string | undefined>,
+): Promise<FileFact> {
+  const [status, closedFolder] = await Promise.all([
+    stat(path).catch((error: NodeJS.ErrnoException) => error),
+    closedAbove(path),
+  ])
   const closed = closedFolder === undefined ? {} : { closedFolder }
   // What this user cannot see either is no proof of anything.
   if (status instanceof Error)
@@ -77,22 +101,26 @@ async function readFileFact(path: string, locks: string, may: MayUse): Promise<F
     isWritable,
     format: header === undefined ? undefined : isQcow2(header) ? 'qcow2' : 'raw',
     ...(backing === undefined ? {} : { backing }),
-    isLocked: kind === 'file' && isWriteLocked(locks, status),
+    isLocked: kind === 'file' && (await isLocked(path, status)),
     freeBytes: kind === 'file' ? await readFreeBytes(path) : 0,
   }
 }
 
-async function findClosedFolder(path: string, may: MayUse): Promise<string | undefined> {
-  const folders: string[] = []
-  for (let folder = dirname(path); ; folder = dirname(folder)) {
-    folders.unshift(folder)
-    if (folder === dirname(folder)) break
-  }
-  for (const folder of folders) {
+/** The outermost folder above a path that QEMU's user may not search; each folder is looked at once. */
+function folderFinder(may: MayUse): (path: string) => Promise<string | undefined> {
+  const known = new Map<string, Promise<string | undefined>>()
+  const closedAt = async (folder: string): Promise<string | undefined> => {
+    const outer = dirname(folder) === folder ? undefined : await find(dirname(folder))
+    if (outer !== undefined) return outer
     const status = await lstat(folder).catch(() => undefined)
-    if (status?.isDirectory() === true && !(await may(folder, 1))) return folder
+    return status?.isDirectory() === true && !(await may(folder, 1)) ? folder : undefined
   }
-  return undefined
+  const find = (folder: string): Promise<string | undefined> => {
+    const answer = known.get(folder) ?? closedAt(folder)
+    known.set(folder, answer)
+    return answer
+  }
+  return (path) => find(dirname(path))
 }
 
 const HEADER_BYTES = 4_096

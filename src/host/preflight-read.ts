@@ -32,6 +32,8 @@ export interface ReadHostOptions {
   /** As whom QEMU runs; `undefined` where that is not known. */
   readonly user: FileUser | undefined
   readonly changesOwners: boolean
+  /** Files that have just been made by who asks: nobody else has them open. */
+  readonly fresh?: readonly string[]
   /** For access lists, which are not seen without it. */
   readonly processes?: Processes
   /** Unprivileged daemons cannot raise the limit of locked memory. */
@@ -44,8 +46,16 @@ export async function readHostFacts(demand: DomainDemand, options: ReadHostOptio
   const when = async <T>(isNeeded: boolean, read: () => Promise<T>): Promise<T | undefined> =>
     isNeeded ? read() : undefined
   const { hostdevs, shares, tpm, pins, hugepages, memoryNodes, nics, ports, renderNodes, firmware } = demand
+  const contended = new Set(
+    demand.disks.flatMap(({ file, isReadonly, isShareable }) => (isReadonly || isShareable ? [] : (file ?? []))),
+  )
+  for (const file of options.fresh ?? []) contended.delete(file)
   const [files, meminfo, pools, nodes, present, online, limits] = await Promise.all([
-    readFileFacts(pathsOf(demand), options.user, { proc, processes: options.processes }),
+    readFileFacts(pathsOf(demand), options.user, {
+      proc,
+      processes: options.processes,
+      mayBeLocked: (file) => contended.has(file),
+    }),
     text(join(proc, 'meminfo')),
     when(hugepages.length > 0, async () => readHugepages(sysfs)),
     when(memoryNodes.length > 0, async () => toIds((await text(join(sysfs, 'devices/system/node/online'))) ?? '0')),

@@ -284,10 +284,10 @@ export function exists(name: string): VmpkgError {
 /** The LAN to attach to: the one named, or the only one of the layer that the package asks for (decisions 20). */
 export async function chooseNet(
   connect: Connect,
-  { manifest }: LoadedPackage,
+  { name: packageName, capabilities }: Pick<PackageLine, 'name' | 'capabilities'>,
   wanted: string | undefined,
 ): Promise<string | undefined> {
-  const layer = manifest.capabilities
+  const layer = capabilities
     .flatMap((one) => (one.name === 'network' ? [one.wan] : []))
     .find((wan) => wan !== undefined)
   const lans = (await listOwnNetworks(connect)).filter(({ facts }) => facts.role === 'lan')
@@ -297,7 +297,7 @@ export async function chooseNet(
       if (!isNearer(lan.facts.layer, layer)) return wanted
       throw new VmpkgError(
         'NETWORK_UNAVAILABLE',
-        `${manifest.name} is for layer ${layer} and what is behind it, and ${wanted} is of layer ${lan.facts.layer ?? 'none'}`,
+        `${packageName} is for layer ${layer} and what is behind it, and ${wanted} is of layer ${lan.facts.layer ?? 'none'}`,
         { hint: `Leave out --net; vmpkg net move --force MACHINE ${wanted} goes there all the same.` },
       )
     }

@@ -11,6 +11,7 @@ import type { DomainFacts } from '../model/libvirt-facts.ts'
 import type { Placement } from '../model/placement.ts'
 import type { InstalledPackage } from '../state/installed.ts'
 import type { Transaction } from '../state/journal.ts'
+import { together } from '../together.ts'
 import { checkPlaces } from './clone-places.ts'
 import { chooseName, chooseNames, chooseNet, cloneFacts, planClones, storageOf, verifyImages } from './clone-plan.ts'
 import type { EphemeralMode } from './ephemeral.ts'
@@ -23,7 +24,13 @@ import { type LoadedPackage, loadPackage } from './package-store.ts'
 import { findHits, takeHit } from './pool-hit.ts'
 import { relieve } from './pool-relief.ts'
 import { transact } from './recover.ts'
-import { draftMachine, finishMachine, type MachineInput, renderGuestFiles } from './render-machine.ts'
+import {
+  draftMachine,
+  finishMachine,
+  type MachineDraft,
+  type MachineInput,
+  renderGuestFiles,
+} from './render-machine.ts'
 import { type StartOptions, waitForGuest } from './start.ts'
 import { namelessEntry } from './stop.ts'
 import { chooseStorage, findStorage } from './storage.ts'
@@ -93,7 +100,7 @@ export async function findCloneGrants(workspace: Workspace, request: CloneReques
   const connect = await workspace.connect()
   const pkg = await loadPackage(workspace, installed.line)
   const names = await chooseAll(connect, installed, request)
-  const net = await chooseNet(connect, pkg, request.net)
+  const net = await chooseNet(connect, installed.line, request.net)
   const { missing } = await prepareClones(workspace, connect, installed, pkg, { ...request, names, net })
   return missing.map((one) => noteOf(installed.line.name, one))
 }
@@ -112,16 +119,15 @@ export async function clone(workspace: Workspace, request: Omit<CloneRequest, 'c
 
 /** As many as `count` says, or none of them. @throws {VmpkgError} as `clone`, `ADDRESS_UNAVAILABLE` */
 export async function cloneSeveral(workspace: Workspace, request: CloneRequest): Promise<readonly CloneResult[]> {
-  if (!request.dryRun) {
-    await workspace.lock()
-    await collectVanished(workspace)
-  }
+  if (!request.dryRun) await workspace.lock()
   const installed = await findTemplate(workspace, request)
   const { line } = installed
   const connect = await workspace.connect()
-  const pkg = await loadPackage(workspace, line)
-  const names = await chooseAll(connect, installed, request)
-  const net = await chooseNet(connect, pkg, request.net)
+  const [pkg] = await together([
+    loadPackage(workspace, line),
+    request.dryRun ? Promise.resolve() : collectVanished(workspace),
+  ])
+  const [names, net] = await together([chooseAll(connect, installed, request), chooseNet(connect, line, request.net)])
   const pooled = request.ephemeral && request.pool === true
   const hits = pooled ? await findHits(workspace, connect, installed, { ...request, names, net }) : []
   if (request.dryRun && hits.length > 0) {
@@ -179,16 +185,17 @@ async function planAll(
   pkg: LoadedPackage,
   request: NamedRequest,
 ): Promise<Planned> {
-  const { machines, mode, missing } = await prepareWithRoom(workspace, connect, installed, pkg, request)
+  const { machines, mode, missing, draft } = await prepareWithRoom(workspace, connect, installed, pkg, request)
   const missingGrants = missing.map((one) => noteOf(pkg.line.name, one))
   if (missing.length > 0 && !request.dryRun) throw notGranted(missingGrants)
   await verifyImages(workspace, pkg)
   const grants = grantsOf(installed, request)
   const granted = grants.filter((one) => needsGrant(one) && !isGranted(one, installed.grants)).map(grantName)
   const planned: (PlannedMachine & { result: CloneResult })[] = []
-  for (const machine of machines) {
+  for (const [index, machine] of machines.entries()) {
     const input = { ...machine.input, grants: [...machine.input.grants, ...missing.map(grantName)] }
-    const xml = finishMachine(input, await draftMachine(input), machine.facts)
+    const drafted = (index === 0 ? draft : undefined) ?? (await draftMachine(input))
+    const xml = finishMachine(input, drafted, machine.facts)
     if (request.dryRun) await validateDefinition(workspace, connect, 'domain', xml) // else libvirt does, see makeMachine
     const result: CloneResult = {
       name: input.name,
@@ -313,6 +320,8 @@ interface PreparedClones {
   readonly machines: readonly { readonly input: MachineInput; readonly facts: DomainFacts }[]
   readonly mode: EphemeralMode | undefined
   readonly missing: readonly Capability[]
+  /** Of the first. */
+  readonly draft: MachineDraft | undefined
 }
 
 async function prepareClones(
@@ -336,8 +345,9 @@ async function prepareClones(
     facts: cloneFacts(workspace, input, { source, net, ephemeral, storage }),
   }))
   const [first] = inputs
-  const missing = first === undefined ? [] : findMissing(first, await draftMachine(first))
-  return { machines, mode, missing }
+  const draft = first === undefined ? undefined : await draftMachine(first)
+  const missing = first === undefined || draft === undefined ? [] : findMissing(first, draft)
+  return { machines, mode, missing, draft }
 }
 
 /** What waits in pools is not in the way of what somebody wants now. */

@@ -16,17 +16,20 @@ import type { Workspace } from './workspace.ts'
 
 /** @throws {VmpkgError} `HOST_UNSUPPORTED` when libvirt finds no QEMU for x86_64. */
 export async function chooseHypervisor(workspace: Workspace, connect: Connect): Promise<DomainTemplateContext['host']> {
-  const emulator = await findEmulator(connect)
-  const virtType = (await isKvmUsable(workspace, connect)) ? 'kvm' : 'qemu'
+  const [emulator, isKvm, firmware, releases] = await Promise.all([
+    findEmulator(connect),
+    isKvmUsable(workspace, connect),
+    listFirmware(),
+    readReleases(connect),
+  ])
   // Secure boot is for systems that vendors signed: it would refuse our own kernel images.
-  const firmware = await listFirmware()
   const [plain, secure] = [false, true].map((wanted) => firmware.find(({ secureBoot }) => secureBoot === wanted))
   return {
     emulator,
-    virtType,
+    virtType: isKvm ? 'kvm' : 'qemu',
     ...(plain === undefined ? {} : { firmware: { code: plain.code, vars: plain.variables } }),
     ...(secure === undefined ? {} : { secureFirmware: { code: secure.code, vars: secure.variables } }),
-    ...(await readReleases(connect)),
+    ...releases,
   }
 }
 
@@ -35,14 +38,13 @@ export async function chooseHypervisor(workspace: Workspace, connect: Connect): 
  * @throws {VmpkgError} `HOST_UNSUPPORTED` where libvirt finds no QEMU that could have a version
  */
 export async function readReleases(connect: Connect): Promise<{ libvirtVersion: string; qemuVersion: string }> {
-  return {
-    libvirtVersion: formatVersion(await connect.getLibVersion()),
-    qemuVersion: formatVersion(
-      await connect.getVersion().catch((cause: unknown) => {
-        throw cause instanceof LibvirtError ? unsupported(cause) : cause
-      }),
-    ),
-  }
+  const [libvirt, qemu] = await Promise.all([
+    connect.getLibVersion(),
+    connect.getVersion().catch((cause: unknown) => {
+      throw cause instanceof LibvirtError ? unsupported(cause) : cause
+    }),
+  ])
+  return { libvirtVersion: formatVersion(libvirt), qemuVersion: formatVersion(qemu) }
 }
 
 async function findEmulator(connect: Connect): Promise<string> {

@@ -10,13 +10,14 @@ import { writeOverlay } from '../image/qcow2-overlay.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import type { Transaction } from '../state/journal.ts'
+import { together } from '../together.ts'
 import { createData } from './data-disks.ts'
 import { type EphemeralMode, listEphemeralGaps } from './ephemeral.ts'
 import { hideQemuLog } from './machine-files.ts'
-import { preflightDomain } from './preflight.ts'
+import { beginPreflight } from './preflight.ts'
 import { intend } from './recover.ts'
 import type { GuestFiles, MachineInput } from './render-machine.ts'
-import { prepareStart } from './start.ts'
+import { prepareStart, START_PREFLIGHT } from './start.ts'
 import { cloneHolder } from './stop.ts'
 import { makeVolume, volumeOf } from './storage-volumes.ts'
 import type { Workspace } from './workspace.ts'
@@ -41,33 +42,37 @@ export async function makeMachine(
   workspace: Workspace,
   connect: Connect,
   transaction: Transaction,
-  { input, result: { name, uuid, xml }, guest }: PlannedMachine,
+  planned: PlannedMachine,
   request: MakeOptions,
   mode: EphemeralMode | undefined,
 ): Promise<void> {
   const { signal, emit } = workspace.outside
+  const { input, guest } = planned
+  const { name, uuid, xml } = planned.result
   const { images } = input.pkg.line
-  const disk = images.find(({ role }) => role === 'disk')
-  intend(transaction, { kind: 'remove-machine-files', uuid })
-  intend(transaction, { kind: 'release-images', holder: cloneHolder(uuid) })
+  const fresh = input.overlay === undefined ? [] : [input.overlay.path]
+  const stage = request.start ? START_PREFLIGHT : ({ until: 'define' } as const)
+  const finishPreflight = beginPreflight(workspace, connect, xml, { ...stage, fresh })
+  const removal = { kind: 'remove-domain', uuid, name: request.ephemeral ? '' : name } as const
+  // A data disk is intended between the two, and goes after the domain.
+  const hasData = (input.data ?? []).length > 0
+  intend(
+    transaction,
+    { kind: 'remove-machine-files', uuid },
+    { kind: 'release-images', holder: cloneHolder(uuid) },
+    ...(mode === 'encrypted' ? [{ kind: 'remove-secret', uuid } as const] : []),
+    ...(hasData ? [] : [removal]),
+  )
   workspace.imageReferences.hold(cloneHolder(uuid), images)
   await makeFolder(dirname(input.medium))
-  if (input.overlay !== undefined && disk !== undefined) {
-    if (mode === 'encrypted') intend(transaction, { kind: 'remove-secret', uuid })
-    const { path, base: backing } = input.overlay
-    const volume = { path, backing, virtualSize: Math.ceil(disk.size / 512) * 512 }
-    const storage = request.ephemeral ? undefined : volumeOf(workspace.connectionPaths, path)
-    if (storage === undefined) {
-      const key = mode === 'encrypted' ? { luks: await makeKey(workspace, connect, uuid, path) } : {}
-      await writeOverlay({ ...volume, isDurable: !request.ephemeral, ...key })
-    } else await makeVolume(workspace, storage, volume)
-  }
-  await createData(workspace, transaction, name, input.data ?? [])
-  await writeMedium({ files: guest?.files ?? new Map(), target: input.medium })
+  await together([
+    makeDisks(workspace, connect, transaction, planned, request, mode),
+    writeMedium({ files: guest?.files ?? new Map(), target: input.medium }),
+  ])
   throwIfAborted(signal)
-  intend(transaction, { kind: 'remove-domain', uuid, name: request.ephemeral ? '' : name })
-  if (request.start) await prepareStart(workspace, connect, xml)
-  else await preflightDomain(workspace, connect, xml, { until: 'define' })
+  if (hasData) intend(transaction, removal)
+  if (request.start) await prepareStart(workspace, connect, xml, finishPreflight)
+  else await finishPreflight()
   if (mode !== undefined) {
     const isLogHidden = await hideQemuLog(workspace.connectionPaths, uuid, name)
     const lock = input.lock ?? { isLocked: false }
@@ -80,6 +85,28 @@ export async function makeMachine(
   }
   const domain = await explained(workspace, connect, xml, connect.domainDefineXML({ xml, flags: ['validate'] }))
   if (request.start) await domain.create()
+}
+
+/** Its own, and data disks that are not there yet. */
+async function makeDisks(
+  workspace: Workspace,
+  connect: Connect,
+  transaction: Transaction,
+  { input, result: { name, uuid } }: PlannedMachine,
+  request: MakeOptions,
+  mode: EphemeralMode | undefined,
+): Promise<void> {
+  const disk = input.pkg.line.images.find(({ role }) => role === 'disk')
+  if (input.overlay !== undefined && disk !== undefined) {
+    const { path, base: backing } = input.overlay
+    const volume = { path, backing, virtualSize: Math.ceil(disk.size / 512) * 512 }
+    const storage = request.ephemeral ? undefined : volumeOf(workspace.connectionPaths, path)
+    if (storage === undefined) {
+      const key = mode === 'encrypted' ? { luks: await makeKey(workspace, connect, uuid, path) } : {}
+      await writeOverlay({ ...volume, isDurable: !request.ephemeral, ...key })
+    } else await makeVolume(workspace, storage, volume)
+  }
+  await createData(workspace, transaction, name, input.data ?? [])
 }
 
 /**

@@ -95,7 +95,7 @@ export async function isFresh(
   if (wish.mode !== undefined && wish.mode !== (facts.storage ?? 'transient')) return false
   try {
     const pkg = await loadPackage(workspace, installed.line)
-    if ((await chooseNet(connect, pkg, wish.net)) !== facts.net) return false
+    if ((await chooseNet(connect, pkg.line, wish.net)) !== facts.net) return false
     const input = await planAs(workspace, connect, pkg, installed, member, { set: [], profiles: [], hostname: 'x' })
     return (await shapeOf(input)) === facts.shape
   } catch (error) {

@@ -60,7 +60,7 @@ export async function makeMember(
 ): Promise<Machine> {
   const { line, source, parameters: before } = installed
   const pkg = await loadPackage(workspace, line)
-  const net = await chooseNet(connect, pkg, wish.net)
+  const net = await chooseNet(connect, pkg.line, wish.net)
   const grants = grantedNames(installed)
   const names = [newPoolName(workspace.outside.randomness)]
   const plan = { names, wantedMode: wish.mode, net, ephemeral: true, before, grants, set: [], profiles: [] }

@@ -311,7 +311,7 @@ async function requirePossible(
     throw new VmpkgError('USAGE', `--mode takes ram, encrypted or transient, not ${JSON.stringify(mode.slice(0, 40))}`)
   }
   const connect = await workspace.connect()
-  await chooseNet(connect, await loadPackage(workspace, line), net)
+  await chooseNet(connect, line, net)
   const memory = await readMemory()
   if (memory === undefined) return
   const need = await needOf(workspace, connect, name, mode)

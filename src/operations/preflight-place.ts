@@ -16,7 +16,7 @@ export async function hostReading(workspace: Workspace): Promise<ReadHostOptions
   // A socket of one's own choice may lead into another root, or to another machine.
   if (!isLocal(connectionName) || connectionName.includes('socket=')) return undefined
   const { uid, gid } = userInfo()
-  const [passwd, group] = [await text('/etc/passwd'), await text('/etc/group')]
+  const [passwd = '', group = ''] = await Promise.all(['/etc/passwd', '/etc/group'].map(text))
   const self: FileUser = parseUserIds(`+${uid}`, passwd, group) ?? { uid, gids: [gid] }
   const name = privateHostName(connectionName)
   if (name !== undefined) {

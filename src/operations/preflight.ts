@@ -11,12 +11,13 @@ import type {
   OtherDomain,
   OtherNetwork,
 } from '../host/preflight-facts.ts'
-import { type PreflightFinding, refuseFindings } from '../host/preflight-finding.ts'
+import { refuseFindings } from '../host/preflight-finding.ts'
 import { judgeNetworkDefinition, parseNetwork } from '../host/preflight-network.ts'
-import { readHostFacts, readHostNetworks } from '../host/preflight-read.ts'
+import { type ReadHostOptions, readHostFacts, readHostNetworks } from '../host/preflight-read.ts'
 import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import { readDomainFacts } from '../render/facts-xml.ts'
+import { together } from '../together.ts'
 import { findElement, findElements, getAttribute, getText } from '../xml/find.ts'
 import { parseXml } from '../xml/parse.ts'
 import { isKvmUsable } from './kvm.ts'
@@ -29,6 +30,8 @@ export interface PreflightOptions {
   readonly until: 'define' | 'start'
   /** The operation starts the networks that the domain names. */
   readonly startsNetworks?: boolean
+  /** Files that the operation makes itself. */
+  readonly fresh?: readonly string[]
 }
 
 /** @throws {VmpkgError} `PREFLIGHT_FAILED`, or the code that all findings share (docs/preflight.md) */
@@ -38,23 +41,32 @@ export async function preflightDomain(
   xml: string,
   options: PreflightOptions,
 ): Promise<void> {
-  const name = parseDomainDemand(xml)?.name ?? 'it'
-  refuseFindings(name, await findDomainProblems(workspace, connect, xml, options))
+  return beginPreflight(workspace, connect, xml, options)()
 }
 
-async function findDomainProblems(
+/** The rest of a preflight. @throws {VmpkgError} as `preflightDomain` */
+export type FinishPreflight = () => Promise<void>
+
+/**
+ * Asks libvirt at once, which takes most of the time; the host's files are looked at by what this returns, when they are
+ * there. Whoever begins one need not finish it.
+ */
+export function beginPreflight(
   workspace: Workspace,
   connect: Connect,
   xml: string,
-  { until, startsNetworks = false }: PreflightOptions,
-): Promise<readonly PreflightFinding[]> {
+  { until, startsNetworks = false, fresh = [] }: PreflightOptions,
+): FinishPreflight {
   const demand = parseDomainDemand(xml)
-  if (demand === undefined) return []
-  const [hypervisor, host] = await Promise.all([
-    readHypervisor(connect, demand, { startsNetworks, isKvmUsable: () => isKvmUsable(workspace, connect) }),
-    readHost(workspace, demand),
-  ])
-  return until === 'start' ? judgeDomain(demand, host, hypervisor) : judgeDefinition(demand, host, hypervisor)
+  if (demand === undefined) return async () => {}
+  const asked = readHypervisor(connect, demand, { startsNetworks, isKvmUsable: () => isKvmUsable(workspace, connect) })
+  const reading = hostReading(workspace).then((options) => options && { ...options, fresh })
+  for (const one of [asked, reading]) one.catch(() => {}) // told by who finishes
+  return async () => {
+    const [hypervisor, host] = await together([asked, readHost(demand, reading)])
+    const judge = until === 'start' ? judgeDomain : judgeDefinition
+    refuseFindings(demand.name, judge(demand, host, hypervisor))
+  }
 }
 
 /** @throws {VmpkgError} as `preflightDomain` */
@@ -73,9 +85,9 @@ export async function preflightNetwork(
 const UNKNOWN_HOST: HostFacts = { files: new Map(), changesOwners: true }
 
 /** Of a libvirt on another machine nothing is known but what it says itself. */
-async function readHost(workspace: Workspace, demand: DomainDemand): Promise<HostFacts> {
-  const reading = await hostReading(workspace)
-  return reading === undefined ? UNKNOWN_HOST : readHostFacts(demand, reading)
+async function readHost(demand: DomainDemand, reading: Promise<ReadHostOptions | undefined>): Promise<HostFacts> {
+  const options = await reading
+  return options === undefined ? UNKNOWN_HOST : readHostFacts(demand, options)
 }
 
 export async function readHypervisor(

@@ -265,7 +265,7 @@ async function renderAgain(
 /** For a folder that is being written there need be no router yet. */
 async function chooseOrImagineNet({ connect, found, request, notes }: RenderTask): Promise<string | undefined> {
   try {
-    return await chooseNet(connect, found.pkg, request.net)
+    return await chooseNet(connect, found.pkg.manifest, request.net)
   } catch (error) {
     if (found.folder === undefined || request.net !== undefined || !isVmpkgError(error, 'NETWORK_UNAVAILABLE'))
       throw error

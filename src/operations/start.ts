@@ -20,7 +20,7 @@ import { releaseObjects, runningHolder } from './holders.ts'
 import { ensureSilence } from './host-silence.ts'
 import { findManifest } from './package-store.ts'
 import { makeRoom } from './pool-relief.ts'
-import { preflightDomain } from './preflight.ts'
+import { beginPreflight, type FinishPreflight } from './preflight.ts'
 import { prepareSockets, tellLimits } from './session-mode.ts'
 import { settleRouter } from './settle-router.ts'
 import { unlockDisks } from './storage-key.ts'
@@ -213,11 +213,23 @@ async function readyTimeoutMs(workspace: Workspace, { facts }: Machine): Promise
   return seconds === undefined ? READY_TIMEOUT_MS : seconds * 1000
 }
 
-/** Looks whether this host can run the domain, then starts its networks. @throws {VmpkgError} as `preflightDomain` */
-export async function prepareStart(workspace: Workspace, connect: Connect, xml: string): Promise<void> {
+/** Of a machine that `prepareStart` prepares. */
+export const START_PREFLIGHT = { until: 'start', startsNetworks: true } as const
+
+/**
+ * Looks whether this host can run the domain, then starts its networks.
+ * @param preflight where one was begun with `START_PREFLIGHT`
+ * @throws {VmpkgError} as `preflightDomain`
+ */
+export async function prepareStart(
+  workspace: Workspace,
+  connect: Connect,
+  xml: string,
+  preflight?: FinishPreflight,
+): Promise<void> {
   await unlockDisks(workspace, connect, xml)
   await makeRoom(workspace, connect, readResources(xml).memoryKib * 1024)
-  await preflightDomain(workspace, connect, xml, { until: 'start', startsNetworks: true })
+  await (preflight ?? beginPreflight(workspace, connect, xml, START_PREFLIGHT))()
   await prepareSockets(workspace, connect, xml)
   if (await startNetworks(connect, xml)) await ensureSilence(workspace, connect)
 }

@@ -105,7 +105,7 @@ async function makeDefinition({ workspace, connect }: Bench, name: string, set: 
   const mark = (): void => void times.push(performance.now())
   const { line, grants, source, parameters: before } = workspace.installed.get(name)
   const pkg = await loadPackage(workspace, line)
-  const net = await chooseNet(connect, pkg, undefined)
+  const net = await chooseNet(connect, pkg.line, undefined)
   const input = await planClone(workspace, connect, pkg, {
     name: await chooseName(connect, line, undefined),
     net,

@@ -101,3 +101,17 @@ test('only a lock on the bytes that QEMU takes for writing counts', async (t) =>
   assert.equal(isWriteLocked(line('POSIX', '201 201'), { dev, ino }), false)
   assert.equal(isWriteLocked(line('OFDLCK', '201 201', `${place}9`), { dev, ino }), false)
 })
+
+test('locks are told only of files that may have one', async (t) => {
+  const folder = await makeTempFolder(t)
+  const [held, free] = [join(folder, 'held'), join(folder, 'free')]
+  for (const path of [held, free]) await writeFile(path, '')
+  const hex = (value: number): string => value.toString(16).padStart(2, '0')
+  const line = async (path: string): Promise<string> => {
+    const { dev, ino } = await stat(path)
+    return `1: OFDLCK ADVISORY  READ -1 ${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}:${ino} 201 201\n`
+  }
+  await writeFile(join(folder, 'locks'), (await line(held)) + (await line(free)))
+  const facts = await readFileFacts([held, free], undefined, { proc: folder, mayBeLocked: (path) => path === held })
+  assert.deepEqual([facts.get(held)?.isLocked, facts.get(free)?.isLocked], [true, false])
+})

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
@@ -15,7 +15,7 @@ async function writeTree(root: string, files: Readonly<Record<string, string>>):
   }
 }
 
-async function read(root: string, devices: string, head = ''): Promise<HostFacts> {
+async function read(root: string, devices: string, head = '', fresh: readonly string[] = []): Promise<HostFacts> {
   const demand = parseDomainDemand(
     `<domain type='kvm'><name>w</name><memory>1</memory>${head}<devices>${devices}</devices></domain>`,
   )
@@ -30,6 +30,7 @@ async function read(root: string, devices: string, head = ''): Promise<HostFacts
     user: undefined,
     changesOwners: false,
     isPrivileged: false,
+    fresh,
   })
 }
 
@@ -152,4 +153,22 @@ test('the kernel’s own table of sockets names a port that really listens', asy
   assert.deepEqual(parseListeners(six, 'tcp'), [{ protocol: 'tcp', address: '::1', port: 8080 }])
   assert.deepEqual(parseListeners(six, 'udp'), [{ protocol: 'udp', address: '::', port: 53 }])
   assert.deepEqual(parseRoutes(''), [])
+})
+
+test('a lock counts on a disk that is written to, and not where the disk was made just now', async (t) => {
+  const root = await makeTempFolder(t)
+  const path = join(root, 'a.qcow2')
+  await writeTree(root, { 'a.qcow2': '' })
+  const { dev, ino } = await stat(path)
+  const hex = (value: number): string => value.toString(16).padStart(2, '0')
+  const place = `${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}:${ino}`
+  await writeTree(root, { 'proc/locks': `1: OFDLCK ADVISORY  READ -1 ${place} 201 201\n` })
+  const disk = (more: string): string =>
+    `<disk type='file' device='disk'><source file='${path}'/><target dev='vda'/>${more}</disk>`
+  const isLocked = async (more: string, fresh: readonly string[] = []): Promise<boolean | undefined> =>
+    (await read(root, disk(more), '', fresh)).files.get(path)?.isLocked
+  assert.equal(await isLocked(''), true)
+  assert.equal(await isLocked('<readonly/>'), false)
+  assert.equal(await isLocked('<shareable/>'), false)
+  assert.equal(await isLocked('', [path]), false)
 })
