@@ -3,8 +3,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { absent } from '../domain/inventory.ts'
 import { destroyOwnDomain } from '../domain/removal.ts'
 import type { Domain } from '../libvirt/domain.ts'
+import { setGuard } from './guard.ts'
 import { forgetClone } from './stop.ts'
 import type { Workspace } from './workspace.ts'
+
+/**
+ * With a guard for what `make` leaves, should this command be killed: libvirt ends the machines then, and knows nothing of
+ * their files.
+ */
+export async function guarded<T>(workspace: Workspace, make: () => Promise<T>): Promise<T> {
+  const guard = await setGuard(workspace)
+  try {
+    return await make()
+  } finally {
+    await guard?.release()
+  }
+}
 
 /**
  * Waits until machines that end with this connection have ended, and removes what they leave. Does not hold the lock

@@ -1,5 +1,5 @@
 import { isVmpkgError, VmpkgError } from '../../errors.ts'
-import { attendClones } from '../../operations/attend.ts'
+import { attendClones, guarded } from '../../operations/attend.ts'
 import { type CloneRequest, type CloneResult, cloneSeveral, findCloneGrants } from '../../operations/clone.ts'
 import { copyMachine } from '../../operations/copy-machine.ts'
 import { waitForMachines } from '../../operations/wait.ts'
@@ -96,22 +96,29 @@ export const command: CommandSpec = {
     // The lock is not held while a person thinks: clone looks once more.
     const missing = io.dryRun ? [] : await findCloneGrants(workspace, request)
     const granted = await confirmGrants(io, missing, formatCommand('clone', args, options, command.options))
-    const made = await cloneSeveral(workspace, { ...request, grants: [...request.grants, ...granted] }).catch(
-      explainUnready,
-    )
-    for (const { package: name, capability, reason } of made[0]?.missingGrants ?? [])
-      io.note(`${name} is not granted ${capability} yet (${reason}): --grant ${capability}`)
-    if (io.json && request.count !== undefined) io.printJson('clones', { machines: made })
-    else for (const result of made) printClone(io, result)
-    if (made.some(({ pooled }) => pooled === true)) await tellLeft(workspace, io, packageName)
-    if (request.autodestroy === true && !io.dryRun) {
-      await attendClones(
-        workspace,
-        made.map(({ uuid }) => uuid),
-      )
+    const whole = { ...request, grants: [...request.grants, ...granted] }
+    if (request.autodestroy !== true || io.dryRun) await makeClones(workspace, io, whole)
+    else {
+      await guarded(workspace, async () => {
+        const made = await makeClones(workspace, io, whole)
+        await attendClones(
+          workspace,
+          made.map(({ uuid }) => uuid),
+        )
+      })
     }
     return 0
   },
+}
+
+async function makeClones(workspace: Workspace, io: Io, request: CloneRequest): Promise<readonly CloneResult[]> {
+  const made = await cloneSeveral(workspace, request).catch(explainUnready)
+  for (const { package: name, capability, reason } of made[0]?.missingGrants ?? [])
+    io.note(`${name} is not granted ${capability} yet (${reason}): --grant ${capability}`)
+  if (io.json && request.count !== undefined) io.printJson('clones', { machines: made })
+  else for (const result of made) printClone(io, result)
+  if (made.some(({ pooled }) => pooled === true)) await tellLeft(workspace, io, request.package)
+  return made
 }
 
 /** What a package decides, or has to be told. */
