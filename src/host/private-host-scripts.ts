@@ -91,6 +91,23 @@ echo "$status" >"$VMPKG_RUN/ended"
 `
 
 /**
+ * Starts a daemon again, whatever ended it: its machines run on, and it finds them. One that ends at once twenty times in a row,
+ * or never made its socket, is broken, and the host ends.
+ */
+export const SUPERVISE = `supervise() {
+  starts=0
+  while [ "$starts" -lt 20 ]; do
+    begun=$(date +%s)
+    "$1"
+    [ -S "$2" ] || return 1
+    starts=$((starts + 1))
+    [ $(($(date +%s) - begun)) -lt 5 ] || starts=0
+    sleep 1
+  done
+}
+`
+
+/**
  * The outer /proc is still there when FIRST begins, so its own line there carries its process number outside.
  * `mount -n`: a user may not write the outer /run/mount.
  */
@@ -188,16 +205,7 @@ fi
 
 cat >/run/libvirt/daemons <<'END'
 exec 7>&- 8>&- 9>&-
-supervise() {
-  starts=0
-  while [ "$starts" -lt 20 ]; do
-    starts=$((starts + 1))
-    "$1"
-    [ -S "$2" ] || return 1
-    sleep 1
-  done
-}
-supervise virtlogd /run/libvirt/virtlogd-sock &
+${SUPERVISE}supervise virtlogd /run/libvirt/virtlogd-sock &
 supervise libvirtd "$1/libvirt-sock"
 END
 
