@@ -6,6 +6,7 @@ import { UNI_UNSEEN } from './cases/depth.ts'
 import { FORWARD_CASES } from './cases/forwards.ts'
 import { GAL_CASES } from './cases/gal.ts'
 import { RELAY_CASES } from './cases/relays.ts'
+import { UDP_CASES } from './cases/road-removal.ts'
 import { ROAD_CASES } from './cases/roads.ts'
 import { SOL_CASES } from './cases/sol.ts'
 import { UNI_CASES } from './cases/uni.ts'
@@ -14,7 +15,7 @@ import { WIREGUARD_CASES } from './cases/wireguard.ts'
 const page = readFileSync(new URL('../../docs/leaks.md', import.meta.url), 'utf8')
 
 for (const [router, cases] of Object.entries({
-  'router-uni': [...UNI_CASES, ...FORWARD_CASES, ...ROAD_CASES, ...WIREGUARD_CASES],
+  'router-uni': [...UNI_CASES, ...FORWARD_CASES, ...ROAD_CASES, ...UDP_CASES, ...WIREGUARD_CASES],
   'router-gal': [...GAL_CASES, ...RELAY_CASES],
   'router-sol': SOL_CASES,
 })) {

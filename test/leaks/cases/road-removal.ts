@@ -193,3 +193,55 @@ export const REMOVAL_CASES: readonly LeakCase[] = [
     negative: { changes: [{ file: AGENT_FILE, find: '  [ ! -e "$STATE/announced" ] || resume_layer\n', replace: '' }] },
   },
 ]
+
+/** A client that notices within seconds that nobody answers, as others do within two minutes. */
+const IMPATIENT = 'pull-filter ignore ping\nping 1\nping-restart 3\n'
+/** It has shown its certificate once more, and heard no more. */
+const HAS_TRIED = /process restarting[^]*VERIFY OK: depth=0, CN=server[^]*process restarting/
+
+/** Over UDP nobody is told that he is removed, or let in again: his client finds out. */
+async function udpGoesOn(bench: Bench): Promise<readonly string[]> {
+  const { lab, router } = bench
+  const road = openvpnRoad(bench)
+  const joins = await countJoins(lab)
+  return withBert(bench, { ...road, second: road.second + IMPATIENT }, async () => {
+    const wrong = [...(await startStream(bench))]
+    const berts = await countJoins(lab, SECOND_END)
+    try {
+      await insertWithout(bench, 'bert')
+      wrong.push(...(await take(bench)), ...(await bertReaches(bench, 'when he is removed', false)))
+      if (!(await hasSaid(bench, HAS_TRIED))) wrong.push('the client did not try to come back')
+      if ((await countJoins(lab, SECOND_END)) > berts) wrong.push('the client is let in again')
+      wrong.push(...(await bertReaches(bench, 'when he has tried again', false)))
+      await router.changeMedium(router.files)
+      wrong.push(...(await take(bench)))
+      if (!(await hasJoined(lab, berts + 1, 20, SECOND_END))) wrong.push('who is let in again does not come')
+      wrong.push(...(await bertReaches(bench, 'when he is let in again', true)))
+    } finally {
+      await stopStream(bench)
+    }
+    if ((await countJoins(lab)) > joins) wrong.push('the session of another had to be made anew')
+    return wrong
+  })
+}
+
+/** Whether the second client comes to say that, within 20 seconds. */
+async function hasSaid({ lab }: Bench, what: RegExp): Promise<boolean> {
+  for (let tries = 0; tries < 100; tries++) {
+    if (what.test(await lab.run('host', 'cat', SECOND_END.log))) return true
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  return false
+}
+
+/** Of a router whose server listens by UDP. */
+export const UDP_CASES: readonly LeakCase[] = [
+  {
+    id: 'V10',
+    title: 'by UDP one is removed and let in again, while a connection of another goes on',
+    states: ['U'],
+    act: udpGoesOn,
+    judge: judgeStream,
+    negative: { changes: [{ file: SERVER_FILE, find: SETTLE, replace: 'end_openvpn' }] },
+  },
+]

@@ -40,7 +40,7 @@ export function leakTests(
   around: Parameters<typeof readRouterFiles>[3] = {},
 ): void {
   const what = Object.keys(around).map((name) => ` with ${name}`)
-  describe(`${packageName}${what.join('')} in network namespaces`, { skip: labMissing() }, () => {
+  describe(`${packageName}${what.join('')} in network namespaces`, { skip: labMissing(), concurrency: 1 }, () => {
     const start = async (): Promise<Place> => {
       const { vpn, road } = around
       return {

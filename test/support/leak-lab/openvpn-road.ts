@@ -43,7 +43,7 @@ export interface OpenvpnRoad {
 const [A, B] = MACHINES
 
 /** A server with two clients: anna, who is there and reaches A, and bert, who would reach B. */
-export async function planOpenvpn(): Promise<OpenvpnRoad> {
+export async function planOpenvpn(protocol: OpenvpnRoad['protocol'] = 'tcp'): Promise<OpenvpnRoad> {
   const { signal } = new AbortController()
   const make = (name: string, usage: 'server' | 'client') => makeCertificate({ name, usage }, systemProcesses, signal)
   const ownName = (name: string): string => certificateName(name, randomBytes(NAME_BYTES))
@@ -52,7 +52,7 @@ export async function planOpenvpn(): Promise<OpenvpnRoad> {
   const anna = await make(ownName('anna'), 'client')
   const [bert, forger] = [await make(bertsName, 'client'), await make(bertsName, 'client')]
   const { certificate: third } = await make(ownName('carl'), 'client')
-  const place = { vmpkg: 1, endpoint: `${ISP.lease}:443`, protocol: 'tcp', port: 443, subnet: '10.8.1.0/24' } as const
+  const place = { vmpkg: 1, endpoint: `${ISP.lease}:443`, protocol, port: 443, subnet: '10.8.1.0/24' } as const
   const tlsCrypt = randomBytes(TLS_CRYPT_BYTES).toString('base64')
   const empty: OpenvpnServer = { ...place, ...own, tlsCrypt, peers: [] }
   const peer = (name: string, { certificate }: { certificate: string }, { uuid }: Reachable) => ({
