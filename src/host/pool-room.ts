@@ -29,9 +29,9 @@ export function parseHostMemory(meminfo: string, pressure: string): HostMemory |
   return { totalBytes: total * 1024, availableBytes: available * 1024, stalledPercent: stalled }
 }
 
-/** What stays free of pools: a tenth of the memory. */
+/** What stays free of pools: a tenth of the memory, in whole bytes, so that sums are exact. */
 export function reserveBytes({ totalBytes }: HostMemory): number {
-  return Math.max(LEAST_RESERVE, totalBytes / 10)
+  return Math.max(LEAST_RESERVE, Math.ceil(totalBytes / 10))
 }
 
 function isStalled({ stalledPercent }: HostMemory): boolean {

@@ -105,7 +105,7 @@ describe('what becomes of pools', () => {
       fc.property(shapes, ({ size, need, available, states }) => {
         const needBytes = need * GIB
         const members = states.map((state, index) => member(String(index), { ...state, heldBytes: needBytes }))
-        const before = { ...WELL, availableBytes: (available * GIB) / 10 }
+        const before = { ...WELL, availableBytes: Math.ceil((available * GIB) / 10) }
         const demands = size === 0 ? [] : demand(size, needBytes)
         const plan = planPools(demands, members, before, 0)
         const made = plan.make.reduce((sum, { count }) => sum + count, 0)
@@ -117,6 +117,19 @@ describe('what becomes of pools', () => {
         const again = planPools(demands, next, after, 0)
         assert.deepEqual([again.drop, again.make], [[], []])
       }),
+      // Exactly the reserve is left, and three of two GiB go.
+      {
+        examples: [
+          [
+            {
+              size: 3,
+              need: 2,
+              available: 16,
+              states: Array.from({ length: 3 }, () => ({ isFresh: false, isAbandoned: false })),
+            },
+          ],
+        ],
+      },
     )
   })
 
