@@ -42,10 +42,13 @@ async function newClient(bench: Bench, passes: readonly TapName[]): Promise<void
 
 const listRules = ({ router }: Bench): Promise<string> => router.shell('nft -s -t list ruleset')
 
+/** The agent, and shells that it has started by that name: such a one may have ended when its turn comes. */
+const killAgent = (signal: 'TERM' | 'KILL'): string => `killall -${signal} agent || true`
+
 /** At the end of every state, as the kernel does it when memory is short: what is there while init has not started it again. */
 async function endAgent(bench: Bench, passes: readonly TapName[], signal: 'TERM' | 'KILL'): Promise<readonly string[]> {
   const before = await listRules(bench)
-  await bench.router.shell(`killall -${signal} agent`)
+  await bench.router.shell(killAgent(signal))
   await newClient(bench, passes)
   return (await listRules(bench)) === before ? [] : [`after ${signal} the rules are others`]
 }
@@ -67,7 +70,7 @@ async function killTaking(bench: Bench, passes: readonly TapName[]): Promise<rea
     await bench.router.changeMedium({ ...files, medium: { ...files.medium, [RULES]: wanted } })
     await say(bench, formatRequest('reset', randomBytes(16).toString('hex')), 'nothing', 0)
     await delay((TAKING_MS / KILLS) * round)
-    await bench.router.shell('killall -9 agent')
+    await bench.router.shell(killAgent('KILL'))
     const said = (await askAgain(bench))?.rules
     if (said === undefined) wrong.push(`round ${round}: there is no answer any more`)
     const token = bench.token('b', 'a ping of the client that the new rules let in', ['lan', 'b'])
@@ -77,8 +80,8 @@ async function killTaking(bench: Bench, passes: readonly TapName[]): Promise<rea
       wrong.push(`round ${round}: the agent attests the ${isAnswered ? 'old' : 'new'} rules, and the kernel has others`)
   }
   // And in the one moment that hardly ever is hit: it has put the old ones away, and the new ones are not in their place.
-  const between = 'cd /run/vmpkg; rm -rf config.old; cp -r config config.new; mv config config.old; killall -9 agent'
-  await bench.router.shell(between)
+  const between = 'cd /run/vmpkg; rm -rf config.old; cp -r config config.new; mv config config.old; '
+  await bench.router.shell(between + killAgent('KILL'))
   if ((await askAgain(bench)) === undefined) wrong.push('killed while it exchanged its files it is gone')
   await bench.router.changeMedium(files)
   const last = await askAgain(bench, 'reset')
