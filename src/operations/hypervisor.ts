@@ -9,6 +9,7 @@ import type { Connect } from '../libvirt/connect.ts'
 import { LibvirtError } from '../libvirt/error.ts'
 import { formatVersion } from '../libvirt/version.ts'
 import type { DomainTemplateContext } from '../model/template-context.ts'
+import { together } from '../together.ts'
 import { parseXml } from '../xml/parse.ts'
 import { viewDocument } from '../xml/schema/view.ts'
 import { isKvmUsable } from './kvm.ts'
@@ -16,7 +17,7 @@ import type { Workspace } from './workspace.ts'
 
 /** @throws {VmpkgError} `HOST_UNSUPPORTED` when libvirt finds no QEMU for x86_64. */
 export async function chooseHypervisor(workspace: Workspace, connect: Connect): Promise<DomainTemplateContext['host']> {
-  const [emulator, isKvm, firmware, releases] = await Promise.all([
+  const [emulator, isKvm, firmware, releases] = await together([
     findEmulator(connect),
     isKvmUsable(workspace, connect),
     listFirmware(),

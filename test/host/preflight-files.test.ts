@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import type { FileFact } from '../../src/host/preflight-facts.ts'
 import { isWriteLocked, readFileFacts } from '../../src/host/preflight-files.ts'
 import type { Processes } from '../../src/ports.ts'
+import { lockLine } from '../support/lock-line.ts'
 import { realProcesses } from '../support/real-processes.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
@@ -90,28 +91,21 @@ test('folders, devices and what is not there are told apart; an empty file is no
 test('only a lock on the bytes that QEMU takes for writing counts', async (t) => {
   const path = join(await makeTempFolder(t), 'a')
   await writeFile(path, '')
-  const { dev, ino } = await stat(path)
-  const hex = (value: number): string => value.toString(16).padStart(2, '0')
-  const place = `${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}:${ino}`
-  const line = (kind: string, bytes: string, where = place): string =>
-    `1: ${kind} ADVISORY  READ -1 ${where} ${bytes}\n`
-  assert.equal(isWriteLocked(line('OFDLCK', '201 201'), { dev, ino }), true)
-  assert.equal(isWriteLocked(line('OFDLCK', '100 101'), { dev, ino }), true)
-  assert.equal(isWriteLocked(line('OFDLCK', '100 100') + line('OFDLCK', '203 203'), { dev, ino }), false)
-  assert.equal(isWriteLocked(line('POSIX', '201 201'), { dev, ino }), false)
-  assert.equal(isWriteLocked(line('OFDLCK', '201 201', `${place}9`), { dev, ino }), false)
+  const own = await stat(path)
+  const isLocked = async (...lines: readonly Promise<string>[]): Promise<boolean> =>
+    isWriteLocked((await Promise.all(lines)).join(''), own)
+  assert.equal(await isLocked(lockLine(path)), true)
+  assert.equal(await isLocked(lockLine(path, '100 101')), true)
+  assert.equal(await isLocked(lockLine(path, '100 100'), lockLine(path, '203 203')), false)
+  assert.equal(await isLocked(lockLine(path, '201 201', { kind: 'POSIX' })), false)
+  assert.equal(await isLocked(lockLine(path, '201 201', { more: '9' })), false)
 })
 
 test('locks are told only of files that may have one', async (t) => {
   const folder = await makeTempFolder(t)
   const [held, free] = [join(folder, 'held'), join(folder, 'free')]
   for (const path of [held, free]) await writeFile(path, '')
-  const hex = (value: number): string => value.toString(16).padStart(2, '0')
-  const line = async (path: string): Promise<string> => {
-    const { dev, ino } = await stat(path)
-    return `1: OFDLCK ADVISORY  READ -1 ${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}:${ino} 201 201\n`
-  }
-  await writeFile(join(folder, 'locks'), (await line(held)) + (await line(free)))
+  await writeFile(join(folder, 'locks'), (await lockLine(held)) + (await lockLine(free)))
   const facts = await readFileFacts([held, free], undefined, { proc: folder, mayBeLocked: (path) => path === held })
   assert.deepEqual([facts.get(held)?.isLocked, facts.get(free)?.isLocked], [true, false])
 })

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdir, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { parseDomainDemand } from '../../src/host/preflight-demand.ts'
 import type { HostFacts } from '../../src/host/preflight-facts.ts'
 import { parseListeners, parseMemlockKib, parseRoutes, readHostFacts } from '../../src/host/preflight-read.ts'
+import { lockLine } from '../support/lock-line.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 async function writeTree(root: string, files: Readonly<Record<string, string>>): Promise<void> {
@@ -159,10 +160,7 @@ test('a lock counts on a disk that is written to, and not where the disk was mad
   const root = await makeTempFolder(t)
   const path = join(root, 'a.qcow2')
   await writeTree(root, { 'a.qcow2': '' })
-  const { dev, ino } = await stat(path)
-  const hex = (value: number): string => value.toString(16).padStart(2, '0')
-  const place = `${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}:${ino}`
-  await writeTree(root, { 'proc/locks': `1: OFDLCK ADVISORY  READ -1 ${place} 201 201\n` })
+  await writeTree(root, { 'proc/locks': await lockLine(path) })
   const disk = (more: string): string =>
     `<disk type='file' device='disk'><source file='${path}'/><target dev='vda'/>${more}</disk>`
   const isLocked = async (more: string, fresh: readonly string[] = []): Promise<boolean | undefined> =>
